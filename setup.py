@@ -1,0 +1,41 @@
+"""The package's metadata; the tools' settings are in ``pyproject.toml``."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="txtokensock",
+    version="0.1.0",
+    description="token-sockjs for Twisted: RPC and publish/subscribe over SockJS",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    # find_packages() would miss twisted.plugins: it is a directory of Twisted's
+    # own package and must never hold an __init__.py of ours.
+    packages=[*find_packages(include=["txtokensock", "txtokensock.*"]), "twisted.plugins"],
+    package_data={"txtokensock": ["py.typed"], "twisted.plugins": ["txtokensock_plugin.py"]},
+    install_requires=[
+        "Twisted[tls]>=24.7",
+        "autobahn>=24.4",
+        "treq>=24.9",
+        "msgspec>=0.19",
+        "zope.interface>=6",
+    ],
+    extras_require={
+        "test": ["pytest>=8", "hypothesis>=6.100"],
+        "dev": ["ruff>=0.12", "mypy>=1.16", "mypy-zope>=1.0.11", "build>=1.2"],
+        "docs": ["sphinx>=8", "towncrier>=24.8"],
+    },
+    entry_points={"console_scripts": ["tokensock = txtokensock.cli:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Framework :: Twisted",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Topic :: Internet :: WWW/HTTP",
+        "Typing :: Typed",
+    ],
+)

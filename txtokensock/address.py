@@ -1,0 +1,129 @@
+"""
+Where a token-sockjs server is: one parser for every form an address has (no I/O).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from .errors import InvalidAddress, InvalidOption
+
+__all__ = ["Address"]
+
+_SECURE = {"http": False, "ws": False, "https": True, "wss": True}
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """
+    The address of a token-sockjs server.
+
+    :ivar host: a name (IDNA-encoded) or an IP address, IPv6 without brackets.
+    :ivar port: 1 to 65535.
+    :ivar secure: TLS for the token request and for the socket.
+    :ivar prefix: the path below which the server is mounted, ``""`` or ``"/a/b"``.
+    """
+
+    host: str
+    port: int
+    secure: bool = False
+    prefix: str = ""
+
+    @classmethod
+    def parse(cls, host: str, port: int | None = None) -> Address:
+        """
+        Read an address.
+
+        :param host: ``host``, ``host:port``, ``1.2.3.4``, ``::1``, ``[::1]:8080``, each
+            also behind ``http://``, ``https://``, ``ws://`` or ``wss://`` and before a
+            path prefix.  ``ws`` means ``http`` and ``wss`` means ``https``.
+        :param port: instead of one in ``host``; by default 80, or 443 with TLS.
+        :raises InvalidAddress: for anything else.  User names and passwords, queries
+            and fragments are refused: credentials go into ``authentication``.
+        """
+        if not isinstance(host, str):
+            raise InvalidAddress(f"host must be text, not {type(host).__name__}")
+        scheme, separator, rest = host.partition("://")
+        if not separator:
+            scheme, rest = "http", host
+        if scheme.lower() not in _SECURE:
+            raise InvalidAddress(f"host has the scheme {scheme!r}: use http, https, ws or wss")
+        secure = _SECURE[scheme.lower()]
+        authority, slash, path = rest.partition("/")
+        if any(mark in rest for mark in "@?#"):
+            # The text may hold a password: it is not quoted.
+            raise InvalidAddress("host cannot hold a user name, a query or a fragment")
+        name, port_text = _split_authority(authority)
+        if port_text is not None:
+            if port is not None:
+                raise InvalidAddress(f"host {host!r} names a port and port={port!r} is given too")
+            if not port_text.isascii() or not port_text.isdigit():
+                raise InvalidAddress(f"host {host!r} has the port {port_text!r}: not a number")
+            port = int(port_text)
+        if port is None:
+            port = 443 if secure else 80
+        if not isinstance(port, int) or isinstance(port, bool) or not 0 < port < 65536:
+            raise InvalidAddress(f"port is {port!r}: it must be a number from 1 to 65535")
+        prefix = (slash + path).rstrip("/")
+        if not _PATH.fullmatch(prefix):
+            raise InvalidAddress(f"host {host!r} has a path that is no URL path")
+        return cls(_valid_name(name, host), port, secure, prefix)
+
+    @property
+    def authority(self) -> str:
+        """``host[:port]`` as URLs have it: brackets around IPv6, no default port."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return name if self.port == (443 if self.secure else 80) else f"{name}:{self.port}"
+
+    def http_url(self, path: str) -> str:
+        """The ``http`` or ``https`` URL of ``path`` below this address."""
+        return f"{'https' if self.secure else 'http'}://{self.authority}{self.prefix}{path}"
+
+    def __str__(self) -> str:
+        return self.http_url("")
+
+
+def url_path(option: str, path: str) -> str:
+    """
+    Check a path option.
+
+    :return: it with one leading and no trailing slash.
+    :raises InvalidOption: if it is no URL path.
+    """
+    if isinstance(path, str):
+        whole = "/" + path.strip("/")
+        if _PATH.fullmatch(whole):
+            return whole
+    raise InvalidOption(f"{option} is {path!r}: it must be a URL path such as '/sockets'")
+
+
+def _split_authority(authority: str) -> tuple[str, str | None]:
+    """``(host, port or None)``, the host without brackets."""
+    if authority.startswith("["):
+        name, bracket, rest = authority[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise InvalidAddress(f"host {authority!r} has brackets that do not enclose an address")
+        return name, rest[1:] if rest else None
+    if authority.count(":") > 1:  # IPv6 without brackets: no room for a port
+        return authority, None
+    name, colon, port = authority.partition(":")
+    return name, port if colon else None
+
+
+def _valid_name(name: str, whole: str) -> str:
+    """``name`` as an IP address or in its IDNA form."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        ascii_name = name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        ascii_name = ""
+    if not _HOST.fullmatch(ascii_name) or len(ascii_name) > 253 or ".." in ascii_name:
+        raise InvalidAddress(f"host {whole!r} names no host")
+    return ascii_name.lower()

@@ -1,0 +1,360 @@
+"""
+Every error that txtokensock raises or fails a Deferred with.
+
+One tree, ordered by whose move is next::
+
+    TokenSocketError
+      UsageError            you: the call itself cannot work
+        InvalidOption, InvalidAddress, InvalidChannel, InvalidData
+        ClientClosed, QueueFull
+      PeerError             the other side answered, and the answer is no
+        RemoteError         FunctionNotFound, Forbidden
+        UnsolicitedError
+      NetworkError          nobody's answer: it may work if tried again
+        CallTimeout, ConnectionLost
+        ConnectionFailed    one attempt to connect, .phase says how far it came
+          AttemptTimeout, ConnectFailed, HandshakeRefused, SockJSRefused
+          TokenError        TokenRefused, TokenServerError, TokenInvalid, TokenUnreachable
+          AuthenticationError  AuthenticationRefused, AuthenticationAborted
+
+Texts never hold a token, a credential, a cookie or a query string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from twisted.internet import error
+
+__all__ = [
+    "ActionError",
+    "AttemptTimeout",
+    "AuthenticationAborted",
+    "AuthenticationError",
+    "AuthenticationRefused",
+    "CallTimeout",
+    "ClientClosed",
+    "ConnectFailed",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "Forbidden",
+    "FunctionNotFound",
+    "HandshakeRefused",
+    "InvalidAddress",
+    "InvalidChannel",
+    "InvalidData",
+    "InvalidOption",
+    "NetworkError",
+    "PeerError",
+    "PeerSilent",
+    "Phase",
+    "QueueFull",
+    "RemoteError",
+    "SockJSClosed",
+    "SockJSRefused",
+    "TokenError",
+    "TokenInvalid",
+    "TokenRefused",
+    "TokenServerError",
+    "TokenSocketError",
+    "TokenUnreachable",
+    "UnsolicitedError",
+    "UsageError",
+]
+
+Phase = Literal["token", "connect", "handshake", "open", "auth"]
+"""
+How far an attempt to connect came: the HTTP request for a token, the TCP (and
+TLS) connection, the WebSocket handshake, the wait for SockJS's ``o`` frame,
+the wait for the answer to ``auth``.
+"""
+
+_LONGEST_QUOTE = 200
+
+
+def shorten(text: str) -> str:
+    """``text`` on one line, cut so that a peer cannot fill a log with it."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
+
+
+class TokenSocketError(Exception):
+    """The root: everything below is caught by catching this."""
+
+
+# -- the caller ---------------------------------------------------------------
+
+
+class UsageError(TokenSocketError):
+    """The call cannot work as it was made; trying again will not help."""
+
+
+class InvalidOption(UsageError, ValueError):
+    """An option has a value that it cannot have; the text names both."""
+
+
+class InvalidAddress(InvalidOption):
+    """The server's address cannot be read as a URL or ``host[:port]``."""
+
+
+class InvalidChannel(UsageError, ValueError):
+    """A channel name that is not a non-empty string, or that the server keeps for itself."""
+
+
+class InvalidData(UsageError, ValueError):
+    """The data has no JSON form (or one that the wire would change, such as NaN)."""
+
+
+class ClientClosed(UsageError):
+    """
+    The client was stopped, gave up, or was never started: start it, or make a
+    new one.  ``__cause__`` is the last failed attempt's error where the client
+    gave up by itself.
+    """
+
+
+class QueueFull(UsageError):
+    """
+    As many messages as ``queue_limit`` allows are already waiting for the
+    connection: slow down by waiting for the Deferreds, or raise the limit.
+    """
+
+
+class ActionError(TokenSocketError):
+    """
+    Raise it from an action to answer the caller with an error of your choice::
+
+        raise ActionError({"code": 42, "message": "no such user"})
+
+    Any other exception is logged with its traceback and only its text is sent.
+
+    :ivar error: what the caller gets, any JSON; a falsy value would be read as
+        success by the JavaScript implementations and is refused.
+    """
+
+    def __init__(self, error: Any) -> None:
+        if not error:
+            raise InvalidData(f"an action's error cannot be {error!r}: peers read it as success")
+        super().__init__(_readable(error))
+        self.error = error
+
+
+# -- the peer -----------------------------------------------------------------
+
+
+def _readable(value: Any) -> str:
+    """An error of any JSON type as one line for people."""
+    if isinstance(value, Mapping):
+        for key in ("message", "error", "reason"):
+            if isinstance(value.get(key), str):
+                return shorten(value[key])
+    return shorten(value if isinstance(value, str) else repr(value))
+
+
+class PeerError(TokenSocketError):
+    """The other side understood, and answered with an error."""
+
+
+class RemoteError(PeerError):
+    """
+    The other side answered a call with an error.
+
+    :ivar error: the error as it was sent: a string, number, object or list.
+    """
+
+    def __init__(self, error: Any) -> None:
+        super().__init__(_readable(error))
+        self.error = error
+
+
+class FunctionNotFound(RemoteError):
+    """The other side has no function of that name."""
+
+
+class Forbidden(RemoteError):
+    """The other side refuses this to us."""
+
+
+class UnsolicitedError(PeerError):
+    """
+    The server reported an error and did not say what for, so that no Deferred
+    could be failed with it: it goes to ``error`` listeners.
+
+    :ivar error: the error as it was sent.
+    """
+
+    def __init__(self, error: Any) -> None:
+        super().__init__(f"the server reported an error for no request of ours: {_readable(error)}")
+        self.error = error
+
+
+def remote_error(value: Any) -> RemoteError:
+    """
+    The error for an answer's ``error`` value.
+
+    "Function not found" and "Forbidden" are the two texts that both versions of
+    node-token-sockjs use for these refusals.
+    """
+    if value == "Function not found":
+        return FunctionNotFound(value)
+    if value == "Forbidden":
+        return Forbidden(value)
+    return RemoteError(value)
+
+
+# -- the network --------------------------------------------------------------
+
+
+class NetworkError(TokenSocketError):
+    """Nobody answered: the same call may work later."""
+
+
+class CallTimeout(NetworkError, TimeoutError):
+    """
+    No answer in time, time in the queue included.
+
+    :ivar may_have_run: whether the request had been sent, so that the other
+        side may have acted on it (or may yet).
+    """
+
+    def __init__(self, message: str, *, may_have_run: bool) -> None:
+        super().__init__(message)
+        self.may_have_run = may_have_run
+
+
+class ConnectionLost(NetworkError):
+    """
+    The connection went while the answer was awaited: the request may have run.
+    A call made with ``idempotent=True`` is sent again instead.
+
+    :ivar may_have_run: whether the request had been sent.
+    """
+
+    def __init__(self, message: str, *, may_have_run: bool = True) -> None:
+        super().__init__(message)
+        self.may_have_run = may_have_run
+
+
+class PeerSilent(NetworkError):
+    """The server stopped answering, not even a ping: the connection was cut by us."""
+
+
+class ConnectionFailed(NetworkError):
+    """
+    One attempt to connect failed.
+
+    :ivar phase: how far it had come, see :data:`Phase`.
+    """
+
+    phase: Phase
+
+    def __init__(self, message: str, phase: Phase) -> None:
+        super().__init__(message)
+        self.phase = phase
+
+
+class AttemptTimeout(ConnectionFailed, TimeoutError):
+    """A phase of connecting took longer than its deadline; ``phase`` says which."""
+
+    def __init__(self, phase: Phase, seconds: float) -> None:
+        waited_for = {
+            "token": "the token request was not answered",
+            "connect": "no connection was made",
+            "handshake": "the WebSocket handshake was not answered",
+            "open": "the SockJS session was not opened",
+            "auth": "the server did not answer auth",
+        }[phase]
+        super().__init__(f"{waited_for} within {seconds:g} seconds", phase)
+
+
+class ConnectFailed(ConnectionFailed):
+    """No TCP or TLS connection to the SockJS server; the text says why."""
+
+
+class HandshakeRefused(ConnectionFailed):
+    """Connected, but what answered did not accept the WebSocket handshake."""
+
+
+class SockJSRefused(ConnectionFailed):
+    """The SockJS server closed the session instead of opening it."""
+
+
+class TokenError(ConnectionFailed):
+    """The HTTP request for a token gave none."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "token")
+
+
+class TokenRefused(TokenError):
+    """
+    The token route refused us: the credentials are wrong or not allowed in.
+
+    :ivar status: 401 or 403.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TokenServerError(TokenError):
+    """
+    The token route answered with a status that is neither success nor refusal.
+
+    :ivar status: the HTTP status.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TokenInvalid(TokenError):
+    """The token route answered 200, but with no token in JSON: is this the right URL?"""
+
+
+class TokenUnreachable(TokenError):
+    """The token route could not be reached, or broke off; the text says why."""
+
+
+class AuthenticationError(ConnectionFailed):
+    """Connected, but the token was not accepted."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "auth")
+
+
+class AuthenticationRefused(AuthenticationError):
+    """
+    The server answered ``auth`` with an error, such as "Token not found".
+
+    :ivar error: the error as it was sent.
+    """
+
+    def __init__(self, error: Any) -> None:
+        super().__init__(f"the server refused the token: {_readable(error)}")
+        self.error = error
+
+
+class AuthenticationAborted(AuthenticationError):
+    """The server closed the session without answering ``auth``."""
+
+
+class SockJSClosed(error.ConnectionDone):
+    """
+    The reason of ``connectionLost`` for a SockJS session that was closed in
+    order, by either side.
+
+    :ivar code: SockJS's close code, such as 1000 or 3000.
+    :ivar reason: its text.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"SockJS session closed: {code} {shorten(reason)}")
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"SockJS session closed: {self.code} {shorten(self.reason)}"

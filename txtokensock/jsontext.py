@@ -1,0 +1,100 @@
+"""
+JSON as this wire has it (no I/O).
+
+msgspec reads and writes; the three places where it and the wire disagree are
+settled here, so that nobody above has to think of them:
+
+- JavaScript strings may hold half of a surrogate pair, and ``JSON.stringify``
+  writes it as an escape.  Python strings cannot be sent with one, so it is read
+  as U+FFFD, the replacement character.
+- msgspec writes NaN and the infinities as ``null``.  That silently changes the
+  caller's data, so they are refused.
+- whatever is wrong with a peer's text, there is one error: :class:`Malformed`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from .errors import InvalidData, shorten
+
+__all__ = ["Decoder", "Malformed", "dumps", "loads"]
+
+T = TypeVar("T")
+
+# One escape sequence at a time, so that an escaped backslash cannot be taken for
+# the start of one; only the last alternative is half of a pair.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+class Malformed(ValueError):
+    """A peer's text is not the JSON that was expected; the text says how it differs."""
+
+
+class Decoder(Generic[T]):
+    """
+    Decodes JSON text into one type.
+
+    :param type: what the text must be, as msgspec understands it; a wrong type
+        inside is refused.
+    """
+
+    def __init__(self, type: type[T]) -> None:
+        self._decode = msgspec.json.Decoder(type).decode
+
+    def __call__(self, text: bytes) -> T:
+        """
+        :param text: UTF-8.
+        :raises Malformed: for anything but that type in JSON, nested at most as
+            deep as the interpreter's stack allows.
+        """
+        try:
+            return self._decode(text)
+        except msgspec.ValidationError as problem:
+            raise Malformed(shorten(str(problem))) from None
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
+            # Both are rare enough that looking twice costs nobody anything.
+            if isinstance(problem, msgspec.DecodeError) and b"\\u" in text:
+                whole = _ESCAPE.sub(_replace_half_pair, text)
+                if whole != text:
+                    return self(whole)
+            raise Malformed(shorten(str(problem))) from None
+
+
+def _replace_half_pair(match: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if match.group("half") else match.group()
+
+
+def dumps(value: Any) -> bytes:
+    """
+    The compact JSON of ``value``, in UTF-8.
+
+    :param value: anything msgspec encodes: the JSON types, and also tuples,
+        dataclasses, msgspec structs, datetimes, UUIDs, Decimals, enums.
+    :raises InvalidData: for what has no JSON form: NaN, infinities, half surrogate
+        pairs, cycles, other types.
+    """
+    try:
+        text = msgspec.json.encode(value)
+        if b"null" in text:
+            # Either a None or a NaN: only a second look can tell.
+            json.dumps(msgspec.to_builtins(value), allow_nan=False)
+    except RecursionError:
+        raise InvalidData("the data is nested too deep, or holds itself") from None
+    except Exception as problem:
+        # msgspec lets an encoding problem surface as it finds it: TypeError,
+        # ValueError, UnicodeEncodeError, and whatever a property may raise.
+        raise InvalidData(f"the data cannot be sent as JSON: {shorten(str(problem))}") from problem
+    return text
+
+
+loads: Decoder[Any] = Decoder(object)
+"""Any JSON at all."""

@@ -1,0 +1,250 @@
+"""
+The client's end of one SockJS session: what its frames mean, whatever carries them.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ...errors import ConnectionFailed, HandshakeRefused, Phase, SockJSClosed, SockJSRefused
+from ..frames import (
+    Close,
+    FrameError,
+    Heartbeat,
+    Messages,
+    Open,
+    decode_server_frame,
+    encode_client_frame,
+)
+from ..interfaces import ICarrier
+from ..transport import SockJSTransport
+
+__all__ = ["ClientSession", "Wire"]
+
+
+class Wire(Protocol):
+    """
+    One way of moving frames: a WebSocket, or HTTP requests.
+
+    It tells its session ``wire_open`` once, ``frame_received`` and ``activity`` as
+    things come in, and ``wire_lost`` exactly once, at the end.
+    """
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send one client frame."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close in order; what was written before goes out first."""
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+
+    def pause(self) -> None:
+        """Read no more."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+    def register_producer(self, producer: object, streaming: bool) -> None:
+        """Let ``producer`` follow the write buffer."""
+
+    def unregister_producer(self) -> None:
+        """Forget the producer."""
+
+    def peer(self) -> IAddress:
+        """The other side's address."""
+
+    def host(self) -> IAddress:
+        """This side's address."""
+
+
+@implementer(ICarrier)
+class ClientSession:
+    """
+    One session, from the connected wire to its end.
+
+    :param factory: builds the protocol when the session opens.
+    :param reactor: for the deadline of an orderly close.
+    :param close_timeout: seconds for an orderly close before the connection is dropped.
+    :ivar ready: fires with None when the wire can carry frames.
+    :ivar opened: fires with the protocol when the server has opened the session.
+        Both fail with a :class:`~txtokensock.errors.ConnectionFailed` if it ends before,
+        and cancelling either drops the connection.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, factory: IProtocolFactory, reactor: IReactorTime, close_timeout: float
+    ) -> None:
+        self._factory = factory
+        self._reactor = reactor
+        self._close_timeout = close_timeout
+        self._wire: Wire | None = None
+        self._transport = SockJSTransport(self)
+        self._phase: Phase | None = "handshake"
+        self._reason: Failure | None = None
+        self._deadline: IDelayedCall | None = None
+        self._lost = False
+        self.ready: Deferred[None] = Deferred(self._cancelled)
+        self.opened: Deferred[IProtocol] = Deferred(self._cancelled)
+
+    # -- for the wire
+
+    def wire_connected(self, wire: Wire) -> None:
+        """The wire is connected: it can be aborted, not yet used."""
+        self._wire = wire
+
+    def wire_open(self) -> None:
+        """The wire can carry frames."""
+        if self._phase == "handshake":
+            self._phase = "open"
+            self.ready.callback(None)
+
+    def activity(self) -> None:
+        """The peer showed that it lives, by something that is no frame."""
+        self._transport.heard += 1
+
+    def frame_received(self, payload: bytes) -> None:
+        """One server frame came in."""
+        self._transport.heard += 1
+        if self._reason is not None:
+            return
+        try:
+            frame = decode_server_frame(payload)
+        except FrameError as problem:
+            self.violation(str(problem))
+            return
+        match frame:
+            case Messages(messages) if self._phase is None:
+                self._transport.messages_received(messages)
+            case Open() if self._phase == "open":
+                self._open()
+            case Close(code, reason):
+                self._closed_by_server(code, reason)
+            case Heartbeat() | None:
+                pass
+            case _:
+                # A second ``o`` means that the server lost the session, as
+                # sockjs-client 1.6.1 reads it; messages before the first mean nothing.
+                self.violation(f"a frame out of order: {type(frame).__name__}")
+
+    def violation(self, problem: str) -> None:
+        """The peer broke the protocol: drop it."""
+        if self._reason is None:
+            self._log.warn("the SockJS server broke the protocol: {problem}", problem=problem)
+            self._fail(f"the server broke the SockJS protocol: {problem}")
+
+    def wire_closing(self) -> None:
+        """The peer started an orderly close: it may not take for ever."""
+        if self._deadline is None and not self._lost:
+            self._deadline = self._reactor.callLater(self._close_timeout, self.abort)
+
+    def wire_lost(self, reason: Failure) -> None:
+        """The wire is gone."""
+        if self._lost:
+            return
+        self._lost = True
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        reason = self._reason = self._reason or reason
+        if self._phase is None:
+            self._transport.ended(reason)
+            return
+        error: Exception = reason.value
+        if isinstance(error, ConnectionAborted):  # cancelled
+            error = CancelledError()
+        elif not isinstance(error, ConnectionFailed):
+            refusal = HandshakeRefused if self._phase == "handshake" else SockJSRefused
+            error = refusal(f"the session was not opened: {error}", self._phase)
+        waiting: Deferred[None] | Deferred[IProtocol]
+        waiting = self.ready if self._phase == "handshake" else self.opened
+        if not waiting.called:
+            waiting.errback(Failure(error))
+
+    # -- what frames mean
+
+    def _open(self) -> None:
+        protocol = self._factory.buildProtocol(self.peer())
+        if protocol is None:
+            self._fail("the factory built no protocol")
+            return
+        self._phase = None
+        self._transport.connect(protocol)
+        # makeConnection may have dropped the session already; whoever waits still gets
+        # the protocol, which has heard of it.
+        if not self.opened.called:
+            self.opened.callback(protocol)
+
+    def _closed_by_server(self, code: int, reason: str) -> None:
+        assert self._wire is not None
+        closed = SockJSClosed(code, reason)
+        if self._phase is None:
+            self._reason = Failure(closed)
+        else:
+            self._reason = Failure(SockJSRefused(f"the server refused: {closed}", self._phase))
+        self.wire_closing()
+        self._wire.close(1000, "")
+
+    def _fail(self, problem: str) -> None:
+        if self._phase is None:
+            self._reason = Failure(ConnectionLost(problem))
+        else:
+            self._reason = Failure(SockJSRefused(problem, self._phase))
+        self.abort()
+
+    def _cancelled(self, _: object) -> None:
+        self.abort()
+
+    # -- ICarrier
+
+    def send(self, messages: list[bytes]) -> None:
+        frame = encode_client_frame(messages)
+        if self._wire is not None and self._reason is None:
+            self._wire.send_frame(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        if self._reason is None:
+            self._reason = Failure(SockJSClosed(code, reason))
+        self.wire_closing()
+        if self._wire is not None and not self._lost:
+            self._wire.resume()  # a paused wire would not hear the peer's answer
+            self._wire.close(code, reason)
+
+    def abort(self) -> None:
+        if self._reason is None:
+            self._reason = Failure(ConnectionAborted())
+        if self._wire is not None and not self._lost:
+            self._wire.abort()
+
+    def pause_reading(self) -> None:
+        if self._wire is not None:
+            self._wire.pause()
+
+    def resume_reading(self) -> None:
+        if self._wire is not None:
+            self._wire.resume()
+
+    def register_producer(self, producer: object, streaming: bool) -> None:
+        if self._wire is not None:
+            self._wire.register_producer(producer, streaming)
+
+    def unregister_producer(self) -> None:
+        if self._wire is not None:
+            self._wire.unregister_producer()
+
+    def peer(self) -> IAddress:
+        assert self._wire is not None
+        return self._wire.peer()
+
+    def host(self) -> IAddress:
+        assert self._wire is not None
+        return self._wire.host()

@@ -1,0 +1,166 @@
+"""
+A WebSocket as the wire of a SockJS session: the client's home of Autobahn.
+
+Autobahn's own timers run on the global reactor whatever reactor it is given, so
+all are off, and every deadline is kept by those who use this, on their clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IAddress, IProtocolFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ...errors import SockJSClosed, shorten
+from .session import ClientSession
+
+__all__ = ["websocket_factory"]
+
+_LONGEST_HANDSHAKE = 64 * 1024
+
+
+class _Quiet:
+    """
+    Stands in for txaio's logger.  Autobahn builds a debug message for every frame
+    and every read, even where none is logged, and those of the handshake hold
+    headers that are secret; what matters of its warnings reaches the session.
+    """
+
+    def debug(self, *_: object, **__: object) -> None:
+        pass
+
+    trace = info = warn = error = critical = failure = debug
+
+
+class _WebSocketWire(WebSocketClientProtocol):  # type: ignore[misc]
+    """
+    :param session: whose frames these are.
+    """
+
+    log = _Quiet()
+    _log = Logger()
+
+    def __init__(self, session: ClientSession) -> None:
+        super().__init__()
+        self._session = session
+
+    def __repr__(self) -> str:
+        return f"<WebSocket of {self._session!r}>"
+
+    # -- from Twisted
+
+    def connectionMade(self) -> None:
+        self._session.wire_connected(self)
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HANDSHAKE:
+            self.failHandshake("the answer to the handshake is longer than 64 KiB")
+            return
+        try:
+            self._dataReceived(data)
+        except Exception:
+            # Autobahn parses defensively, but a peer's bytes must never reach the
+            # reactor as an exception.
+            self._log.failure("Autobahn could not read what the server sent")
+            self._session.violation("bytes that are no WebSocket")
+
+    # -- from Autobahn
+
+    def onOpen(self) -> None:
+        self._session.wire_open()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if isBinary:
+            self._session.violation("a binary message")
+        else:
+            self._session.frame_received(payload)
+
+    def onPing(self, payload: bytes) -> None:
+        super().onPing(payload)
+        self._session.activity()
+
+    def onPong(self, payload: bytes) -> None:
+        self._session.activity()
+
+    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> Any:
+        self._session.wire_closing()
+        return super().onCloseFrame(code, reasonRaw)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        why: Exception
+        if wasClean:
+            why = SockJSClosed(code or 1005, reason or "")
+        else:
+            why = ConnectionLost(shorten(self.wasNotCleanReason or "the connection was lost"))
+        self._session.wire_lost(Failure(why))
+
+    # -- Wire
+
+    def send_frame(self, frame: bytes) -> None:
+        self.sendMessage(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        self.sendClose(code, reason or None)
+
+    def abort(self) -> None:
+        self.transport.abortConnection()
+
+    def pause(self) -> None:
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        self.transport.resumeProducing()
+
+    def register_producer(self, producer: object, streaming: bool) -> None:
+        self.registerProducer(producer, streaming)
+
+    def unregister_producer(self) -> None:
+        self.unregisterProducer()
+
+    def peer(self) -> IAddress:
+        return self.transport.getPeer()  # type: ignore[no-any-return]
+
+    def host(self) -> IAddress:
+        return self.transport.getHost()  # type: ignore[no-any-return]
+
+
+def websocket_factory(
+    session: ClientSession,
+    reactor: Any,
+    *,
+    host_header: str,
+    port: int,
+    resource: str,
+    headers: Mapping[str, str],
+    max_message_size: int,
+) -> IProtocolFactory:
+    """
+    The factory for one WebSocket connection that carries ``session``.
+
+    :param host_header: the host for the ``Host`` header, IPv6 in brackets.
+    :param port: the port for the ``Host`` header.
+    :param resource: path and query.
+    :param headers: more headers for the handshake.
+    :param max_message_size: bytes; a larger message ends the connection.
+    """
+    factory = WebSocketClientFactory(useragent=None, headers=dict(headers), reactor=reactor)
+    factory.host, factory.port, factory.resource = host_header, port, resource
+    factory.log = _WebSocketWire.log
+    factory.noisy = False
+    factory.protocol = lambda: _WebSocketWire(session)
+    factory.setProtocolOptions(
+        openHandshakeTimeout=0,
+        closeHandshakeTimeout=0,
+        serverConnectionDropTimeout=0,
+        autoPingInterval=0,
+        maxMessagePayloadSize=max_message_size,
+        maxFramePayloadSize=max_message_size,
+        utf8validateIncoming=False,  # the JSON decoder does
+    )
+    return factory  # type: ignore[no-any-return]

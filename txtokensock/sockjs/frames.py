@@ -1,0 +1,151 @@
+"""
+SockJS frames, both directions (no I/O).
+
+The server sends one of ``o`` (open), ``h`` (heartbeat), ``a["text",...]``
+(messages), ``m"text"`` (one message) and ``c[code,"reason"]`` (close).  The client
+sends ``["text",...]``, or a bare ``"text"``, which servers accept as well.
+
+Source: sockjs-protocol 0.3.3; sockjs-client 1.6.1 for ``m``; sockjs-node 0.3.24 for
+the bare text and for ignoring empty frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+
+from ..errors import InvalidData, shorten
+from ..jsontext import Decoder, Malformed
+
+__all__ = [
+    "GO_AWAY",
+    "HEARTBEAT_FRAME",
+    "NORMAL_CLOSURE",
+    "OPEN_FRAME",
+    "Close",
+    "FrameError",
+    "Heartbeat",
+    "Messages",
+    "Open",
+    "ServerFrame",
+    "decode_client_frame",
+    "decode_server_frame",
+    "encode_client_frame",
+    "encode_close_frame",
+    "encode_server_frame",
+]
+
+OPEN_FRAME = b"o"
+HEARTBEAT_FRAME = b"h"
+
+NORMAL_CLOSURE = (1000, "Normal closure")
+GO_AWAY = (3000, "Go away!")
+
+
+class FrameError(ValueError):
+    """A peer sent what is no SockJS frame; the text says what, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """``o``: the session is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """``h``: the session is alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """
+    ``a`` or ``m``: messages, in order.
+
+    :ivar messages: each in UTF-8.
+    """
+
+    messages: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """``c``: the session is closed."""
+
+    code: int
+    reason: str
+
+
+ServerFrame: TypeAlias = Open | Heartbeat | Messages | Close
+
+_OPEN = Open()
+_HEARTBEAT = Heartbeat()
+
+_decode_texts = Decoder(list[str])
+_decode_text = Decoder(str)
+_decode_close = Decoder(tuple[int, str])
+
+
+def decode_server_frame(frame: bytes) -> ServerFrame | None:
+    """
+    :param frame: what one WebSocket message, or one line of an xhr stream, holds.
+    :return: None for an empty frame, which means nothing.
+    :raises FrameError: if it is no frame.
+    """
+    kind, body = frame[:1], frame[1:]
+    try:
+        if kind == b"a":
+            return Messages([text.encode() for text in _decode_texts(body)])
+        if kind == b"m":
+            return Messages([_decode_text(body).encode()])
+        if kind == b"c":
+            return Close(*_decode_close(body))
+    except Malformed as problem:
+        raise FrameError(f"a broken {kind.decode()!r} frame: {problem}") from None
+    if frame == OPEN_FRAME:
+        return _OPEN
+    if frame == HEARTBEAT_FRAME:
+        return _HEARTBEAT
+    if not frame:
+        return None
+    raise FrameError(f"an unknown frame: {shorten(repr(frame[:40]))}")
+
+
+def decode_client_frame(frame: bytes) -> list[bytes]:
+    """
+    :param frame: what one WebSocket message, or the body of one xhr_send, holds.
+    :return: its messages, each in UTF-8.  A text in the list is its own content; any
+        other JSON value in a list is refused.
+    :raises FrameError: if it is no frame, as for an empty one.
+    """
+    try:
+        if frame[:1] == b'"':
+            return [_decode_text(frame).encode()]
+        return [text.encode() for text in _decode_texts(frame)]
+    except Malformed as problem:
+        raise FrameError(f"broken framing: {problem}") from None
+
+
+def encode_client_frame(messages: Sequence[bytes]) -> bytes:
+    """
+    ``["text",...]``.
+
+    :param messages: each in UTF-8.
+    :raises InvalidData: if one is not UTF-8.
+    """
+    try:
+        return msgspec.json.encode([message.decode() for message in messages])
+    except UnicodeDecodeError:
+        raise InvalidData("a SockJS message must be text in UTF-8") from None
+
+
+def encode_server_frame(messages: Sequence[bytes]) -> bytes:
+    """``a["text",...]``, see :func:`encode_client_frame`."""
+    return b"a" + encode_client_frame(messages)
+
+
+def encode_close_frame(code: int, reason: str) -> bytes:
+    """``c[code,"reason"]``."""
+    return b"c" + msgspec.json.encode((code, reason))

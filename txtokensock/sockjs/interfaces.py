@@ -1,0 +1,78 @@
+"""
+What a SockJS session offers to the protocol that it carries.
+"""
+
+from __future__ import annotations
+
+from zope.interface import Attribute, Interface
+
+from twisted.internet.interfaces import IConsumer, IPushProducer, ITransport
+
+__all__ = ["ICarrier", "ISockJSTransport"]
+
+
+class ISockJSTransport(ITransport, IConsumer, IPushProducer):
+    """
+    The transport of a protocol that runs over SockJS, on either side.
+
+    It keeps message boundaries: every ``dataReceived`` is one whole message, every
+    ``write`` sends one, ``writeSequence`` sends several in one frame.  Messages are
+    UTF-8 text.  As with TCP, writes after the end are ignored, ``connectionLost`` comes
+    exactly once, and its reason is a :class:`~txtokensock.errors.SockJSClosed` where the
+    session was closed in order.
+
+    ``pauseProducing`` stops reading from the network; messages of the frame that was
+    being delivered wait in order, and so does the news of an orderly close.
+    """
+
+    heard = Attribute(
+        "int: how many frames came in so far, heartbeats and WebSocket pings included: "
+        "if it did not grow, the peer was silent."
+    )
+
+    def close(code: int, reason: str) -> None:
+        """
+        Close in order, as ``loseConnection`` does with 1000 and "Normal closure".
+
+        :param code: 1000, or 3000 to 4999.
+        :param reason: at most 123 bytes in UTF-8.
+        """
+
+    def abortConnection() -> None:
+        """Drop the connection at once; nothing more is sent or delivered."""
+
+
+class ICarrier(Interface):
+    """
+    What moves the messages of one session: a WebSocket, or the polls of an xhr session.
+
+    It calls the :class:`~txtokensock.sockjs.transport.SockJSTransport` that it carries
+    with ``messages_received`` and, exactly once, with ``ended``.
+    """
+
+    def send(messages: list[bytes]) -> None:
+        """Send messages, in one frame."""
+
+    def close(code: int, reason: str) -> None:
+        """Send what was written before, close, and call ``ended`` within a deadline."""
+
+    def abort() -> None:
+        """Drop everything and call ``ended`` within the next turn of the reactor."""
+
+    def pause_reading() -> None:
+        """Read no more from the network."""
+
+    def resume_reading() -> None:
+        """Read again."""
+
+    def register_producer(producer: object, streaming: bool) -> None:
+        """Pause and resume ``producer`` as the network's buffer fills and drains."""
+
+    def unregister_producer() -> None:
+        """Forget the producer."""
+
+    def peer() -> object:
+        """The other side's :class:`~twisted.internet.interfaces.IAddress`."""
+
+    def host() -> object:
+        """This side's :class:`~twisted.internet.interfaces.IAddress`."""
