@@ -1,0 +1,313 @@
+"""
+What a client sends.
+
+==================  ====================================================================
+auth                ``{"rpc":"auth","token":T,"uuid":U}``
+call                ``{"rpc":NAME,"req":DATA,"uuid":U}``
+subscribe           ``{"rpc":"_subscribe","req":{"channel":C},"uuid":U}``
+unsubscribe         ``{"rpc":"_unsubscribe","req":{"channel":C},"uuid":U}``
+publish             ``{"rpc":"_publish","req":{"channel":C,"data":D},"uuid":U}``
+broadcast           ``{"rpc":"_broadcast","req":{"data":D},"uuid":U}``
+answer to a call    ``{"rpc":"_rpc","fid":F,"resp":{"data":D}}`` or ``{"error":E}`` there
+==================  ====================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from ..errors import InvalidData
+from ..jsontext import Decoder, Malformed, dumps
+
+__all__ = [
+    "RESERVED_NAMES",
+    "ActionAnswer",
+    "Auth",
+    "Broadcast",
+    "Call",
+    "ClientMessage",
+    "InvalidRequest",
+    "Publish",
+    "Subscribe",
+    "Unsubscribe",
+    "Uuid",
+    "check_name",
+    "decode_client_message",
+    "encode_action_error",
+    "encode_action_result",
+    "encode_auth",
+    "encode_broadcast",
+    "encode_call",
+    "encode_publish",
+    "encode_subscribe",
+    "encode_unsubscribe",
+]
+
+Uuid: TypeAlias = str | int | None
+"""
+What matches an answer to its request.  Servers echo whatever they got, so any client's
+text or number will do.
+"""
+
+RESERVED_NAMES = frozenset(
+    {"auth", "_rpc", "_subscribe", "_unsubscribe", "_publish", "_broadcast"}
+)
+"""Calls that are the protocol's own: they have methods instead."""
+
+
+class InvalidRequest(ValueError):
+    """
+    JSON, but no request that can be acted on.
+
+    :ivar rpc: its name, where it has one.
+    :ivar uuid: what the answer must repeat.
+    """
+
+    def __init__(self, problem: str, rpc: str | None = None, uuid: Uuid = None) -> None:
+        super().__init__(problem)
+        self.rpc = rpc
+        self.uuid = uuid
+
+
+# -- encoding: the client's half ------------------------------------------------
+
+
+class _Auth(Struct):
+    rpc: str
+    token: str
+    uuid: str
+
+
+class _Request(Struct):
+    rpc: str
+    req: Any
+    uuid: str
+
+
+class _Channel(Struct):
+    channel: str
+
+
+class _ChannelData(Struct):
+    channel: str
+    data: Any
+
+
+class _Data(Struct):
+    data: Any
+
+
+class _Error(Struct):
+    error: Any
+
+
+class _ActionAnswer(Struct):
+    rpc: str
+    fid: str
+    resp: _Data | _Error
+
+
+def check_name(name: object) -> str:
+    """
+    :return: ``name``, where a function may be called so.
+    :raises InvalidData: for anything but non-empty text that is not the protocol's own.
+    """
+    if not isinstance(name, str) or not name:
+        raise InvalidData(f"a function's name must be non-empty text, not {name!r}")
+    if name in RESERVED_NAMES:
+        raise InvalidData(f"{name!r} is the protocol's own: use the method for it")
+    return name
+
+
+def encode_auth(token: str, uuid: str) -> bytes:
+    """The first message of a session; nothing may follow before its answer (S13)."""
+    return dumps(_Auth("auth", token, uuid))
+
+
+def encode_call(name: str, data: Any, uuid: str) -> bytes:
+    """
+    A call to the server.
+
+    :param data: ``req``; :data:`msgspec.UNSET` leaves it out, as ``undefined`` does in
+        JavaScript.
+    :raises InvalidData: see :func:`~txtokensock.jsontext.dumps` and :func:`check_name`.
+    """
+    return dumps(_Request(check_name(name), data, uuid))
+
+
+def encode_subscribe(channel: str, uuid: str) -> bytes:
+    """:param channel: a checked name."""
+    return dumps(_Request("_subscribe", _Channel(channel), uuid))
+
+
+def encode_unsubscribe(channel: str, uuid: str) -> bytes:
+    """:param channel: a checked name."""
+    return dumps(_Request("_unsubscribe", _Channel(channel), uuid))
+
+
+def encode_publish(channel: str, data: Any, uuid: str) -> bytes:
+    """``data`` is always there: its lack crashes JavaScript servers (S7)."""
+    return dumps(_Request("_publish", _ChannelData(channel, _present(data)), uuid))
+
+
+def encode_broadcast(data: Any, uuid: str) -> bytes:
+    """See :func:`encode_publish`."""
+    return dumps(_Request("_broadcast", _Data(_present(data)), uuid))
+
+
+def encode_action_result(fid: str, data: Any) -> bytes:
+    """The result of a call that the server made."""
+    return dumps(_ActionAnswer("_rpc", fid, _Data(_present(data))))
+
+
+def encode_action_error(fid: str, error: Any) -> bytes:
+    """:param error: not falsy: that would be read as success (C19)."""
+    return dumps(_ActionAnswer("_rpc", fid, _Error(error)))
+
+
+def _present(data: Any) -> Any:
+    return None if data is UNSET else data
+
+
+# -- decoding: the server's half ------------------------------------------------
+
+
+class Auth(Struct, frozen=True):
+    """:ivar token: as the client sent it: not yet checked, and secret."""
+
+    token: str
+    uuid: Uuid
+
+    def __repr__(self) -> str:
+        return "Auth(token=<hidden>)"
+
+
+class Call(Struct, frozen=True):
+    """:ivar data: None where the request had no ``req``."""
+
+    name: str
+    data: Any
+    uuid: Uuid
+
+
+class Subscribe(Struct, frozen=True):
+    """:ivar channel: text, not yet checked further."""
+
+    channel: str
+    uuid: Uuid
+
+
+class Unsubscribe(Struct, frozen=True):
+    """:ivar channel: text, not yet checked further."""
+
+    channel: str
+    uuid: Uuid
+
+
+class Publish(Struct, frozen=True):
+    """:ivar data: None where the request had none."""
+
+    channel: str
+    data: Any
+    uuid: Uuid
+
+
+class Broadcast(Struct, frozen=True):
+    """:ivar data: None where the request had none."""
+
+    data: Any
+    uuid: Uuid
+
+
+class ActionAnswer(Struct, frozen=True):
+    """
+    The answer to a call that the server made.
+
+    :ivar error: falsy for success, as the JavaScript implementations read it.
+    """
+
+    fid: str
+    data: Any = None
+    error: Any = None
+
+
+ClientMessage: TypeAlias = (
+    Auth | Call | Subscribe | Unsubscribe | Publish | Broadcast | ActionAnswer
+)
+
+
+class _FromClient(Struct):
+    rpc: Any = UNSET
+    uuid: Any = None
+    token: Any = UNSET
+    fid: Any = UNSET
+    req: msgspec.Raw | UnsetType = UNSET
+    resp: msgspec.Raw | UnsetType = UNSET
+
+
+class _PubSub(Struct):
+    channel: str = ""
+    data: Any = None
+
+
+class _Outcome(Struct):
+    data: Any = None
+    error: Any = None
+
+
+_decode = Decoder(_FromClient)
+_decode_any = Decoder(object)
+_decode_pubsub = Decoder(_PubSub)
+_decode_outcome = Decoder(_Outcome)
+
+
+def decode_client_message(data: bytes) -> ClientMessage:
+    """
+    :param data: one SockJS message.
+    :raises Malformed: if it is no JSON.
+    :raises InvalidRequest: if it is JSON, but no request.
+    """
+    try:
+        message = _decode(data)
+    except Malformed:
+        _decode_any(data)  # Malformed again, unless it is JSON of another shape
+        raise InvalidRequest("a message must be an object") from None
+    rpc, uuid = message.rpc, message.uuid
+    if isinstance(uuid, bool) or not isinstance(uuid, str | int | None):
+        uuid = None
+    if not isinstance(rpc, str):
+        raise InvalidRequest("rpc must be text", None, uuid)
+    try:
+        return _typed(message, rpc, uuid)
+    except Malformed as problem:
+        raise InvalidRequest(str(problem), rpc, uuid) from None
+
+
+def _typed(message: _FromClient, rpc: str, uuid: Uuid) -> ClientMessage:
+    if rpc == "auth":
+        if not isinstance(message.token, str):
+            raise Malformed("auth needs a token that is text")
+        return Auth(message.token, uuid)
+    if rpc == "_rpc":
+        if not isinstance(message.fid, str):
+            raise Malformed("an answer needs a fid that is text")
+        outcome = _Outcome() if message.resp is UNSET else _decode_outcome(_bytes(message.resp))
+        return ActionAnswer(message.fid, outcome.data, outcome.error)
+    if rpc not in RESERVED_NAMES:
+        request = None if message.req is UNSET else _decode_any(_bytes(message.req))
+        return Call(rpc, request, uuid)
+    if message.req is UNSET:
+        raise Malformed(f"{rpc} needs req")
+    pubsub = _decode_pubsub(_bytes(message.req))
+    if rpc == "_broadcast":
+        return Broadcast(pubsub.data, uuid)
+    if rpc == "_publish":
+        return Publish(pubsub.channel, pubsub.data, uuid)
+    return (Subscribe if rpc == "_subscribe" else Unsubscribe)(pubsub.channel, uuid)
+
+
+def _bytes(raw: Any) -> bytes:
+    return bytes(raw)

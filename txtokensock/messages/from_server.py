@@ -1,0 +1,245 @@
+"""
+What a server sends.
+
+=================  =====================================================================
+answer             ``{"rpc":NAME,"uuid":U,"resp":DATA}``, or ``"error"`` instead of
+                   ``"resp"``; to ``auth`` the same, ours with ``"tx":{"acks":1}``
+call to client     ``{"internal":true,"command":"rpc","data":{"fid":F,"command":NAME,
+                   "args":DATA}}``
+subscribed         ``{"internal":true,"command":"subscribe","data":{"channel":C}}``; 3.1.0
+                   repeats the request's fields in ``data``, ``uuid`` among them (S2)
+unsubscribed       ``{"internal":true,"command":"unsubscribe","data":{"channel":C}}``
+channel message    ``{"channel":C,"message":D}``
+error              ``{"error":E}``: nobody knows what for
+=================  =====================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from ..jsontext import Decoder, Malformed, dumps
+from .from_client import Uuid
+
+__all__ = [
+    "Answer",
+    "ChannelMessage",
+    "ServerCall",
+    "ServerError",
+    "ServerMessage",
+    "Subscribed",
+    "Unsubscribed",
+    "decode_server_message",
+    "encode_answer",
+    "encode_auth_success",
+    "encode_channel_message",
+    "encode_error",
+    "encode_error_answer",
+    "encode_server_call",
+    "encode_subscribed",
+    "encode_unsubscribed",
+]
+
+
+class Answer(Struct, frozen=True):
+    """
+    :ivar uuid: the request's.
+    :ivar result: None where there was none; meaningless beside an error.
+    :ivar error: falsy for success, as the JavaScript clients read it (S17).
+    :ivar acks: on the answer to ``auth``: the server acknowledges every request.
+    """
+
+    uuid: str
+    result: Any = None
+    error: Any = None
+    acks: bool = False
+
+
+class ServerCall(Struct, frozen=True):
+    """
+    The server calls an action of the client.
+
+    :ivar fid: what the answer must repeat.
+    """
+
+    fid: str
+    name: str
+    data: Any = None
+
+
+class Subscribed(Struct, frozen=True):
+    """:ivar uuid: of the request, from 3.1.0 alone."""
+
+    channel: str
+    uuid: str | None = None
+
+
+class Unsubscribed(Struct, frozen=True):
+    """The server sends no more of the channel, on request or by itself."""
+
+    channel: str
+
+
+class ChannelMessage(Struct, frozen=True):
+    """A message that was published or broadcast."""
+
+    channel: str
+    message: Any
+
+
+class ServerError(Struct, frozen=True):
+    """An error for no request in particular."""
+
+    error: Any
+
+
+ServerMessage: TypeAlias = (
+    Answer | ServerCall | Subscribed | Unsubscribed | ChannelMessage | ServerError
+)
+
+
+# -- decoding: the client's half ------------------------------------------------
+
+
+class _FromServer(Struct):
+    """Every field of every shape: one pass over the text finds out which it is."""
+
+    uuid: str | None = None
+    resp: Any = None
+    error: Any = None
+    channel: str | None = None
+    message: Any = None
+    internal: bool = False
+    command: str | None = None
+    data: msgspec.Raw | UnsetType = UNSET
+    tx: Any = None
+
+
+class _CallData(Struct):
+    fid: str
+    command: str
+    args: Any = None
+
+
+class _ChannelData(Struct):
+    channel: str
+    uuid: str | None = None
+
+
+_ACKS = {"acks": 1}
+"""Capability hint on the answer to ``auth``; JavaScript clients ignore unknown fields."""
+
+_decode = Decoder(_FromServer)
+_decode_call = Decoder(_CallData)
+_decode_channel = Decoder(_ChannelData)
+
+
+def decode_server_message(data: bytes) -> ServerMessage:
+    """
+    :param data: one SockJS message.
+    :raises Malformed: if it is none of the shapes above.
+    """
+    message = _decode(data)
+    if message.internal:
+        return _internal(message)
+    if message.uuid is not None:
+        acks = message.tx is not None and message.tx == _ACKS
+        return Answer(message.uuid, message.resp, message.error, acks)
+    if message.channel is not None:
+        return ChannelMessage(message.channel, message.message)
+    if message.error is not None:
+        return ServerError(message.error)
+    raise Malformed("a message of no known shape")
+
+
+def _internal(message: _FromServer) -> ServerMessage:
+    if message.data is UNSET:
+        raise Malformed("an internal message without data")
+    data = bytes(message.data)  # type: ignore[call-overload]
+    match message.command:
+        case "rpc":
+            call = _decode_call(data)
+            return ServerCall(call.fid, call.command, call.args)
+        case "subscribe":
+            notice = _decode_channel(data)
+            return Subscribed(notice.channel, notice.uuid)
+        case "unsubscribe":
+            return Unsubscribed(_decode_channel(data).channel)
+    raise Malformed("an internal message of no known command")
+
+
+# -- encoding: the server's half --------------------------------------------------
+
+
+class _Success(Struct, omit_defaults=True):
+    rpc: str
+    uuid: Uuid = None
+    resp: Any = UNSET
+    tx: Any = UNSET
+
+
+class _Refusal(Struct, omit_defaults=True):
+    rpc: str | None = None
+    uuid: Uuid = None
+    error: Any = UNSET
+
+
+class _Internal(Struct):
+    internal: bool
+    command: str
+    data: Any
+
+
+class _Message(Struct):
+    channel: str
+    message: Any
+
+
+def encode_answer(rpc: str, uuid: Uuid, result: Any) -> bytes:
+    """
+    A result.
+
+    :raises InvalidData: if it has no JSON form.
+    """
+    return dumps(_Success(rpc, uuid, result))
+
+
+def encode_auth_success(uuid: Uuid, *, acks: bool) -> bytes:
+    """
+    The answer to ``auth``.  The originals repeat the token in it (S11); clients do not
+    look at it there, so it is left out.
+    """
+    return dumps(_Success("auth", uuid, "success", _ACKS if acks else UNSET))
+
+
+def encode_error_answer(rpc: str | None, uuid: Uuid, error: Any) -> bytes:
+    """:param error: not falsy: that would be read as success."""
+    return dumps(_Refusal(rpc, uuid, error))
+
+
+def encode_error(error: Any) -> bytes:
+    """An error for text that names no request."""
+    return dumps(_Refusal(error=error))
+
+
+def encode_server_call(fid: str, name: str, data: Any) -> bytes:
+    """A call to an action of the client."""
+    return dumps(_Internal(True, "rpc", _CallData(fid, name, data)))
+
+
+def encode_subscribed(channel: str) -> bytes:
+    """The plain form, of 2.1.11: every JavaScript client takes it."""
+    return dumps(_Internal(True, "subscribe", {"channel": channel}))
+
+
+def encode_unsubscribed(channel: str) -> bytes:
+    """The same from every server."""
+    return dumps(_Internal(True, "unsubscribe", {"channel": channel}))
+
+
+def encode_channel_message(channel: str, message: Any) -> bytes:
+    """Encoded once, however many peers get it."""
+    return dumps(_Message(channel, message))
