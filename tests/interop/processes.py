@@ -1,0 +1,270 @@
+"""
+Real servers as child processes of the tests: :class:`Redis` and :class:`NodeServer`.
+
+Each runs on the global reactor, on a port of 127.0.0.1 that stays its own while it is
+down, and is ended by its own process id.  Nothing here waits without a deadline, and a
+deadline that passes shows what the child had printed until then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+NODE = Path(__file__).with_name("node")
+"""Where ``server.js`` and its ``node_modules`` are."""
+
+START_SECONDS = 20.0
+"""How long a server may take to start, or to end, on a busy machine."""
+
+EVENT_SECONDS = 15.0
+"""How long an event that must come may take."""
+
+
+class ServerFailed(AssertionError):
+    """A child did not do what it must; the text holds what it printed."""
+
+
+class ReservedPort:
+    """
+    A free port of 127.0.0.1 that nobody else is given until it is released.
+
+    A socket that is bound but does not listen keeps it: the child can bind the port too
+    (both sides set SO_REUSEADDR), while the system does not hand it to anybody else when
+    the child is down, not even to a client of ours that connects from a port of the
+    system's choice.  Only Linux lets two sockets share a port that way; elsewhere the
+    port is merely known to be free.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number: int = self._socket.getsockname()[1]
+        if sys.platform != "linux":
+            self.release()
+
+    def release(self) -> None:
+        self._socket.close()
+
+
+class Child(ProcessProtocol):
+    """
+    One process, its output by lines.
+
+    :ivar ended: fires with a sentence on how it ended, when it was reaped.
+    """
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self.ended: Deferred[str] = Deferred()
+        self._on_line = on_line
+        self._partial = {1: b"", 2: b""}
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        *lines, self._partial[childFD] = (self._partial[childFD] + data).split(b"\n")
+        for line in lines:
+            self._on_line(line.decode("utf-8", "replace"))
+
+    def processEnded(self, reason: Failure) -> None:
+        for rest in filter(None, self._partial.values()):
+            self._on_line(rest.decode("utf-8", "replace"))
+        reason.trap(ProcessDone, ProcessTerminated)
+        self.ended.callback(str(reason.value))
+
+
+class Server:
+    """
+    A server in a child process; a subclass says which.
+
+    :ivar port: its TCP port on 127.0.0.1, the same after a restart.
+    :ivar output: every line that it printed, over all its lives.
+    """
+
+    name: str
+
+    def __init__(self) -> None:
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
+        self.output: list[str] = []
+        self._child: Child | None = None
+        self._watchers: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+
+    def command(self) -> list[str]:
+        """The program, looked up in PATH, and its arguments."""
+        raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        """What the child finds in its environment besides ours."""
+        return {}
+
+    def is_ready(self, line: str) -> bool:
+        """Whether this line of output says that clients may come."""
+        raise NotImplementedError
+
+    async def start(self) -> None:
+        """Run it until it is ready; a child that ends instead fails at once."""
+        seen = len(self.output)
+        child = self._child = Child(self._line_received)
+        program, *arguments = self.command()
+        environment = {**os.environ, **self.environment()}
+        self._process = reactor.spawnProcess(
+            child, program, [program, *arguments], environment, str(NODE)
+        )
+        child.ended.addCallback(self._has_ended)
+        await self.until(
+            lambda: self._child is not child or any(map(self.is_ready, self.output[seen:])),
+            START_SECONDS,
+            "start",
+        )
+        if self._child is not child:
+            raise ServerFailed(f"{self.name} ended at its start\n{self.log()}")
+
+    async def kill(self) -> None:
+        """SIGKILL: it ends without a word to anybody, and is reaped."""
+        self._process.signalProcess("KILL")
+        await self.until(lambda: self._child is None, START_SECONDS, "end of the process")
+
+    def stop(self) -> None:
+        """SIGSTOP: its connections stay open, and nothing comes any more."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def cont(self) -> None:
+        """SIGCONT: it goes on where it was."""
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    async def restart(self) -> None:
+        """Run it again on the same port; a life that is not over yet is ended first."""
+        if self._child is not None:
+            await self.kill()
+        await self.start()
+
+    async def close(self) -> None:
+        """End it for good.  Its log goes to stdout, which pytest shows for a failed test."""
+        if self._child is not None:
+            await self.kill()
+        self._reserved.release()
+        print(self.log())
+
+    def log(self) -> str:
+        """What it printed, for people."""
+        return "\n".join([f"--- {self.name}, port {self.port}", *self.output, "---"])
+
+    def until(
+        self, condition: Callable[[], T], seconds: float = EVENT_SECONDS, what: str = "event"
+    ) -> Deferred[T]:
+        """
+        :return: fires with what ``condition`` returns once that is true; it is asked now
+            and whenever the child printed a line or ended.  Fails with
+            :exc:`ServerFailed` after ``seconds``.
+        """
+        waiting: Deferred[T] = Deferred()
+
+        def too_late(*_: object) -> Failure:
+            return Failure(ServerFailed(f"no {what} within {seconds:g} s\n{self.log()}"))
+
+        waiting.addTimeout(seconds, reactor, too_late)
+        self._watchers.append((condition, waiting))
+        self._look()
+        return waiting
+
+    def _line_received(self, line: str) -> None:
+        self.output.append(line)
+        self._look()
+
+    def _has_ended(self, how: str) -> None:
+        self._child = None
+        self.output.append(how)
+        self._look()
+
+    def _look(self) -> None:
+        watchers, self._watchers = self._watchers, []
+        for condition, waiting in watchers:
+            result = None if waiting.called else condition()
+            if result:
+                waiting.callback(result)
+            elif not waiting.called:
+                self._watchers.append((condition, waiting))
+
+
+class Redis(Server):
+    """Debian's redis-server, which keeps nothing: a restart forgets all."""
+
+    name = "redis-server"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._directory = tempfile.TemporaryDirectory(prefix="txtokensock-redis-")
+
+    def command(self) -> list[str]:
+        return [
+            *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
+            *("--save", "", "--appendonly", "no", "--dir", self._directory.name),
+        ]
+
+    def is_ready(self, line: str) -> bool:
+        return "Ready to accept connections" in line
+
+    async def close(self) -> None:
+        await super().close()
+        self._directory.cleanup()
+
+
+class NodeServer(Server):
+    """
+    ``node/server.js`` on the real node-token-sockjs 2.1.11.
+
+    :param redis: which must run already.
+    :param environment: what ``server.js`` understands, such as ``PING="1"``.
+    """
+
+    name = "node server.js"
+
+    def __init__(self, redis: Redis, **environment: str) -> None:
+        super().__init__()
+        self._environment = {"REDIS_PORT": str(redis.port), **environment}
+        self.events: list[dict[str, Any]] = []
+        """What it said happened, over all its lives: see ``server.js``."""
+
+    @property
+    def url(self) -> str:
+        """What a client is told to connect to."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        return ["node", "server.js"]
+
+    def environment(self) -> dict[str, str]:
+        return {**self._environment, "PORT": str(self.port)}
+
+    def is_ready(self, line: str) -> bool:
+        return line == json.dumps({"port": self.port}, separators=(",", ":"))
+
+    def seen(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """The events so far of that name and with these fields, in order."""
+        wanted = {"event": event, **fields}
+        return [one for one in self.events if wanted.items() <= one.items()]
+
+    def event(self, event: str, count: int = 1, **fields: Any) -> Deferred[Any]:
+        """:return: fires when ``count`` such events have happened, see :meth:`until`."""
+        what = f"event number {count} of {event} {fields}"
+        return self.until(lambda: len(self.seen(event, **fields)) >= count, what=what)
+
+    def _line_received(self, line: str) -> None:
+        if line.startswith('{"event"'):
+            self.events.append(json.loads(line))
+        super()._line_received(line)

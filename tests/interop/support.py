@@ -1,0 +1,114 @@
+"""
+What the tests with real peers stand on: requirements, packages, and a test case.
+
+These tests are trial's ``TestCase``s, run by pytest (``python -m pytest tests/interop``;
+trial itself runs them too).  trial's ``TestCase`` runs the global reactor for each test
+until its coroutine is done, within ``timeout``; afterwards it fails the test for every
+DelayedCall, socket and process that is left, and for every error that was logged.  That
+is just what these tests want of a harness, and pytest takes such a test as it is, also
+``async def`` ones: no plugin and no second notion of an event loop is needed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SkipTest, TestCase
+
+from .processes import EVENT_SECONDS, NODE, Server
+
+T = TypeVar("T")
+ServerT = TypeVar("ServerT", bound=Server)
+
+INSTALL_SECONDS = 600.0
+"""How long ``npm install`` may take; it runs once per checkout and change of package.json."""
+
+
+@functools.cache
+def missing_programs(*programs: str) -> str:
+    """A reason not to run the tests that need these programs, empty if there is none."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    return f"needs {', '.join(missing)}, not found in PATH" if missing else ""
+
+
+@functools.cache
+def install_packages() -> None:
+    """
+    Make ``node/node_modules`` what ``node/package.json`` says.
+
+    It blocks, on purpose: there is nothing else to do meanwhile.  The copy of
+    package.json in node_modules says what was installed last; it is written at the end,
+    so that a broken installation is made again.  The lock lets two test runs in one
+    checkout take turns.
+
+    :raises AssertionError: with npm's output, if it cannot.
+    """
+    package = NODE / "package.json"
+    installed = NODE / "node_modules" / ".installed-package.json"
+    with package.open("rb") as wanted:
+        fcntl.flock(wanted, fcntl.LOCK_EX)
+        text = wanted.read()
+        if installed.exists() and installed.read_bytes() == text:
+            return
+        installed.unlink(missing_ok=True)
+        command = ["npm", "install", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
+        npm = subprocess.run(
+            command,
+            cwd=NODE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=INSTALL_SECONDS,
+            check=False,
+            text=True,
+        )
+        if npm.returncode:
+            raise AssertionError(f"{' '.join(command)} failed in {NODE}:\n{npm.stdout}")
+        installed.write_bytes(text)
+
+
+class InteropTestCase(TestCase):
+    """
+    A test with real peers: skipped where their programs are missing, save with
+    ``CI=true`` in the environment, where that is a failure.
+    """
+
+    timeout = 60
+    """Seconds for each of setUp, test and cleanup: the last resort, waits have their own."""
+
+    programs: tuple[str, ...] = ("node", "npm", "redis-server")
+
+    async def setUp(self) -> None:
+        if reason := missing_programs(*self.programs):
+            if os.environ.get("CI") == "true":
+                self.fail(reason)
+            raise SkipTest(reason)
+        # Nothing was awaited yet, so trial's clock for setUp does not run: npm may be slow.
+        install_packages()
+
+    async def started(self, server: ServerT) -> ServerT:
+        """The server, running, and ended after the test whatever happens."""
+        self.addCleanup(server.close)
+        await server.start()
+        return server
+
+
+async def within(awaitable: Awaitable[T], seconds: float = EVENT_SECONDS) -> T:
+    """
+    :return: the awaitable's result.
+    :raises twisted.internet.defer.TimeoutError: after that time; the awaitable is
+        cancelled.
+    """
+
+    async def waiting() -> T:
+        return await awaitable
+
+    return await Deferred.fromCoroutine(waiting()).addTimeout(seconds, reactor)
