@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from ..errors import InvalidData, shorten
+from ..errors import InvalidData, InvalidOption, shorten
 from ..jsontext import Decoder, Malformed
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Messages",
     "Open",
     "ServerFrame",
+    "check_close",
     "decode_client_frame",
     "decode_server_frame",
     "encode_client_frame",
@@ -149,3 +150,15 @@ def encode_server_frame(messages: Sequence[bytes]) -> bytes:
 def encode_close_frame(code: int, reason: str) -> bytes:
     """``c[code,"reason"]``."""
     return b"c" + msgspec.json.encode((code, reason))
+
+
+def check_close(code: int, reason: str) -> None:
+    """
+    :raises InvalidOption: unless the code is 1000 or in 3000 to 4999, and the reason at
+        most 123 bytes in UTF-8: nothing else fits into a WebSocket's close frame
+        (RFC 6455 sections 5.5 and 7.4).
+    """
+    if code != 1000 and not 3000 <= code <= 4999:
+        raise InvalidOption(f"the close code is {code!r}: it must be 1000 or 3000 to 4999")
+    if len(reason.encode("utf-8", "surrogatepass")) > 123:
+        raise InvalidOption("the close reason must be at most 123 bytes in UTF-8")

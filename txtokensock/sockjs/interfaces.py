@@ -4,9 +4,8 @@ What a SockJS session offers to the protocol that it carries.
 
 from __future__ import annotations
 
+from twisted.internet.interfaces import IAddress, IConsumer, IPushProducer, ITransport
 from zope.interface import Attribute, Interface
-
-from twisted.internet.interfaces import IConsumer, IPushProducer, ITransport
 
 __all__ = ["ICarrier", "ISockJSTransport"]
 
@@ -71,8 +70,8 @@ class ICarrier(Interface):
     def unregister_producer() -> None:
         """Forget the producer."""
 
-    def peer() -> object:
-        """The other side's :class:`~twisted.internet.interfaces.IAddress`."""
+    def peer() -> IAddress:
+        """The other side's address."""
 
-    def host() -> object:
-        """This side's :class:`~twisted.internet.interfaces.IAddress`."""
+    def host() -> IAddress:
+        """This side's address."""

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .frames import NORMAL_CLOSURE
+from .frames import NORMAL_CLOSURE, check_close
 from .interfaces import ICarrier, ISockJSTransport
 
 __all__ = ["SockJSTransport"]
@@ -49,7 +49,10 @@ class SockJSTransport:
     def connect(self, protocol: IProtocol) -> None:
         """Start: the session is open, and ``protocol`` is on it."""
         self._protocol = protocol
-        protocol.makeConnection(self)
+        try:
+            protocol.makeConnection(self)
+        except Exception:
+            self._protocol_raised()
 
     def messages_received(self, messages: list[bytes]) -> None:
         """Deliver messages in order, now or as soon as the protocol wants them."""
@@ -75,12 +78,7 @@ class SockJSTransport:
             while self._undelivered and not self._paused and not self._closing:
                 self._protocol.dataReceived(self._undelivered.popleft())
         except Exception:
-            # As Twisted's reactor does: a protocol that raises loses its connection,
-            # and nobody else notices.
-            failure = Failure()
-            self._log.failure("the protocol raised, its SockJS session is dropped", failure)
-            self._end = self._end or failure
-            self._drop()
+            self._protocol_raised()
         finally:
             self._delivering = False
         if self._carrier_gone and not self._undelivered and not self._ended:
@@ -88,7 +86,20 @@ class SockJSTransport:
             self._ended = True
             self._closing = True
             protocol, self._protocol = self._protocol, None
-            protocol.connectionLost(self._end)
+            try:
+                protocol.connectionLost(self._end)
+            except Exception:
+                self._log.failure("the protocol raised from connectionLost")
+
+    def _protocol_raised(self) -> None:
+        """
+        As Twisted's reactor does: a protocol that raises loses its connection, and
+        nobody else notices.
+        """
+        failure = Failure()
+        self._log.failure("the protocol raised, its SockJS session is dropped", failure)
+        self._end = self._end or failure
+        self._drop()
 
     def _drop(self) -> None:
         self._closing = True
@@ -116,7 +127,12 @@ class SockJSTransport:
         self.close(*NORMAL_CLOSURE)
 
     def close(self, code: int, reason: str) -> None:
-        """Close in order, with a code and a reason of the caller's."""
+        """
+        Close in order, with a code and a reason of the caller's.
+
+        :raises InvalidOption: if no WebSocket could carry them.
+        """
+        check_close(code, reason)
         if not self._closing:
             self._closing = True
             self._undelivered.clear()
@@ -133,11 +149,11 @@ class SockJSTransport:
 
     def getPeer(self) -> IAddress:
         """The other side's address."""
-        return self._carrier.peer()  # type: ignore[no-any-return]
+        return self._carrier.peer()
 
     def getHost(self) -> IAddress:
         """This side's address."""
-        return self._carrier.host()  # type: ignore[no-any-return]
+        return self._carrier.host()
 
     # -- IPushProducer: what comes in
 

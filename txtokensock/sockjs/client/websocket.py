@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...errors import SockJSClosed, shorten
+from ..quiet import Quiet
 from .session import ClientSession
 
 __all__ = ["websocket_factory"]
@@ -24,25 +25,12 @@ __all__ = ["websocket_factory"]
 _LONGEST_HANDSHAKE = 64 * 1024
 
 
-class _Quiet:
-    """
-    Stands in for txaio's logger.  Autobahn builds a debug message for every frame
-    and every read, even where none is logged, and those of the handshake hold
-    headers that are secret; what matters of its warnings reaches the session.
-    """
-
-    def debug(self, *_: object, **__: object) -> None:
-        pass
-
-    trace = info = warn = error = critical = failure = debug
-
-
 class _WebSocketWire(WebSocketClientProtocol):  # type: ignore[misc]
     """
     :param session: whose frames these are.
     """
 
-    log = _Quiet()
+    log = Quiet()
     _log = Logger()
 
     def __init__(self, session: ClientSession) -> None:

@@ -1,0 +1,3 @@
+"""
+The SockJS server: any Twisted protocol for browsers, as a twisted.web resource.
+"""

@@ -1,0 +1,20 @@
+"""
+What stands in for Autobahn's logger, on both sides.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Quiet"]
+
+
+class Quiet:
+    """
+    Stands in for txaio's logger.  Autobahn builds a debug message for every frame
+    and every read, even where none is logged, and those of the handshake hold
+    headers that are secret; what matters of its warnings reaches the session.
+    """
+
+    def debug(self, *_: object, **__: object) -> None:
+        """Log nothing."""
+
+    trace = info = warn = error = critical = failure = debug

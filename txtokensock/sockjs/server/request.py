@@ -1,0 +1,57 @@
+"""
+The HTTP request that opened a session, as its protocol may see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.interfaces import IAddress
+from twisted.web.http_headers import Headers
+
+__all__ = ["RequestInfo"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RequestInfo:
+    """
+    What is known of the HTTP request that opened a session.
+
+    Its headers may hold cookies and credentials, so they are not in its ``repr``; the
+    query string is nowhere in it.  With an xhr, eventsource, htmlfile or jsonp session
+    this is the first request; the later ones may have come from elsewhere.
+
+    :ivar transport: ``"websocket"``, ``"websocket-raw"``, ``"xhr-polling"``,
+        ``"xhr-streaming"``, ``"eventsource"``, ``"htmlfile"`` or ``"jsonp-polling"``, the
+        names of sockjs-node.
+    :ivar path: the URL's path.
+    :ivar headers: a copy of the request's headers.
+    :ivar peer: the client's address.
+    :ivar host: the server's address.
+    :ivar secure: whether the request came over TLS.
+    """
+
+    transport: str
+    path: str
+    headers: Headers
+    peer: IAddress
+    host: IAddress
+    secure: bool
+
+    @classmethod
+    def of(cls, request: Any, transport: str) -> RequestInfo:
+        """
+        :param request: an :class:`~twisted.web.iweb.IRequest`.
+        """
+        return cls(
+            transport,
+            request.path.decode("utf-8", "replace"),
+            request.requestHeaders.copy(),
+            request.getClientAddress(),
+            request.getHost(),
+            request.isSecure(),
+        )
+
+    def __repr__(self) -> str:
+        return f"<RequestInfo {self.transport} from {self.peer}>"

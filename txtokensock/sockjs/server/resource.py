@@ -1,0 +1,246 @@
+"""
+SockJS as a resource of twisted.web.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.logger import Logger
+from twisted.web import http
+from twisted.web.http import Request
+from twisted.web.resource import IResource
+from zope.interface import implementer
+
+from ..frames import GO_AWAY, check_close
+from .answers import answer, method_not_allowed, not_found, preflight
+from .options import Options
+from .origins import AllowedOrigins, OriginPolicy
+from .pages import IFRAME_PATH, IframePage, greeting, info
+from .request import RequestInfo
+from .table import SessionTable
+from .upgrade import BadUpgrade, take_over, websocket_key
+from .websocket import WebSocketFactory
+from .websocket_session import RawWebSocketSession, WebSocketSession
+
+__all__ = ["SockJSResource"]
+
+SOCKJS_URL = "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js"
+
+_Answer: TypeAlias = "bytes | int"
+_Page: TypeAlias = Mapping[bytes, Callable[[Request], _Answer]]
+
+
+@implementer(IResource)
+class SockJSResource:
+    """
+    Serves any Twisted protocol over SockJS 0.3.3: put it into a site with ``putChild``.
+
+    The protocol's transport is an
+    :class:`~txtokensock.sockjs.interfaces.ISockJSTransport`, with the request that opened
+    the session as ``request_info``.
+
+    :param factory: its ``buildProtocol`` gets the client's address; None refuses the
+        client with 403.
+    :param reactor: for every deadline; the global one by default.
+    :param websocket: whether to offer WebSockets, as against polling alone.
+    :param raw_websocket: whether to offer ``/websocket`` too, without SockJS frames.
+    :param cookie_needed: whether to set a ``JSESSIONID`` cookie, for load balancers that
+        keep a session on one server by it; an existing one is echoed.
+    :param sockjs_url: where the iframe page gets the SockJS client from.
+    :param heartbeat: seconds between two signs of life.
+    :param heartbeat_timeout: seconds in which a WebSocket's peer must answer a ping.
+    :param disconnect_delay: seconds that a polling session outlives its last request.
+    :param close_timeout: seconds that an orderly close of a WebSocket may take.
+    :param response_limit: bytes after which a streaming response is ended, and the
+        client asks anew: browsers keep all of a response in memory.
+    :param max_message_size: bytes of one WebSocket message, which is closed with 1009
+        for more, and of one xhr_send body, which is answered 413.
+    :param max_array_length: messages in one frame from a client; more close the session
+        with 4002.  None for no limit.
+    :param max_buffered: bytes that may wait for a client that does not read; more close
+        the session with 4001.  With a WebSocket, the TCP buffer is included as soon as
+        it is full.
+    :param allowed_origins: whose pages may use this: None for all, as SockJS is made for,
+        a collection of origins such as ``"https://example.com"``, or a callable that
+        gets the request and the origin, such as :func:`~.origins.same_origin`.  Others
+        get 403.  Requests without an ``Origin`` come from no other page, and pass.
+    :param max_sessions: sessions at one time; more are refused with 503.
+    :param max_sessions_per_address: the same for one client's host, with 429.
+    :raises InvalidOption: for an option that cannot be.
+    """
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        *,
+        reactor: Any = None,
+        websocket: bool = True,
+        raw_websocket: bool = True,
+        cookie_needed: bool = False,
+        sockjs_url: str = SOCKJS_URL,
+        heartbeat: float = 25.0,
+        heartbeat_timeout: float = 10.0,
+        disconnect_delay: float = 5.0,
+        close_timeout: float = 5.0,
+        response_limit: int = 128 * 1024,
+        max_message_size: int = 1024 * 1024,
+        max_array_length: int | None = None,
+        max_buffered: int = 4 * 1024 * 1024,
+        allowed_origins: AllowedOrigins = None,
+        max_sessions: int | None = None,
+        max_sessions_per_address: int | None = None,
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor
+        self._factory = factory
+        self._options = Options(
+            websocket=websocket,
+            raw_websocket=raw_websocket,
+            cookie_needed=cookie_needed,
+            sockjs_url=sockjs_url,
+            heartbeat=heartbeat,
+            heartbeat_timeout=heartbeat_timeout,
+            disconnect_delay=disconnect_delay,
+            close_timeout=close_timeout,
+            response_limit=response_limit,
+            max_message_size=max_message_size,
+            max_array_length=max_array_length,
+            max_buffered=max_buffered,
+            max_sessions=max_sessions,
+            max_sessions_per_address=max_sessions_per_address,
+            origins=OriginPolicy(allowed_origins),
+        )
+        self._table = SessionTable(reactor, self._options)
+        self._websockets = WebSocketFactory(reactor, max_message_size)
+        self._iframe = IframePage(sockjs_url)
+
+    def __repr__(self) -> str:
+        return f"<SockJSResource with {len(self._table)} sessions>"
+
+    @property
+    def session_count(self) -> int:
+        """How many sessions there are now."""
+        return len(self._table)
+
+    def close_sessions(self, code: int = GO_AWAY[0], reason: str = GO_AWAY[1]) -> Deferred[None]:
+        """
+        Close every session, and refuse new ones with 503 from now on.
+
+        :param code: 1000, or 3000 to 4999.
+        :param reason: at most 123 bytes in UTF-8.
+        :return: fires with None when all have ended: after ``close_timeout`` at the
+            latest.  It never fails.
+        :raises InvalidOption: if the code or reason cannot be.
+        """
+        check_close(code, reason)
+        return self._table.close(code, reason)
+
+    # -- IResource
+
+    def getChildWithDefault(self, name: bytes, request: Any) -> IResource:
+        """Every path below is this resource's own."""
+        return self
+
+    def putChild(self, path: bytes, child: IResource) -> None:
+        """
+        :raises TypeError: always, every path below is this resource's own.
+        """
+        raise TypeError("a SockJS resource has no children")
+
+    def render(self, request: Any) -> _Answer:
+        """Answer one request."""
+        page = self._page(_segments(request))
+        if page is None:
+            return not_found(request)
+        action = page.get(request.method)
+        if action is None:
+            return method_not_allowed(request, page)
+        return action(request)
+
+    # -- which page
+
+    def _page(self, segments: list[str]) -> _Page | None:
+        match segments:
+            case []:
+                return {b"GET": greeting}
+            case ["info"]:
+                return {b"GET": self._info, b"OPTIONS": self._info_preflight}
+            case ["websocket"] if self._options.raw_websocket and self._options.websocket:
+                return {b"GET": self._raw_websocket}
+            case [name] if IFRAME_PATH.fullmatch(name):
+                return {b"GET": self._iframe.render}
+            case [server, session, "websocket"] if self._options.websocket:
+                if _is_name(server) and _is_name(session):
+                    return {b"GET": self._framed_websocket}
+        return None
+
+    def _info(self, request: Request) -> _Answer:
+        if not self._options.origins.allows(request):
+            return _forbidden(request)
+        return info(request, self._options)
+
+    def _info_preflight(self, request: Request) -> _Answer:
+        if not self._options.origins.allows(request):
+            return _forbidden(request)
+        return preflight(request, b"OPTIONS, GET")
+
+    # -- WebSockets
+
+    def _framed_websocket(self, request: Request) -> _Answer:
+        return self._websocket(request, "websocket", WebSocketSession)
+
+    def _raw_websocket(self, request: Request) -> _Answer:
+        return self._websocket(request, "websocket-raw", RawWebSocketSession)
+
+    def _websocket(
+        self, request: Request, transport: str, session_type: type[WebSocketSession]
+    ) -> _Answer:
+        try:
+            key = websocket_key(request)
+        except BadUpgrade as problem:
+            request.setHeader(b"sec-websocket-version", b"13")
+            return answer(request, http.BAD_REQUEST, str(problem))
+        if not self._options.origins.allows(request):
+            return _forbidden(request)
+        info = RequestInfo.of(request, transport)
+        built = self._build(info)
+        if isinstance(built, int):
+            return answer(request, built)
+        session = session_type(built, info, self._table)
+        return take_over(request, key, self._websockets.build(session))
+
+    def _build(self, info: RequestInfo) -> IProtocol | int:
+        """A protocol for a new session, or the HTTP status that refuses it."""
+        refusal = self._table.refusal(info.peer)
+        if refusal is not None:
+            return refusal
+        try:
+            protocol = self._factory.buildProtocol(info.peer)
+        except Exception:
+            self._log.failure("buildProtocol raised, a client is refused")
+            return http.INTERNAL_SERVER_ERROR
+        return http.FORBIDDEN if protocol is None else protocol
+
+
+def _forbidden(request: Request) -> bytes:
+    return answer(request, http.FORBIDDEN, "This origin is not allowed.\n")
+
+
+def _segments(request: Any) -> list[str]:
+    """The path below the resource; one slash at its end means nothing, as in sockjs-node."""
+    segments = [segment.decode("utf-8", "replace") for segment in request.postpath]
+    if segments and not segments[-1]:
+        segments.pop()
+    return segments
+
+
+def _is_name(segment: str) -> bool:
+    """Whether it can be a server's or a session's name."""
+    return bool(segment) and "." not in segment

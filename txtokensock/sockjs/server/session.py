@@ -1,0 +1,144 @@
+"""
+What every session of a SockJS server has in common, whatever carries it.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ...errors import SockJSClosed
+from ..interfaces import ICarrier
+from ..transport import SockJSTransport
+from .flow import Flow
+from .options import ARRAY_TOO_LONG, TOO_SLOW
+from .request import RequestInfo
+from .table import SessionTable
+from .timer import Timer
+
+__all__ = ["ServerSession", "SessionTransport"]
+
+
+class SessionTransport(SockJSTransport):
+    """
+    What a protocol on a SockJS server gets as its transport.
+
+    :ivar request_info: the :class:`~txtokensock.sockjs.server.request.RequestInfo` of
+        the HTTP request that opened the session.
+    """
+
+    def __init__(self, session: ServerSession, request_info: RequestInfo) -> None:
+        super().__init__(session)
+        self.request_info = request_info
+
+
+@implementer(ICarrier)
+class ServerSession:
+    """
+    One session, from its first request to its end.
+
+    :param protocol: what is served.
+    :param info: the request that opened the session.
+    :param table: where the session is counted, with the options and the clock.
+    :ivar transport: the protocol's transport.
+    """
+
+    _log = Logger()
+
+    def __init__(self, protocol: IProtocol, info: RequestInfo, table: SessionTable) -> None:
+        self._protocol = protocol
+        self._info = info
+        self._table = table
+        self._options = table.options
+        self._flow = Flow(table.reactor)
+        self._beat = Timer(table.reactor, self._on_beat)
+        self._deadline = Timer(table.reactor, self._on_deadline)
+        self._reason: Failure | None = None
+        self._ended = False
+        self.transport = SessionTransport(self, info)
+        table.add(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._info!r}>"
+
+    # -- for those who carry it
+
+    def _start(self) -> None:
+        """The ``o`` frame is on its way: put the protocol on its transport."""
+        self._beat.start(self._options.heartbeat)
+        self.transport.connect(self._protocol)
+
+    def _deliver(self, messages: list[bytes]) -> None:
+        """Messages came in, in one frame."""
+        self.transport.heard += 1
+        limit = self._options.max_array_length
+        if limit is not None and len(messages) > limit:
+            self._log.info("{session} sends too many messages at once", session=self)
+            self.transport.close(*ARRAY_TOO_LONG)
+        else:
+            self.transport.messages_received(messages)
+
+    def _overflow(self) -> None:
+        """More than ``max_buffered`` waits for the peer: what waits will not be sent."""
+        self._log.info("{session} does not read: closing it", session=self)
+        self.transport.close(*TOO_SLOW)
+
+    def _end(self, reason: Failure) -> None:
+        """Nothing carries the session any more; the first reason given is the protocol's."""
+        if self._ended:
+            return
+        self._ended = True
+        self._beat.stop()
+        self._deadline.stop()
+        self._flow.stop()
+        self._table.remove(self)
+        self.transport.ended(self._reason or reason)
+
+    def _closing(self, code: int, reason: str) -> bool:
+        """Note how the session is closed; False if its end has begun already."""
+        if self._reason is not None:
+            return False
+        self._reason = Failure(SockJSClosed(code, reason))
+        self._beat.stop()
+        return True
+
+    def _on_beat(self) -> None:
+        """``heartbeat`` seconds are over."""
+        raise NotImplementedError
+
+    def _on_deadline(self) -> None:
+        """An orderly close took too long."""
+        self.abort()
+
+    # -- ICarrier
+
+    def send(self, messages: list[bytes]) -> None:
+        raise NotImplementedError
+
+    def close(self, code: int, reason: str) -> None:
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        if self._reason is None:
+            self._reason = Failure(ConnectionAborted())
+
+    def pause_reading(self) -> None:
+        raise NotImplementedError
+
+    def resume_reading(self) -> None:
+        raise NotImplementedError
+
+    def register_producer(self, producer: object, streaming: bool) -> None:
+        self._flow.register(producer, streaming)
+
+    def unregister_producer(self) -> None:
+        self._flow.unregister()
+
+    def peer(self) -> IAddress:
+        return self._info.peer
+
+    def host(self) -> IAddress:
+        return self._info.host

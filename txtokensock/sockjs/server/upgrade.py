@@ -1,0 +1,80 @@
+"""
+From an HTTP request to a WebSocket: RFC 6455, section 4.2.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from twisted.internet.interfaces import IProtocol
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel, Request
+from twisted.web.server import NOT_DONE_YET
+
+__all__ = ["BadUpgrade", "take_over", "websocket_key"]
+
+_KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
+
+_VERSIONS = ("13", "8", "7")
+"""Versions 7 and 8 are drafts of 13, and the same on the wire."""
+
+
+class BadUpgrade(Exception):
+    """The request opens no WebSocket; the text is the one of sockjs-node, where it has one."""
+
+
+def websocket_key(request: Request) -> str:
+    """
+    :return: the request's ``Sec-WebSocket-Key``.
+    :raises BadUpgrade: if it is no WebSocket handshake.
+    """
+    if request.clientproto != b"HTTP/1.1" or not isinstance(request.channel, HTTPChannel):
+        raise BadUpgrade("WebSocket needs HTTP/1.1.")
+    if "websocket" not in _tokens(request, "upgrade"):
+        raise BadUpgrade('Can "Upgrade" only to "WebSocket".')
+    # Firefox 6 sends "keep-alive, Upgrade".
+    if "upgrade" not in _tokens(request, "connection"):
+        raise BadUpgrade('"Connection" must be "Upgrade".')
+    if request.getHeader("sec-websocket-version") not in _VERSIONS:
+        raise BadUpgrade("Only supported WebSocket protocol is RFC 6455.")
+    key = (request.getHeader("sec-websocket-key") or "").strip()
+    if not _KEY.fullmatch(key):
+        raise BadUpgrade("Not a valid websocket request")
+    return key
+
+
+def take_over(request: Request, key: str, protocol: IProtocol) -> int:
+    """
+    Give the request's connection to a protocol that speaks the server's part of a
+    WebSocket, its handshake included.
+
+    It gets a handshake of our own making: the request was checked already, and its
+    cookies, query and other headers are nothing to a WebSocket library.
+
+    :return: what ``render`` returns.
+    """
+    channel: Any = request.channel
+    transport = channel.transport
+    http_connection_lost = channel.connectionLost
+
+    def connection_lost(reason: Failure) -> None:
+        protocol.connectionLost(reason)
+        http_connection_lost(reason)  # so that notifyFinish, and the site, hear of it
+
+    # The channel registered itself, to pause reading while answers are not read.
+    transport.unregisterProducer()
+    # rawDataReceived gets what came in one piece with the request.
+    channel.dataReceived = channel.rawDataReceived = protocol.dataReceived
+    channel.connectionLost = connection_lost
+    protocol.makeConnection(transport)
+    protocol.dataReceived(
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % key.encode("ascii")
+    )
+    return NOT_DONE_YET
+
+
+def _tokens(request: Request, header: str) -> set[str]:
+    values = request.requestHeaders.getRawHeaders(header, [])
+    return {token.strip().lower() for value in values for token in value.split(",")}

@@ -1,0 +1,171 @@
+"""
+A WebSocket on the server: the only module here that imports Autobahn.
+
+Autobahn's own timers run on the global reactor whatever reactor it is given, so
+all are off, and every deadline is kept by the session, on its clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ...errors import SockJSClosed, shorten
+from ..quiet import Quiet
+from .websocket_session import WebSocketSession
+
+__all__ = ["WebSocketFactory"]
+
+_TEXT = 1  # the opcode of a text frame, RFC 6455 section 5.2
+
+
+@implementer(IPushProducer)
+class _ServerWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
+    """
+    One WebSocket.  It is the push producer of its TCP transport, and tells its session
+    what the transport says of its buffer.
+
+    :param session: whose WebSocket this is.
+    """
+
+    log = Quiet()
+    _log = Logger()
+
+    def __init__(self, session: WebSocketSession) -> None:
+        super().__init__()
+        self._session = session
+        self._producing = False
+
+    def __repr__(self) -> str:
+        return f"<WebSocket of {self._session!r}>"
+
+    # -- from Twisted
+
+    def dataReceived(self, data: bytes) -> None:
+        self._session.bytes_received()
+        if self.failedByMe:
+            # What follows a violation is not worth reading, but it has to be taken off
+            # the socket: closing over unread bytes resets the connection, and the close
+            # frame that says what was wrong would be lost.
+            return
+        try:
+            self._dataReceived(data)
+        except Exception:
+            # Autobahn parses defensively, but a peer's bytes must never reach the
+            # reactor as an exception.
+            self._log.failure("Autobahn could not read what the client sent")
+            self._session.abort()
+        else:
+            if self.failedByMe:
+                self._session.wire_closing()
+
+    # -- from Autobahn
+
+    def onOpen(self) -> None:
+        self.transport.registerProducer(self, True)
+        self._producing = True
+        self._session.wire_open(self)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self._session.message_received(payload, isBinary)
+
+    def onPing(self, payload: bytes) -> None:
+        super().onPing(payload)
+        self._session.activity()
+
+    def onPong(self, payload: bytes) -> None:
+        self._session.activity()
+
+    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> Any:
+        self._session.wire_closing()
+        return super().onCloseFrame(code, reasonRaw)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        why: Exception
+        if wasClean:
+            why = SockJSClosed(code or 1005, reason or "")
+        else:
+            why = ConnectionLost(shorten(self.wasNotCleanReason or "the connection was lost"))
+        self._session.wire_lost(Failure(why))
+
+    def dropConnection(self, abort: bool = False) -> None:
+        # Autobahn resets the connection after a clean close; the peer may not have read
+        # the close frame yet.  The session's deadline sees to it that it ends.
+        super().dropConnection(abort=abort and not self.wasClean)
+
+    def unregisterProducer(self) -> None:
+        # Called by dropConnection, as TLS never ends while a producer is registered.
+        if self._producing:
+            self._producing = False
+            self.transport.unregisterProducer()
+
+    # -- IPushProducer: the TCP buffer
+
+    def pauseProducing(self) -> None:
+        self._session.buffer_full()
+
+    def resumeProducing(self) -> None:
+        self._session.buffer_empty()
+
+    def stopProducing(self) -> None:
+        """The connection is lost; connectionLost says so too."""
+
+    # -- WebSocketWire
+
+    def send_text(self, payload: bytes) -> None:
+        # sendMessage would apply the limit for incoming messages to outgoing ones.
+        if self.state == self.STATE_OPEN:
+            self.sendFrame(opcode=_TEXT, payload=payload)
+
+    def ping(self) -> None:
+        self.sendPing()
+
+    def close(self, code: int, reason: str) -> None:
+        self.sendClose(code, reason)
+
+    def abort(self) -> None:
+        self.transport.abortConnection()
+
+    def pause(self) -> None:
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        self.transport.resumeProducing()
+
+
+class WebSocketFactory:
+    """
+    Makes the WebSockets of one server.
+
+    :param reactor: given to Autobahn, which uses it for nothing with its timers off.
+    :param max_message_size: bytes; a larger message closes the WebSocket with 1009.
+    """
+
+    def __init__(self, reactor: Any, max_message_size: int) -> None:
+        factory = WebSocketServerFactory(server=None, reactor=reactor)
+        factory.log = _ServerWebSocket.log
+        factory.noisy = False
+        factory.setProtocolOptions(
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            autoPingInterval=0,
+            maxMessagePayloadSize=max_message_size,
+            maxFramePayloadSize=max_message_size,
+            failByDrop=False,  # tell the peer what was wrong
+            utf8validateIncoming=False,  # the JSON decoder does
+        )
+        self._factory = factory
+
+    def build(self, session: WebSocketSession) -> WebSocketServerProtocol:
+        """
+        :return: a protocol that awaits the bytes of a WebSocket handshake.
+        """
+        protocol = _ServerWebSocket(session)
+        protocol.factory = self._factory
+        return protocol

@@ -1,0 +1,284 @@
+"""
+Sessions over a WebSocket: framed, as browsers speak, and raw.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from twisted.internet.interfaces import IProtocol
+from twisted.python.failure import Failure
+
+from ...errors import InvalidData
+from ..frames import (
+    HEARTBEAT_FRAME,
+    NORMAL_CLOSURE,
+    OPEN_FRAME,
+    FrameError,
+    decode_client_frame,
+    encode_close_frame,
+    encode_server_frame,
+)
+from .options import NO_HEARTBEAT, TOO_SLOW
+from .request import RequestInfo
+from .session import ServerSession
+from .table import SessionTable
+from .timer import Timer
+
+__all__ = ["RawWebSocketSession", "WebSocketSession", "WebSocketWire"]
+
+BROKEN_FRAMING = (3000, "Broken framing.")
+"""The WebSocket close of a peer that sends no SockJS frames; as sockjs-node 0.3.24."""
+
+_LONGEST_STALL = 12
+"""Heartbeats that a full write buffer may take to drain while nothing comes in."""
+
+
+class WebSocketWire(Protocol):
+    """
+    What a session needs of its WebSocket.
+
+    It tells the session ``wire_open`` once, then what comes in, and ``wire_lost``
+    exactly once, at the end.
+    """
+
+    def send_text(self, payload: bytes) -> None:
+        """Send one message."""
+
+    def ping(self) -> None:
+        """Ask for a pong."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Start the closing handshake."""
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+
+    def pause(self) -> None:
+        """Read no more."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+
+class WebSocketSession(ServerSession):
+    """
+    A session of SockJS frames over a WebSocket; it ends when the WebSocket does.
+
+    What the TCP buffer has no room for waits here, so that it can be counted.  A peer is
+    taken for dead if nothing at all comes from it for ``heartbeat_timeout`` seconds
+    after a ping has left the write buffer: a slow, large message is not silence.
+    (sockjs-node counts from the ping, and cuts slow readers off: its PR #169.)
+    """
+
+    _violation_close = BROKEN_FRAMING
+
+    def __init__(self, protocol: IProtocol, info: RequestInfo, table: SessionTable) -> None:
+        super().__init__(protocol, info, table)
+        self._wire: WebSocketWire | None = None
+        self._waiting: deque[bytes] = deque()
+        self._bytes_waiting = 0
+        self._bytes_in_buffer = 0
+        self._buffer_full = False
+        self._stalled = 0
+        self._silence = Timer(table.reactor, self._on_silence)
+        self._pinged = False
+        self._reading_paused = False
+        self._close_with: tuple[int, str] | None = None
+
+    # -- for the wire
+
+    def wire_open(self, wire: WebSocketWire) -> None:
+        """The handshake is done."""
+        self._wire = wire
+        self._open()
+        self._start()
+
+    def bytes_received(self) -> None:
+        """The peer lives."""
+        self._pinged = False
+        self._stalled = 0
+
+    def message_received(self, payload: bytes, is_binary: bool) -> None:
+        """One WebSocket message came in."""
+        if self._reason is not None:
+            return
+        try:
+            if is_binary:
+                raise FrameError("a binary message")
+            messages = self._decode(payload)
+        except FrameError:
+            self._violation(*self._violation_close)
+        else:
+            self._deliver(messages)
+
+    def activity(self) -> None:
+        """The peer showed that it lives, by something that is no message."""
+        self.transport.heard += 1
+
+    def buffer_full(self) -> None:
+        """The TCP buffer has no room."""
+        self._buffer_full = True
+        self._silence.stop()
+        self._flow.hold()
+
+    def buffer_empty(self) -> None:
+        """The TCP buffer has drained."""
+        self._buffer_full = False
+        self._bytes_in_buffer = 0
+        self._stalled = 0
+        self._flush()
+        if not self._buffer_full:
+            self._flow.release()
+            if self._pinged:
+                self._silence.start(self._options.heartbeat_timeout)
+
+    def wire_closing(self) -> None:
+        """The closing handshake has begun: it may not take for ever."""
+        self._beat.stop()
+        self._silence.stop()
+        if not self._ended and not self._deadline.running:
+            self._deadline.start(self._options.close_timeout)
+
+    def wire_lost(self, reason: Failure) -> None:
+        """The WebSocket is gone."""
+        self._silence.stop()
+        self._waiting.clear()
+        self._end(reason)
+
+    # -- framing
+
+    def _open(self) -> None:
+        self._put(OPEN_FRAME)
+
+    def _decode(self, payload: bytes) -> list[bytes]:
+        return decode_client_frame(payload) if payload else []
+
+    def _encode(self, messages: list[bytes]) -> list[bytes]:
+        return [encode_server_frame(messages)]
+
+    def _last_words(self, code: int, reason: str) -> tuple[list[bytes], tuple[int, str]]:
+        """The frames that announce the close, and how the WebSocket is closed then."""
+        # sockjs-node 0.3.24: whatever the c frame says, the WebSocket is closed with 1000.
+        return [encode_close_frame(code, reason)], NORMAL_CLOSURE
+
+    def _sign_of_life(self) -> None:
+        self._put(HEARTBEAT_FRAME)
+
+    # -- sending
+
+    def send(self, messages: list[bytes]) -> None:
+        frames = self._encode(messages)
+        if self._reason is None and self._wire is not None:
+            for frame in frames:
+                self._put(frame)
+            if self._bytes_waiting + self._bytes_in_buffer > self._options.max_buffered:
+                self._overflow()
+
+    def _put(self, frame: bytes) -> None:
+        self._waiting.append(frame)
+        self._bytes_waiting += len(frame)
+        self._flush()
+
+    def _flush(self) -> None:
+        assert self._wire is not None
+        while self._waiting and not self._buffer_full:
+            frame = self._waiting.popleft()
+            self._bytes_waiting -= len(frame)
+            self._wire.send_text(frame)
+            if self._buffer_full:
+                self._bytes_in_buffer = len(frame)
+        if self._close_with is not None and not self._waiting:
+            self._wire.close(*self._close_with)
+
+    # -- heartbeats
+
+    def _on_beat(self) -> None:
+        assert self._wire is not None
+        self._beat.start(self._options.heartbeat)
+        if self._buffer_full:
+            self._stalled += 1
+            if self._stalled >= _LONGEST_STALL:
+                self.transport.close(*NO_HEARTBEAT)
+            return
+        self._sign_of_life()
+        self._wire.ping()
+        self._pinged = True
+        if not self._buffer_full:
+            self._silence.start(self._options.heartbeat_timeout)
+
+    def _on_silence(self) -> None:
+        # Nothing can be heard while the protocol does not want to listen.
+        if self._pinged and not self._reading_paused:
+            self.transport.close(*NO_HEARTBEAT)
+
+    # -- the end
+
+    def close(self, code: int, reason: str) -> None:
+        if not self._closing(code, reason) or self._wire is None:
+            return
+        self.wire_closing()
+        self._wire.resume()  # a paused WebSocket would not hear the peer's answer
+        if (code, reason) == TOO_SLOW:
+            self._waiting.clear()
+        frames, self._close_with = self._last_words(code, reason)
+        self._waiting.extend(frames)
+        self._flush()
+
+    def _violation(self, code: int, reason: str) -> None:
+        """The peer broke the framing: close the WebSocket without a ``c`` frame."""
+        if self._closing(code, reason) and self._wire is not None:
+            self.wire_closing()
+            self._waiting.clear()
+            self._wire.close(code, reason)
+
+    def abort(self) -> None:
+        super().abort()
+        if self._wire is not None and not self._ended:
+            self._wire.abort()
+
+    # -- reading
+
+    def pause_reading(self) -> None:
+        self._reading_paused = True
+        if self._wire is not None and self._reason is None:
+            self._wire.pause()
+
+    def resume_reading(self) -> None:
+        self._reading_paused = False
+        if self._wire is not None:
+            self._wire.resume()
+
+
+class RawWebSocketSession(WebSocketSession):
+    """
+    A session without SockJS frames: a WebSocket message is a message, the close is the
+    WebSocket's own, and the heartbeat is a WebSocket ping alone (sockjs-node has none).
+    """
+
+    _violation_close = (3000, "Only text in UTF-8 is understood.")
+
+    def _open(self) -> None:
+        pass
+
+    def _decode(self, payload: bytes) -> list[bytes]:
+        try:
+            payload.decode()
+        except UnicodeDecodeError:
+            raise FrameError("a text message that is not UTF-8") from None
+        return [payload]
+
+    def _encode(self, messages: list[bytes]) -> list[bytes]:
+        try:
+            for message in messages:
+                message.decode()
+        except UnicodeDecodeError:
+            raise InvalidData("a SockJS message must be text in UTF-8") from None
+        return messages
+
+    def _last_words(self, code: int, reason: str) -> tuple[list[bytes], tuple[int, str]]:
+        return [], (code, reason)
+
+    def _sign_of_life(self) -> None:
+        pass
