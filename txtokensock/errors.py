@@ -9,12 +9,13 @@ One tree, ordered by whose move is next::
         ClientClosed, QueueFull
       PeerError             the other side answered, and the answer is no
         RemoteError         FunctionNotFound, Forbidden
-        UnsolicitedError
+        UnsolicitedError, SubscriptionEnded
       NetworkError          nobody's answer: it may work if tried again
-        CallTimeout, ConnectionLost
+        CallTimeout, ConnectionLost, StoreUnavailable
         ConnectionFailed    one attempt to connect, .phase says how far it came
           AttemptTimeout, ConnectFailed, HandshakeRefused, SockJSRefused
-          TokenError        TokenRefused, TokenServerError, TokenInvalid, TokenUnreachable
+          TokenError        TokenRefused, TokenServerError, TokenInvalid, TokenUnreachable,
+                            CredentialsUnavailable
           AuthenticationError  AuthenticationRefused, AuthenticationAborted
 
 Texts never hold a token, a credential, a cookie or a query string.
@@ -38,6 +39,7 @@ __all__ = [
     "ConnectFailed",
     "ConnectionFailed",
     "ConnectionLost",
+    "CredentialsUnavailable",
     "Forbidden",
     "FunctionNotFound",
     "HandshakeRefused",
@@ -53,6 +55,8 @@ __all__ = [
     "RemoteError",
     "SockJSClosed",
     "SockJSRefused",
+    "StoreUnavailable",
+    "SubscriptionEnded",
     "TokenError",
     "TokenInvalid",
     "TokenRefused",
@@ -161,11 +165,13 @@ class RemoteError(PeerError):
     The other side answered a call with an error.
 
     :ivar error: the error as it was sent: a string, number, object or list.
+    :ivar what: what was asked, for people, such as ``rpc 'echo'``.
     """
 
-    def __init__(self, error: Any) -> None:
-        super().__init__(_readable(error))
+    def __init__(self, error: Any, what: str | None = None) -> None:
+        super().__init__(f"{what}: {_readable(error)}" if what else _readable(error))
         self.error = error
+        self.what = what
 
 
 class FunctionNotFound(RemoteError):
@@ -185,11 +191,17 @@ class UnsolicitedError(PeerError):
     """
 
     def __init__(self, error: Any) -> None:
-        super().__init__(f"the server reported an error for no request of ours: {_readable(error)}")
+        super().__init__(
+            f"the server reported an error for no request of ours: {_readable(error)}"
+        )
         self.error = error
 
 
-def remote_error(value: Any) -> RemoteError:
+class SubscriptionEnded(PeerError):
+    """The server ended a subscription that we had, without being asked."""
+
+
+def remote_error(value: Any, what: str | None = None) -> RemoteError:
     """
     The error for an answer's ``error`` value.
 
@@ -197,10 +209,10 @@ def remote_error(value: Any) -> RemoteError:
     node-token-sockjs use for these refusals.
     """
     if value == "Function not found":
-        return FunctionNotFound(value)
+        return FunctionNotFound(value, what)
     if value == "Forbidden":
-        return Forbidden(value)
-    return RemoteError(value)
+        return Forbidden(value, what)
+    return RemoteError(value, what)
 
 
 # -- the network --------------------------------------------------------------
@@ -234,6 +246,10 @@ class ConnectionLost(NetworkError):
     def __init__(self, message: str, *, may_have_run: bool = True) -> None:
         super().__init__(message)
         self.may_have_run = may_have_run
+
+
+class StoreUnavailable(NetworkError):
+    """A server cannot reach what it shares with others (Redis), or is not running."""
 
 
 class PeerSilent(NetworkError):
@@ -285,6 +301,10 @@ class TokenError(ConnectionFailed):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "token")
+
+
+class CredentialsUnavailable(TokenError):
+    """Your ``authentication`` function failed, or gave what cannot be sent."""
 
 
 class TokenRefused(TokenError):

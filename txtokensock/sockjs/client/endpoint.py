@@ -7,15 +7,13 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
-    IReactorTCP,
-    IReactorTime,
     IStreamClientEndpoint,
 )
 from twisted.python.failure import Failure
@@ -23,8 +21,15 @@ from twisted.web.client import BrowserLikePolicyForHTTPS
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
-from ...address import Address, url_path
-from ...errors import AttemptTimeout, ConnectFailed, ConnectionFailed, InvalidOption, Phase, shorten
+from ...address import Address
+from ...errors import (
+    AttemptTimeout,
+    ConnectFailed,
+    ConnectionFailed,
+    InvalidOption,
+    Phase,
+    shorten,
+)
 from .session import ClientSession
 from .websocket import websocket_factory
 
@@ -34,8 +39,6 @@ T = TypeVar("T")
 
 TRANSPORTS = ("websocket",)
 """The transports there are: each is a coroutine method of the endpoint, see ``_connect``."""
-
-
 
 
 @implementer(IStreamClientEndpoint)

@@ -8,8 +8,13 @@ from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionLost
-from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+)
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -59,10 +64,10 @@ class Wire(Protocol):
     def unregister_producer(self) -> None:
         """Forget the producer."""
 
-    def peer(self) -> IAddress:
+    def peer_address(self) -> IAddress:
         """The other side's address."""
 
-    def host(self) -> IAddress:
+    def host_address(self) -> IAddress:
         """This side's address."""
 
 
@@ -159,7 +164,7 @@ class ClientSession:
         if self._phase is None:
             self._transport.ended(reason)
             return
-        error: Exception = reason.value
+        error = reason.value
         if isinstance(error, ConnectionAborted):  # cancelled
             error = CancelledError()
         elif not isinstance(error, ConnectionFailed):
@@ -243,8 +248,8 @@ class ClientSession:
 
     def peer(self) -> IAddress:
         assert self._wire is not None
-        return self._wire.peer()
+        return self._wire.peer_address()
 
     def host(self) -> IAddress:
         assert self._wire is not None
-        return self._wire.host()
+        return self._wire.host_address()

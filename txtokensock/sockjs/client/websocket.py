@@ -25,11 +25,12 @@ __all__ = ["websocket_factory"]
 _LONGEST_HANDSHAKE = 64 * 1024
 
 
-class _WebSocketWire(WebSocketClientProtocol):  # type: ignore[misc]
+class _WebSocketWire(WebSocketClientProtocol):
     """
     :param session: whose frames these are.
     """
 
+    transport: Any
     log = Quiet()
     _log = Logger()
 
@@ -48,7 +49,9 @@ class _WebSocketWire(WebSocketClientProtocol):  # type: ignore[misc]
 
     def dataReceived(self, data: bytes) -> None:
         if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HANDSHAKE:
-            self.failHandshake("the answer to the handshake is longer than 64 KiB")
+            self.failHandshake(  # type: ignore[no-untyped-call]
+                "the answer to the handshake is longer than 64 KiB"
+            )
             return
         try:
             self._dataReceived(data)
@@ -76,7 +79,7 @@ class _WebSocketWire(WebSocketClientProtocol):  # type: ignore[misc]
     def onPong(self, payload: bytes) -> None:
         self._session.activity()
 
-    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> Any:
+    def onCloseFrame(self, code: Any, reasonRaw: Any) -> Any:
         self._session.wire_closing()
         return super().onCloseFrame(code, reasonRaw)
 
@@ -91,7 +94,7 @@ class _WebSocketWire(WebSocketClientProtocol):  # type: ignore[misc]
     # -- Wire
 
     def send_frame(self, frame: bytes) -> None:
-        self.sendMessage(frame)
+        self.sendMessage(frame)  # type: ignore[no-untyped-call]
 
     def close(self, code: int, reason: str) -> None:
         self.sendClose(code, reason or None)
@@ -111,10 +114,10 @@ class _WebSocketWire(WebSocketClientProtocol):  # type: ignore[misc]
     def unregister_producer(self) -> None:
         self.unregisterProducer()
 
-    def peer(self) -> IAddress:
+    def peer_address(self) -> IAddress:
         return self.transport.getPeer()  # type: ignore[no-any-return]
 
-    def host(self) -> IAddress:
+    def host_address(self) -> IAddress:
         return self.transport.getHost()  # type: ignore[no-any-return]
 
 
@@ -141,7 +144,8 @@ def websocket_factory(
     factory.host, factory.port, factory.resource = host_header, port, resource
     factory.log = _WebSocketWire.log
     factory.noisy = False
-    factory.protocol = lambda: _WebSocketWire(session)
+    build: Any = lambda: _WebSocketWire(session)  # noqa: E731
+    factory.protocol = build
     factory.setProtocolOptions(
         openHandshakeTimeout=0,
         closeHandshakeTimeout=0,
@@ -151,4 +155,4 @@ def websocket_factory(
         maxFramePayloadSize=max_message_size,
         utf8validateIncoming=False,  # the JSON decoder does
     )
-    return factory  # type: ignore[no-any-return]
+    return factory

@@ -1,0 +1,3 @@
+"""
+The client: :class:`.socket.TokenSocket` is what applications hold.
+"""

@@ -1,0 +1,289 @@
+"""
+Which channels are wanted, and which the server has confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from ..errors import CallTimeout, ClientClosed, ConnectionLost, SubscriptionEnded
+from ..messages.from_client import encode_subscribe, encode_unsubscribe
+from ..messages.from_server import Subscribed, Unsubscribed
+from .exchange import Exchange
+from .operations import Operation
+from .subscription import Subscription
+
+__all__ = ["Channels"]
+
+
+class _State(Enum):
+    """What the server has been told of a channel, on this connection."""
+
+    OFF = "nothing"
+    SUBSCRIBING = "_subscribe sent"
+    ON = "subscribed"
+    UNSUBSCRIBING = "_unsubscribe sent"
+
+
+class _Channel:
+    """One channel: the subscriptions to it, and whoever waits for the server."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.state = _State.OFF
+        self.subscriptions: list[Subscription] = []
+        self.subscribers: list[Deferred[None]] = []
+        self.leavers: list[Deferred[None]] = []
+        self.request: Deferred[Any] | None = None
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self.subscriptions)
+
+    def fire(self, waiters: list[Deferred[None]], outcome: Any) -> None:
+        """Fire and forget ``waiters``, one of this channel's two lists."""
+        waiting = waiters[:]
+        waiters.clear()
+        for waiter in waiting:
+            if not waiter.called:
+                waiter.callback(outcome)
+
+
+class Channels:
+    """
+    Brings what the server does in line with what is wanted, one request a channel at a
+    time, so that no notice can be taken for the answer to another request.
+
+    :param reactor: for timeouts.
+    :param exchange: sends the requests.
+    :param new_uuid: gives a uuid.
+    :param timeout: seconds that a confirmation may take, time in the queue included.
+    :param report: hears of subscriptions that end by themselves.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        exchange: Exchange,
+        new_uuid: Callable[[], str],
+        timeout: float,
+        report: Callable[[Exception], None],
+    ) -> None:
+        self._timeout = timeout
+        self._reactor = reactor
+        self._exchange = exchange
+        self._new_uuid = new_uuid
+        self._report = report
+        self._channels: dict[str, _Channel] = {}
+        self._connected = False
+
+    def names(self) -> list[str]:
+        """The channels that are wanted, in the order of subscribing."""
+        return [channel.name for channel in self._channels.values() if channel.wanted]
+
+    def subscriptions(self, name: str) -> list[Subscription]:
+        """The subscriptions to a channel."""
+        channel = self._channels.get(name)
+        return channel.subscriptions[:] if channel is not None else []
+
+    # -- what the user wants
+
+    def subscribe(self, subscription: Subscription) -> Deferred[Subscription]:
+        """
+        :return: fires with ``subscription`` when the server has confirmed; see
+            :meth:`TokenSocket.subscribe <txtokensock.TokenSocket.subscribe>`.
+        """
+        channel = self._channels.setdefault(subscription.channel, _Channel(subscription.channel))
+        channel.subscriptions.append(subscription)
+        if channel.state is _State.ON:
+            return succeed(subscription)
+        confirmed: Deferred[None] = Deferred()
+        channel.subscribers.append(confirmed)
+
+        def timed_out(*_: object) -> Failure:
+            hint = " (a server without publish/subscribe answers nothing)"  # S3
+            return self._timed_out("subscribe to", channel, hint)
+
+        def failed(failure: Failure) -> Failure:
+            if confirmed in channel.subscribers:
+                channel.subscribers.remove(confirmed)
+            self.drop(subscription)
+            return failure
+
+        confirmed.addTimeout(self._timeout, self._reactor, timed_out)
+        self._reconcile(channel)
+        return confirmed.addCallbacks(lambda _: subscription, failed)
+
+    def drop(self, subscription: Subscription) -> Deferred[None]:
+        """
+        End one subscription.
+
+        :return: fires when the server has confirmed, at once where other subscriptions
+            still want the channel, or where nothing had been asked of the server.
+        """
+        subscription.ended(None)
+        channel = self._channels.get(subscription.channel)
+        if channel is None:
+            return succeed(None)
+        if subscription in channel.subscriptions:
+            channel.subscriptions.remove(subscription)
+        return succeed(None) if channel.wanted else self._leave(channel)
+
+    def unsubscribe(self, name: str) -> Deferred[None]:
+        """End all subscriptions to a channel; see :meth:`drop`."""
+        channel = self._channels.get(name)
+        if channel is None:
+            return succeed(None)
+        self._end(channel, None)
+        return self._leave(channel)
+
+    # -- connections
+
+    def connected(self) -> None:
+        """There is a connection, on which nothing has been asked for yet."""
+        self._connected = True
+        for channel in list(self._channels.values()):
+            self._reconcile(channel)
+
+    def disconnected(self) -> None:
+        """The connection is gone, and with it everything that the server knew."""
+        self._connected = False
+        for channel in list(self._channels.values()):
+            channel.state = _State.OFF
+            channel.request = None
+            channel.fire(channel.leavers, None)
+            self._reconcile(channel)
+
+    def close(self, reason: ClientClosed) -> None:
+        """Everything ends."""
+        self.disconnected()
+        channels, self._channels = self._channels, {}
+        for channel in channels.values():
+            channel.fire(channel.subscribers, Failure(reason))
+            self._end(channel, None)
+
+    # -- what the server says
+
+    def deliver(self, name: str, message: Any) -> None:
+        """A message came in."""
+        channel = self._channels.get(name)
+        if channel is not None:
+            for subscription in channel.subscriptions[:]:
+                subscription.deliver(message)
+
+    def confirmed(self, notice: Subscribed) -> None:
+        """The server subscribed us; where we did not ask, its messages are just messages."""
+        channel = self._channels.get(notice.channel)
+        if channel is not None and channel.state is _State.SUBSCRIBING:
+            self._agreed(None, channel)
+
+    def ended(self, notice: Unsubscribed) -> None:
+        """The server unsubscribed us, because we asked or by itself."""
+        channel = self._channels.get(notice.channel)
+        if channel is None:
+            return
+        if channel.state is _State.UNSUBSCRIBING:
+            self._agreed(None, channel)
+        elif channel.state is _State.ON:
+            channel.state = _State.OFF
+            problem = SubscriptionEnded(f"the server ended the subscription to {channel.name!r}")
+            self._end(channel, problem)
+            self._report(problem)
+
+    # -- requests
+
+    def _reconcile(self, channel: _Channel) -> None:
+        """Ask the server for what is wanted, unless a request is under way."""
+        if self._connected and channel.wanted and channel.state is _State.OFF:
+            self._ask(channel, _State.SUBSCRIBING, "subscribe to", encode_subscribe)
+        elif self._connected and not channel.wanted and channel.state is _State.ON:
+            self._ask(channel, _State.UNSUBSCRIBING, "unsubscribe from", encode_unsubscribe)
+        elif (
+            not channel.wanted
+            and channel.state is _State.OFF
+            and self._channels.get(channel.name) is channel
+        ):
+            del self._channels[channel.name]
+
+    def _ask(
+        self, channel: _Channel, state: _State, verb: str, encode: Callable[[str, str], bytes]
+    ) -> None:
+        uuid = self._new_uuid()
+        channel.state = state
+        channel.request = self._exchange.submit(
+            Operation(
+                encode(channel.name, uuid),
+                uuid,
+                f"{verb} {channel.name!r}",
+                channel_request=True,
+            ),
+            self._timeout,
+        )
+        channel.request.addCallbacks(
+            self._agreed, self._refused, (channel,), errbackArgs=(channel,)
+        )
+
+    def _agreed(self, _: object, channel: _Channel) -> None:
+        """
+        The server did what was asked: it said so in a notice, in an answer, or in one
+        after the other; the first settles it.
+        """
+        if channel.request is not None:
+            request, channel.request = channel.request, None
+            request.cancel()
+        if channel.state is _State.SUBSCRIBING:
+            channel.state = _State.ON
+            channel.fire(channel.subscribers, None)
+        else:
+            channel.state = _State.OFF
+            channel.fire(channel.leavers, None)
+        self._reconcile(channel)
+
+    def _refused(self, failure: Failure, channel: _Channel) -> None:
+        if failure.check(CancelledError, ConnectionLost, ClientClosed):
+            return  # nobody's refusal: disconnected() and close() see to the rest
+        channel.request = None
+        if channel.state is _State.UNSUBSCRIBING:
+            channel.state = _State.OFF
+            channel.fire(channel.leavers, failure)
+        else:
+            # A silent server may yet subscribe us, and then it must be told.
+            channel.state = _State.ON if failure.check(CallTimeout) else _State.OFF
+            told = bool(channel.subscribers)
+            error: Any = failure.value
+            channel.fire(channel.subscribers, failure)
+            self._end(channel, error)
+            if not told:
+                self._report(error)
+        self._reconcile(channel)
+
+    def _leave(self, channel: _Channel) -> Deferred[None]:
+        """Nobody wants the channel any more."""
+        channel.fire(channel.subscribers, Failure(CancelledError()))
+        if channel.state is _State.OFF:
+            self._reconcile(channel)
+            return succeed(None)
+        left: Deferred[None] = Deferred()
+        channel.leavers.append(left)
+        self._reconcile(channel)
+
+        def timed_out(*_: object) -> Failure:
+            return self._timed_out("unsubscribe from", channel)
+
+        return left.addTimeout(self._timeout, self._reactor, timed_out)
+
+    def _timed_out(self, verb: str, channel: _Channel, hint: str = "") -> Failure:
+        problem = f"{verb} {channel.name!r}: not confirmed within {self._timeout:g} seconds{hint}"
+        return Failure(CallTimeout(problem, may_have_run=channel.state is not _State.OFF))
+
+    def _end(self, channel: _Channel, reason: Exception | None) -> None:
+        subscriptions, channel.subscriptions = channel.subscriptions, []
+        for subscription in subscriptions:
+            subscription.ended(reason)
+        self._reconcile(channel)

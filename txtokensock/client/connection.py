@@ -1,0 +1,274 @@
+"""
+One connection: authenticates, hands what comes in to whom it concerns, answers the
+server's calls, and notices when the server is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..actions import Actions, find_action, outcome_error, run_action
+from ..errors import (
+    AuthenticationAborted,
+    AuthenticationRefused,
+    InvalidData,
+    PeerSilent,
+    SockJSClosed,
+)
+from ..jsontext import Malformed
+from ..messages.from_client import (
+    encode_action_error,
+    encode_action_result,
+    encode_auth,
+    encode_call,
+)
+from ..messages.from_server import Answer, ServerCall, ServerMessage, decode_server_message
+from ..sockjs import ISockJSTransport
+from .keepalive import KeepAlive
+from .operations import uuid_source
+
+__all__ = ["Connection", "ConnectionOwner"]
+
+_RUNNING_ACTIONS = 1000
+_HELD_ANSWERS = 100
+
+
+class ConnectionOwner(Protocol):
+    """Whom a connection tells what it hears."""
+
+    actions: Actions
+
+    def message_received(self, message: ServerMessage) -> None:
+        """Anything but calls to our actions and what the connection itself awaits."""
+
+    def message_ignored(self, problem: str) -> None:
+        """The server sent what cannot be read."""
+
+    def connection_writable(self) -> None:
+        """The transport takes messages again."""
+
+    def connection_lost(self) -> None:
+        """The end, once, and only where the connection had been authenticated."""
+
+
+@implementer(IPushProducer)
+class Connection(TwistedProtocol):
+    """
+    :param owner: see :class:`ConnectionOwner`.
+    :param keep_alive: makes the watch over a silent server, given the connection.
+    :ivar writable: whether the transport's buffer has room.
+    :ivar acks: whether the server acknowledges every request.
+    :ivar lost: whether the connection is gone.
+    :ivar when_lost: called with the reason, once, where it had been authenticated.
+    """
+
+    _log = Logger()
+    transport: ISockJSTransport
+
+    def __init__(
+        self, owner: ConnectionOwner, keep_alive: Callable[[Connection], KeepAlive]
+    ) -> None:
+        self._owner = owner
+        self._keep_alive = keep_alive(self)
+        self._new_uuid = uuid_source()
+        self._auth_uuid: str | None = None
+        self._authenticated: Deferred[None] | None = None
+        self._established = False
+        self._actions: set[Deferred[Any]] = set()
+        self._held: list[bytes] = []
+        self._reading_stops: set[object] = set()
+        self._silent: Failure | None = None
+        self.when_lost: Callable[[Failure], None] = lambda _: None
+        self.writable = True
+        self.acks = False
+        self.lost = False
+
+    # -- authentication
+
+    def authenticate(self, token: str) -> Deferred[None]:
+        """
+        Send ``auth``.
+
+        :return: fires when the server accepted the token.  Fails with
+            :class:`~txtokensock.errors.AuthenticationRefused` or
+            :class:`~txtokensock.errors.AuthenticationAborted`.
+        """
+        self._auth_uuid = self._new_uuid()
+        self._authenticated = Deferred()
+        if self.lost:
+            self._abort_authentication(Failure(SockJSClosed(1006, "")))
+        else:
+            self.transport.write(encode_auth(token, self._auth_uuid))
+        return self._authenticated
+
+    def _auth_answered(self, answer: Answer) -> None:
+        waiting = self._authenticated
+        if waiting is None or waiting.called:
+            return  # some servers answer twice (S14): the first counts
+        if answer.error:
+            waiting.errback(Failure(AuthenticationRefused(answer.error)))
+        else:
+            self.acks = answer.acks
+            self._established = True
+            self._keep_alive.start()
+            waiting.callback(None)
+
+    def _abort_authentication(self, reason: Failure) -> None:
+        if self._authenticated is not None and not self._authenticated.called:
+            problem = f"the server closed without answering auth: {reason.getErrorMessage()}"
+            self._authenticated.errback(Failure(AuthenticationAborted(problem)))
+
+    # -- IProtocol
+
+    def connectionMade(self) -> None:
+        self.transport.registerProducer(self, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            message = decode_server_message(data)
+        except Malformed as problem:
+            self._owner.message_ignored(str(problem))
+            return
+        if isinstance(message, ServerCall):
+            self._called(message)
+        elif not isinstance(message, Answer):
+            self._owner.message_received(message)
+        elif message.uuid == self._auth_uuid:
+            self._auth_answered(message)
+        elif not self._keep_alive.answered(message.uuid):
+            self._owner.message_received(message)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost = True
+        self.writable = False
+        self._keep_alive.stop()
+        self._held.clear()
+        reason = self._silent or reason
+        if self._established:
+            self._owner.connection_lost()
+            self.when_lost(reason)
+        else:
+            self._abort_authentication(reason)
+
+    # -- sending
+
+    def send(self, messages: list[bytes]) -> None:
+        """Send messages, in one frame."""
+        self.transport.writeSequence(messages)
+
+    # -- Watched: whether the server lives
+
+    @property
+    def heard(self) -> int:
+        """How many frames came in so far, of any kind."""
+        return int(self.transport.heard)
+
+    def ping(self) -> str:
+        """
+        Ask for a sign of life.
+
+        :return: the uuid that its answer will have.
+        """
+        uuid = self._new_uuid()
+        self.transport.write(encode_call("_ping", {}, uuid))
+        return uuid
+
+    def silent(self, problem: str) -> None:
+        """The server is gone, whatever TCP thinks: drop the connection."""
+        self._silent = Failure(PeerSilent(problem))
+        self.transport.abortConnection()
+
+    # -- IPushProducer: the transport's buffer is full, or has room
+
+    def pauseProducing(self) -> None:
+        """Send no more for now."""
+        self.writable = False
+
+    def resumeProducing(self) -> None:
+        """Send what was held back."""
+        self.writable = True
+        held, self._held = self._held, []
+        if held:
+            self.transport.writeSequence(held)
+        self.release(self)
+        if self.writable and self._established:
+            self._owner.connection_writable()
+
+    def stopProducing(self) -> None:
+        """The transport is going; ``connectionLost`` follows."""
+        self.writable = False
+
+    # -- reading
+
+    @property
+    def reading(self) -> bool:
+        """Whether anything is read at present."""
+        return not self._reading_stops
+
+    def hold(self, holder: object) -> None:
+        """Stop reading, until every holder has released."""
+        if not self._reading_stops and not self.lost:
+            self.transport.pauseProducing()
+        self._reading_stops.add(holder)
+
+    def release(self, holder: object) -> None:
+        """``holder`` has no objection to reading any more."""
+        if holder in self._reading_stops:
+            self._reading_stops.discard(holder)
+            if not self._reading_stops and not self.lost:
+                self.transport.resumeProducing()
+
+    # -- calls from the server
+
+    def _called(self, call: ServerCall) -> None:
+        """Every call gets exactly one answer, while there is a connection (C19)."""
+        action = find_action(self._owner.actions, call.name)
+        if action is None:
+            self._answer(encode_action_error(call.fid, "Function not found"))
+            return
+        if len(self._actions) >= _RUNNING_ACTIONS:
+            self._answer(encode_action_error(call.fid, "Too many calls at once"))
+            return
+        running = run_action(action, call.data)
+        self._actions.add(running)
+
+        def done(outcome: Any) -> None:
+            self._actions.discard(running)
+            payload = _encode_outcome(call, outcome)
+            # C20: an answer that outlives its connection has nowhere to go.
+            self._answer(payload)
+
+        running.addBoth(done)
+
+    def _answer(self, payload: bytes) -> None:
+        if self.lost:
+            return
+        if self.writable:
+            self.transport.write(payload)
+            return
+        self._held.append(payload)
+        if len(self._held) >= _HELD_ANSWERS:
+            # A server that calls and does not read the answers is not read either.
+            self.hold(self)
+
+
+def _encode_outcome(call: ServerCall, outcome: Any) -> bytes:
+    """The answer to a call, from the result of its action or its Failure."""
+    if not isinstance(outcome, Failure):
+        try:
+            return encode_action_result(call.fid, outcome)
+        except InvalidData:
+            outcome = Failure()
+    try:
+        return encode_action_error(call.fid, outcome_error(outcome, call.name))
+    except InvalidData:
+        return encode_action_error(call.fid, "the action's error has no JSON form")

@@ -1,0 +1,148 @@
+"""
+What goes on between a user and a server, across all their connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ..actions import Actions
+from ..errors import ClientClosed, UnsolicitedError
+from ..messages.from_server import (
+    Answer,
+    ChannelMessage,
+    ServerError,
+    ServerMessage,
+    Subscribed,
+    Unsubscribed,
+)
+from .channels import Channels
+from .connection import Connection
+from .events import Events
+from .exchange import Exchange
+from .operations import uuid_source
+
+__all__ = ["Conversation"]
+
+
+class Conversation:
+    """
+    The owner of every connection, and the observer of the service that makes them.
+
+    :ivar events: ``ready``, ``reconnect``, ``message``, ``disconnect``, ``error``.
+    :ivar actions: what the server may call.
+    :ivar ignored: how many messages could not be read so far.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        actions: Actions,
+        *,
+        queue_limit: int,
+        call_timeout: float,
+    ) -> None:
+        self.events = Events("ready", "reconnect", "message", "disconnect", "error")
+        self.actions: MutableMapping[str, Any] = dict(actions)
+        self.new_uuid = uuid_source()
+        self.exchange = Exchange(reactor, queue_limit, self.report)
+        self.channels = Channels(reactor, self.exchange, self.new_uuid, call_timeout, self.report)
+        self.ignored = 0
+        self._connection: Connection | None = None
+        self._holders: set[object] = set()
+
+    def open(self) -> None:
+        """Take calls again, after :meth:`close`."""
+        self.exchange.reopen()
+
+    def close(self, reason: ClientClosed) -> None:
+        """Fail everything that waits, and whatever is asked from now on."""
+        self.channels.close(reason)
+        self.exchange.close(reason)
+
+    def report(self, error: Exception) -> None:
+        """An error that belongs to no Deferred: for ``error`` listeners, or else the log."""
+        if not self.events.emit("error", error):
+            self._log.warn("{error}", error=error)
+
+    # -- ConnectionOwner
+
+    def message_received(self, message: ServerMessage) -> None:
+        """Hand a message to whom it concerns."""
+        if isinstance(message, Answer):
+            self.exchange.answered(message)
+        elif isinstance(message, ChannelMessage):
+            self.events.emit("message", message.channel, message.message)
+            self.channels.deliver(message.channel, message.message)
+        elif isinstance(message, Subscribed):
+            self.channels.confirmed(message)
+        elif isinstance(message, Unsubscribed):
+            self.channels.ended(message)
+        elif isinstance(message, ServerError):
+            self.report(UnsolicitedError(message.error))
+
+    def message_ignored(self, problem: str) -> None:
+        """Count what cannot be read, and say so once."""
+        self.ignored += 1
+        if self.ignored == 1:
+            self._log.warn(
+                "the server sent what cannot be read; this and more of it is ignored: {problem}",
+                problem=problem,
+            )
+
+    def connection_writable(self) -> None:
+        """Send what waits."""
+        self.exchange.writable()
+
+    def connection_lost(self) -> None:
+        """Nothing is in flight any more."""
+        self._connection = None
+        self.channels.disconnected()
+        self.exchange.detach()
+
+    # -- ServiceObserver
+
+    def attempt_failed(self, error: Exception, first: bool) -> None:
+        """Say so: to ``ready`` listeners before the first success, then to ``reconnect``."""
+        self._log.info("cannot connect: {error}", error=error)
+        self.events.emit("ready" if first else "reconnect", error)
+
+    def established(self, connection: Connection, first: bool) -> None:
+        """Subscribe to what is wanted now, then send what waits."""
+        self._connection = connection
+        if self._holders:
+            connection.hold(self)
+        self.channels.connected()
+        self.exchange.attach(connection)
+        self.events.emit("ready" if first else "reconnect", None)
+
+    def disconnected(self, reason: Exception) -> None:
+        """Say so."""
+        self._log.info("disconnected: {reason}", reason=reason)
+        self.events.emit("disconnect", reason)
+
+    def gave_up(self, error: ClientClosed) -> None:
+        """Fail everything."""
+        self._log.warn("{error}", error=error)
+        self.close(error)
+        self.report(error)
+
+    # -- Flow: slow readers
+
+    def hold(self, holder: object) -> None:
+        """Stop reading from the server, on this connection and those to come."""
+        self._holders.add(holder)
+        if self._connection is not None:
+            self._connection.hold(self)
+
+    def release(self, holder: object) -> None:
+        """``holder`` has no objection to reading any more."""
+        self._holders.discard(holder)
+        if not self._holders and self._connection is not None:
+            self._connection.release(self)

@@ -1,0 +1,87 @@
+"""
+``authentication`` as the query string of a token request.
+
+The encoding is the JavaScript clients' own (C23): ``b[c]`` for nesting, ``d[0]`` for
+lists, everything but letters, digits and ``-_.!~*'()`` percent-encoded.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import InvalidOption
+
+__all__ = ["encode_credentials"]
+
+_UNRESERVED = "-_.!~*'()"
+
+
+def encode_credentials(credentials: Mapping[str, Any]) -> str:
+    """
+    :param credentials: text, numbers and booleans, in mappings and lists.
+    :return: ``a=1&b%5Bc%5D=2``, without the ``?``.
+    :raises InvalidOption: for anything that the encoding would lose, such as None, NaN,
+        a date or an empty list.  The text names the place and never the value.
+    """
+    if not isinstance(credentials, Mapping):
+        raise InvalidOption(f"authentication must be a mapping, not {type(credentials).__name__}")
+    return "&".join(
+        f"{quote(name, safe=_UNRESERVED)}={quote(text, safe=_UNRESERVED)}"
+        for key, value in credentials.items()
+        for name, text in _pairs(_key(key), value)
+    )
+
+
+def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _pairs(f"{name}[{_key(key)}]", inner)
+    elif isinstance(value, list | tuple) and value:
+        for index, inner in enumerate(value):
+            yield from _pairs(f"{name}[{index}]", inner)
+    else:
+        yield name, _text(name, value)
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise InvalidOption(f"authentication has a key that is no text: {type(key).__name__}")
+    return _sendable(key, "a key of authentication")
+
+
+def _text(name: str, value: Any) -> str:
+    """A scalar as JavaScript writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _sendable(value, f"authentication[{name!r}]")
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return _float(value)
+    kind = "nan or infinite" if isinstance(value, float) else f"a {type(value).__name__}"
+    if isinstance(value, Mapping | list | tuple):
+        kind = f"an empty {type(value).__name__}"
+    raise InvalidOption(f"authentication[{name!r}] is {kind}: a query string cannot carry it")
+
+
+def _sendable(text: str, place: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidOption(f"{place} holds half of a surrogate pair") from None
+    return text
+
+
+def _float(value: float) -> str:
+    """Where Python and JavaScript write a number differently, JavaScript's form."""
+    if value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    if 1e-6 <= abs(value) < 1e-4:
+        return format(Decimal(repr(value)), "f")
+    return re.sub(r"e([+-])0+", r"e\1", repr(value))

@@ -1,0 +1,93 @@
+"""
+Events and their listeners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import iscoroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from ..errors import InvalidOption
+
+__all__ = ["Events", "Listener", "call_listener"]
+
+Listener = Callable[..., Any]
+"""A function, one that returns a Deferred, or a coroutine function."""
+
+_log = Logger()
+
+
+def call_listener(listener: Listener, *arguments: Any) -> None:
+    """Call a listener; what it raises, now or later, is logged and goes no further."""
+    try:
+        result = listener(*arguments)
+    except Exception:
+        _log.failure("the listener {listener} raised", listener=listener)
+        return
+    if iscoroutine(result):
+        result = Deferred.fromCoroutine(result)
+    if isinstance(result, Deferred):
+        result.addErrback(
+            lambda failure: _log.failure(
+                "the listener {listener} failed", failure, listener=listener
+            )
+        )
+
+
+class Events:
+    """
+    Listeners, by the name of the event.
+
+    :param names: the events that there are.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self._listeners: dict[str, list[tuple[Listener, bool]]] = {name: [] for name in names}
+
+    def add(self, event: str, listener: Listener, *, once: bool = False) -> None:
+        """
+        Call ``listener`` at each ``event`` from now on, or only at the next one.
+
+        :raises InvalidOption: for an event that does not exist, or what cannot be called.
+        """
+        if not callable(listener):
+            raise InvalidOption(f"the listener for {event!r} cannot be called: {listener!r}")
+        self._of(event).append((listener, once))
+
+    def remove(self, event: str, listener: Listener) -> None:
+        """Call ``listener`` no more; where it was added twice, once less."""
+        listeners = self._of(event)
+        for entry in listeners:
+            if entry[0] == listener:
+                listeners.remove(entry)
+                return
+
+    def remove_all(self, event: str | None = None) -> None:
+        """Call no listener of ``event``, or none at all, any more."""
+        for name in self._listeners if event is None else [event]:
+            self._of(name).clear()
+
+    def emit(self, event: str, *arguments: Any) -> bool:
+        """
+        Call the listeners, in the order in which they were added.
+
+        :return: whether there was one.
+        """
+        listeners = self._listeners[event]
+        if not listeners:
+            return False
+        for entry in listeners[:]:
+            if entry[1] and entry in listeners:
+                listeners.remove(entry)
+            call_listener(entry[0], *arguments)
+        return True
+
+    def _of(self, event: str) -> list[tuple[Listener, bool]]:
+        if event not in self._listeners:
+            known = ", ".join(self._listeners)
+            raise InvalidOption(f"there is no event {event!r}: there are {known}")
+        return self._listeners[event]

@@ -1,0 +1,195 @@
+"""
+What is asked of the server, across connections: the queue, what is in flight, and
+which answer belongs to what.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from ..errors import CallTimeout, ClientClosed, ConnectionLost, QueueFull, remote_error
+from ..messages.from_server import Answer
+from .operations import Completion, Operation
+
+__all__ = ["Exchange", "Link"]
+
+_FRAME_MESSAGES = 128
+_FRAME_BYTES = 64 * 1024
+_REMEMBERED_SENDS = 1024
+
+
+class Link(Protocol):
+    """An authenticated connection, as far as an exchange needs it."""
+
+    writable: bool
+    acks: bool
+
+    def send(self, messages: list[bytes]) -> None:
+        """Send messages, in one frame."""
+
+
+class Exchange:
+    """
+    Takes operations, sends them in order while there is a connection, and sees to it
+    that each has exactly one outcome, in bounded time.
+
+    :param reactor: for timeouts, and to gather what one turn sends into one frame.
+    :param queue_limit: operations that may wait.
+    :param report: hears of errors that belong to no Deferred (any more).
+    :ivar closed: why nothing is taken any more, or None.
+    """
+
+    def __init__(
+        self, reactor: IReactorTime, queue_limit: int, report: Callable[[Exception], None]
+    ) -> None:
+        self._reactor = reactor
+        self._queue_limit = queue_limit
+        self._report = report
+        self._queue: OrderedDict[str, Operation] = OrderedDict()
+        self._in_flight: dict[str, Operation] = {}
+        self._sends: OrderedDict[str, str] = OrderedDict()
+        self._link: Link | None = None
+        self._flush_call: IDelayedCall | None = None
+        self.closed: ClientClosed | None = None
+
+    # -- operations
+
+    def submit(self, operation: Operation, timeout: float | None = None) -> Deferred[Any]:
+        """
+        :param timeout: seconds until it fails with
+            :class:`~txtokensock.errors.CallTimeout`, time in the queue included.
+        :return: ``operation.deferred``; cancelling it withdraws the operation wherever
+            it is, and a late answer is dropped.
+        """
+        if self.closed is not None:
+            return fail(self.closed)
+        if len(self._queue) >= self._queue_limit and not operation.channel_request:
+            return fail(
+                QueueFull(f"{operation.what}: {self._queue_limit} messages are already waiting")
+            )
+        operation.deferred = Deferred(lambda _: self._withdraw(operation))
+        if timeout is not None:
+            operation.timer = self._reactor.callLater(timeout, self._timed_out, operation, timeout)
+        self._queue[operation.uuid] = operation
+        self._schedule_flush()
+        return operation.deferred
+
+    def answered(self, answer: Answer) -> None:
+        """An answer came in."""
+        operation = self._in_flight.pop(answer.uuid, None)
+        if operation is None:
+            what = self._sends.pop(answer.uuid, None)
+            if what is not None and answer.error:
+                self._report(remote_error(answer.error, f"{what} was refused"))
+        elif answer.error:
+            operation.finish(Failure(remote_error(answer.error, operation.what)))
+        elif operation.completion is Completion.SENT:
+            operation.finish(None)  # "success" is no news
+        else:
+            operation.finish(answer.result)
+
+    # -- connections
+
+    def attach(self, link: Link) -> None:
+        """There is a connection: what waits goes out, and what comes in goes with it."""
+        self._link = link
+        # The subscriptions were asked for just now; they go before what waited.
+        waiting = sorted(self._queue.items(), key=lambda entry: not entry[1].channel_request)
+        self._queue = OrderedDict(waiting)
+        self._schedule_flush()
+
+    def detach(self) -> None:
+        """
+        The connection is gone: what was in flight fails, save what is idempotent; that
+        goes first on the next one, before what waits.
+        """
+        self._link = None
+        self._sends.clear()
+        self._stop_flush()
+        in_flight, self._in_flight = self._in_flight, {}
+        waiting, self._queue = self._queue, OrderedDict()
+        lost: list[Operation] = []
+        for operation in [*in_flight.values(), *waiting.values()]:
+            again = operation.idempotent or operation.uuid in waiting
+            if again and not operation.channel_request:
+                self._queue[operation.uuid] = operation
+            else:
+                lost.append(operation)
+        for operation in lost:
+            problem = f"{operation.what}: the connection was lost before the answer"
+            operation.finish(Failure(ConnectionLost(problem, may_have_run=operation.sent)))
+
+    def writable(self) -> None:
+        """The connection takes messages again."""
+        self._schedule_flush()
+
+    # -- the end
+
+    def close(self, reason: ClientClosed) -> None:
+        """Nothing will be sent any more: everything fails, now and from now on."""
+        self.closed = reason
+        self.detach()
+        waiting, self._queue = self._queue, OrderedDict()
+        for operation in waiting.values():
+            operation.finish(Failure(reason))
+
+    def reopen(self) -> None:
+        """Take operations again."""
+        self.closed = None
+
+    # -- details
+
+    def _withdraw(self, operation: Operation) -> None:
+        operation.stop_timer()
+        self._queue.pop(operation.uuid, None)
+        self._in_flight.pop(operation.uuid, None)
+
+    def _timed_out(self, operation: Operation, timeout: float) -> None:
+        self._withdraw(operation)
+        where = "no answer" if operation.sent else "no connection"
+        problem = f"{operation.what}: {where} within {timeout:g} seconds"
+        operation.finish(Failure(CallTimeout(problem, may_have_run=operation.sent)))
+
+    def _schedule_flush(self) -> None:
+        if self._flush_call is None and self._link is not None and self._queue:
+            self._flush_call = self._reactor.callLater(0, self._flush)
+
+    def _stop_flush(self) -> None:
+        call, self._flush_call = self._flush_call, None
+        if call is not None and call.active():
+            call.cancel()
+
+    def _flush(self) -> None:
+        self._flush_call = None
+        # Firing Deferreds runs the caller's code, which may do anything at all, so
+        # that everything is looked at anew for each frame.
+        while self._link is not None and self._link.writable and self._queue:
+            self._send_frame(self._link)
+
+    def _send_frame(self, link: Link) -> None:
+        frame: list[Operation] = []
+        size = 0
+        while self._queue and len(frame) < _FRAME_MESSAGES and size < _FRAME_BYTES:
+            _, operation = self._queue.popitem(last=False)
+            frame.append(operation)
+            size += len(operation.payload)
+            operation.sent = True
+            if operation.completion is Completion.ANSWER or link.acks:
+                self._in_flight[operation.uuid] = operation
+        link.send([operation.payload for operation in frame])
+        for operation in frame:
+            if operation.completion is Completion.SENT and not link.acks:
+                self._remember(operation)
+                operation.finish(None)
+
+    def _remember(self, operation: Operation) -> None:
+        """A refusal may yet come; the server says nothing where it agrees."""
+        self._sends[operation.uuid] = operation.what
+        if len(self._sends) > _REMEMBERED_SENDS:
+            self._sends.popitem(last=False)

@@ -1,0 +1,139 @@
+"""
+Notices that a server is gone though its connection is still there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+__all__ = ["KeepAlive", "Watched"]
+
+
+class Watched(Protocol):
+    """A connection, as far as it is watched."""
+
+    @property
+    def reading(self) -> bool:
+        """Whether anything is read at present: what is not read cannot be heard."""
+
+    @property
+    def heard(self) -> int:
+        """How many frames came in so far, of any kind."""
+
+    def ping(self) -> str:
+        """Ask for a sign of life, whose answer has the returned uuid."""
+
+    def silent(self, problem: str) -> None:
+        """The server is gone."""
+
+
+class KeepAlive:
+    """
+    Two watches, each with ``timeout`` seconds for the answer:
+
+    - every ``interval`` seconds a ``_ping`` is sent, and its answer must come; any
+      answer will do, for a server without ping answers "Function not found" (C12);
+    - after ``silence`` seconds without any frame at all, WebSocket pings included, a
+      ``_ping`` is sent, and then any frame will do.
+
+    A connection that is not being read, because its user wants no more for now, is not
+    judged.
+
+    :param interval: seconds, or None for no regular pings.
+    :param silence: seconds, or None.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        connection: Watched,
+        *,
+        interval: float | None,
+        silence: float | None,
+        timeout: float,
+    ) -> None:
+        self._reactor = reactor
+        self._connection = connection
+        self._interval = interval
+        self._silence = silence
+        self._timeout = timeout
+        self._calls: dict[str, IDelayedCall] = {}
+        self._ping: str | None = None
+
+    def start(self) -> None:
+        """Watch, from now on."""
+        if self._interval is not None:
+            self._later("ping", self._interval, self._send_ping)
+        if self._silence is not None:
+            self._listen()
+
+    def stop(self) -> None:
+        """Watch no more; no timer is left."""
+        calls, self._calls = self._calls, {}
+        for call in calls.values():
+            if call.active():
+                call.cancel()
+
+    def answered(self, uuid: str) -> bool:
+        """
+        An answer came in.
+
+        :return: whether it was one to a ping of ours.
+        """
+        if uuid != self._ping:
+            return False
+        self._ping = None
+        deadline = self._calls.pop("answer", None)
+        if deadline is not None and deadline.active():
+            deadline.cancel()
+        return True
+
+    # -- regular pings
+
+    def _send_ping(self) -> None:
+        assert self._interval is not None
+        if self._ping is None and self._connection.reading:
+            self._ping = self._connection.ping()
+            self._later("answer", self._timeout, self._unanswered)
+        self._later("ping", self._interval, self._send_ping)
+
+    def _unanswered(self) -> None:
+        if self._connection.reading:
+            self._connection.silent(f"no answer to a ping within {self._timeout:g} seconds")
+        else:
+            self._later("answer", self._timeout, self._unanswered)
+
+    # -- silence
+
+    def _listen(self) -> None:
+        assert self._silence is not None
+        self._later("silence", self._silence, self._probe, self._connection.heard)
+
+    def _probe(self, heard: int) -> None:
+        if self._connection.heard != heard or not self._connection.reading:
+            self._listen()
+            return
+        if self._ping is None:
+            self._ping = self._connection.ping()
+        self._later("silence", self._timeout, self._judge, heard)
+
+    def _judge(self, heard: int) -> None:
+        assert self._silence is not None
+        if self._connection.heard != heard or not self._connection.reading:
+            if "answer" not in self._calls:
+                self._ping = None  # it was the probe's, and something else answered it
+            self._listen()
+        else:
+            seconds = self._silence + self._timeout
+            self._connection.silent(f"nothing was heard for {seconds:g} seconds")
+
+    def _later(
+        self, name: str, seconds: float, what: Callable[..., None], *arguments: Any
+    ) -> None:
+        self._calls[name] = self._reactor.callLater(seconds, what, *arguments)

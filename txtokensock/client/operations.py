@@ -1,0 +1,92 @@
+"""
+One thing asked of the server, from the call to its single outcome.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+__all__ = ["Completion", "Operation", "uuid_source"]
+
+
+def uuid_source() -> Callable[[], str]:
+    """
+    A function that gives a new uuid at each call: unique among all clients, and cheap.
+    Servers only echo it, so that it need not be hard to guess.
+    """
+    prefix, numbers = secrets.token_hex(8), itertools.count(1)
+    return lambda: f"{prefix}-{next(numbers):x}"
+
+
+class Completion(Enum):
+    """When an operation is done."""
+
+    ANSWER = "with the server's answer"
+    SENT = "with the answer where the server acknowledges, else when it is sent"
+
+
+class Operation:
+    """
+    :ivar payload: the encoded message.
+    :ivar uuid: matches the answer.
+    :ivar what: what was asked, for people, such as ``rpc 'echo'``.
+    :ivar idempotent: it may be sent again on the next connection.
+    :ivar channel_request: it speaks of this connection only: it is not kept for the next.
+    :ivar sent: it was handed to a transport at least once.
+    :ivar deferred: fires once, with the result or a failure.
+    """
+
+    __slots__ = (
+        "channel_request",
+        "completion",
+        "deferred",
+        "idempotent",
+        "payload",
+        "sent",
+        "timer",
+        "uuid",
+        "what",
+    )
+
+    def __init__(
+        self,
+        payload: bytes,
+        uuid: str,
+        what: str,
+        *,
+        completion: Completion = Completion.ANSWER,
+        idempotent: bool = False,
+        channel_request: bool = False,
+    ) -> None:
+        self.payload = payload
+        self.uuid = uuid
+        self.what = what
+        self.completion = completion
+        self.idempotent = idempotent
+        self.channel_request = channel_request
+        self.sent = False
+        self.timer: IDelayedCall | None = None
+        self.deferred: Deferred[Any] = Deferred()
+
+    def finish(self, outcome: Any) -> None:
+        """Fire the Deferred, with a result or a Failure, unless it was cancelled."""
+        self.stop_timer()
+        if not self.deferred.called:
+            if isinstance(outcome, Failure):
+                self.deferred.errback(outcome)
+            else:
+                self.deferred.callback(outcome)
+
+    def stop_timer(self) -> None:
+        """No timeout any more."""
+        timer, self.timer = self.timer, None
+        if timer is not None and timer.active():
+            timer.cancel()

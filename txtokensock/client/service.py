@@ -1,0 +1,292 @@
+"""
+Keeps one authenticated connection, and brings it back when it is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.application.internet import ClientService
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..errors import ClientClosed
+from .backoff import Backoff
+from .connection import Connection
+
+__all__ = ["ReconnectingClientService", "ServiceObserver"]
+
+
+class ServiceObserver(Protocol):
+    """Whom the service tells how it goes; each in a turn of the reactor of its own."""
+
+    def attempt_failed(self, error: Exception, first: bool) -> None:
+        """An attempt to connect failed; ``first``: there was no connection yet."""
+
+    def established(self, connection: Connection, first: bool) -> None:
+        """There is an authenticated connection."""
+
+    def disconnected(self, reason: Exception) -> None:
+        """An established connection was lost."""
+
+    def gave_up(self, error: ClientClosed) -> None:
+        """There will be no more attempts; the service has stopped."""
+
+
+class ReconnectingClientService(Service):
+    """
+    Twisted's ``ClientService`` does the connecting, waiting and stopping.  Added is what
+    it leaves open: when to give up, what counts as success, and who hears of it.
+
+    :param reactor: for the waits.
+    :param endpoint: connects protocols of ``factory`` and authenticates them.
+    :param factory: builds a :class:`~.connection.Connection`.
+    :param backoff: how long to wait, and when to give up.
+    :param reconnect: False for one connection only: its failure or its loss ends the
+        service.
+    :param observer: see :class:`ServiceObserver`.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        endpoint: IStreamClientEndpoint,
+        factory: IProtocolFactory,
+        backoff: Backoff,
+        *,
+        reconnect: bool,
+        observer: ServiceObserver,
+    ) -> None:
+        self._reactor = reactor
+        self._endpoint = endpoint
+        self._factory = factory
+        self._backoff = backoff
+        self._reconnect = reconnect
+        self._observer = observer
+        self._client: ClientService | None = None
+        self._stopping: Deferred[None] | None = None
+        self._announcements: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self._announcing: IDelayedCall | None = None
+        self._waiting: list[tuple[Deferred[None], int | None]] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self.connection: Connection | None = None
+        self._since = 0.0
+        self._was_connected = False
+        self._retries = 0
+        self._failed = 0
+        self._ended: ClientClosed | None = None
+
+    # -- IService
+
+    def startService(self) -> None:
+        """Connect, and stay connected; nothing where it runs already."""
+        if self.running:
+            return
+        super().startService()  # type: ignore[no-untyped-call]
+        self._reset()
+        if self._stopping is None:
+            self._start_client()
+
+    def _start_client(self) -> None:
+        self._client = ClientService(
+            _Attempts(self, self._endpoint, self._factory),
+            Factory.forProtocol(TwistedProtocol),
+            retryPolicy=lambda _: self._backoff.delay(self._retries),
+            clock=self._reactor,
+        )
+        self._client.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Close the connection, or stop trying.
+
+        :return: fires when no connection and no timer is left, at the latest when the
+            deadline of an orderly close is over.
+        """
+        super().stopService()  # type: ignore[no-untyped-call]
+        return self._stop(ClientClosed("the client was stopped"))
+
+    def _stop(self, reason: ClientClosed) -> Deferred[None]:
+        if self._ended is None:
+            self._ended = reason
+        self._fail_waiting(self._ended)
+        finished: Deferred[None] = Deferred()
+        if self._stopping is None:
+            client, self._client = self._client, None
+            self._stopping = Deferred()
+            stopped = client.stopService() if client is not None else succeed(None)
+            stopped.addBoth(self._stopped)
+        if self._stopping is None:  # it took no time
+            return succeed(None)
+        self._stopping.addCallback(lambda _: finished.callback(None))
+        return finished
+
+    def _stopped(self, _: object) -> None:
+        self._announce_now()
+        stopping, self._stopping = self._stopping, None
+        if self.running and self._ended is None:  # started again meanwhile
+            self._start_client()
+        assert stopping is not None
+        stopping.callback(None)
+
+    # -- waiting for it
+
+    def when_ready(self, fail_after: int | None) -> Deferred[None]:
+        """See :meth:`TokenSocket.when_ready <txtokensock.TokenSocket.when_ready>`."""
+        if self._ended is not None:
+            return fail(self._ended)
+        if self.connection is not None:
+            return succeed(None)
+        ready: Deferred[None] = Deferred()
+        self._waiting.append((ready, fail_after))
+        return ready
+
+    def _fail_waiting(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, []
+        for ready, _ in waiting:
+            if not ready.called:
+                ready.errback(error)
+
+    # -- what happened; called by _Attempts, in the middle of ClientService's transitions
+
+    def _attempt_failed(self, failure: Failure) -> None:
+        if self._ended is not None:
+            return  # cancelled by _stop
+        self._retries += 1
+        self._failed += 1
+        self._announce(self._announce_failure, failure.value)
+
+    def _connected(self, connection: Connection) -> None:
+        self._since = self._reactor.seconds()
+        self._announce(self._announce_established, connection)
+
+    def _lost(self, reason: Failure) -> None:
+        if self._reactor.seconds() - self._since >= self._backoff.stable_after:
+            self._retries = self._failed = 0
+        else:
+            self._failed += 1
+        self._retries += 1
+        announced, self.connection = self.connection is not None, None
+        self._announce(self._announce_loss if announced else self._announce_failure, reason.value)
+
+    # -- announcements
+    #
+    # What observers do in return, such as stopping the service, must not meet
+    # ClientService in the middle of a transition.
+
+    def _announce(self, what: Callable[..., None], *arguments: Any) -> None:
+        self._announcements.append((what, arguments))
+        if self._announcing is None:
+            self._announcing = self._reactor.callLater(0, self._announce_now)
+
+    def _announce_now(self) -> None:
+        call, self._announcing = self._announcing, None
+        if call is not None and call.active():
+            call.cancel()
+        while self._announcements:
+            what, arguments = self._announcements.pop(0)
+            what(*arguments)
+
+    def _announce_failure(self, error: Exception) -> None:
+        if self._ended is not None:
+            return
+        waiting, self._waiting = self._waiting, []
+        for ready, attempts in waiting:
+            if ready.called:
+                continue
+            if attempts is not None and attempts <= 1:
+                ready.errback(error)
+            else:
+                self._waiting.append((ready, None if attempts is None else attempts - 1))
+        self._observer.attempt_failed(error, not self._was_connected)
+        self._maybe_give_up(error)
+
+    def _announce_established(self, connection: Connection) -> None:
+        if self._ended is not None or connection.lost:
+            return
+        self.connection = connection
+        first = not self._was_connected
+        self._was_connected = True
+        waiting, self._waiting = self._waiting, []
+        self._observer.established(connection, first)
+        for ready, _ in waiting:
+            if not ready.called:
+                ready.callback(None)
+
+    def _announce_loss(self, error: Exception) -> None:
+        self._observer.disconnected(error)
+        self._maybe_give_up(error)
+
+    def _maybe_give_up(self, error: Exception) -> None:
+        limit = self._backoff.max_attempts
+        if self._ended is not None or (
+            self._reconnect and (limit is None or self._failed < limit)
+        ):
+            return
+        attempts = f" after {self._failed} failed attempts" if self._reconnect else ""
+        reason = ClientClosed(f"the client gave up{attempts}: {error}")
+        reason.__cause__ = error
+        super().stopService()  # type: ignore[no-untyped-call]
+        self._fail_waiting(error)
+        self._stop(reason)
+        self._observer.gave_up(reason)
+
+
+@implementer(IStreamClientEndpoint)
+class _Attempts:
+    """
+    What ``ClientService`` takes for the endpoint.
+
+    ``ClientService`` wraps each protocol to hear of its end, and cannot bear to hear of
+    one that it has not been given yet, as happens when authentication fails.  So it is
+    given a bare protocol after the fact, which stands for the real connection.
+    """
+
+    def __init__(
+        self,
+        service: ReconnectingClientService,
+        endpoint: IStreamClientEndpoint,
+        factory: IProtocolFactory,
+    ) -> None:
+        self._service = service
+        self._endpoint = endpoint
+        self._factory = factory
+
+    def __repr__(self) -> str:
+        return repr(self._endpoint)
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        def connected(connection: Any) -> IProtocol:
+            stand_in = protocolFactory.buildProtocol(connection.transport.getPeer())
+            assert stand_in is not None
+            stand_in.makeConnection(connection.transport)
+            connection.when_lost = lambda reason: self._lost(stand_in, reason)
+            self._service._connected(connection)
+            return stand_in
+
+        def failed(failure: Failure) -> Failure:
+            self._service._attempt_failed(failure)
+            return failure
+
+        return self._endpoint.connect(self._factory).addCallbacks(connected, failed)
+
+    def _lost(self, stand_in: IProtocol, reason: Failure) -> None:
+        self._service._lost(reason)
+        stand_in.connectionLost(reason)

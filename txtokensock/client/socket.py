@@ -1,0 +1,413 @@
+"""
+The client, as applications hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.web.iweb import IAgent, IPolicyForHTTPS
+
+from ..actions import Action, Actions, check_actions
+from ..address import Address, url_path
+from ..errors import ClientClosed, InvalidOption, UsageError
+from ..messages import check_channel
+from ..messages.from_client import encode_broadcast, encode_call, encode_publish
+from ..sockjs.client.endpoint import check_headers
+from .backoff import Backoff
+from .connection import Connection
+from .conversation import Conversation
+from .endpoint import TokenSocketEndpoint
+from .events import Listener
+from .keepalive import KeepAlive
+from .operations import Completion, Operation
+from .service import ReconnectingClientService
+from .subscription import Subscription
+from .timeouts import Timeouts, check_seconds
+from .tokens import Authentication, TokenRequest
+
+__all__ = ["TokenSocket"]
+
+
+class TokenSocket(Service):
+    """
+    A client of a token-sockjs server: calls and is called, publishes and subscribes, and
+    comes back by itself.
+
+    It is a Twisted service: ``setServiceParent`` or ``startService`` connects it.  What
+    is asked for before, or while the connection is gone, waits.
+
+    Every operation returns a Deferred that fires exactly once, at the latest after
+    ``call_timeout``; it can be awaited, and cancelling it withdraws the operation.
+
+    :param host: a URL or ``host[:port]``; ``http``, ``https``, ``ws`` or ``wss``, IPv6 in
+        brackets, a path prefix where the server is mounted below one.
+    :param port: instead of one in ``host``.
+    :param actions: functions that the server may call, by name; mappings nest.
+    :param authentication: the query of the token request: a mapping of text, numbers,
+        booleans, lists and mappings, or a function that gives one (or a Deferred or
+        coroutine of one), asked before every attempt.
+    :param token_path: the token route, below ``host``.
+    :param socket_prefix: SockJS, below ``host``.
+    :param reconnect: False for one connection only: a failed attempt or a loss ends the
+        client.
+    :param ping: seconds between automatic ``_ping`` calls, or None for none.  (The
+        JavaScript option counts milliseconds.)
+    :param ping_timeout: seconds for the answer to a ping, after which the server is taken
+        for dead and the connection is made anew.
+    :param silence_timeout: seconds without any sign of the server after which it is
+        pinged, also without ``ping``; None for never.
+    :param headers: sent with the token request and with the WebSocket handshake.
+    :param call_timeout: seconds for each operation, time in the queue included.
+    :param queue_limit: messages that may wait for the connection.
+    :param buffer_limit: messages that may wait for the iteration of a subscription.
+    :param backoff: how long to wait between attempts, and when to give up.
+    :param timeouts: the deadlines of connecting and closing.
+    :param max_message_size: bytes; a larger message from the server ends the connection.
+    :param tls: decides on certificates; by default the platform's authorities and the
+        host's name.
+    :param endpoint: connects the socket instead of TCP (and TLS) to ``host``.
+    :param agent: sends the token request instead of Twisted's ``Agent``.
+    :param reactor: the reactor; by default the global one.
+    :raises InvalidOption: for an option that cannot be.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1:8080",
+        *,
+        port: int | None = None,
+        actions: Actions | None = None,
+        authentication: Authentication | None = None,
+        token_path: str = "/socket/token",
+        socket_prefix: str = "/sockets",
+        reconnect: bool = True,
+        ping: float | None = None,
+        ping_timeout: float = 10.0,
+        silence_timeout: float | None = 60.0,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float = 60.0,
+        queue_limit: int = 10_000,
+        buffer_limit: int = 1000,
+        backoff: Backoff | None = None,
+        timeouts: Timeouts | None = None,
+        max_message_size: int = 16 * 1024 * 1024,
+        tls: IPolicyForHTTPS | None = None,
+        endpoint: IStreamClientEndpoint | None = None,
+        agent: IAgent | None = None,
+        reactor: Any = None,
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor
+        check_actions(actions or {})
+        self._timeout = check_seconds("call_timeout", call_timeout)
+        self._buffer_limit = _positive("buffer_limit", buffer_limit)
+        self._address = Address.parse(host, port)
+        timeouts = timeouts or Timeouts()
+        headers = check_headers(headers or {})
+        tokens = TokenRequest(
+            reactor,
+            self._address.http_url(url_path("token_path", token_path)),
+            authentication or {},
+            headers=headers,
+            timeout=timeouts.token,
+            tls=tls,
+            agent=agent,
+        )
+        self._conversation = Conversation(
+            reactor,
+            actions or {},
+            queue_limit=_positive("queue_limit", queue_limit),
+            call_timeout=call_timeout,
+        )
+        self._service = ReconnectingClientService(
+            reactor,
+            TokenSocketEndpoint(
+                reactor,
+                self._address,
+                tokens,
+                socket_prefix=url_path("socket_prefix", socket_prefix),
+                headers=headers,
+                timeouts=timeouts,
+                tls=tls,
+                endpoint=endpoint,
+                max_message_size=_positive("max_message_size", max_message_size),
+            ),
+            Factory.forProtocol(
+                lambda: Connection(self._conversation, keep_alive)  # type: ignore[arg-type]
+            ),
+            backoff or Backoff(),
+            reconnect=reconnect,
+            observer=self._conversation,
+        )
+        interval = None if ping is None else check_seconds("ping", ping)
+        silence = (
+            None if silence_timeout is None else check_seconds("silence_timeout", silence_timeout)
+        )
+        check_seconds("ping_timeout", ping_timeout)
+
+        def keep_alive(connection: Connection) -> KeepAlive:
+            return KeepAlive(
+                reactor, connection, interval=interval, silence=silence, timeout=ping_timeout
+            )
+
+    def __repr__(self) -> str:
+        return f"<TokenSocket to {self._address}>"
+
+    # -- the service
+
+    def startService(self) -> None:
+        """Connect, and stay connected.  A client that was stopped can be started again."""
+        if not self.running:
+            super().startService()  # type: ignore[no-untyped-call]
+            self._conversation.open()
+            self._service.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Close the connection, or stop trying to make one.  What waits for an answer fails
+        with :class:`~txtokensock.errors.ConnectionLost`, what waits to be sent and all
+        later calls with :class:`~txtokensock.errors.ClientClosed`.
+
+        Valid in every state, and as often as wanted.
+
+        :return: fires when no connection and no timer is left, at the latest after
+            ``timeouts.close``.  It never fails.
+        """
+        super().stopService()  # type: ignore[no-untyped-call]
+        self._conversation.close(ClientClosed("the client was stopped"))
+        return self._service.stopService()
+
+    end = stopService
+
+    def when_ready(self, fail_after: int | None = None) -> Deferred[None]:
+        """
+        Wait for the server.
+
+        :param fail_after: fail with the error of that many-th failed attempt from now
+            on, such as 1 to fail fast; None waits on.
+        :return: fires with None once there is an authenticated connection, at once where
+            there is.  Fails with a :class:`~txtokensock.errors.ConnectionFailed` after
+            ``fail_after`` failures, or where the client gives up, and with
+            :class:`~txtokensock.errors.ClientClosed` where it is stopped.  This alone
+            has no deadline: cancel it to wait no longer.
+        """
+        return self._service.when_ready(fail_after)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is an authenticated connection now."""
+        return self._service.connection is not None
+
+    @property
+    def ignored_messages(self) -> int:
+        """How many messages from the server could not be read, and were ignored."""
+        return self._conversation.ignored
+
+    # -- calls
+
+    def rpc(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> Deferred[Any]:
+        """
+        Call a function of the server.
+
+        :param name: its name; dots nest.
+        :param data: anything that has a JSON form; ``msgspec.UNSET`` sends none at all,
+            as ``undefined`` does in JavaScript.
+        :param timeout: seconds, instead of ``call_timeout``.
+        :param idempotent: calling twice does no harm: where the connection is lost before
+            the answer, the call is sent again on the next one.
+        :return: fires with the answer.  Fails with
+
+            - :class:`~txtokensock.errors.RemoteError` with what the server answered, as
+              :class:`~txtokensock.errors.FunctionNotFound` and
+              :class:`~txtokensock.errors.Forbidden` where it was that;
+            - :class:`~txtokensock.errors.ConnectionLost`: it may have run;
+            - :class:`~txtokensock.errors.CallTimeout`: ``may_have_run`` says if so;
+            - :class:`~txtokensock.errors.QueueFull`,
+              :class:`~txtokensock.errors.ClientClosed`,
+              :class:`~txtokensock.errors.InvalidData`: it was not sent.
+
+            Cancelling it forgets the call; where it was sent, it may still run.
+        """
+        uuid = self._conversation.new_uuid()
+        try:
+            seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
+            payload = encode_call(name, data, uuid)
+        except UsageError as problem:
+            return fail(problem)
+        operation = Operation(payload, uuid, f"rpc {name!r}", idempotent=idempotent)
+        return self._conversation.exchange.submit(operation, seconds)
+
+    @property
+    def actions(self) -> MutableMapping[str, Any]:
+        """
+        What the server may call: change it at any time.  An action gets the data of the
+        call, and its result (that of its Deferred, of its coroutine) is the answer; raise
+        :class:`~txtokensock.errors.ActionError` to answer with an error.
+        """
+        return self._conversation.actions
+
+    def register(self, actions: Mapping[str, Action | Actions]) -> None:
+        """
+        Add actions; one of the same name is replaced.
+
+        :raises InvalidOption: if they are no actions.
+        """
+        check_actions(actions)
+        self._conversation.actions.update(actions)
+
+    # -- publish and subscribe
+
+    def publish(self, channel: str, data: Any, *, timeout: float | None = None) -> Deferred[None]:
+        """
+        Send a message to all subscribers of a channel.
+
+        :param data: anything that has a JSON form.  Between JavaScript servers a text that
+            looks like JSON arrives as what it looks like (S19).
+        :return: fires when the server has acknowledged it, where it acknowledges; else
+            when the message is with the transport.  A refusal that comes after that goes
+            to ``error`` listeners.  Fails as :meth:`rpc` does, also with
+            :class:`~txtokensock.errors.InvalidChannel`.
+        """
+        uuid = self._conversation.new_uuid()
+        try:
+            payload = encode_publish(check_channel(channel), data, uuid)
+        except UsageError as problem:
+            return fail(problem)
+        return self._send(payload, uuid, f"publish to {channel!r}", timeout)
+
+    def broadcast(self, data: Any, *, timeout: float | None = None) -> Deferred[None]:
+        """
+        Send a message to everybody who is subscribed to anything; see :meth:`publish`.
+        A peer gets it once for each of its channels (S20).
+        """
+        uuid = self._conversation.new_uuid()
+        try:
+            payload = encode_broadcast(data, uuid)
+        except UsageError as problem:
+            return fail(problem)
+        return self._send(payload, uuid, "broadcast", timeout)
+
+    def _send(self, payload: bytes, uuid: str, what: str, timeout: float | None) -> Deferred[None]:
+        try:
+            seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
+        except UsageError as problem:
+            return fail(problem)
+        operation = Operation(payload, uuid, what, completion=Completion.SENT)
+        return self._conversation.exchange.submit(operation, seconds)
+
+    def subscribe(
+        self, channel: str, handler: Callable[[Any], Any] | None = None
+    ) -> Deferred[Subscription]:
+        """
+        Subscribe to a channel, and again after each reconnect.
+
+        :param handler: called with each message; it may return a Deferred or be a
+            coroutine function, and what it raises is logged.
+        :return: fires with the :class:`~txtokensock.Subscription` when the server has
+            confirmed.  Fails with :class:`~txtokensock.errors.Forbidden` or another
+            :class:`~txtokensock.errors.RemoteError` where the server refuses, with
+            :class:`~txtokensock.errors.CallTimeout`, with
+            :class:`~txtokensock.errors.InvalidChannel`,
+            :class:`~txtokensock.errors.ClientClosed`, and with ``CancelledError`` where
+            the channel is unsubscribed meanwhile; after any failure it is as if it had
+            not been asked for.
+        """
+        try:
+            check_channel(channel)
+            if handler is not None and not callable(handler):
+                raise InvalidOption(f"handler cannot be called: {handler!r}")
+        except UsageError as problem:
+            return fail(problem)
+        if self._conversation.exchange.closed is not None:
+            return fail(self._conversation.exchange.closed)
+        return self._conversation.channels.subscribe(
+            Subscription(
+                channel,
+                handler,
+                self._buffer_limit,
+                self._conversation,
+                self._conversation.channels.drop,
+            )
+        )
+
+    def unsubscribe(self, channel: str) -> Deferred[None]:
+        """
+        End all subscriptions to a channel.
+
+        :return: fires when the server has confirmed; at once where there is no
+            subscription or no connection.  Fails with
+            :class:`~txtokensock.errors.CallTimeout` or a
+            :class:`~txtokensock.errors.RemoteError`.
+        """
+        return self._conversation.channels.unsubscribe(channel)
+
+    def channels(self) -> list[str]:
+        """The channels that are subscribed to, or will be once there is a connection."""
+        return self._conversation.channels.names()
+
+    # -- events
+
+    def on(self, event: str, listener: Listener) -> None:
+        """
+        Call ``listener`` at each event from now on:
+
+        ``ready(error)``
+            the first connection is there (None), or an attempt at it failed;
+        ``reconnect(error)``
+            the same, for every connection after the first;
+        ``message(channel, data)``
+            a message came in, on any channel;
+        ``disconnect(error)``
+            the connection is gone;
+        ``error(error)``
+            an error that belongs to no Deferred: a late refusal of a publish, a
+            subscription that the server ended, the client gave up.
+
+        Listeners may return Deferreds or be coroutine functions; what they raise is logged.
+
+        :raises InvalidOption: for another event, or what cannot be called.
+        """
+        self._conversation.events.add(event, listener)
+
+    def once(self, event: str, listener: Listener) -> None:
+        """Call ``listener`` at the next event only; see :meth:`on`."""
+        self._conversation.events.add(event, listener, once=True)
+
+    def remove_listener(self, event: str, listener: Listener) -> None:
+        """Call ``listener`` no more."""
+        self._conversation.events.remove(event, listener)
+
+    def remove_all_listeners(self, event: str | None = None) -> None:
+        """Call no listener of ``event``, or none at all, any more."""
+        self._conversation.events.remove_all(event)
+
+    def ready(self, listener: Listener) -> None:
+        """``on("ready", listener)``."""
+        self.on("ready", listener)
+
+    def onreconnect(self, listener: Listener) -> None:
+        """``on("reconnect", listener)``."""
+        self.on("reconnect", listener)
+
+    def onmessage(self, listener: Listener) -> None:
+        """``on("message", listener)``."""
+        self.on("message", listener)
+
+
+def _positive(option: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidOption(f"{option} is {value!r}: it must be a whole number above 0")
+    return value

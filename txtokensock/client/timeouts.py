@@ -1,0 +1,48 @@
+"""
+How long each phase of a connection may take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from ..errors import InvalidOption
+
+__all__ = ["Timeouts", "check_seconds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """
+    The deadline of each phase of an attempt to connect, and of closing; all in seconds.
+
+    :ivar token: asking ``authentication`` and the whole token request.
+    :ivar connect: TCP and TLS.
+    :ivar handshake: the WebSocket handshake.
+    :ivar open: the wait for SockJS's ``o`` frame.
+    :ivar auth: the wait for the answer to ``auth``; the server may call our actions
+        meanwhile and wait for them.
+    :ivar close: an orderly close; after that the connection is dropped.
+    :raises InvalidOption: for a value that is not a positive, finite number.
+    """
+
+    token: float = 10.0
+    connect: float = 10.0
+    handshake: float = 10.0
+    open: float = 10.0
+    auth: float = 30.0
+    close: float = 5.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            check_seconds(f"timeouts.{field.name}", getattr(self, field.name))
+
+
+def check_seconds(option: str, value: object) -> float:
+    """
+    :return: ``value``.
+    :raises InvalidOption: if it is not a positive, finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+        raise InvalidOption(f"{option} is {value!r}: it must be a positive number of seconds")
+    return value
