@@ -17,16 +17,19 @@ import os
 import shutil
 import subprocess
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.trial.unittest import SkipTest, TestCase
 
-from .processes import EVENT_SECONDS, NODE, Server
+from txtokensock import Backoff, TokenSocket
+
+from .children import EVENT_SECONDS, NODE, Program
+from .servers import NodeServer, Redis
 
 T = TypeVar("T")
-ServerT = TypeVar("ServerT", bound=Server)
+ProgramT = TypeVar("ProgramT", bound=Program)
 
 INSTALL_SECONDS = 600.0
 """How long ``npm install`` may take; it runs once per checkout and change of package.json."""
@@ -94,21 +97,73 @@ class InteropTestCase(TestCase):
         # Nothing was awaited yet, so trial's clock for setUp does not run: npm may be slow.
         install_packages()
 
-    async def started(self, server: ServerT) -> ServerT:
-        """The server, running, and ended after the test whatever happens."""
-        self.addCleanup(server.close)
-        await server.start()
-        return server
+    async def started(self, program: ProgramT) -> ProgramT:
+        """The program, running, and ended after the test whatever happens."""
+        self.addCleanup(program.close)
+        await program.start()
+        return program
 
 
-async def within(awaitable: Awaitable[T], seconds: float = EVENT_SECONDS) -> T:
+class NodeServerTestCase(InteropTestCase):
+    """With a Redis and the real Node server, both fresh for each test."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.redis = await self.started(Redis())
+        self.node = await self.started(NodeServer(self.redis, PING="1"))
+
+    def client(self, server: NodeServer | None = None, **options: Any) -> TokenSocket:
+        """A started client of that server, or of ``self.node``, ended after the test."""
+        options.setdefault("call_timeout", EVENT_SECONDS)
+        options.setdefault("backoff", Backoff(cap=0.25))
+        socket = TokenSocket((server or self.node).url, reactor=reactor, **options)
+        self.addCleanup(socket.end)
+        socket.startService()
+        return socket
+
+    async def ready_client(self, server: NodeServer | None = None, **options: Any) -> TokenSocket:
+        """The same, authenticated."""
+        socket = self.client(server, **options)
+        await within(socket.when_ready(fail_after=1))
+        return socket
+
+    async def failure_of(self, awaitable: Awaitable[Any], *kinds: type[Exception]) -> Any:
+        """The exception of one of these types that the awaitable must end with."""
+        return await self.assertFailure(within(awaitable), *kinds)
+
+
+class Heard(list[tuple[Any, ...]]):
+    """A listener that keeps what it is called with, one tuple of arguments a call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: list[tuple[int, Deferred[None]]] = []
+
+    def __call__(self, *arguments: Any) -> None:
+        self.append(arguments)
+        for count, waiting in self._waiting:
+            if len(self) >= count and not waiting.called:
+                waiting.callback(None)
+
+    async def until(self, count: int) -> Heard:
+        """Itself, when it was called that often.  Fails in bounded time, with what it has."""
+        if len(self) < count:
+            waiting: Deferred[None] = Deferred()
+            self._waiting.append((count, waiting))
+            try:
+                await within(waiting)
+            except TimeoutError:
+                raise AssertionError(f"expected {count} calls, heard {list(self)}") from None
+        return self
+
+
+def within(awaitable: Awaitable[T], seconds: float = EVENT_SECONDS) -> Deferred[T]:
     """
-    :return: the awaitable's result.
-    :raises twisted.internet.defer.TimeoutError: after that time; the awaitable is
-        cancelled.
+    :return: fires as the awaitable does; fails with Twisted's ``TimeoutError`` after that
+        time, when the awaitable is cancelled.
     """
 
     async def waiting() -> T:
         return await awaitable
 
-    return await Deferred.fromCoroutine(waiting()).addTimeout(seconds, reactor)
+    return Deferred.fromCoroutine(waiting()).addTimeout(seconds, reactor)

@@ -1,9 +1,8 @@
 """
-Real servers as child processes of the tests: :class:`Redis` and :class:`NodeServer`.
+Programs as child processes of the tests, on the global reactor.
 
-Each runs on the global reactor, on a port of 127.0.0.1 that stays its own while it is
-down, and is ended by its own process id.  Nothing here waits without a deadline, and a
-deadline that passes shows what the child had printed until then.
+Each is ended and reaped by its own process id.  Nothing here waits without a deadline, and
+a deadline that passes shows what the child had printed until then.
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
-import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,40 +23,17 @@ from twisted.python.failure import Failure
 T = TypeVar("T")
 
 NODE = Path(__file__).with_name("node")
-"""Where ``server.js`` and its ``node_modules`` are."""
+"""Where the JavaScript programs and their ``node_modules`` are: each child's directory."""
 
 START_SECONDS = 20.0
-"""How long a server may take to start, or to end, on a busy machine."""
+"""How long a child may take to start, or to end, on a busy machine."""
 
 EVENT_SECONDS = 15.0
 """How long an event that must come may take."""
 
 
-class ServerFailed(AssertionError):
+class ChildFailed(AssertionError):
     """A child did not do what it must; the text holds what it printed."""
-
-
-class ReservedPort:
-    """
-    A free port of 127.0.0.1 that nobody else is given until it is released.
-
-    A socket that is bound but does not listen keeps it: the child can bind the port too
-    (both sides set SO_REUSEADDR), while the system does not hand it to anybody else when
-    the child is down, not even to a client of ours that connects from a port of the
-    system's choice.  Only Linux lets two sockets share a port that way; elsewhere the
-    port is merely known to be free.
-    """
-
-    def __init__(self) -> None:
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", 0))
-        self.number: int = self._socket.getsockname()[1]
-        if sys.platform != "linux":
-            self.release()
-
-    def release(self) -> None:
-        self._socket.close()
 
 
 class Child(ProcessProtocol):
@@ -87,20 +60,20 @@ class Child(ProcessProtocol):
         self.ended.callback(str(reason.value))
 
 
-class Server:
+class Program:
     """
-    A server in a child process; a subclass says which.
+    A program in a child process; a subclass says which.
 
-    :ivar port: its TCP port on 127.0.0.1, the same after a restart.
     :ivar output: every line that it printed, over all its lives.
+    :ivar events: those of them that are events, decoded: the JavaScript programs here
+        print one as a line of JSON that begins with ``{"event":``.
     """
 
     name: str
 
     def __init__(self) -> None:
-        self._reserved = ReservedPort()
-        self.port = self._reserved.number
         self.output: list[str] = []
+        self.events: list[dict[str, Any]] = []
         self._child: Child | None = None
         self._watchers: list[tuple[Callable[[], Any], Deferred[Any]]] = []
 
@@ -113,7 +86,7 @@ class Server:
         return {}
 
     def is_ready(self, line: str) -> bool:
-        """Whether this line of output says that clients may come."""
+        """Whether this line of output says that it is ready."""
         raise NotImplementedError
 
     async def start(self) -> None:
@@ -132,7 +105,7 @@ class Server:
             "start",
         )
         if self._child is not child:
-            raise ServerFailed(f"{self.name} ended at its start\n{self.log()}")
+            raise ChildFailed(f"{self.name} ended at its start\n{self.log()}")
 
     async def kill(self) -> None:
         """SIGKILL: it ends without a word to anybody, and is reaped."""
@@ -147,22 +120,25 @@ class Server:
         """SIGCONT: it goes on where it was."""
         os.kill(self._process.pid, signal.SIGCONT)
 
-    async def restart(self) -> None:
-        """Run it again on the same port; a life that is not over yet is ended first."""
-        if self._child is not None:
-            await self.kill()
-        await self.start()
-
     async def close(self) -> None:
         """End it for good.  Its log goes to stdout, which pytest shows for a failed test."""
         if self._child is not None:
             await self.kill()
-        self._reserved.release()
         print(self.log())
 
     def log(self) -> str:
         """What it printed, for people."""
-        return "\n".join([f"--- {self.name}, port {self.port}", *self.output, "---"])
+        return "\n".join([f"--- {self.name}", *self.output, "---"])
+
+    def seen(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """The events so far of that name and with these fields, in order."""
+        wanted = {"event": event, **fields}
+        return [one for one in self.events if wanted.items() <= one.items()]
+
+    def event(self, event: str, count: int = 1, **fields: Any) -> Deferred[Any]:
+        """:return: fires when ``count`` such events have happened, see :meth:`until`."""
+        what = f"event number {count} of {event} {fields}"
+        return self.until(lambda: len(self.seen(event, **fields)) >= count, what=what)
 
     def until(
         self, condition: Callable[[], T], seconds: float = EVENT_SECONDS, what: str = "event"
@@ -170,12 +146,12 @@ class Server:
         """
         :return: fires with what ``condition`` returns once that is true; it is asked now
             and whenever the child printed a line or ended.  Fails with
-            :exc:`ServerFailed` after ``seconds``.
+            :exc:`ChildFailed` after ``seconds``.
         """
         waiting: Deferred[T] = Deferred()
 
         def too_late(*_: object) -> Failure:
-            return Failure(ServerFailed(f"no {what} within {seconds:g} s\n{self.log()}"))
+            return Failure(ChildFailed(f"no {what} within {seconds:g} s\n{self.log()}"))
 
         waiting.addTimeout(seconds, reactor, too_late)
         self._watchers.append((condition, waiting))
@@ -184,6 +160,8 @@ class Server:
 
     def _line_received(self, line: str) -> None:
         self.output.append(line)
+        if line.startswith('{"event":'):
+            self.events.append(json.loads(line))
         self._look()
 
     def _has_ended(self, how: str) -> None:
@@ -199,72 +177,3 @@ class Server:
                 waiting.callback(result)
             elif not waiting.called:
                 self._watchers.append((condition, waiting))
-
-
-class Redis(Server):
-    """Debian's redis-server, which keeps nothing: a restart forgets all."""
-
-    name = "redis-server"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._directory = tempfile.TemporaryDirectory(prefix="txtokensock-redis-")
-
-    def command(self) -> list[str]:
-        return [
-            *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--save", "", "--appendonly", "no", "--dir", self._directory.name),
-        ]
-
-    def is_ready(self, line: str) -> bool:
-        return "Ready to accept connections" in line
-
-    async def close(self) -> None:
-        await super().close()
-        self._directory.cleanup()
-
-
-class NodeServer(Server):
-    """
-    ``node/server.js`` on the real node-token-sockjs 2.1.11.
-
-    :param redis: which must run already.
-    :param environment: what ``server.js`` understands, such as ``PING="1"``.
-    """
-
-    name = "node server.js"
-
-    def __init__(self, redis: Redis, **environment: str) -> None:
-        super().__init__()
-        self._environment = {"REDIS_PORT": str(redis.port), **environment}
-        self.events: list[dict[str, Any]] = []
-        """What it said happened, over all its lives: see ``server.js``."""
-
-    @property
-    def url(self) -> str:
-        """What a client is told to connect to."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def command(self) -> list[str]:
-        return ["node", "server.js"]
-
-    def environment(self) -> dict[str, str]:
-        return {**self._environment, "PORT": str(self.port)}
-
-    def is_ready(self, line: str) -> bool:
-        return line == json.dumps({"port": self.port}, separators=(",", ":"))
-
-    def seen(self, event: str, **fields: Any) -> list[dict[str, Any]]:
-        """The events so far of that name and with these fields, in order."""
-        wanted = {"event": event, **fields}
-        return [one for one in self.events if wanted.items() <= one.items()]
-
-    def event(self, event: str, count: int = 1, **fields: Any) -> Deferred[Any]:
-        """:return: fires when ``count`` such events have happened, see :meth:`until`."""
-        what = f"event number {count} of {event} {fields}"
-        return self.until(lambda: len(self.seen(event, **fields)) >= count, what=what)
-
-    def _line_received(self, line: str) -> None:
-        if line.startswith('{"event"'):
-            self.events.append(json.loads(line))
-        super()._line_received(line)

@@ -1,0 +1,109 @@
+"""
+Real servers as child processes: :class:`Redis` and :class:`NodeServer`.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import tempfile
+
+from .children import Program
+
+
+class ReservedPort:
+    """
+    A free port of 127.0.0.1 that nobody else is given until it is released.
+
+    A socket that is bound but does not listen keeps it: the child can bind the port too
+    (both sides set SO_REUSEADDR), while the system does not hand it to anybody else when
+    the child is down, not even to a client of ours that connects from a port of the
+    system's choice.  Only Linux lets two sockets share a port that way; elsewhere the
+    port is merely known to be free.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number: int = self._socket.getsockname()[1]
+        if sys.platform != "linux":
+            self.release()
+
+    def release(self) -> None:
+        self._socket.close()
+
+
+class Server(Program):
+    """
+    A server that listens.
+
+    :ivar port: its TCP port on 127.0.0.1, its own also while it is down.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
+
+    async def restart(self) -> None:
+        """Run it again on the same port; a life that is not over yet is ended first."""
+        if self._child is not None:
+            await self.kill()
+        await self.start()
+
+    async def close(self) -> None:
+        await super().close()
+        self._reserved.release()
+
+
+class Redis(Server):
+    """Debian's redis-server, which keeps nothing: a restart forgets all."""
+
+    name = "redis-server"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._directory = tempfile.TemporaryDirectory(prefix="txtokensock-redis-")
+
+    def command(self) -> list[str]:
+        return [
+            *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
+            *("--save", "", "--appendonly", "no", "--dir", self._directory.name),
+        ]
+
+    def is_ready(self, line: str) -> bool:
+        return "Ready to accept connections" in line
+
+    async def close(self) -> None:
+        await super().close()
+        self._directory.cleanup()
+
+
+class NodeServer(Server):
+    """
+    ``node/server.js`` on the real node-token-sockjs 2.1.11.
+
+    :param redis: which must run already.
+    :param environment: what ``server.js`` understands, such as ``PING="1"``.
+    """
+
+    name = "node server.js"
+
+    def __init__(self, redis: Redis, **environment: str) -> None:
+        super().__init__()
+        self._environment = {"REDIS_PORT": str(redis.port), **environment}
+
+    @property
+    def url(self) -> str:
+        """What a client is told to connect to."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        return ["node", "server.js"]
+
+    def environment(self) -> dict[str, str]:
+        return {**self._environment, "PORT": str(self.port)}
+
+    def is_ready(self, line: str) -> bool:
+        return line == f'{{"port":{self.port}}}'
