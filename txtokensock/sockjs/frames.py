@@ -11,6 +11,7 @@ the bare text and for ignoring empty frames.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -37,6 +38,7 @@ __all__ = [
     "encode_client_frame",
     "encode_close_frame",
     "encode_server_frame",
+    "escape_frame",
 ]
 
 OPEN_FRAME = b"o"
@@ -145,6 +147,22 @@ def encode_client_frame(messages: Sequence[bytes]) -> bytes:
 def encode_server_frame(messages: Sequence[bytes]) -> bytes:
     """``a["text",...]``, see :func:`encode_client_frame`."""
     return b"a" + encode_client_frame(messages)
+
+
+# U+200C to U+200F, U+2028 to U+202F, U+2060 to U+206F and U+FFF0 to U+FFFF in UTF-8.
+_MANGLED = re.compile(
+    rb"\xe2\x80[\x8c-\x8f\xa8-\xaf]|\xe2\x81[\xa0-\xaf]|\xef\xbf[\xb0-\xbf]"
+)
+
+
+def escape_frame(frame: bytes) -> bytes:
+    """
+    ``frame`` for an HTTP response: browsers mangle some characters in those, so they go
+    as escapes, those of sockjs-protocol 0.3.3 (its ``escapable_by_server``).
+    """
+    if b"\xe2" not in frame and b"\xef" not in frame:
+        return frame
+    return _MANGLED.sub(lambda match: b"\\u%04x" % ord(match.group().decode()), frame)
 
 
 def encode_close_frame(code: int, reason: str) -> bytes:

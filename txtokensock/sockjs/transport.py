@@ -56,6 +56,8 @@ class SockJSTransport:
 
     def messages_received(self, messages: list[bytes]) -> None:
         """Deliver messages in order, now or as soon as the protocol wants them."""
+        if self._closing:
+            return
         self._undelivered.extend(messages)
         self._deliver()
 

@@ -13,7 +13,7 @@ import msgspec
 from twisted.web import http
 from twisted.web.http import Request
 
-from .answers import allow_origin, answer, cacheable, done, uncacheable
+from .answers import Answer, allow_origin, answer, cacheable, done, uncacheable
 from .options import Options
 
 __all__ = ["IFRAME_PATH", "IframePage", "greeting", "info"]
@@ -39,7 +39,7 @@ _IFRAME = """\
 </html>"""
 
 
-def greeting(request: Request) -> bytes:
+def greeting(request: Request) -> Answer:
     """``/``: for people, who look whether the server is there."""
     return answer(request, http.OK, "Welcome to SockJS!\n")
 
@@ -56,7 +56,7 @@ class IframePage:
         digest = hashlib.sha256(self._page.encode()).hexdigest()
         self._etag = f'"{digest[:32]}"'.encode()
 
-    def render(self, request: Request) -> bytes | int:
+    def render(self, request: Request) -> Answer:
         """Answer 200, or 304 to who has it."""
         cacheable(request)
         if request.setETag(self._etag) is http.CACHED:
@@ -64,7 +64,7 @@ class IframePage:
         return answer(request, http.OK, self._page, "text/html; charset=UTF-8")
 
 
-def info(request: Request, options: Options) -> bytes:
+def info(request: Request, options: Options) -> Answer:
     """
     ``/info``: what is on offer, and randomness for clients that have none.
     """

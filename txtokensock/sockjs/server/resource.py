@@ -4,22 +4,29 @@ SockJS as a resource of twisted.web.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol, IProtocolFactory
-from twisted.logger import Logger
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.web import http
 from twisted.web.http import Request
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
 from ..frames import GO_AWAY, check_close
-from .answers import answer, method_not_allowed, not_found, preflight
+from .answers import (
+    Answer,
+    Page,
+    answer,
+    foreign_origin,
+    method_not_allowed,
+    not_found,
+    preflight,
+)
 from .options import Options
 from .origins import AllowedOrigins, OriginPolicy
 from .pages import IFRAME_PATH, IframePage, greeting, info
+from .polling import PollingPages
 from .request import RequestInfo
 from .table import SessionTable
 from .upgrade import BadUpgrade, take_over, websocket_key
@@ -29,9 +36,6 @@ from .websocket_session import RawWebSocketSession, WebSocketSession
 __all__ = ["SockJSResource"]
 
 SOCKJS_URL = "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js"
-
-_Answer: TypeAlias = "bytes | int"
-_Page: TypeAlias = Mapping[bytes, Callable[[Request], _Answer]]
 
 
 @implementer(IResource)
@@ -74,7 +78,6 @@ class SockJSResource:
     """
 
     isLeaf = True
-    _log = Logger()
 
     def __init__(
         self,
@@ -99,7 +102,6 @@ class SockJSResource:
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        self._factory = factory
         self._options = Options(
             websocket=websocket,
             raw_websocket=raw_websocket,
@@ -117,8 +119,9 @@ class SockJSResource:
             max_sessions_per_address=max_sessions_per_address,
             origins=OriginPolicy(allowed_origins),
         )
-        self._table = SessionTable(reactor, self._options)
+        self._table = SessionTable(reactor, self._options, factory)
         self._websockets = WebSocketFactory(reactor, max_message_size)
+        self._polling = PollingPages(self._table)
         self._iframe = IframePage(sockjs_url)
 
     def __repr__(self) -> str:
@@ -154,7 +157,7 @@ class SockJSResource:
         """
         raise TypeError("a SockJS resource has no children")
 
-    def render(self, request: Any) -> _Answer:
+    def render(self, request: Any) -> Answer:
         """Answer one request."""
         page = self._page(_segments(request))
         if page is None:
@@ -166,71 +169,56 @@ class SockJSResource:
 
     # -- which page
 
-    def _page(self, segments: list[str]) -> _Page | None:
+    def _page(self, segments: list[str]) -> Page | None:
         match segments:
             case []:
-                return {b"GET": greeting}
+                return {b"GET": greeting, b"HEAD": greeting}
             case ["info"]:
-                return {b"GET": self._info, b"OPTIONS": self._info_preflight}
+                return {b"GET": self._info, b"HEAD": self._info, b"OPTIONS": self._preflight}
             case ["websocket"] if self._options.raw_websocket and self._options.websocket:
                 return {b"GET": self._raw_websocket}
             case [name] if IFRAME_PATH.fullmatch(name):
-                return {b"GET": self._iframe.render}
-            case [server, session, "websocket"] if self._options.websocket:
-                if _is_name(server) and _is_name(session):
-                    return {b"GET": self._framed_websocket}
+                return {b"GET": self._iframe.render, b"HEAD": self._iframe.render}
+            case [server, session, name] if _is_name(server) and _is_name(session):
+                if name == "websocket":
+                    return {b"GET": self._framed_websocket} if self._options.websocket else None
+                return self._polling.page(name, session)
         return None
 
-    def _info(self, request: Request) -> _Answer:
+    def _info(self, request: Request) -> Answer:
         if not self._options.origins.allows(request):
-            return _forbidden(request)
+            return foreign_origin(request)
         return info(request, self._options)
 
-    def _info_preflight(self, request: Request) -> _Answer:
+    def _preflight(self, request: Request) -> Answer:
         if not self._options.origins.allows(request):
-            return _forbidden(request)
+            return foreign_origin(request)
         return preflight(request, b"OPTIONS, GET")
 
     # -- WebSockets
 
-    def _framed_websocket(self, request: Request) -> _Answer:
+    def _framed_websocket(self, request: Request) -> Answer:
         return self._websocket(request, "websocket", WebSocketSession)
 
-    def _raw_websocket(self, request: Request) -> _Answer:
+    def _raw_websocket(self, request: Request) -> Answer:
         return self._websocket(request, "websocket-raw", RawWebSocketSession)
 
     def _websocket(
         self, request: Request, transport: str, session_type: type[WebSocketSession]
-    ) -> _Answer:
+    ) -> Answer:
         try:
             key = websocket_key(request)
         except BadUpgrade as problem:
             request.setHeader(b"sec-websocket-version", b"13")
             return answer(request, http.BAD_REQUEST, str(problem))
         if not self._options.origins.allows(request):
-            return _forbidden(request)
+            return foreign_origin(request)
         info = RequestInfo.of(request, transport)
-        built = self._build(info)
-        if isinstance(built, int):
-            return answer(request, built)
-        session = session_type(built, info, self._table)
+        admitted = self._table.admit(info)
+        if isinstance(admitted, int):
+            return answer(request, admitted)
+        session = session_type(admitted, info, self._table)
         return take_over(request, key, self._websockets.build(session))
-
-    def _build(self, info: RequestInfo) -> IProtocol | int:
-        """A protocol for a new session, or the HTTP status that refuses it."""
-        refusal = self._table.refusal(info.peer)
-        if refusal is not None:
-            return refusal
-        try:
-            protocol = self._factory.buildProtocol(info.peer)
-        except Exception:
-            self._log.failure("buildProtocol raised, a client is refused")
-            return http.INTERNAL_SERVER_ERROR
-        return http.FORBIDDEN if protocol is None else protocol
-
-
-def _forbidden(request: Request) -> bytes:
-    return answer(request, http.FORBIDDEN, "This origin is not allowed.\n")
 
 
 def _segments(request: Any) -> list[str]:

@@ -68,7 +68,6 @@ class ServerSession:
 
     def _start(self) -> None:
         """The ``o`` frame is on its way: put the protocol on its transport."""
-        self._beat.start(self._options.heartbeat)
         self.transport.connect(self._protocol)
 
     def _deliver(self, messages: list[bytes]) -> None:

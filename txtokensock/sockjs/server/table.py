@@ -8,12 +8,15 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime
+from twisted.logger import Logger
 from twisted.web import http
 
 from .options import Options
+from .request import RequestInfo
 
 if TYPE_CHECKING:
+    from .polling_session import PollingSession
     from .session import ServerSession
 
 __all__ = ["SessionTable"]
@@ -21,29 +24,44 @@ __all__ = ["SessionTable"]
 
 class SessionTable:
     """
-    Counts sessions, in all and by address, and closes them.
+    Admits sessions, counts them in all and by address, and closes them.
 
     :param reactor: for every deadline of the sessions.
     :param options: of the server.
+    :param factory: builds the protocol of a session.
     :ivar closed: whether :meth:`close` was called: there is no room any more.
     """
 
-    def __init__(self, reactor: IReactorTime, options: Options) -> None:
+    _log = Logger()
+
+    def __init__(self, reactor: IReactorTime, options: Options, factory: IProtocolFactory) -> None:
         self.reactor = reactor
         self.options = options
         self.closed = False
+        self._factory = factory
         self._sessions: set[ServerSession] = set()
         self._by_address: Counter[str] = Counter()
+        self._by_id: dict[str, PollingSession] = {}
         self._waiting_for_the_end: list[Deferred[None]] = []
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def refusal(self, peer: IAddress) -> int | None:
+    def admit(self, info: RequestInfo) -> IProtocol | int:
         """
-        :return: the HTTP status that a new session of ``peer`` is refused with, None if
-            there is room.
+        :return: the protocol for a new session, or the HTTP status that refuses it.
         """
+        refusal = self._refusal(info.peer)
+        if refusal is not None:
+            return refusal
+        try:
+            protocol = self._factory.buildProtocol(info.peer)
+        except Exception:
+            self._log.failure("buildProtocol raised, a client is refused")
+            return http.INTERNAL_SERVER_ERROR
+        return http.FORBIDDEN if protocol is None else protocol
+
+    def _refusal(self, peer: IAddress) -> int | None:
         options = self.options
         if self.closed:
             return http.SERVICE_UNAVAILABLE
@@ -73,6 +91,22 @@ class SessionTable:
                 del self._by_address[host]
         self._tell_the_end()
 
+    # -- polling sessions, which requests ask for
+
+    def find(self, session_id: str) -> PollingSession | None:
+        """The session of that name, even for a while after its end."""
+        return self._by_id.get(session_id)
+
+    def keep(self, session_id: str, session: PollingSession) -> None:
+        """Let requests find the session."""
+        self._by_id[session_id] = session
+
+    def forget(self, session_id: str) -> None:
+        """Let them find it no more."""
+        self._by_id.pop(session_id, None)
+
+    # -- the end
+
     def close(self, code: int, reason: str) -> Deferred[None]:
         """
         Close every session, and admit none from now on.
@@ -90,6 +124,8 @@ class SessionTable:
 
     def _tell_the_end(self) -> None:
         if self.closed and not self._sessions:
+            for session in list(self._by_id.values()):
+                session.forget()
             waiting, self._waiting_for_the_end = self._waiting_for_the_end, []
             for done in waiting:
                 done.callback(None)

@@ -12,6 +12,8 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import NOT_DONE_YET
 
+from .answers import Answer
+
 __all__ = ["BadUpgrade", "take_over", "websocket_key"]
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
@@ -44,7 +46,7 @@ def websocket_key(request: Request) -> str:
     return key
 
 
-def take_over(request: Request, key: str, protocol: IProtocol) -> int:
+def take_over(request: Request, key: str, protocol: IProtocol) -> Answer:
     """
     Give the request's connection to a protocol that speaks the server's part of a
     WebSocket, its handshake included.

@@ -26,7 +26,7 @@ _TEXT = 1  # the opcode of a text frame, RFC 6455 section 5.2
 
 
 @implementer(IPushProducer)
-class _ServerWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
+class _ServerWebSocket(WebSocketServerProtocol):
     """
     One WebSocket.  It is the push producer of its TCP transport, and tells its session
     what the transport says of its buffer.
@@ -36,6 +36,7 @@ class _ServerWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
 
     log = Quiet()
     _log = Logger()
+    transport: Any  # a consumer and a push producer as well, as every TCP transport is
 
     def __init__(self, session: WebSocketSession) -> None:
         super().__init__()
@@ -82,7 +83,7 @@ class _ServerWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
     def onPong(self, payload: bytes) -> None:
         self._session.activity()
 
-    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> Any:
+    def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
         self._session.wire_closing()
         return super().onCloseFrame(code, reasonRaw)
 

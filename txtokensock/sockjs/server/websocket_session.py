@@ -93,6 +93,7 @@ class WebSocketSession(ServerSession):
         """The handshake is done."""
         self._wire = wire
         self._open()
+        self._beat.start(self._options.heartbeat)
         self._start()
 
     def bytes_received(self) -> None:
@@ -230,6 +231,7 @@ class WebSocketSession(ServerSession):
         """The peer broke the framing: close the WebSocket without a ``c`` frame."""
         if self._closing(code, reason) and self._wire is not None:
             self.wire_closing()
+            self._wire.resume()
             self._waiting.clear()
             self._wire.close(code, reason)
 

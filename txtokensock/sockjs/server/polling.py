@@ -1,0 +1,194 @@
+"""
+The HTTP requests of polling sessions: xhr, eventsource, htmlfile and jsonp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs
+
+from twisted.web import http
+from twisted.web.http import Request
+from twisted.web.server import NOT_DONE_YET
+
+from ..frames import FrameError, decode_client_frame
+from .answers import (
+    Answer,
+    LateAnswer,
+    Page,
+    allow_origin,
+    answer,
+    foreign_origin,
+    not_found,
+    preflight,
+    uncacheable,
+)
+from .forms import CALLBACK, EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Form, htmlfile, jsonp
+from .polling_session import PollingSession
+from .request import RequestInfo
+from .stream import FrameStream
+from .table import SessionTable
+
+__all__ = ["PollingPages"]
+
+
+class _Refused(Exception):
+    """A request cannot be served; the text goes into the answer."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class PollingPages:
+    """
+    The URLs of polling sessions.
+
+    :param table: the sessions.
+    """
+
+    def __init__(self, table: SessionTable) -> None:
+        self._table = table
+        self._options = table.options
+
+    def page(self, name: str, session_id: str) -> Page | None:
+        """
+        :return: what can be done with the last part of a session's URL.
+        """
+        match name:
+            case "xhr":
+                return self._with_preflight(partial(self._receive, session_id, XHR_POLLING))
+            case "xhr_streaming":
+                return self._with_preflight(partial(self._receive, session_id, XHR_STREAMING))
+            case "xhr_send":
+                return self._with_preflight(partial(self._xhr_send, session_id))
+            case "eventsource":
+                return {b"GET": partial(self._receive, session_id, EVENTSOURCE)}
+            case "htmlfile":
+                return {b"GET": partial(self._receive_by_script, session_id, htmlfile)}
+            case "jsonp":
+                return {b"GET": partial(self._receive_by_script, session_id, jsonp)}
+            case "jsonp_send":
+                return {b"POST": partial(self._jsonp_send, session_id)}
+        return None
+
+    def _with_preflight(self, action: Callable[[Request], Answer]) -> Page:
+        return {b"POST": action, b"OPTIONS": self._preflight}
+
+    def _preflight(self, request: Request) -> Answer:
+        if not self._options.origins.allows(request):
+            return foreign_origin(request)
+        return preflight(request, b"OPTIONS, POST")
+
+    # -- responses with frames
+
+    def _receive(self, session_id: str, form: Form, request: Request) -> Answer:
+        if not self._options.origins.allows(request):
+            return foreign_origin(request)
+        allow_origin(request)
+        return self._attach(session_id, form, request)
+
+    def _receive_by_script(
+        self, session_id: str, form: Callable[[str], Form], request: Request
+    ) -> Answer:
+        if not self._options.origins.allows(request, as_script=True):
+            return foreign_origin(request)
+        try:
+            callback = _callback(request)
+        except _Refused as refused:
+            return answer(request, refused.status, str(refused))
+        request.setHeader(b"x-content-type-options", b"nosniff")
+        return self._attach(session_id, form(callback), request)
+
+    def _attach(self, session_id: str, form: Form, request: Request) -> Answer:
+        self._session_headers(request)
+        session = self._table.find(session_id)
+        if session is None:
+            info = RequestInfo.of(request, form.transport)
+            admitted = self._table.admit(info)
+            if isinstance(admitted, int):
+                return answer(request, admitted)
+            session = PollingSession(session_id, admitted, info, self._table)
+        session.attach(FrameStream(request, form, self._options.response_limit))
+        return NOT_DONE_YET
+
+    def _session_headers(self, request: Request) -> None:
+        uncacheable(request)
+        if self._options.cookie_needed:
+            # Load balancers keep a session on the server that set the cookie.
+            cookie = request.getCookie(b"JSESSIONID") or b"dummy"
+            request.setHeader(b"set-cookie", b"JSESSIONID=%s; path=/" % cookie)
+
+    # -- requests with messages
+
+    def _xhr_send(self, session_id: str, request: Request) -> Answer:
+        if not self._options.origins.allows(request):
+            return foreign_origin(request)
+        allow_origin(request)
+        return self._send(session_id, request, self._body, (http.NO_CONTENT, ""))
+
+    def _jsonp_send(self, session_id: str, request: Request) -> Answer:
+        if not self._options.origins.allows(request):
+            return foreign_origin(request)
+        # Konqueror does weird things on 204.
+        return self._send(session_id, request, self._form_body, (http.OK, "ok"))
+
+    def _send(
+        self,
+        session_id: str,
+        request: Request,
+        body_of: Callable[[Request], bytes],
+        taken: tuple[int, str],
+    ) -> Answer:
+        self._session_headers(request)
+        session = self._table.find(session_id)
+        if session is None:
+            return not_found(request)
+        try:
+            body = body_of(request)
+            if not body:
+                raise _Refused(http.INTERNAL_SERVER_ERROR, "Payload expected.")
+            messages = decode_client_frame(body)
+        except _Refused as refused:
+            return answer(request, refused.status, str(refused))
+        except FrameError:
+            return answer(request, http.INTERNAL_SERVER_ERROR, "Broken JSON encoding.")
+        late = LateAnswer(request)
+
+        def reply(status: int) -> None:
+            late.give(*(taken if status == http.NO_CONTENT else (status, "")))
+
+        session.received(messages, len(body), reply)
+        return NOT_DONE_YET
+
+    def _body(self, request: Any) -> bytes:
+        # twisted.web has read all of it by now, into a file if it is large; here is
+        # where it gets into memory.
+        size = request.content.seek(0, 2)
+        request.content.seek(0)
+        if size > self._options.max_message_size:
+            raise _Refused(http.REQUEST_ENTITY_TOO_LARGE, "Too large.")
+        body: bytes = request.content.read()
+        return body
+
+    def _form_body(self, request: Request) -> bytes:
+        body = self._body(request)
+        content_type = (request.getHeader("content-type") or "").partition(";")[0]
+        if content_type.strip().lower() != "application/x-www-form-urlencoded":
+            return body
+        try:
+            return parse_qs(body, max_num_fields=10).get(b"d", [b""])[0]
+        except ValueError:
+            raise _Refused(http.INTERNAL_SERVER_ERROR, "Payload expected.") from None
+
+
+def _callback(request: Any) -> str:
+    values = request.args.get(b"c") or request.args.get(b"callback")
+    if not values:
+        raise _Refused(http.INTERNAL_SERVER_ERROR, '"callback" parameter required')
+    callback: str = values[0].decode("utf-8", "replace")
+    if not CALLBACK.fullmatch(callback):
+        raise _Refused(http.INTERNAL_SERVER_ERROR, 'invalid "callback" parameter')
+    return callback

@@ -1,0 +1,258 @@
+"""
+Sessions over HTTP requests: the client's go to ``*_send``, the server's are responses.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IProtocol
+from twisted.python.failure import Failure
+from twisted.web import http
+
+from ..frames import (
+    HEARTBEAT_FRAME,
+    OPEN_FRAME,
+    encode_client_frame,
+    encode_close_frame,
+)
+from .options import TOO_SLOW
+from .request import RequestInfo
+from .session import ServerSession
+from .stream import FrameStream
+from .table import SessionTable
+from .timer import Timer
+
+__all__ = ["PollingSession"]
+
+_STILL_OPEN = encode_close_frame(2010, "Another connection still open")
+_INTERRUPTED = encode_close_frame(1002, "Connection interrupted")
+
+_HIGH_WATER = 64 * 1024
+"""Bytes that wait for a request before the protocol's producer is paused."""
+
+_IDLE_BEATS = 4
+"""
+Heartbeats alone that a streaming response lives for.  Then it is ended: nothing else
+shows that its client still reads than that it asks again.
+"""
+
+_STALLED_BEATS = 12
+"""Heartbeats that a response with a full TCP buffer may take to drain."""
+
+Reply: TypeAlias = Callable[[int], object]
+
+
+class PollingSession(ServerSession):
+    """
+    A session whose client comes and goes: it lasts until nobody asked for its frames for
+    ``disconnect_delay`` seconds, or until a response breaks off, since nobody knows then
+    what the client has got.
+
+    What is written waits for a request, and goes in one frame with all that was written
+    in the same turn of the reactor.  For ``disconnect_delay`` seconds after its end,
+    requests still hear how the session ended.
+
+    :param session_id: whoever knows it can read and send as this client: it is chosen by
+        the client, and is as secret as the connection it goes over.
+    """
+
+    def __init__(
+        self, session_id: str, protocol: IProtocol, info: RequestInfo, table: SessionTable
+    ) -> None:
+        super().__init__(protocol, info, table)
+        self._session_id = session_id
+        self._opened = False
+        self._stream: FrameStream | None = None
+        self._quiet_beats = 0
+        self._waiting: deque[bytes] = deque()
+        self._bytes_waiting = 0
+        self._close_frame: bytes | None = None
+        self._next_turn = Timer(table.reactor, self._flush)
+        self._absence = Timer(table.reactor, self._on_absence)
+        self._reading_paused = False
+        self._held: list[Reply] = []
+        self._bytes_held = 0
+        table.keep(session_id, self)
+
+    # -- requests
+
+    def attach(self, stream: FrameStream) -> None:
+        """A response to write frames into."""
+        if self._ended or self._stream is not None:
+            stream.write(_STILL_OPEN if self._close_frame is None else self._close_frame)
+            stream.finish()
+            return
+        self.transport.heard += 1
+        self._absence.stop()
+        self._stream = stream
+        self._quiet_beats = 0
+        stream.follow(self._stream_lost, self._flush)
+        self._beat.start(self._options.heartbeat)
+        if not self._opened:
+            self._opened = True
+            self._write(OPEN_FRAME)
+            self._start()
+        self._flush()
+
+    def received(self, messages: list[bytes], size: int, reply: Reply) -> None:
+        """
+        The messages of one request.
+
+        :param size: bytes of the request's body.
+        :param reply: called with the HTTP status: 204 as soon as the protocol wants more,
+            404 if the session ends before, 503 if too much waits for the protocol already
+            and the messages were not taken.
+        """
+        if self._reason is not None:
+            reply(http.NO_CONTENT)  # it has not heard yet that the session is closed
+            return
+        if self._reading_paused and self._bytes_held + size > self._options.max_buffered:
+            reply(http.SERVICE_UNAVAILABLE)
+            return
+        self._deliver(messages)
+        if self._reading_paused and not self._ended:
+            self._held.append(reply)
+            self._bytes_held += size
+        else:
+            reply(http.NO_CONTENT)
+
+    def forget(self) -> None:
+        """Nobody can ask for the session any more."""
+        self._absence.stop()
+        self._table.forget(self._session_id)
+
+    def _detach(self) -> None:
+        """End the response; the client has to ask anew."""
+        assert self._stream is not None
+        stream, self._stream = self._stream, None
+        self._beat.stop()
+        self._absence.start(self._options.disconnect_delay)
+        stream.finish()
+
+    def _stream_lost(self, stream: FrameStream) -> None:
+        """The client dropped the connection of a response, or did not read it."""
+        self._stream = None
+        self._close_frame = self._close_frame or _INTERRUPTED
+        self._end(Failure(ConnectionLost("the client broke a response off")))
+
+    def _on_absence(self) -> None:
+        """Nobody asked for frames for ``disconnect_delay`` seconds."""
+        self._close_frame = None
+        self._end(Failure(ConnectionLost("the client asks for frames no more")))
+        self.forget()
+
+    # -- sending
+
+    def send(self, messages: list[bytes]) -> None:
+        texts = encode_client_frame(messages)[1:-1]
+        if self._reason is not None:
+            return
+        self._waiting.append(texts)
+        self._bytes_waiting += len(texts)
+        if self._bytes_waiting > self._options.max_buffered:
+            self._overflow()
+            return
+        if self._bytes_waiting > _HIGH_WATER:
+            self._flow.hold()
+        if self._stream is not None and not self._next_turn.running:
+            self._next_turn.start(0)
+
+    def _flush(self) -> None:
+        self._next_turn.stop()
+        while self._waiting and self._can_write():
+            self._quiet_beats = 0
+            self._write(self._take())
+        if self._waiting:
+            return
+        self._flow.release()
+        if self._close_frame is not None and self._can_write():
+            self._write(self._close_frame)
+            if self._stream is not None:
+                self._detach()
+            self._deadline.start(0)  # the protocol hears of it in a later turn
+
+    def _can_write(self) -> bool:
+        return self._stream is not None and self._stream.writable
+
+    def _take(self) -> bytes:
+        """One frame of what waits, so large that it fills a response, or of one piece."""
+        texts = []
+        size = 0
+        while self._waiting and size < self._options.response_limit:
+            texts.append(self._waiting.popleft())
+            size += len(texts[-1])
+        self._bytes_waiting -= size
+        return b"a[" + b",".join(texts) + b"]"
+
+    def _write(self, frame: bytes) -> None:
+        assert self._stream is not None
+        self._stream.write(frame)
+        if self._stream is not None and self._stream.full:
+            self._detach()
+
+    def _on_beat(self) -> None:
+        if self._stream is None:
+            return
+        self._quiet_beats += 1
+        if self._stream.writable:
+            self._write(HEARTBEAT_FRAME)
+            if self._stream is not None and self._quiet_beats >= _IDLE_BEATS:
+                self._detach()
+        elif self._quiet_beats >= _STALLED_BEATS:
+            self._stream.abort()
+            self._stream_lost(self._stream)
+        if self._stream is not None:
+            self._beat.start(self._options.heartbeat)
+
+    # -- the end
+
+    def close(self, code: int, reason: str) -> None:
+        if not self._closing(code, reason):
+            return
+        self._close_frame = encode_close_frame(code, reason)
+        if (code, reason) == TOO_SLOW:
+            self._waiting.clear()
+        self._deadline.start(self._options.close_timeout)
+        self._flush()
+
+    def abort(self) -> None:
+        super().abort()
+        if not self._ended:
+            self._close_frame = _INTERRUPTED
+            self._deadline.start(0)
+
+    def _on_deadline(self) -> None:
+        assert self._reason is not None
+        self._end(self._reason)
+
+    def _end(self, reason: Failure) -> None:
+        if self._ended:
+            return
+        self._next_turn.stop()
+        self._waiting.clear()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.abort()
+        if self._close_frame is not None:
+            self._absence.start(self._options.disconnect_delay)
+        self._let_go(http.NOT_FOUND)
+        super()._end(reason)
+
+    # -- reading
+
+    def pause_reading(self) -> None:
+        self._reading_paused = True
+
+    def resume_reading(self) -> None:
+        self._reading_paused = False
+        self._let_go(http.NO_CONTENT)
+
+    def _let_go(self, status: int) -> None:
+        held, self._held = self._held, []
+        self._bytes_held = 0
+        for reply in held:
+            reply(status)

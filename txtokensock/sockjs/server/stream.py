@@ -1,0 +1,101 @@
+"""
+An HTTP response that frames are written into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from .forms import Form
+
+__all__ = ["FrameStream"]
+
+
+@implementer(IPushProducer)
+class FrameStream:
+    """
+    One response.  A poll's response begins with its only frame, so that it has a length;
+    a streaming one begins at once.
+
+    It is the producer of its request, to know when the TCP buffer is full.
+
+    :param request: an :class:`~twisted.web.iweb.IRequest` whose other headers are set.
+    :param form: of the frames.
+    :param limit: bytes after which it is full.
+    :ivar writable: whether the TCP buffer has room.
+    :ivar full: whether nothing more must be written.
+    """
+
+    def __init__(self, request: Any, form: Form, limit: int) -> None:
+        self._request = request
+        self._form = form
+        self._limit = limit
+        self._written = 0
+        self._lost = False
+        self.writable = True
+        self.full = False
+        self._on_lost: Callable[[FrameStream], object] | None = None
+        self._on_writable: Callable[[], object] | None = None
+        request.notifyFinish().addErrback(self._connection_lost)
+        request.setHeader(b"content-type", form.content_type.encode())
+        if not form.single:
+            request.registerProducer(self, True)
+            request.write(form.prelude)
+
+    def follow(
+        self, lost: Callable[[FrameStream], object], writable: Callable[[], object]
+    ) -> None:
+        """
+        :param lost: called with this if the client drops the connection.
+        :param writable: called when there is room again.
+        """
+        self._on_lost, self._on_writable = lost, writable
+
+    def write(self, frame: bytes) -> None:
+        """Write one frame."""
+        if self._lost:
+            return
+        data = self._form.wrap(frame)
+        if self._form.single:
+            self._request.setHeader(b"content-length", b"%d" % len(data))
+        # Full before it is written: the TCP buffer may ask for more in between.
+        self._written += len(data)
+        self.full = self._form.single or self._written >= self._limit
+        self._request.write(data)
+
+    def finish(self) -> None:
+        """End the response; it does not matter whether the client is still there."""
+        self._on_lost = self._on_writable = None
+        if not self._lost:
+            if not self._form.single:
+                self._request.unregisterProducer()
+            self._request.finish()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._on_lost = self._on_writable = None
+        if not self._lost:
+            request = self._request
+            (request.transport or request.channel).abortConnection()  # HTTP/1.1, HTTP/2
+
+    def _connection_lost(self, _: object) -> None:
+        self._lost = True
+        if self._on_lost is not None:
+            self._on_lost(self)
+
+    # -- IPushProducer: the TCP buffer
+
+    def pauseProducing(self) -> None:
+        self.writable = False
+
+    def resumeProducing(self) -> None:
+        self.writable = True
+        if self._on_writable is not None:
+            self._on_writable()
+
+    def stopProducing(self) -> None:
+        """The connection is lost; notifyFinish says so too."""
