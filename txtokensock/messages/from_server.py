@@ -35,11 +35,13 @@ __all__ = [
     "decode_server_message",
     "encode_answer",
     "encode_auth_success",
+    "encode_channel_json",
     "encode_channel_message",
     "encode_error",
     "encode_error_answer",
     "encode_server_call",
     "encode_subscribed",
+    "encode_subscribed_with_request",
     "encode_unsubscribed",
 ]
 
@@ -158,7 +160,7 @@ def decode_server_message(data: bytes) -> ServerMessage:
 def _internal(message: _FromServer) -> ServerMessage:
     if message.data is UNSET:
         raise Malformed("an internal message without data")
-    data = bytes(message.data)  # type: ignore[call-overload]
+    data = bytes(message.data)
     match message.command:
         case "rpc":
             call = _decode_call(data)
@@ -191,6 +193,13 @@ class _Internal(Struct):
     internal: bool
     command: str
     data: Any
+
+
+class _SubscribeRequest(Struct, omit_defaults=True):
+    rpc: str
+    req: Any
+    channel: str
+    uuid: Uuid = None
 
 
 class _Message(Struct):
@@ -235,6 +244,12 @@ def encode_subscribed(channel: str) -> bytes:
     return dumps(_Internal(True, "subscribe", {"channel": channel}))
 
 
+def encode_subscribed_with_request(channel: str, uuid: Uuid) -> bytes:
+    """The form of 3.1.0, which repeats the request (S2); npm's clients want the plain one."""
+    request = _SubscribeRequest("_subscribe", {"channel": channel}, channel, uuid)
+    return dumps(_Internal(True, "subscribe", request))
+
+
 def encode_unsubscribed(channel: str) -> bytes:
     """The same from every server."""
     return dumps(_Internal(True, "unsubscribe", {"channel": channel}))
@@ -243,3 +258,13 @@ def encode_unsubscribed(channel: str) -> bytes:
 def encode_channel_message(channel: str, message: Any) -> bytes:
     """Encoded once, however many peers get it."""
     return dumps(_Message(channel, message))
+
+
+def encode_channel_json(channel: str, message: bytes) -> bytes:
+    """
+    A message that is encoded already.
+
+    :param message: JSON, as :func:`~txtokensock.jsontext.dumps` writes it; it is not
+        looked at again.
+    """
+    return msgspec.json.encode(_Message(channel, msgspec.Raw(message)))

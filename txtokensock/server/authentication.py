@@ -1,0 +1,140 @@
+"""
+How one peer becomes somebody: ``auth`` with a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..actions import outcome_error
+from ..errors import StoreUnavailable
+from ..messages.from_client import Auth, Uuid
+from ..messages.from_server import encode_auth_success, encode_error_answer
+from .closing import (
+    AUTHENTICATION_REFUSED,
+    AUTHENTICATION_TIMEOUT,
+    NOT_AUTHENTICATED,
+    STORE_UNAVAILABLE,
+    Closing,
+)
+from .core import Core
+from .hooks import Refused
+from .tokens import Identity, spend
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+__all__ = ["Authentication"]
+
+
+class Authentication:
+    """
+    The first ``auth`` of a peer, within a deadline, and any later one with a fresh token
+    (S12): while that is pending the peer stays who it was.
+
+    :param core: what the server's peers share.
+    :param peer: for the hooks.
+    :param send: sends it an encoded message.
+    :param end: closes it.
+    :ivar identity: None until it is authenticated.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        core: Core,
+        peer: Peer,
+        send: Callable[[bytes], None],
+        end: Callable[[Closing], None],
+    ) -> None:
+        self._core = core
+        self._peer = peer
+        self._send = send
+        self._end = end
+        self._pending: Deferred[Identity] | None = None
+        self._deadline: IDelayedCall | None = None
+        self._closed = False
+        self.identity: Identity | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether an ``auth`` is being looked at."""
+        return self._pending is not None
+
+    def start_deadline(self) -> None:
+        """The peer is connected: it shall be quick."""
+        core = self._core
+        self._deadline = core.reactor.callLater(
+            core.limits.auth_timeout, self._end, AUTHENTICATION_TIMEOUT
+        )
+
+    def handle(self, request: Auth) -> None:
+        """Look at an ``auth``; its answer is sent when that is decided."""
+        if self._pending is not None:
+            # Two tokens at once: it would be chance which identity stays.
+            self._send(encode_error_answer("auth", request.uuid, "Forbidden"))
+            if self.identity is None:
+                self._end(NOT_AUTHENTICATED)
+            return
+        if self._deadline is None:
+            self.start_deadline()
+        uuid = request.uuid
+        self._pending = Deferred.fromCoroutine(self._prove(request.token))
+        self._pending.addCallbacks(
+            self._proved, self._not_proved, callbackArgs=(uuid,), errbackArgs=(uuid,)
+        )
+
+    def close(self) -> None:
+        """The peer is gone."""
+        self._closed = True
+        self._decided()
+        if self._pending is not None:
+            self._pending.cancel()
+
+    async def _prove(self, token: str) -> Identity:
+        link = self._core.hub.link
+        if link is None:
+            raise StoreUnavailable("the server is not running")
+        identity = await spend(link, token)
+        if identity is None:
+            raise Refused("Token not found")
+        await self._core.hooks.ask("authentication", self._peer, identity)
+        return identity
+
+    def _proved(self, identity: Identity, uuid: Uuid) -> None:
+        self._pending = None
+        if not self._closed:
+            self._decided()
+            self.identity = identity
+            self._send(encode_auth_success(uuid, acks=self._core.acks))
+
+    def _not_proved(self, failure: Failure, uuid: Uuid) -> None:
+        self._pending = None
+        if self._closed:
+            return  # also the CancelledError of our own making
+        self._decided()
+        self._send(encode_error_answer("auth", uuid, _refusal(failure)))
+        if not failure.check(StoreUnavailable):
+            self._end(AUTHENTICATION_REFUSED)
+        elif self.identity is None:
+            self._end(STORE_UNAVAILABLE)
+
+    def _decided(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None and deadline.active():
+            deadline.cancel()
+
+
+def _refusal(failure: Failure) -> Any:
+    if isinstance(failure.value, Refused):
+        return failure.value.error
+    if failure.check(StoreUnavailable):
+        return "Store unavailable"
+    return outcome_error(failure, "auth")

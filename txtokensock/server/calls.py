@@ -1,0 +1,95 @@
+"""
+Calls from the server to one client.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ..errors import CallTimeout, ConnectionLost, InvalidData, remote_error
+from ..messages.from_client import ActionAnswer
+from ..messages.from_server import encode_server_call
+
+__all__ = ["ServerCalls"]
+
+
+class ServerCalls:
+    """
+    The calls that wait for an answer of one peer.  They are the peer's own: no other can
+    answer them, and they end with it (S22).
+
+    :param reactor: for their deadlines.
+    :param send: sends an encoded message.
+    """
+
+    def __init__(self, reactor: IReactorTime, send: Callable[[bytes], None]) -> None:
+        self._reactor = reactor
+        self._send = send
+        self._waiting: dict[str, tuple[Deferred[Any], IDelayedCall]] = {}
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def call(self, name: str, data: Any, timeout: float) -> Deferred[Any]:
+        """
+        Call an action of the client, see :meth:`Peer.rpc`.
+
+        :param timeout: seconds.
+        """
+        if not isinstance(name, str) or not name:
+            return fail(InvalidData(f"an action's name must be non-empty text, not {name!r}"))
+        if self._closed:
+            return fail(ConnectionLost("the peer is gone", may_have_run=False))
+        fid = str(uuid.uuid4())
+        try:
+            message = encode_server_call(fid, name, data)
+        except InvalidData:
+            return fail()
+        timer = self._reactor.callLater(timeout, self._timed_out, fid, name, timeout)
+
+        def cancelled(_: Deferred[Any]) -> None:
+            self._forget(fid)
+
+        answer: Deferred[Any] = Deferred(cancelled)
+        self._waiting[fid] = (answer, timer)
+        self._send(message)
+        return answer
+
+    def answered(self, answer: ActionAnswer) -> bool:
+        """:return: whether anybody waited for it."""
+        waiting = self._forget(answer.fid)
+        if waiting is None:
+            return False
+        if answer.error:
+            waiting.errback(remote_error(answer.error))
+        else:
+            waiting.callback(answer.data)
+        return True
+
+    def close(self) -> None:
+        """The peer is gone: all that wait fail, and so do later calls."""
+        self._closed = True
+        for fid in tuple(self._waiting):
+            waiting = self._forget(fid)
+            if waiting is not None:
+                waiting.errback(ConnectionLost("the peer went before it answered"))
+
+    def _timed_out(self, fid: str, name: str, timeout: float) -> None:
+        waiting = self._forget(fid)
+        if waiting is not None:
+            text = f"the peer did not answer {name!r} within {timeout:g} seconds"
+            waiting.errback(CallTimeout(text, may_have_run=True))
+
+    def _forget(self, fid: str) -> Deferred[Any] | None:
+        if fid not in self._waiting:
+            return None
+        waiting, timer = self._waiting.pop(fid)
+        if timer.active():
+            timer.cancel()
+        return waiting

@@ -1,0 +1,180 @@
+"""
+Who hears what: channels and the peers that are subscribed to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from ..errors import InvalidData, StoreUnavailable
+from ..jsontext import loads
+from ..messages.from_server import (
+    encode_channel_json,
+    encode_channel_message,
+    encode_unsubscribed,
+)
+from .store import IStoreLink, IStoreListener
+
+__all__ = ["DROP", "Filter", "Hub", "Subscriber"]
+
+
+class _Drop:
+    def __repr__(self) -> str:
+        return "DROP"
+
+
+DROP = _Drop()
+"""What a filter returns where the peer shall not get the message."""
+
+
+class Subscriber(Protocol):
+    """What the hub needs of a peer."""
+
+    def deliver(self, message: bytes) -> None:
+        """Send an encoded message; never raises."""
+
+
+Filter = Callable[[Any, str, Any], Any]
+"""
+Gets the peer, the channel and the message, and returns what that peer gets: another
+message, any JSON, or :data:`DROP`.  The message is a copy of the peer's own.
+"""
+
+
+@implementer(IStoreListener)
+class Hub:
+    """
+    The channels of one server.
+
+    :param filter: see :data:`Filter`; a filter that raises is logged, and its peer does
+        not get the message.
+    :ivar link: to the store, set while the server runs.
+    """
+
+    _log = Logger()
+
+    def __init__(self, filter: Filter | None) -> None:
+        self._filter = filter
+        self._peers: dict[str, dict[Subscriber, None]] = {}
+        self._channels: dict[Subscriber, dict[str, None]] = {}
+        self.link: IStoreLink | None = None
+
+    # -- who
+
+    def add(self, peer: Subscriber) -> None:
+        """The peer may be subscribed from now on."""
+        self._channels[peer] = {}
+
+    def discard(self, peer: Subscriber) -> None:
+        """The peer is gone, and with it all its subscriptions."""
+        for channel in self._channels.pop(peer, ()):
+            self._leave(channel, peer)
+
+    def subscribe(self, peer: Subscriber, channel: str) -> Deferred[None]:
+        """
+        Nothing happens for a peer that is gone.
+
+        :return: fires with None when the peer hears what any server publishes from now
+            on, see :meth:`IStoreLink.subscribe`.  Never fails.
+        """
+        if peer not in self._channels or self.link is None:
+            return succeed(None)
+        self._channels[peer][channel] = None
+        self._peers.setdefault(channel, {})[peer] = None
+        return self.link.subscribe(channel)
+
+    def unsubscribe(self, peer: Subscriber, channel: str) -> None:
+        """Nothing happens for a peer that is not subscribed."""
+        if channel in self._channels.get(peer, ()):
+            del self._channels[peer][channel]
+            self._leave(channel, peer)
+
+    def _leave(self, channel: str, peer: Subscriber) -> None:
+        peers = self._peers[channel]
+        del peers[peer]
+        if not peers:
+            del self._peers[channel]
+            if self.link is not None:
+                self.link.unsubscribe(channel)
+
+    def channels(self) -> list[str]:
+        """Channels that have a peer here."""
+        return list(self._peers)
+
+    def channels_of(self, peer: Subscriber) -> list[str]:
+        """Channels of one peer, in the order of their subscription."""
+        return list(self._channels.get(peer, ()))
+
+    def peers_of(self, channel: str) -> list[Any]:
+        """Peers of one channel, in the order of their subscription."""
+        return list(self._peers.get(channel, ()))
+
+    # -- what goes out to all servers
+
+    def publish(self, channel: str, message: bytes) -> Deferred[None]:
+        """See :meth:`IStoreLink.publish`."""
+        return fail(_not_running()) if self.link is None else self.link.publish(channel, message)
+
+    def broadcast(self, message: bytes) -> Deferred[None]:
+        """See :meth:`IStoreLink.broadcast`."""
+        return fail(_not_running()) if self.link is None else self.link.broadcast(message)
+
+    def unsubscribe_everywhere(self, channel: str) -> Deferred[None]:
+        """See :meth:`IStoreLink.unsubscribe_all`."""
+        return fail(_not_running()) if self.link is None else self.link.unsubscribe_all(channel)
+
+    # -- what comes in from all servers: IStoreListener
+
+    def channel_message(self, channel: str, message: bytes) -> None:
+        """A message for the peers of one channel."""
+        # A copy: delivery may end a peer.
+        self._deliver(channel, message, tuple(self._peers.get(channel, ())))
+
+    def broadcast_message(self, message: bytes) -> None:
+        """
+        A message for all peers, once for each of their channels, as if it had been
+        published there: peers without channels get nothing (S20).
+        """
+        for channel in tuple(self._peers):
+            self.channel_message(channel, message)
+
+    def unsubscribe_all(self, channel: str) -> None:
+        """All peers of the channel lose it, and are told."""
+        notice = encode_unsubscribed(channel)
+        for peer in self.peers_of(channel):
+            self.unsubscribe(peer, channel)
+            peer.deliver(notice)
+
+    def _deliver(self, channel: str, message: bytes, peers: Iterable[Subscriber]) -> None:
+        if self._filter is None:
+            encoded = encode_channel_json(channel, message)
+            for peer in peers:
+                peer.deliver(encoded)
+            return
+        for peer in peers:
+            filtered = self._filtered(peer, channel, message)
+            if filtered is not None:
+                peer.deliver(filtered)
+
+    def _filtered(self, peer: Subscriber, channel: str, message: bytes) -> bytes | None:
+        assert self._filter is not None
+        try:
+            # Decoded for each peer: what a filter changes must not reach the next (S21).
+            mine = self._filter(peer, channel, loads(message))
+            return None if mine is DROP else encode_channel_message(channel, mine)
+        except InvalidData:
+            self._log.failure(
+                "the filter returned what has no JSON form, on {channel}", channel=channel
+            )
+        except Exception:
+            self._log.failure("the filter raised on {channel}", channel=channel)
+        return None
+
+
+def _not_running() -> StoreUnavailable:
+    return StoreUnavailable("the server is not running")

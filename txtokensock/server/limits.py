@@ -1,0 +1,122 @@
+"""
+What one peer may cost.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, fields
+
+from ..errors import InvalidOption
+
+__all__ = ["Limits", "RateLimit", "nested_deeper_than"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """
+    How much of everything one peer may have.  A peer that wants more is closed, with the
+    code and the reason of :mod:`txtokensock.server.closing`; the others do not notice.
+    For a count that shall not be limited, give :data:`sys.maxsize`.
+
+    :ivar message_size: bytes of one message.
+    :ivar frame_size: bytes of one SockJS frame, which holds messages as JSON texts: a
+        larger WebSocket message is closed with 1009, a larger request answered 413.
+    :ivar frame_messages: messages in one SockJS frame.
+    :ivar json_depth: how deep lists and objects may nest in a message.  The decoder
+        itself gives up at some hundreds.
+    :ivar channel_length: bytes of a channel's name in UTF-8.
+    :ivar channels: channels that one peer is subscribed to.
+    :ivar calls: requests of one peer that are being worked on.
+    :ivar messages_per_second: what one peer may send in the long run.
+    :ivar message_burst: what it may send at once after a while of silence; a client
+        that reconnects sends all that it had queued.
+    :ivar buffered: bytes that may wait for a peer that reads slowly.
+    :ivar peers_per_address: connections from one IP address.  Behind a reverse proxy all
+        come from the proxy's: raise it there.
+    :ivar token_lifetime: whole seconds from the token request to ``auth``.
+    :ivar auth_timeout: seconds from the connection to the end of ``auth``.
+    :ivar hook_timeout: seconds for one hook, and for ``authentication``.
+    :ivar call_timeout: seconds for a request; and for a call to a client, where
+        the caller says nothing else.
+    :ivar shutdown_timeout: seconds that requests in flight have when the server stops.
+    :raises InvalidOption: for anything but positive numbers.
+    """
+
+    message_size: int = 1024 * 1024
+    frame_size: int = 4 * 1024 * 1024
+    frame_messages: int = 10_000
+    json_depth: int = 64
+    channel_length: int = 256
+    channels: int = 1_000
+    calls: int = 1_000
+    messages_per_second: float = 1_000.0
+    message_burst: int = 20_000
+    buffered: int = 4 * 1024 * 1024
+    peers_per_address: int = 1_000
+    token_lifetime: int = 30
+    auth_timeout: float = 10.0
+    hook_timeout: float = 10.0
+    call_timeout: float = 60.0
+    shutdown_timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole and (isinstance(field.default, int) or not isinstance(value, float)):
+                raise InvalidOption(f"limits: {field.name} is {value!r}: it must be a number")
+            if not 0 < value < math.inf:
+                raise InvalidOption(f"limits: {field.name} is {value!r}: it must be positive")
+
+
+class RateLimit:
+    """
+    A bucket of ``burst`` messages that fills by ``per_second``.
+
+    :param now: seconds, of the clock that :meth:`take` is told as well.
+    """
+
+    __slots__ = ("_burst", "_left", "_per_second", "_seen")
+
+    def __init__(self, per_second: float, burst: int, now: float) -> None:
+        self._per_second = per_second
+        self._burst = float(burst)
+        self._left = self._burst
+        self._seen = now
+
+    def take(self, now: float) -> bool:
+        """:return: whether one more message is within the rate."""
+        left = min(self._burst, self._left + (now - self._seen) * self._per_second)
+        self._seen = now
+        self._left = left - 1.0 if left >= 1.0 else left
+        return left >= 1.0
+
+    def give_back(self) -> None:
+        """The message that was taken is not to count."""
+        self._left = min(self._burst, self._left + 1.0)
+
+
+# A whole string, in which brackets mean nothing, or one bracket.
+_BRACKET = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+
+
+def nested_deeper_than(text: bytes, depth: int) -> bool:
+    """
+    Whether the JSON in ``text`` nests deeper than ``depth``.
+
+    Few messages have so many brackets at all; only those are looked at one by one.
+    """
+    if text.count(b"[") + text.count(b"{") <= depth:
+        return False
+    level = 0
+    for found in _BRACKET.finditer(text):
+        mark = found.group()
+        if mark in (b"[", b"{"):
+            level += 1
+            if level > depth:
+                return True
+        elif mark in (b"]", b"}"):
+            level -= 1
+    return False

@@ -1,0 +1,116 @@
+"""
+A store in this process's memory.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from ..errors import InvalidOption, StoreUnavailable
+from .store import IStore, IStoreLink, IStoreListener
+
+__all__ = ["MemoryStore"]
+
+
+@implementer(IStore)
+class MemoryStore:
+    """
+    Keeps tokens and channels in memory.  Servers of one process and one reactor that
+    are given the same store are one cluster.
+
+    :param max_tokens: how many unspent tokens there may be before token requests are
+        answered 503, so that nobody fills the memory with them.
+    """
+
+    def __init__(self, *, max_tokens: int = 100_000) -> None:
+        if not isinstance(max_tokens, int) or max_tokens < 1:
+            raise InvalidOption(f"max_tokens is {max_tokens!r}: it must be a positive number")
+        self._max_tokens = max_tokens
+        self._tokens: dict[str, tuple[float, bytes]] = {}
+        self._links: dict[_MemoryLink, None] = {}
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore {len(self._tokens)} tokens {len(self._links)} servers>"
+
+    def connect(self, listener: IStoreListener, reactor: IReactorTime) -> _MemoryLink:
+        """See :meth:`IStore.connect`."""
+        link = _MemoryLink(self, listener, reactor)
+        self._links[link] = None
+        return link
+
+    def _disconnect(self, link: _MemoryLink) -> None:
+        self._links.pop(link, None)
+
+    def _keep(self, token: str, identity: bytes, expires: float, now: float) -> bool:
+        self._forget_old(now)
+        if len(self._tokens) >= self._max_tokens:
+            return False
+        self._tokens[token] = (expires, identity)
+        return True
+
+    def _forget_old(self, now: float) -> None:
+        # Oldest first: where servers give tokens different lifetimes, a long-lived one
+        # keeps those behind it a little longer.
+        while self._tokens:
+            oldest = next(iter(self._tokens))
+            if self._tokens[oldest][0] > now:
+                return
+            del self._tokens[oldest]
+
+    def _take(self, token: str, now: float) -> bytes | None:
+        # Taken out before anything else: nobody can come in between (S9).
+        expires, identity = self._tokens.pop(token, (now, b""))
+        return identity if expires > now else None
+
+
+@implementer(IStoreLink)
+class _MemoryLink:
+    """One server's link to a :class:`MemoryStore`."""
+
+    available = True
+
+    def __init__(
+        self, store: MemoryStore, listener: IStoreListener, reactor: IReactorTime
+    ) -> None:
+        self._store = store
+        self._reactor = reactor
+        self._channels: set[str] = set()
+        self.listener = listener
+
+    def issue_token(self, token: str, identity: bytes, lifetime: int) -> Deferred[None]:
+        now = self._reactor.seconds()
+        if self._store._keep(token, identity, now + lifetime, now):
+            return succeed(None)
+        return fail(StoreUnavailable("there are too many unspent tokens"))
+
+    def spend_token(self, token: str) -> Deferred[bytes | None]:
+        return succeed(self._store._take(token, self._reactor.seconds()))
+
+    def subscribe(self, channel: str) -> Deferred[None]:
+        self._channels.add(channel)
+        return succeed(None)
+
+    def unsubscribe(self, channel: str) -> None:
+        self._channels.discard(channel)
+
+    def publish(self, channel: str, message: bytes) -> Deferred[None]:
+        for link in tuple(self._store._links):
+            if channel in link._channels:
+                link.listener.channel_message(channel, message)
+        return succeed(None)
+
+    def broadcast(self, message: bytes) -> Deferred[None]:
+        for link in tuple(self._store._links):
+            link.listener.broadcast_message(message)
+        return succeed(None)
+
+    def unsubscribe_all(self, channel: str) -> Deferred[None]:
+        for link in tuple(self._store._links):
+            link.listener.unsubscribe_all(channel)
+        return succeed(None)
+
+    def close(self) -> Deferred[None]:
+        self._store._disconnect(self)
+        return succeed(None)

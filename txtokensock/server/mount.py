@@ -1,0 +1,90 @@
+"""
+Where the server's routes are in a site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.web import http, pages
+from twisted.web.resource import IResource, Resource
+
+from .origins import Origins
+
+__all__ = ["Guarded", "Mounts"]
+
+
+class Mounts(Resource):
+    """
+    Resources at paths of several segments, and something else at all other paths.
+
+    Works below any other resource: paths are relative to where this one is.
+
+    :param mounts: paths, such as ``"/socket/token"``, and what is there.
+    :param rest: what answers everything else; by default, 404.
+    """
+
+    def __init__(
+        self, mounts: Sequence[tuple[str, IResource]], rest: IResource | None = None
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._mounts = [
+            ([segment.encode("ascii") for segment in path.strip("/").split("/")], resource)
+            for path, resource in mounts
+        ]
+        self._rest = rest
+
+    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+        """See :meth:`IResource.getChildWithDefault`."""
+        segments = [path, *request.postpath]
+        for wanted, resource in self._mounts:
+            if segments[: len(wanted)] == wanted:
+                consumed = len(wanted) - 1
+                request.prepath.extend(request.postpath[:consumed])
+                del request.postpath[:consumed]
+                return resource
+        if self._rest is None:
+            return pages.notFound()
+        if self._rest.isLeaf:
+            request.postpath.insert(0, request.prepath.pop())
+            return self._rest
+        child: IResource = self._rest.getChildWithDefault(path, request)
+        return child
+
+    def render(self, request: Any) -> Any:
+        """The path of the mount itself."""
+        return (self._rest or pages.notFound()).render(request)
+
+
+class Guarded(Resource):
+    """
+    A resource for the pages of some origins alone, whatever is below it.
+
+    :param origins: whose.
+    :param guarded: gives the resource at the time of the request, or None while there
+        is none: 503.
+    """
+
+    isLeaf = True
+
+    def __init__(self, origins: Origins, guarded: Callable[[], IResource | None]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._origins = origins
+        self._guarded = guarded
+
+    def render(self, request: Any) -> Any:
+        """See :meth:`IResource.render`."""
+        guarded = self._guarded()
+        if guarded is None:
+            return _plain(request, http.SERVICE_UNAVAILABLE, b"The server is not running.\n")
+        if not self._origins.allow(request):
+            return _plain(request, http.FORBIDDEN, b"This origin is not allowed.\n")
+        return guarded.render(request)
+
+
+def _plain(request: Any, status: int, text: bytes) -> bytes:
+    request.setResponseCode(status)
+    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+    request.setHeader(b"cache-control", b"no-store")
+    return text

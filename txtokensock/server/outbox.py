@@ -1,0 +1,87 @@
+"""
+What one peer is sent, gathered over one turn of the reactor.
+
+Every SockJS frame costs several times what a message in it costs: the answers to a
+burst of calls, and the copies of a broadcast, leave in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ..sockjs.interfaces import ISockJSTransport
+
+__all__ = ["Outbox", "TurnEnd"]
+
+_FRAME_SIZE = 64 * 1024
+"""Bytes after which a frame is full: receivers limit the size of one."""
+
+
+class TurnEnd:
+    """
+    Calls things once the current turn of the reactor is over, with one timer for all.
+
+    :param reactor: whose turns.
+    """
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
+        self._due: list[Callable[[], None]] = []
+        self._timer: IDelayedCall | None = None
+
+    def call(self, function: Callable[[], None]) -> None:
+        """
+        :param function: called with nothing; it does not raise.
+        """
+        self._due.append(function)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(0, self._turn_ended)
+
+    def stop(self) -> None:
+        """Call nothing any more."""
+        self._due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _turn_ended(self) -> None:
+        self._timer = None
+        due, self._due = self._due, []
+        for function in due:
+            function()
+
+
+class Outbox:
+    """
+    :param transport: what takes the messages.
+    :param turn_end: when to hand them over.
+    """
+
+    def __init__(self, transport: ISockJSTransport, turn_end: TurnEnd) -> None:
+        self._transport = transport
+        self._turn_end = turn_end
+        self._messages: list[bytes] = []
+        self._size = 0
+        self._due = False
+
+    def write(self, message: bytes) -> None:
+        """Send a message in this turn."""
+        self._messages.append(message)
+        self._size += len(message)
+        if self._size >= _FRAME_SIZE:
+            self.flush()
+        elif not self._due:
+            self._due = True
+            self._turn_end.call(self._turn_ended)
+
+    def flush(self) -> None:
+        """Send now what was written."""
+        if self._messages:
+            messages, self._messages, self._size = self._messages, [], 0
+            self._transport.writeSequence(messages)
+
+    def _turn_ended(self) -> None:
+        self._due = False
+        self.flush()

@@ -1,0 +1,139 @@
+"""
+What one authenticated peer wants of channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from twisted.internet.defer import Deferred
+
+from ..errors import InvalidChannel
+from ..jsontext import dumps
+from ..messages import RESERVED_CHANNELS, check_channel
+from ..messages.from_client import Broadcast, Publish, Subscribe, Unsubscribe, Uuid
+from ..messages.from_server import (
+    encode_answer,
+    encode_subscribed,
+    encode_subscribed_with_request,
+    encode_unsubscribed,
+)
+from .closing import CHANNEL_NAME_TOO_LONG, TOO_MANY_CHANNELS, Closing
+from .core import Core
+from .hooks import Refused
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+__all__ = ["Crossed", "PubSub", "PubSubRequest"]
+
+PubSubRequest: TypeAlias = Subscribe | Unsubscribe | Publish | Broadcast
+
+
+class Crossed(Exception):
+    """
+    The request crosses a limit.
+
+    :ivar closing: how its peer ends.
+    """
+
+    def __init__(self, closing: Closing) -> None:
+        super().__init__(closing.reason)
+        self.closing = closing
+
+
+class PubSub:
+    """
+    :param core: what the server's peers share.
+    :param peer: whose requests.
+    """
+
+    def __init__(self, core: Core, peer: Peer) -> None:
+        self._core = core
+        self._peer = peer
+        self._last_on: dict[str, Deferred[None]] = {}
+
+    async def handle(self, request: PubSubRequest) -> list[bytes]:
+        """
+        :return: what to send on success.
+        :raises Refused: if it is not allowed.
+        :raises Crossed: if it is more than the peer may have.
+        :raises StoreUnavailable: see :class:`IStoreLink`.
+        """
+        if isinstance(request, Broadcast):
+            return await self._broadcast(request)
+        channel = self._checked(request.channel)
+        if isinstance(request, Subscribe):
+            return await self._in_order(channel, self._subscribe, channel, request.uuid)
+        if isinstance(request, Unsubscribe):
+            return await self._in_order(channel, self._unsubscribe, channel, request.uuid)
+        return await self._in_order(channel, self._publish, channel, request)
+
+    def _checked(self, channel: str) -> str:
+        if channel in RESERVED_CHANNELS:
+            raise Refused("Forbidden")
+        try:
+            check_channel(channel)
+        except InvalidChannel:
+            raise Refused("Invalid request") from None
+        if len(channel.encode()) > self._core.limits.channel_length:
+            raise Crossed(CHANNEL_NAME_TOO_LONG)
+        return channel
+
+    async def _in_order(
+        self, channel: str, work: Callable[..., Awaitable[list[bytes]]], *arguments: Any
+    ) -> list[bytes]:
+        """
+        Let the peer's requests for one channel pass one after the other: a slow hook
+        must not turn "subscribe, unsubscribe" around, nor lose what is published between
+        them (S32).
+        """
+        before, mine = self._last_on.get(channel), Deferred[None]()
+        self._last_on[channel] = mine
+        try:
+            if before is not None:
+                await before
+            return await work(*arguments)
+        finally:
+            if self._last_on.get(channel) is mine:
+                del self._last_on[channel]
+            mine.callback(None)
+
+    async def _subscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
+        core, peer = self._core, self._peer
+        self._check_room(channel)
+        await core.hooks.ask("subscribe", peer, channel)
+        self._check_room(channel)  # hooks of other channels may have passed meanwhile
+        await core.hub.subscribe(peer, channel)
+        if core.acks:
+            return [*self._ack("_subscribe", uuid), encode_subscribed(channel)]
+        return [encode_subscribed_with_request(channel, uuid)]
+
+    def _check_room(self, channel: str) -> None:
+        mine = self._core.hub.channels_of(self._peer)
+        if channel not in mine and len(mine) >= self._core.limits.channels:
+            raise Crossed(TOO_MANY_CHANNELS)
+
+    async def _unsubscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
+        await self._core.hooks.ask("unsubscribe", self._peer, channel)
+        # Acknowledged also if it was not subscribed, as the originals do (S4).
+        self._core.hub.unsubscribe(self._peer, channel)
+        return [*self._ack("_unsubscribe", uuid), encode_unsubscribed(channel)]
+
+    async def _publish(self, channel: str, request: Publish) -> list[bytes]:
+        await self._core.hooks.ask("publish", self._peer, channel, request.data)
+        await self._core.hub.publish(channel, dumps(request.data))
+        return self._ack("_publish", request.uuid)
+
+    async def _broadcast(self, request: Broadcast) -> list[bytes]:
+        await self._core.hooks.ask("broadcast", self._peer, request.data)
+        await self._core.hub.broadcast(dumps(request.data))
+        return self._ack("_broadcast", request.uuid)
+
+    def _ack(self, rpc: str, uuid: Uuid) -> list[bytes]:
+        # The answer first, then the notice: the one order in which all three JavaScript
+        # clients call their callbacks.
+        if not self._core.acks or uuid is None:
+            return []
+        return [encode_answer(rpc, uuid, "success")]

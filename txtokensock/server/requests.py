@@ -1,0 +1,182 @@
+"""
+The requests of one authenticated peer: each gets exactly one answer, in bounded time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..actions import outcome_error, run_action
+from ..errors import InvalidData, StoreUnavailable, shorten
+from ..messages.from_client import Call, Uuid
+from ..messages.from_server import encode_answer, encode_error_answer
+from .closing import TOO_MANY_CALLS, Closing
+from .core import Core
+from .hooks import Refused
+from .pubsub import Crossed, PubSub, PubSubRequest
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+__all__ = ["Request", "Requests", "request_name"]
+
+Request: TypeAlias = Call | PubSubRequest
+
+
+class _Work:
+    """
+    One request that is being worked on.
+
+    :ivar rpc: what was asked.
+    :ivar uuid: what the answer repeats.
+    :ivar answered: nothing that comes later counts.
+    """
+
+    __slots__ = ("answered", "outcome", "rpc", "timer", "uuid")
+
+    def __init__(self, rpc: str, uuid: Uuid, outcome: Deferred[Any]) -> None:
+        self.rpc = rpc
+        self.uuid = uuid
+        self.outcome = outcome
+        self.answered = False
+        self.timer: IDelayedCall | None = None
+
+
+class Requests:
+    """
+    :param core: what the server's peers share.
+    :param peer: whose requests.
+    :param send: sends it an encoded message.
+    :param end: closes it.
+    :param idle: called when the last request in flight was answered.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        core: Core,
+        peer: Peer,
+        send: Callable[[bytes], None],
+        end: Callable[[Closing], None],
+        idle: Callable[[], None],
+    ) -> None:
+        self._core = core
+        self._peer = peer
+        self._send = send
+        self._end = end
+        self._idle = idle
+        self._in_flight: dict[_Work, None] = {}
+        self._pubsub = PubSub(core, peer)
+
+    def __len__(self) -> int:
+        return len(self._in_flight)
+
+    def handle(self, request: Request) -> None:
+        """Start to work on a request."""
+        if len(self._in_flight) >= self._core.limits.calls:
+            self._refuse_and_end(request_name(request), request.uuid, TOO_MANY_CALLS)
+        elif isinstance(request, Call):
+            self._call(request)
+        else:
+            work = Deferred.fromCoroutine(self._pubsub.handle(request))
+            self._follow(request_name(request), request.uuid, work)
+
+    def close(self) -> None:
+        """The peer is gone: what is being worked on is cancelled, and nobody answered."""
+        # The latest first: a request that waits for an earlier one must not get its turn.
+        for work in reversed(tuple(self._in_flight)):
+            self._finish(work)
+            work.outcome.cancel()
+
+    # -- calls
+
+    def _call(self, call: Call) -> None:
+        action = self._core.find_action(call.name)
+        if action is None:
+            self._send(encode_error_answer(call.name, call.uuid, "Function not found"))
+            return
+        outcome = run_action(action, call.data, self._peer)
+        outcome.addCallback(lambda result: [encode_answer(call.name, call.uuid, result)])
+        self._follow(call.name, call.uuid, outcome)
+
+    # -- answers
+
+    def _follow(self, rpc: str, uuid: Uuid, outcome: Deferred[list[bytes]]) -> None:
+        """
+        :param outcome: fires with the messages to send.
+        """
+        work = _Work(rpc, uuid, outcome)
+        outcome.addCallbacks(
+            self._succeeded, self._failed, callbackArgs=(work,), errbackArgs=(work,)
+        )
+        if not work.answered:
+            self._in_flight[work] = None
+            core = self._core
+            work.timer = core.reactor.callLater(core.limits.call_timeout, self._late, work)
+
+    def _succeeded(self, messages: list[bytes], work: _Work) -> None:
+        if self._finish(work):
+            for message in messages:
+                self._send(message)
+            self._done()
+
+    def _failed(self, failure: Failure, work: _Work) -> None:
+        if not self._finish(work):
+            return  # also the CancelledError of our own making
+        error = failure.value
+        if isinstance(error, Crossed):
+            self._refuse_and_end(work.rpc, work.uuid, error.closing)
+            return
+        if isinstance(error, Refused):
+            text = error.error
+        elif isinstance(error, StoreUnavailable):
+            text = "Store unavailable"
+        else:
+            text = outcome_error(failure, work.rpc)
+        self._send(_error_answer(work, text))
+        self._done()
+
+    def _late(self, work: _Work) -> None:
+        if self._finish(work):
+            self._log.warn("{rpc} took too long and is cancelled", rpc=shorten(work.rpc))
+            self._send(_error_answer(work, "Timeout"))
+            work.outcome.cancel()
+            self._done()
+
+    def _finish(self, work: _Work) -> bool:
+        """:return: whether this is the first answer."""
+        if work.answered:
+            return False
+        work.answered = True
+        self._in_flight.pop(work, None)
+        if work.timer is not None and work.timer.active():
+            work.timer.cancel()
+        return True
+
+    def _done(self) -> None:
+        if not self._in_flight:
+            self._idle()
+
+    def _refuse_and_end(self, rpc: str, uuid: Uuid, closing: Closing) -> None:
+        self._send(encode_error_answer(rpc, uuid, closing.reason))
+        self._end(closing)
+
+
+def _error_answer(work: _Work, error: Any) -> bytes:
+    try:
+        return encode_error_answer(work.rpc, work.uuid, error)
+    except InvalidData:
+        return encode_error_answer(work.rpc, work.uuid, "Error")
+
+
+def request_name(request: Request) -> str:
+    if isinstance(request, Call):
+        return request.name
+    return f"_{type(request).__name__.lower()}"

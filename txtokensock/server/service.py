@@ -1,0 +1,323 @@
+"""
+The token-sockjs server.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+from twisted.web.resource import IResource
+
+from ..actions import Actions, check_actions
+from ..address import url_path
+from ..errors import InvalidOption
+from ..jsontext import dumps
+from ..messages import check_channel
+from ..messages.from_server import encode_subscribed, encode_unsubscribed
+from ..sockjs.server.resource import SockJSResource
+from .core import Core
+from .hooks import Event, Hook, Hooks
+from .hub import Filter, Hub
+from .limits import Limits
+from .memory import MemoryStore
+from .mount import Guarded, Mounts
+from .origins import AllowedOrigins, Origins
+from .outbox import TurnEnd
+from .peer import Peer
+from .run import Run
+from .store import IStore
+from .token_route import Authenticate, TokenRoute
+
+__all__ = ["TokenSocketServer"]
+
+
+class TokenSocketServer(Service):
+    """
+    A server for token-sockjs clients, to mount in any twisted.web or Klein site::
+
+        server = TokenSocketServer(authenticate, actions={"echo": lambda data, peer: data})
+        server.setServiceParent(application)
+        site = Site(server.resource())
+        StreamServerEndpointService(endpoint, site).setServiceParent(application)
+
+    It answers while the service runs.
+
+    :param authentication: see :data:`Authenticate`; :func:`txtokensock.server.query` reads
+        the credentials out of the request.
+    :param actions: what clients may call, as in
+        ``{"echo": echo, "user": {"read": read}}``.  Each is a function, one that returns a
+        Deferred or a coroutine function, called with the call's data and the
+        :class:`Peer`.  Its result, any JSON, is the answer; so is the
+        :class:`~txtokensock.errors.ActionError` that it raises, and the text of any other
+        exception.  It is cancelled when its peer goes and when
+        ``Limits.call_timeout`` is over.  The mapping is looked into at each call, so it
+        may change.
+    :param store: what several servers share; by default a :class:`MemoryStore` of its own.
+    :param token_path: path of the token route.
+    :param socket_prefix: path of the SockJS server.
+    :param ping: whether ``_ping`` is an action, which clients use as a heartbeat.
+    :param filter: see :data:`~txtokensock.server.hub.Filter`.
+    :param acks: whether to answer subscribe, unsubscribe, publish and broadcast, in a way
+        that all JavaScript clients take; without, all messages are those of
+        node-token-sockjs 3.1.0.
+    :param allowed_origins: see :data:`~txtokensock.server.origins.AllowedOrigins`.
+    :param jsonp: whether the token route answers ``?callback=f`` with a script, as old
+        browsers need on another origin.
+    :param limits: see :class:`Limits`.
+    :param sockjs: more options of :class:`~txtokensock.sockjs.SockJSResource`, such as
+        ``{"websocket": False, "heartbeat": 10.0}``.
+    :param reactor: for everything; the global one by default.
+    :raises InvalidOption: for an option that cannot be.
+    """
+
+    def __init__(
+        self,
+        authentication: Authenticate,
+        *,
+        actions: Actions | None = None,
+        store: IStore | None = None,
+        token_path: str = "/socket/token",
+        socket_prefix: str = "/sockets",
+        ping: bool = True,
+        filter: Filter | None = None,
+        acks: bool = True,
+        allowed_origins: AllowedOrigins = None,
+        jsonp: bool = False,
+        limits: Limits | None = None,
+        sockjs: dict[str, Any] | None = None,
+        reactor: Any = None,
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor
+        if not callable(authentication):
+            raise InvalidOption("authentication must be a function of the token request")
+        if filter is not None and not callable(filter):
+            raise InvalidOption("filter must be a function")
+        actions = {} if actions is None else actions
+        check_actions(actions)
+        limits = limits or Limits()
+        self._store = _checked_store(store)
+        self._origins = Origins(allowed_origins)
+        self._hub = Hub(filter)
+        self._core = Core(
+            reactor=reactor,
+            limits=limits,
+            actions=actions,
+            own_actions={"_ping": _ping} if ping else {},
+            hooks=Hooks(reactor, limits.hook_timeout),
+            hub=self._hub,
+            acks=acks,
+            turn_end=TurnEnd(reactor),
+        )
+        self._routes = [
+            (
+                url_path("token_path", token_path),
+                TokenRoute(authentication, self._hub, self._origins, limits, jsonp, reactor),
+            ),
+            (url_path("socket_prefix", socket_prefix), Guarded(self._origins, self._sockjs_now)),
+        ]
+        self._sockjs_options = dict(sockjs or {})
+        self._new_sockjs()  # what is wrong with its options shall be said now
+        self._run: Run | None = None
+
+    def __repr__(self) -> str:
+        state = "running" if self.running else "stopped"
+        return f"<TokenSocketServer {state} {len(self._core.peers.all())} peers>"
+
+    def resource(self, rest: IResource | None = None) -> IResource:
+        """
+        The token route and the SockJS server, for a site.  It may be asked for before the
+        service starts, and mounted in several places.
+
+        :param rest: what answers all other paths; by default, 404.
+        """
+        return Mounts(self._routes, rest)
+
+    # -- hooks
+
+    def on(self, event: Event, hook: Hook) -> None:
+        """
+        Ask ``hook`` before something is done.  It is called with the peer, and
+
+        ==================  ==================================================
+        authentication      what ``authentication`` returned; ``peer.auth`` is
+                            set when all hooks have agreed
+        subscribe           the channel
+        unsubscribe         the channel
+        publish             the channel, the data
+        broadcast           the data
+        ==================  ==================================================
+
+        It may return a Deferred or be a coroutine function, for at most
+        ``Limits.hook_timeout`` seconds.  False refuses with "Forbidden", an
+        :class:`~txtokensock.errors.ActionError` with its error, any other exception is
+        logged and refuses with its text; everything else, None too, agrees.  Several
+        hooks are asked in order until one refuses.  Nobody is asked about what the server
+        does of its own accord.
+
+        :raises InvalidOption: for an unknown event or what cannot be called.
+        """
+        self._core.hooks.add(event, hook)
+
+    def remove_hook(self, event: Event, hook: Hook) -> None:
+        """Ask ``hook`` no more; nothing happens if it was not asked."""
+        self._core.hooks.remove(event, hook)
+
+    # -- peers
+
+    def peers(self) -> list[Peer]:
+        """The authenticated peers of this server, oldest first."""
+        return [peer for peer in self._core.peers.all() if peer.authenticated]
+
+    def channels(self) -> list[str]:
+        """The channels that a peer of this server is subscribed to."""
+        return self._hub.channels()
+
+    def channel_peers(self, channel: str) -> list[Peer]:
+        """The peers of this server that are subscribed to a channel."""
+        return self._hub.peers_of(channel)
+
+    def rpc(
+        self, peer: Peer, name: str, data: Any = None, *, timeout: float | None = None
+    ) -> Deferred[Any]:
+        """Call an action of a client, see :meth:`Peer.rpc`."""
+        return peer.rpc(name, data, timeout=timeout)
+
+    # -- channels
+
+    def subscribe(self, peer: Peer, channel: str) -> Deferred[None]:
+        """
+        Subscribe a peer, which is told so; nothing happens if it is gone.
+
+        :return: fires with None when it hears what any server publishes from now on.
+            Fails with :class:`~txtokensock.errors.InvalidChannel`.
+        """
+        return Deferred.fromCoroutine(self._subscribe(peer, channel))
+
+    async def _subscribe(self, peer: Peer, channel: str) -> None:
+        await self._hub.subscribe(peer, check_channel(channel))
+        peer.deliver(encode_subscribed(channel))
+
+    def unsubscribe(self, peer: Peer, channel: str) -> None:
+        """
+        Unsubscribe a peer, which is told so; nothing happens if it is not subscribed.
+        """
+        if channel in peer.channels:
+            self._hub.unsubscribe(peer, channel)
+            peer.deliver(encode_unsubscribed(channel))
+
+    def unsubscribe_all(self, channel: str) -> Deferred[None]:
+        """
+        Unsubscribe all peers of all servers that share the store from a channel.
+
+        :return: fires with None when the store has it.  Fails with
+            :class:`~txtokensock.errors.InvalidChannel`, or with
+            :class:`~txtokensock.errors.StoreUnavailable` if the store cannot be reached
+            or this server does not run.
+        """
+        return Deferred.fromCoroutine(self._unsubscribe_all(channel))
+
+    async def _unsubscribe_all(self, channel: str) -> None:
+        await self._hub.unsubscribe_everywhere(check_channel(channel))
+
+    def publish(self, channel: str, data: Any) -> Deferred[None]:
+        """
+        Send data to all peers, of all servers that share the store, on a channel.
+
+        :param data: any JSON.
+        :return: as :meth:`unsubscribe_all`; also fails with
+            :class:`~txtokensock.errors.InvalidData`.
+        """
+        return Deferred.fromCoroutine(self._publish(channel, data))
+
+    async def _publish(self, channel: str, data: Any) -> None:
+        await self._hub.publish(check_channel(channel), dumps(data))
+
+    def broadcast(self, data: Any) -> Deferred[None]:
+        """
+        Send data to all peers, of all servers that share the store, once on each channel
+        that they are subscribed to: peers without a channel get nothing (so it is in
+        node-token-sockjs).
+
+        :param data: any JSON.
+        :return: as :meth:`publish`.
+        """
+        return Deferred.fromCoroutine(self._broadcast(data))
+
+    async def _broadcast(self, data: Any) -> None:
+        await self._hub.broadcast(dumps(data))
+
+    # -- IService
+
+    def startService(self) -> None:
+        """Connect to the store, and take peers; after an unfinished stop, as soon as that is."""
+        if not self.running:
+            super().startService()  # type: ignore[no-untyped-call]
+            if self._run is None:
+                self._start()
+
+    def _start(self) -> None:
+        self._run = Run(self._core, self._store, self._new_sockjs())
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Take no more peers and requests, answer those in flight, and close every peer with
+        4503, at the latest when ``Limits.shutdown_timeout`` is over.
+
+        :return: fires with None when no peer, timer or connection is left.  Never fails.
+        """
+        was_running = self.running
+        super().stopService()  # type: ignore[no-untyped-call]
+        run = self._run
+        if run is None:
+            return succeed(None)
+        if was_running and not run.stopping:
+            run.stop().addCallback(self._stopped)
+        return run.stop()
+
+    def _stopped(self, _: None) -> None:
+        self._run = None
+        if self.running:
+            self._start()
+
+    def _new_sockjs(self) -> SockJSResource:
+        limits = self._core.limits
+        options: dict[str, Any] = {
+            "max_message_size": limits.frame_size,
+            "max_array_length": limits.frame_messages,
+            "max_buffered": limits.buffered,
+            "allowed_origins": self._origins.allow_origin,
+            "reactor": self._core.reactor,
+        }
+        return SockJSResource(_PeerFactory(self._core), **(options | self._sockjs_options))
+
+    def _sockjs_now(self) -> SockJSResource | None:
+        return None if self._run is None else self._run.sockjs
+
+
+class _PeerFactory(Factory):
+    """Makes a peer of every session."""
+
+    noisy = False
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def buildProtocol(self, addr: IAddress | None) -> Peer:
+        return Peer(self._core)
+
+
+def _checked_store(store: IStore | None) -> IStore:
+    if store is None:
+        return MemoryStore()
+    if not IStore.providedBy(store):
+        raise InvalidOption("store must be a MemoryStore, a RedisStore or another IStore")
+    return store
+
+
+def _ping(data: Any, peer: Peer) -> Any:
+    return {"message": "pong"}

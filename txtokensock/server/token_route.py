@@ -1,0 +1,186 @@
+"""
+The HTTP route that gives tokens to clients that ``authentication`` knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from ..actions import run_action
+from ..errors import ActionError, InvalidData, StoreUnavailable
+from ..jsontext import dumps
+from .hooks import TookTooLong, within
+from .hub import Hub
+from .limits import Limits
+from .origins import Origins
+from .tokens import encode_identity, issue
+
+__all__ = ["Authenticate", "TokenRoute"]
+
+Authenticate = Callable[[IRequest], Any]
+"""
+Gets the HTTP request, and returns what to attach to the peer: a mapping of JSON, or True
+for an empty one.  None and False refuse it (403), an exception is an error (500).  It may
+return a Deferred or be a coroutine function.
+"""
+
+# What Express would take for a callback and JavaScript for a function: names, dots and
+# indices.  Anything else is refused instead of mended.
+_CALLBACK = re.compile(rb"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*|\[\d+\])*", re.ASCII)
+_LONGEST_CALLBACK = 128
+
+
+class TokenRoute(Resource):
+    """
+    ``200 {"token":T}``, ``403 {"error":"Forbidden"}``, ``500`` or ``503`` with an error.
+
+    :param authenticate: see :data:`Authenticate`.
+    :param hub: whose link to the store is used.
+    :param origins: whose pages may have tokens.
+    :param limits: for ``token_lifetime`` and ``hook_timeout``.
+    :param jsonp: whether ``?callback=f`` gives a script.
+    :param reactor: for the deadline.
+    """
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        hub: Hub,
+        origins: Origins,
+        limits: Limits,
+        jsonp: bool,
+        reactor: IReactorTime,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._authenticate = authenticate
+        self._hub = hub
+        self._origins = origins
+        self._limits = limits
+        self._jsonp = jsonp
+        self._reactor = reactor
+
+    def render(self, request: Any) -> int:
+        """Answer ``GET``, and the ``OPTIONS`` of a page that asks whether it may."""
+        callback = self._callback(request)
+        if request.method not in (b"GET", b"OPTIONS"):
+            request.setHeader(b"allow", b"GET, OPTIONS")
+            self._answer(request, http.NOT_ALLOWED, {"error": "Method not allowed"})
+        elif not self._origins.allow(request, as_script=callback is not None):
+            self._answer(request, http.FORBIDDEN, {"error": "Forbidden"})
+        elif callback is not None and not _is_callback(callback):
+            self._answer(request, http.BAD_REQUEST, {"error": "Invalid callback"})
+        elif request.method == b"OPTIONS":
+            self._preflight(request)
+        else:
+            gone: Deferred[None] = request.notifyFinish()
+            asked = Deferred.fromCoroutine(self._token(request))
+            gone.addErrback(lambda _: asked.cancel())
+            asked.addBoth(self._decided, request, callback, gone)
+        return NOT_DONE_YET
+
+    def _callback(self, request: Any) -> bytes | None:
+        if not self._jsonp or request.method != b"GET":
+            return None
+        values: list[bytes] = request.args.get(b"callback", [])
+        return values[0] if values and values[0] else None
+
+    def _preflight(self, request: Any) -> None:
+        request.setHeader(b"access-control-allow-methods", b"GET")
+        wanted = request.getHeader(b"access-control-request-headers")
+        if wanted is not None:
+            request.setHeader(b"access-control-allow-headers", wanted)
+        self._allow_reading(request)
+        request.setResponseCode(http.NO_CONTENT)
+        request.finish()
+
+    async def _token(self, request: Any) -> tuple[int, dict[str, Any]]:
+        """:return: status and body."""
+        link = self._hub.link
+        if link is None or not link.available:
+            # Before the credentials are looked at: they may be costly to look at.
+            return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
+        asked = run_action(self._authenticate, request)
+        identity = await within(self._limits.hook_timeout, self._reactor, asked)
+        if identity is None or identity is False:
+            return http.FORBIDDEN, {"error": "Forbidden"}
+        token = await issue(link, encode_identity(identity), self._limits.token_lifetime)
+        return http.OK, {"token": token}
+
+    def _decided(
+        self, outcome: Any, request: Any, callback: bytes | None, gone: Deferred[None]
+    ) -> None:
+        if gone.called:
+            return
+        if isinstance(outcome, Failure):
+            outcome = self._failed(outcome)
+        status, body = outcome
+        self._answer(request, status, body, callback)
+
+    def _failed(self, failure: Failure) -> tuple[int, dict[str, Any]]:
+        if failure.check(StoreUnavailable):
+            return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
+        if isinstance(failure.value, ActionError):
+            return http.INTERNAL_SERVER_ERROR, {"error": failure.value.error}
+        if failure.check(TookTooLong):
+            self._log.warn("authentication took too long and was cancelled")
+        else:
+            # The text of an exception from there may tell strangers too much.
+            self._log.failure("authentication failed", failure)
+        return http.INTERNAL_SERVER_ERROR, {"error": "Internal server error"}
+
+    def _answer(
+        self, request: Any, status: int, body: dict[str, Any], callback: bytes | None = None
+    ) -> None:
+        try:
+            text = dumps(body)
+        except InvalidData:
+            text = b'{"error":"Internal server error"}'
+        content_type = b"application/json; charset=utf-8"
+        if callback is not None:
+            text, content_type = _script(callback, text), b"text/javascript; charset=utf-8"
+        request.setResponseCode(status)
+        request.setHeader(b"content-type", content_type)
+        request.setHeader(b"content-length", b"%d" % len(text))
+        self._allow_reading(request)
+        # The query holds credentials, and web servers log the URL of a finished request.
+        request.uri = request.path
+        request.write(text)
+        request.finish()
+
+    def _allow_reading(self, request: Any) -> None:
+        """The headers that keep an answer to those that it is for."""
+        request.setHeader(b"cache-control", b"no-store")
+        request.setHeader(b"x-content-type-options", b"nosniff")
+        request.setHeader(b"vary", b"Origin")
+        origin = request.getHeader("origin")
+        if origin is not None and self._origins.allow_origin(request, origin):
+            request.setHeader(b"access-control-allow-origin", origin.encode("latin-1"))
+            request.setHeader(b"access-control-allow-credentials", b"true")
+
+
+def _is_callback(name: bytes) -> bool:
+    return len(name) <= _LONGEST_CALLBACK and _CALLBACK.fullmatch(name) is not None
+
+
+def _script(callback: bytes, body: bytes) -> bytes:
+    """
+    As Express writes it: the comment keeps the name from being read as anything else, and
+    two characters that JSON allows in text were line ends to older JavaScript.
+    """
+    for separator, escaped in ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029")):
+        body = body.replace(separator, escaped)
+    return b"/**/ typeof %s === 'function' && %s(%s);" % (callback, callback, body)

@@ -1,0 +1,72 @@
+"""
+Tokens: what they look like, and what a spent one is worth (no I/O of its own).
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidData
+from ..jsontext import Malformed, dumps, loads
+from .store import IStoreLink
+
+__all__ = ["Identity", "encode_identity", "issue", "spend"]
+
+Identity = Mapping[str, Any]
+"""What ``authentication`` said of a peer."""
+
+# node-token-sockjs finds one anywhere in a text and looks that up (S8): any key of a
+# shared Redis that holds a UUID would be a token.  Here the whole text must be one.
+_TOKEN = re.compile(r"[a-f0-9]{8}-[a-f0-9]{4}-4[a-f0-9]{3}-[89abAB][a-f0-9]{3}-[a-f0-9]{12}")
+
+_NODE_KEYS = frozenset({"__host", "__ip", "__ips"})
+"""What node-token-sockjs adds to identities, for its Express adapter, and takes out again."""
+
+
+def encode_identity(identity: object) -> bytes:
+    """
+    :param identity: what ``authentication`` returned: True or a mapping.
+    :return: its JSON.
+    :raises InvalidData: if it is neither, or has no JSON form.
+    """
+    if identity is True:
+        return b"{}"
+    if not isinstance(identity, Mapping):
+        kind = type(identity).__name__
+        raise InvalidData(f"authentication returned {kind}: return a mapping, True, False or None")
+    return dumps(dict(identity))
+
+
+async def issue(link: IStoreLink, identity: bytes, lifetime: int) -> str:
+    """
+    :param identity: from :func:`encode_identity`.
+    :param lifetime: seconds.
+    :return: a new token.
+    :raises StoreUnavailable: see :class:`IStoreLink`.
+    """
+    token = str(uuid.uuid4())
+    await link.issue_token(token, identity, lifetime)
+    return token
+
+
+async def spend(link: IStoreLink, token: str) -> dict[str, Any] | None:
+    """
+    :param token: whatever a peer sent as one.
+    :return: the identity, or None if the token gives none.
+    :raises StoreUnavailable: see :class:`IStoreLink`.
+    """
+    if not _TOKEN.fullmatch(token):
+        return None
+    kept = await link.spend_token(token)
+    if kept is None:
+        return None
+    try:
+        identity = loads(kept)
+    except Malformed:
+        return None
+    if not isinstance(identity, dict):  # null crashes node-token-sockjs (S31)
+        return None
+    return {key: value for key, value in identity.items() if key not in _NODE_KEYS}
