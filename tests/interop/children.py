@@ -131,7 +131,11 @@ class Program:
         return "\n".join([f"--- {self.name}", *self.output, "---"])
 
     def seen(self, event: str, **fields: Any) -> list[dict[str, Any]]:
-        """The events so far of that name and with these fields, in order."""
+        """
+        The events so far of that name and with these fields, in order.  They come on a
+        way of their own, behind what the program did: to count them, wait with
+        :meth:`event` for one that comes later.
+        """
         wanted = {"event": event, **fields}
         return [one for one in self.events if wanted.items() <= one.items()]
 

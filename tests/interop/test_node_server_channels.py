@@ -65,6 +65,7 @@ class Channels(NodeServerTestCase):
         second = self.socket.subscribe("channel1")
         await within(gatherResults([first, second]))
         await self.socket.rpc("echo", {})
+        await self.node.event("frame", rpc="echo")
         self.assertEqual(len(self.node.seen("frame", rpc="_subscribe")), 1)
 
     async def test_two_clients(self) -> None:

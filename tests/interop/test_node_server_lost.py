@@ -55,6 +55,8 @@ class Killed(NodeServerTestCase):
         runs[0].callback("first")
         runs[1].callback("second")
         self.assertEqual(await within(call), "second")
+        await socket.rpc("echo", {})
+        await self.node.event("frame", rpc="echo")
         self.assertEqual(len(self.node.seen("frame", rpc="_rpc")), 1)
 
     async def test_return(self) -> None:
@@ -80,6 +82,7 @@ class Killed(NodeServerTestCase):
         self.assertEqual((await messages.until(1))[0], ("kept", {"while": "away"}))
         self.assertEqual(back[-1], (None,))
         self.assertEqual(list(socket.channels()), ["kept"])
+        await self.node.event("frame", rpc="echo")
         asked = [frame["channel"] for frame in self.node.seen("frame", rpc="_subscribe")]
         self.assertEqual(asked, ["kept", "dropped", "forbidden", "kept"])
 
@@ -121,7 +124,7 @@ class Killed(NodeServerTestCase):
         await self.failure_of(socket.rpc("leave", {}), ConnectionLost)
         await back.until(1)
         self.assertEqual(await socket.rpc("echo", 1), 1)
-        self.assertEqual(len(self.node.seen("token")), 2)
+        await self.node.event("token", count=2)
 
 
 class Frozen(NodeServerTestCase):

@@ -25,6 +25,7 @@ function say(line) {
 const actions = {
   ping: (data, callback) => callback(null, data),
   nested: { foo: (data, callback) => callback(null, { foo: data }) },
+  never: () => {},
   boom: (data, callback) => callback(new Error("action failed")),
 };
 

@@ -1,0 +1,115 @@
+"""
+Our own server in the test's process, on a real port, for JavaScript clients.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.web.server import Site
+
+from txtokensock.errors import ActionError
+from txtokensock.server import Peer, TokenSocketServer, query
+
+from .servers import ReservedPort
+from .support import Heard
+
+
+def fail(data: Any, peer: Peer) -> None:
+    """An action whose error is what the caller sends."""
+    raise ActionError(data)
+
+
+def later(data: Any, peer: Peer) -> Deferred[Any]:
+    """An action that answers in another turn of the reactor."""
+    return deferLater(reactor, 0, lambda: {"nested": data})
+
+
+class EmbeddedServer:
+    """
+    ``TokenSocketServer`` with a few actions, in a site; it refuses the channel "forbidden".
+
+    :ivar server: the service.
+    :ivar url: what a client is told to connect to, the same after a restart.
+    """
+
+    def __init__(self) -> None:
+        self._reserved = ReservedPort()
+        self.url = f"http://127.0.0.1:{self._reserved.number}"
+        self.server = TokenSocketServer(
+            query,
+            actions={
+                "echo": lambda data, peer: data,
+                "whoami": lambda data, peer: peer.auth,
+                "something": {"nested": later},
+                "fail": fail,
+            },
+            reactor=reactor,
+        )
+        self.asked = Heard()
+        """Called for each request to subscribe, with the peer and the channel."""
+        self.server.on("subscribe", self.asked)
+        self.server.on("subscribe", lambda peer, channel: channel != "forbidden")
+        self.server.on("publish", lambda peer, channel, data: channel != "forbidden")
+        self._connections = _Connections(Site(self.server.resource(), reactor=reactor))
+        self._port: IListeningPort | None = None
+
+    async def start(self) -> None:
+        """Take clients."""
+        self.server.startService()
+        self._port = reactor.listenTCP(
+            self._reserved.number, self._connections, interface="127.0.0.1"
+        )
+
+    async def stop(self) -> None:
+        """Stop listening, take leave of every client, and drop what they keep open."""
+        port, self._port = self._port, None
+        if port is not None:
+            closed = port.stopListening()
+            await self.server.stopService()
+            await self._connections.drop()
+            await closed
+
+    async def close(self) -> None:
+        """The same, for good."""
+        await self.stop()
+        self._reserved.release()
+
+    async def restart(self) -> None:
+        """As after an update: everybody is closed in order, and may come back."""
+        await self.stop()
+        await self.start()
+
+
+class _Connections(WrappingFactory):
+    """
+    Knows the connections of a site, of which clients keep some open for later requests.
+    """
+
+    noisy = False
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self._all_gone: list[Deferred[None]] = []
+
+    def unregisterProtocol(self, p: ProtocolWrapper) -> None:
+        super().unregisterProtocol(p)
+        if not self.protocols:
+            waiting, self._all_gone = self._all_gone, []
+            for gone in waiting:
+                gone.callback(None)
+
+    def drop(self) -> Deferred[None]:
+        """:return: fires when every connection is gone; each is aborted."""
+        if not self.protocols:
+            return succeed(None)
+        gone: Deferred[None] = Deferred()
+        self._all_gone.append(gone)
+        for connection in list(self.protocols):
+            connection.abortConnection()
+        return gone
