@@ -11,9 +11,10 @@ from collections.abc import Collection
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
-from ..errors import InvalidOption
+from ..errors import InvalidOption, shorten
 
 __all__ = ["AllowedOrigins", "Origins"]
 
@@ -29,6 +30,8 @@ class Origins:
     :param allowed: see :data:`AllowedOrigins`.
     :raises InvalidOption: for what is no origin.
     """
+
+    _log = Logger()
 
     def __init__(self, allowed: AllowedOrigins) -> None:
         self._everyone = allowed == "*"
@@ -50,6 +53,17 @@ class Origins:
         :param as_script: the answer would run as a script: without proof that the page
             may have it, no.
         """
+        allowed = self._allow(request, as_script)
+        if not allowed:
+            # Where a proxy rewrites Host, this is the only trace of why no page gets in.
+            self._log.info(
+                "refused a page of {origin}, the server's own host is {host}",
+                origin=shorten(_claimed_origin(request)),
+                host=shorten(str(request.getHeader("host"))),
+            )
+        return allowed
+
+    def _allow(self, request: IRequest, as_script: bool) -> bool:
         origin = request.getHeader("origin")
         if origin is not None:
             return self.allow_origin(request, origin)
@@ -101,6 +115,11 @@ def _origin_of(url: str) -> str:
     except ValueError:
         return "null"
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _claimed_origin(request: Any) -> str:
+    """For people; a referer's path and query are nobody's business."""
+    return str(request.getHeader("origin") or _origin_of(request.getHeader("referer") or ""))
 
 
 def _normal(origin: object) -> str:

@@ -4,8 +4,8 @@ What one authenticated peer wants of channels.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from twisted.internet.defer import Deferred
 
@@ -26,7 +26,7 @@ from .hooks import Refused
 if TYPE_CHECKING:
     from .peer import Peer
 
-__all__ = ["Crossed", "PubSub", "PubSubRequest"]
+__all__ = ["Crossed", "PubSub", "PubSubRequest", "Turn", "Turns"]
 
 PubSubRequest: TypeAlias = Subscribe | Unsubscribe | Publish | Broadcast
 
@@ -43,6 +43,52 @@ class Crossed(Exception):
         self.closing = closing
 
 
+class Turn:
+    """
+    A request's place among those of its peer for the same channel.
+
+    :param before: the one before it, None if it may begin.
+    """
+
+    def __init__(self, before: Deferred[None] | None, forget: Callable[[Turn], None]) -> None:
+        self._before = before
+        self._forget = forget
+        self.ended: Deferred[None] = Deferred()
+
+    async def wait(self) -> None:
+        """Until the one before is answered."""
+        if self._before is not None:
+            await self._before
+
+    def end(self) -> None:
+        """The request is answered: let the next one begin."""
+        self._forget(self)
+        self.ended.callback(None)
+
+
+class Turns:
+    """
+    Lets one peer's requests for the same channel pass one after the other: a slow hook
+    must not turn "subscribe, unsubscribe" around, nor lose what is published between
+    them (S32).
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str | None, Turn] = {}
+
+    def take(self, request: PubSubRequest) -> Turn:
+        """The request's place, after all that came before it; it must be ended."""
+        channel = None if isinstance(request, Broadcast) else request.channel
+
+        def forget(turn: Turn) -> None:
+            if self._last.get(channel) is turn:
+                del self._last[channel]
+
+        last = self._last.get(channel)
+        turn = self._last[channel] = Turn(None if last is None else last.ended, forget)
+        return turn
+
+
 class PubSub:
     """
     :param core: what the server's peers share.
@@ -52,23 +98,25 @@ class PubSub:
     def __init__(self, core: Core, peer: Peer) -> None:
         self._core = core
         self._peer = peer
-        self._last_on: dict[str, Deferred[None]] = {}
 
-    async def handle(self, request: PubSubRequest) -> list[bytes]:
+    async def handle(self, request: PubSubRequest, turn: Turn) -> list[bytes]:
         """
+        :param turn: of its channel.
         :return: what to send on success.
         :raises Refused: if it is not allowed.
         :raises Crossed: if it is more than the peer may have.
         :raises StoreUnavailable: see :class:`IStoreLink`.
         """
         if isinstance(request, Broadcast):
+            await turn.wait()
             return await self._broadcast(request)
         channel = self._checked(request.channel)
+        await turn.wait()
         if isinstance(request, Subscribe):
-            return await self._in_order(channel, self._subscribe, channel, request.uuid)
+            return await self._subscribe(channel, request.uuid)
         if isinstance(request, Unsubscribe):
-            return await self._in_order(channel, self._unsubscribe, channel, request.uuid)
-        return await self._in_order(channel, self._publish, channel, request)
+            return await self._unsubscribe(channel, request.uuid)
+        return await self._publish(channel, request)
 
     def _checked(self, channel: str) -> str:
         if channel in RESERVED_CHANNELS:
@@ -80,25 +128,6 @@ class PubSub:
         if len(channel.encode()) > self._core.limits.channel_length:
             raise Crossed(CHANNEL_NAME_TOO_LONG)
         return channel
-
-    async def _in_order(
-        self, channel: str, work: Callable[..., Awaitable[list[bytes]]], *arguments: Any
-    ) -> list[bytes]:
-        """
-        Let the peer's requests for one channel pass one after the other: a slow hook
-        must not turn "subscribe, unsubscribe" around, nor lose what is published between
-        them (S32).
-        """
-        before, mine = self._last_on.get(channel), Deferred[None]()
-        self._last_on[channel] = mine
-        try:
-            if before is not None:
-                await before
-            return await work(*arguments)
-        finally:
-            if self._last_on.get(channel) is mine:
-                del self._last_on[channel]
-            mine.callback(None)
 
     async def _subscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
         core, peer = self._core, self._peer

@@ -56,7 +56,6 @@ def _with_lists(value: Any) -> Any:
     """Mappings from 0, 1, 2... are lists."""
     if not isinstance(value, dict):
         return value
-    values = [_with_lists(inner) for inner in value.values()]
-    if set(value) == {str(index) for index in range(len(value))}:
-        return [_with_lists(value[str(index)]) for index in range(len(value))]
-    return dict(zip(value, values, strict=True))
+    mended = {name: _with_lists(inner) for name, inner in value.items()}
+    indices = [str(index) for index in range(len(mended))]
+    return [mended[index] for index in indices] if set(mended) == set(indices) else mended

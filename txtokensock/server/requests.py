@@ -19,7 +19,7 @@ from ..messages.from_server import encode_answer, encode_error_answer
 from .closing import TOO_MANY_CALLS, Closing
 from .core import Core
 from .hooks import Refused
-from .pubsub import Crossed, PubSub, PubSubRequest
+from .pubsub import Crossed, PubSub, PubSubRequest, Turns
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -74,6 +74,7 @@ class Requests:
         self._idle = idle
         self._in_flight: dict[_Work, None] = {}
         self._pubsub = PubSub(core, peer)
+        self._turns = Turns()
 
     def __len__(self) -> int:
         return len(self._in_flight)
@@ -85,8 +86,10 @@ class Requests:
         elif isinstance(request, Call):
             self._call(request)
         else:
-            work = Deferred.fromCoroutine(self._pubsub.handle(request))
-            self._follow(request_name(request), request.uuid, work)
+            turn = self._turns.take(request)
+            outcome = Deferred.fromCoroutine(self._pubsub.handle(request, turn))
+            self._follow(request_name(request), request.uuid, outcome)
+            outcome.addBoth(lambda _: turn.end())  # after its answer was sent
 
     def close(self) -> None:
         """The peer is gone: what is being worked on is cancelled, and nobody answered."""

@@ -116,7 +116,7 @@ class TokenSocketServer(Service):
         self._routes = [
             (
                 url_path("token_path", token_path),
-                TokenRoute(authentication, self._hub, self._origins, limits, jsonp, reactor),
+                TokenRoute(authentication, self._core, self._origins, jsonp),
             ),
             (url_path("socket_prefix", socket_prefix), Guarded(self._origins, self._sockjs_now)),
         ]

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -20,9 +19,8 @@ from twisted.web.server import NOT_DONE_YET
 from ..actions import run_action
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
+from .core import Core
 from .hooks import TookTooLong, within
-from .hub import Hub
-from .limits import Limits
 from .origins import Origins
 from .tokens import encode_identity, issue
 
@@ -46,32 +44,22 @@ class TokenRoute(Resource):
     ``200 {"token":T}``, ``403 {"error":"Forbidden"}``, ``500`` or ``503`` with an error.
 
     :param authenticate: see :data:`Authenticate`.
-    :param hub: whose link to the store is used.
+    :param core: what the server's peers share.
     :param origins: whose pages may have tokens.
-    :param limits: for ``token_lifetime`` and ``hook_timeout``.
     :param jsonp: whether ``?callback=f`` gives a script.
-    :param reactor: for the deadline.
     """
 
     isLeaf = True
     _log = Logger()
 
     def __init__(
-        self,
-        authenticate: Authenticate,
-        hub: Hub,
-        origins: Origins,
-        limits: Limits,
-        jsonp: bool,
-        reactor: IReactorTime,
+        self, authenticate: Authenticate, core: Core, origins: Origins, jsonp: bool
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._authenticate = authenticate
-        self._hub = hub
+        self._core = core
         self._origins = origins
-        self._limits = limits
         self._jsonp = jsonp
-        self._reactor = reactor
 
     def render(self, request: Any) -> int:
         """Answer ``GET``, and the ``OPTIONS`` of a page that asks whether it may."""
@@ -109,15 +97,16 @@ class TokenRoute(Resource):
 
     async def _token(self, request: Any) -> tuple[int, dict[str, Any]]:
         """:return: status and body."""
-        link = self._hub.link
-        if link is None or not link.available:
+        core = self._core
+        link = core.hub.link
+        if link is None or not link.available or not core.peers.open:
             # Before the credentials are looked at: they may be costly to look at.
             return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
         asked = run_action(self._authenticate, request)
-        identity = await within(self._limits.hook_timeout, self._reactor, asked)
+        identity = await within(core.limits.hook_timeout, core.reactor, asked)
         if identity is None or identity is False:
             return http.FORBIDDEN, {"error": "Forbidden"}
-        token = await issue(link, encode_identity(identity), self._limits.token_lifetime)
+        token = await issue(link, encode_identity(identity), core.limits.token_lifetime)
         return http.OK, {"token": token}
 
     def _decided(

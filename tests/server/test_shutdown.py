@@ -1,0 +1,209 @@
+"""
+The end: of one peer, and of the server.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from txtokensock.errors import ConnectionLost, InvalidOption
+from txtokensock.server import MemoryStore, demo
+
+from .support import ServerTestCase, TokenServer
+
+GOING = (4503, "Server shutting down")
+
+
+class PeerEndTests(ServerTestCase):
+    """One peer goes."""
+
+    def test_slow_actions_are_cancelled(self) -> None:
+        """Nobody waits for the answer: the action may stop."""
+        pending: Deferred[Any] = Deferred()
+        server = self.serve(actions={"slow": lambda data, peer: pending})
+        client = server.authenticated()
+        client.send({"rpc": "slow", "uuid": "u"})
+        client.drop()
+        self.assertTrue(pending.called)
+
+    def test_stubborn_actions(self) -> None:
+        """An action that will not be cancelled changes nothing when it finishes."""
+        stubborn: Deferred[Any] = Deferred()
+
+        async def slow(data: Any, peer: Any) -> None:
+            try:
+                await Deferred()
+            except CancelledError:
+                await stubborn
+                raise ValueError from None
+
+        server = self.serve(actions={"slow": slow})
+        client = server.authenticated()
+        client.send({"rpc": "slow", "uuid": "u"})
+        client.drop()
+        stubborn.callback(None)
+        server.turn()
+
+    def test_action_closes_its_peer(self) -> None:
+        """An action may close the peer that called it, before or after it waited."""
+        gate: Deferred[None] = Deferred()
+
+        async def later(data: Any, peer: Any) -> None:
+            await gate
+            peer.close(4000, "bye")
+
+        server = self.serve(
+            actions={"now": lambda data, peer: peer.close(4000, "bye"), "later": later}
+        )
+        for name in ("now", "later"):
+            client = server.authenticated()
+            client.send({"rpc": name, "uuid": "u"})
+            if name == "later":
+                gate.callback(None)
+            self.assertEqual((client.received(), client.closed), ([], (4000, "bye")))
+            client.drop()
+        self.assertEqual(server.service.peers(), [])
+
+    def test_what_was_sent_before_the_close_arrives(self) -> None:
+        """A close does not overtake messages."""
+        server = self.serve()
+        client = server.authenticated()
+        (peer,) = server.service.peers()
+        peer.rpc("a").addErrback(lambda failure: failure.trap(ConnectionLost))
+        peer.close()
+        self.assertEqual(client.received()[0]["command"], "rpc")
+        self.assertEqual(client.closed, (1000, "Normal closure"))
+
+    def test_bad_codes(self) -> None:
+        """Codes that no WebSocket can carry are refused."""
+        server = self.serve()
+        server.authenticated()
+        (peer,) = server.service.peers()
+        for code, reason in ((999, ""), (1001, ""), (5000, ""), (3000, "é" * 62)):
+            with self.assertRaises(InvalidOption):
+                peer.close(code, reason)
+
+    def test_repr(self) -> None:
+        """A peer's repr says how it is, and nothing that is secret."""
+        server = self.serve()
+        client = server.authenticated()
+        (peer,) = server.service.peers()
+        self.assertEqual(repr(peer), f"<Peer {peer.id} authenticated>")
+        self.assertEqual(peer.address.host, "10.0.0.1")
+        client.drop()
+        self.assertEqual(repr(peer), f"<Peer {peer.id} closed>")
+
+
+class StopTests(ServerTestCase):
+    """The server goes."""
+
+    def start(self, **options: Any) -> TokenServer:
+        self.pending: list[Deferred[Any]] = []
+
+        def slow(data: Any, peer: Any) -> Deferred[Any]:
+            self.pending.append(Deferred())
+            return self.pending[-1]
+
+        return self.serve(actions={**demo.ACTIONS, "slow": slow}, **options)
+
+    def test_idle_peers_are_closed_at_once(self) -> None:
+        """Authenticated or not, with code and reason."""
+        server = self.start()
+        clients = [server.client(), server.authenticated()]
+        stopped = server.service.stopService()
+        for client in clients:
+            self.assertEqual((client.texts(), client.closed), ([], GOING))
+            self.assertNoResult(stopped)
+            client.drop()
+        self.successResultOf(stopped)
+
+    def test_requests_in_flight_are_answered(self) -> None:
+        """What was asked before is answered, what is asked now is refused."""
+        server = self.start()
+        client = server.authenticated()
+        client.send({"rpc": "slow", "uuid": "1"})
+        stopped = server.service.stopService()
+        client.send({"rpc": "echo", "req": 1, "uuid": "2"})
+        self.assertEqual([m.get("error") for m in client.received()], ["Server shutting down"])
+        self.assertIsNone(client.closed)
+        self.pending[0].callback("done")
+        self.assertEqual([m.get("resp") for m in client.received()], ["done"])
+        self.assertEqual(client.closed, GOING)
+        client.drop()
+        self.successResultOf(stopped)
+
+    def test_deadline(self) -> None:
+        """What takes too long is cancelled."""
+        server = self.start(limits={"shutdown_timeout": 3})
+        client = server.authenticated()
+        client.send({"rpc": "slow", "uuid": "1"})
+        stopped = server.service.stopService()
+        server.turn(3)
+        self.assertEqual((client.received(), client.closed), ([], GOING))
+        self.assertTrue(self.pending[0].called)
+        server.turn(5)  # the client does not answer the close
+        server.turn()
+        self.successResultOf(stopped)
+
+    def test_nobody_new(self) -> None:
+        """While it stops, no token is given and no session accepted."""
+        server = self.start()
+        client = server.authenticated()
+        client.send({"rpc": "slow", "uuid": "1"})
+        server.service.stopService()
+        self.assertEqual(server.get("/socket/token").status, 503)
+        self.assertEqual(server.client().closed, GOING)
+
+    def test_again(self) -> None:
+        """Stopping twice is stopping once; a started server serves again."""
+        server = self.start()
+        client = server.authenticated()
+        first, second = server.service.stopService(), server.service.stopService()
+        client.drop()
+        self.successResultOf(first)
+        self.successResultOf(second)
+        self.successResultOf(server.service.stopService())
+        server.service.startService()
+        server.service.startService()
+        self.assertEqual(server.authenticated().rpc("echo", 1), {"resp": 1})
+
+    def test_start_while_it_stops(self) -> None:
+        """It starts when it has stopped."""
+        server = self.start()
+        client = server.authenticated()
+        stopped = server.service.stopService()
+        server.service.startService()
+        self.assertEqual(server.get("/socket/token").status, 503)
+        client.drop()
+        self.successResultOf(stopped)
+        self.assertEqual(server.authenticated().rpc("echo", 1), {"resp": 1})
+
+
+class ClusterTests(ServerTestCase):
+    """Servers that share a MemoryStore."""
+
+    def test_one_cluster(self) -> None:
+        """Tokens, messages, broadcasts and unsubscribe_all cross from one to the other."""
+        store = MemoryStore()
+        one = self.serve(store=store)
+        two = self.serve(store=store, clock=one.clock)
+        client = two.client()
+        client.ask({"rpc": "auth", "token": one.token(), "uuid": "u"})
+        client.subscribe("c")
+        publisher = one.authenticated()
+        publisher.send({"rpc": "_publish", "req": {"channel": "c", "data": 1}})
+        publisher.send({"rpc": "_broadcast", "req": {"data": 2}})
+        self.successResultOf(one.service.unsubscribe_all("c"))
+        self.assertEqual(
+            [m.get("message", m.get("command")) for m in client.received()], [1, 2, "unsubscribe"]
+        )
+
+    def test_stopped_servers_hear_nothing(self) -> None:
+        """A link that was closed is forgotten."""
+        store = MemoryStore()
+        server = self.serve(store=store)
+        self.assertEqual(repr(store), "<MemoryStore 0 tokens 1 servers>")
+        self.successResultOf(server.service.stopService())
+        self.assertEqual(repr(store), "<MemoryStore 0 tokens 0 servers>")

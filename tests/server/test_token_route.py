@@ -1,0 +1,386 @@
+"""
+The token route, and the origins that may use it and the SockJS server.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from tests.sockjs.server.support import Response
+from txtokensock.errors import ActionError, InvalidOption, StoreUnavailable
+from txtokensock.server import MemoryStore, TokenSocketServer, query
+
+from .support import ServerTestCase, TokenServer
+
+SECRET = "s3cret-password"
+
+
+class StatusTests(ServerTestCase):
+    """What ``authentication`` says, and what the client is told."""
+
+    def ask(self, outcome: Any, **options: Any) -> tuple[int, Any]:
+        """Status and body where ``authentication`` is a function of no argument."""
+        server = self.serve(authentication=lambda request: outcome(), **options)
+        response = server.get("/socket/token")
+        return response.status, json.loads(response.body)
+
+    def test_accepted(self) -> None:
+        """A mapping, an empty one, or True: now, as a Deferred, or from a coroutine."""
+
+        async def coroutine() -> Any:
+            return {"a": 1}
+
+        for outcome in (dict, lambda: True, lambda: succeed({"a": None}), coroutine):
+            status, body = self.ask(outcome)
+            self.assertEqual((status, list(body)), (200, ["token"]))
+
+    def test_refused(self) -> None:
+        """None and False are a 403."""
+        for value in (None, False):
+            self.assertEqual(self.ask(lambda value=value: value), (403, {"error": "Forbidden"}))
+
+    def test_failed(self) -> None:
+        """An exception is a 500 that tells strangers nothing, and is logged."""
+        answer = (500, {"error": "Internal server error"})
+        for outcome in (
+            lambda: fail(KeyError(SECRET)),
+            lambda: 1 / 0,
+            lambda: "ada",
+            list,
+            lambda: 0,
+            lambda: {"a": object()},
+        ):
+            self.assertEqual(self.ask(outcome), answer)
+            self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    def test_failed_on_purpose(self) -> None:
+        """An ActionError is meant for the client."""
+        outcome = lambda: fail(ActionError({"code": 7}))  # noqa: E731
+        self.assertEqual(self.ask(outcome), (500, {"error": {"code": 7}}))
+
+    def test_store_is_full(self) -> None:
+        """Unspent tokens cannot fill the memory; old ones make room."""
+        server = self.serve(store=MemoryStore(max_tokens=2))
+        server.token()
+        server.token()
+        response = server.get("/socket/token")
+        self.assertEqual(
+            (response.status, response.body), (503, b'{"error":"Service unavailable"}')
+        )
+        server.turn(30)
+        server.token()
+
+    def test_not_running(self) -> None:
+        """A server that does not run is unavailable, and nobody is asked for credentials."""
+        asked: list[Any] = []
+        server = self.serve(authentication=asked.append, start=False)
+        self.assertEqual(server.get("/socket/token").status, 503)
+        self.assertEqual(server.get("/sockets/info").status, 503)
+        self.assertEqual(asked, [])
+
+    def test_slow(self) -> None:
+        """``authentication`` has a deadline, and is cancelled by it."""
+        pending: Deferred[Any] = Deferred()
+        server = self.serve(authentication=lambda request: pending, limits={"hook_timeout": 4})
+        connection = server.connection()
+        self.assertEqual(connection.request("GET", "/socket/token").status, 0)
+        server.turn(4)
+        self.assertEqual(connection.response().status, 500)
+        self.assertTrue(pending.called)
+
+    def test_client_goes(self) -> None:
+        """When the client goes, ``authentication`` is cancelled and no token issued."""
+        pending: Deferred[Any] = Deferred()
+        server = self.serve(authentication=lambda request: pending)
+        connection = server.connection()
+        connection.request("GET", "/socket/token")
+        connection.drop()
+        self.assertTrue(pending.called)
+        self.assertEqual(repr(server.service._store), "<MemoryStore 0 tokens 1 servers>")
+
+    def test_headers(self) -> None:
+        """Nobody keeps a token, and no browser reads it as anything but JSON."""
+        headers = self.serve().get("/socket/token").headers
+        self.assertEqual(headers["cache-control"], "no-store")
+        self.assertEqual(headers["x-content-type-options"], "nosniff")
+        self.assertEqual(headers["content-type"], "application/json; charset=utf-8")
+
+    def test_methods(self) -> None:
+        """Only GET gives tokens: HEAD would spend one on nothing."""
+        server = self.serve()
+        for method in ("HEAD", "POST", "DELETE"):
+            response = server.connection().request(method, "/socket/token")
+            self.assertEqual((response.status, response.headers["allow"]), (405, "GET, OPTIONS"))
+        self.assertEqual(repr(server.service._store), "<MemoryStore 0 tokens 1 servers>")
+
+    def test_identity(self) -> None:
+        """The peer gets what came back from JSON, without the keys of Node's Express adapter."""
+        given = {"a": (1, None), "__ip": "::1", "__ips": [], "__host": "h"}
+        server = self.serve(authentication=lambda request: given)
+        server.authenticated()
+        self.assertEqual(server.service.peers()[0].auth, {"a": [1, None]})
+
+    def test_secrets_stay_out_of_logs(self) -> None:
+        """Neither credentials nor tokens are in any event that is logged."""
+        server = self.serve(authentication=query)
+        server.site.startFactory()  # the access log
+        client = server.authenticated(f"password={SECRET}")
+        token = server.token(f"password={SECRET}")
+        client.ask({"rpc": "auth", "token": token, "uuid": "u"})
+        client.ask({"rpc": "auth", "token": token, "uuid": "u"})
+        self.serve(authentication=lambda request: 1 / 0).get(f"/socket/token?password={SECRET}")
+        self.flushLoggedErrors()
+        server.site.stopFactory()
+        logged = repr(list(self.logged)) + repr(server.service.peers())
+        self.assertIn("/socket/token", logged)
+        self.assertNotIn(SECRET, logged)
+        self.assertNotIn(token, logged)
+
+
+class JSONPTests(ServerTestCase):
+    """``?callback=f``."""
+
+    def ask(self, path: str, **headers: str) -> Response:
+        return self.serve(jsonp=True).get(path, **headers)
+
+    def test_off_by_default(self) -> None:
+        """Without the option, the answer is JSON, which is no script."""
+        response = self.serve().get("/socket/token?callback=f", Sec_Fetch_Site="same-origin")
+        self.assertEqual(list(json.loads(response.body)), ["token"])
+        self.assertEqual(response.headers["content-type"], "application/json; charset=utf-8")
+
+    def test_script(self) -> None:
+        """The answer calls the function, as Express writes it."""
+        response = self.ask("/socket/token?callback=a.b%5B0%5D.$c", Sec_Fetch_Site="same-origin")
+        self.assertEqual(response.status, 200)
+        self.assertEqual(response.headers["content-type"], "text/javascript; charset=utf-8")
+        self.assertEqual(response.headers["x-content-type-options"], "nosniff")
+        head, tail = b"/**/ typeof a.b[0].$c === 'function' && a.b[0].$c(", b");"
+        self.assertTrue(response.body.startswith(head) and response.body.endswith(tail))
+        self.assertEqual(list(json.loads(response.body[len(head) : -len(tail)])), ["token"])
+
+    def test_names_that_are_no_function(self) -> None:
+        """A callback that could be anything but a name is refused."""
+        for name in ("alert(1)//", "a%3Bb", "1a", "a.", "a[b]", "%3Cscript%3E", "a%0A", "x" * 129):
+            response = self.ask(f"/socket/token?callback={name}", Sec_Fetch_Site="same-origin")
+            self.assertEqual(response.status, 400, name)
+            self.assertEqual(response.body, b'{"error":"Invalid callback"}')
+
+    def test_needs_proof_of_origin(self) -> None:
+        """A script is for any page that loads it: without proof of whose it is, no token."""
+        path = "/socket/token?callback=f"
+        self.assertEqual(self.ask(path).status, 403)
+        self.assertEqual(self.ask(path, Sec_Fetch_Site="cross-site").status, 403)
+        self.assertEqual(self.ask(path, Referer="http://evil.example/x").status, 403)
+        self.assertEqual(self.ask(path, Referer="http://example.com/page").status, 200)
+
+
+class OriginTests(ServerTestCase):
+    """Pages of other origins get neither tokens nor sessions."""
+
+    paths = ("/socket/token", "/sockets/info", "/sockets", "/sockets/iframe.html")
+
+    def statuses(self, server: TokenServer, **headers: str) -> set[int]:
+        return {server.get(path, **headers).status for path in self.paths}
+
+    def test_same_origin(self) -> None:
+        """Pages of the server's own host, and clients that are no browsers, may."""
+        server = self.serve()
+        for headers in (
+            {},
+            {"Origin": "http://example.com"},
+            {"Origin": "https://example.com"},  # a proxy ended TLS
+            {"Origin": "http://EXAMPLE.com:80"},
+            {"Sec_Fetch_Site": "same-origin"},
+            {"Sec_Fetch_Site": "none"},
+            {"Sec_Fetch_Site": "cross-site", "Referer": "http://example.com/page"},
+        ):
+            self.assertEqual(self.statuses(server, **headers), {200}, headers)
+
+    def test_foreign_origins(self) -> None:
+        """Others may not, whichever header gives them away."""
+        server = self.serve()
+        for headers in (
+            {"Origin": "http://evil.example"},
+            {"Origin": "http://example.com:8080"},
+            {"Origin": "http://example.com.evil.example"},
+            {"Origin": "null"},
+            {"Origin": ""},
+            {"Origin": "http://[bad"},
+            {"Origin": "http://example.com:99999"},
+            {"Sec_Fetch_Site": "cross-site"},
+            {"Sec_Fetch_Site": "same-site"},
+            {"Referer": "http://evil.example/"},
+        ):
+            self.assertEqual(self.statuses(server, **headers), {403}, headers)
+
+    def test_websocket(self) -> None:
+        """A page elsewhere opens no WebSocket."""
+        server = self.serve()
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
+        for path in ("/sockets/000/a/websocket", "/sockets/websocket"):
+            response = server.get(
+                path, Origin="http://evil.example", Sec_WebSocket_Key="A" * 22 + "==", **upgrade
+            )
+            self.assertEqual(response.status, 403)
+
+    def test_listed_origins(self) -> None:
+        """Listed origins may, with credentials, and read the answer; others still not."""
+        server = self.serve(allowed_origins=["https://App.example:443/", "null"])
+        for origin in ("https://app.example", "null", "http://example.com"):
+            self.assertEqual(self.statuses(server, Origin=origin), {200})
+            headers = server.get("/socket/token", Origin=origin).headers
+            self.assertEqual(headers["access-control-allow-origin"], origin)
+            self.assertEqual(headers["access-control-allow-credentials"], "true")
+            self.assertEqual(headers["vary"], "Origin")
+        refused = server.get("/socket/token", Origin="http://app.example")
+        self.assertEqual(refused.status, 403)
+        self.assertNotIn("access-control-allow-origin", refused.headers)
+
+    def test_everyone(self) -> None:
+        """A star is for all."""
+        server = self.serve(allowed_origins="*")
+        for headers in ({"Origin": "http://any.example"}, {"Sec_Fetch_Site": "cross-site"}, {}):
+            self.assertEqual(self.statuses(server, **headers), {200})
+
+    def test_preflight(self) -> None:
+        """A page that sends headers of its own asks first."""
+        server = self.serve(allowed_origins=["https://app.example"])
+        asked = {"Access-Control-Request-Headers": "x-session", "Origin": "https://app.example"}
+        response = server.connection().request("OPTIONS", "/socket/token", asked)
+        self.assertEqual(response.status, 204)
+        self.assertEqual(response.headers["access-control-allow-headers"], "x-session")
+        self.assertEqual(response.headers["access-control-allow-methods"], "GET")
+
+    def test_bad_option(self) -> None:
+        """What is no origin is said at once."""
+        for allowed in ("https://a.example", ["a.example"], ["https://a.example/path"], 5, [None]):
+            with self.assertRaises(InvalidOption):
+                self.serve(allowed_origins=allowed)
+
+
+class MountTests(ServerTestCase):
+    """Where the routes are."""
+
+    def test_paths(self) -> None:
+        """Paths of several segments, below any resource, beside what is there already."""
+        server = TokenSocketServer(
+            lambda request: True, token_path="api/v1/token/", socket_prefix="/api/sock"
+        )
+        own = Resource()
+        own.putChild(b"page", _Page(b"page"))
+        api = Resource()
+        own.putChild(b"api", api)
+        api.putChild(b"other", _Page(b"other"))
+        outer = Resource()
+        outer.putChild(b"rt", server.resource(own))
+        answers = TokenServer()
+        answers.site = Site(outer, reactor=answers.clock, timeout=None)
+        for path, status, body in (
+            ("/rt/api/v1/token", 503, b'{"error":"Service unavailable"}'),
+            ("/rt/api/sock/info", 503, b"The server is not running.\n"),
+            ("/rt/api/other", 200, b"other"),
+            ("/rt/page", 200, b"page"),
+            ("/rt/api/v1", 404, None),
+        ):
+            response = answers.get(path)
+            self.assertEqual(response.status, status, path)
+            if body is not None:
+                self.assertEqual(response.body, body)
+        self._servers.append(answers)
+
+    def test_nothing_else(self) -> None:
+        """Without anything else, all other paths are 404."""
+        server = self.serve()
+        for path in ("/", "/socket", "/x/sockets", "/socketsx"):
+            self.assertEqual(server.get(path).status, 404)
+
+    def test_leaf(self) -> None:
+        """What else is there may be a leaf, as Klein's resource is."""
+        server = self.serve()
+        server.site = Site(
+            server.service.resource(_Page(b"leaf")), reactor=server.clock, timeout=None
+        )
+        for path in ("/", "/a/b", "/socket"):
+            self.assertEqual(server.get(path).body, b"leaf " + path.encode())
+        self.assertEqual(server.get("/socket/token").status, 200)
+
+
+class _Page(Resource):
+    def __init__(self, text: bytes) -> None:
+        super().__init__()
+        self.text = text
+        self.isLeaf = text == b"leaf"
+
+    def render_GET(self, request: Any) -> bytes:
+        if self.isLeaf:
+            return self.text + b" /" + b"/".join(request.postpath)
+        return self.text
+
+
+class QueryTests(ServerTestCase):
+    """The credentials in a token request."""
+
+    def test_nesting(self) -> None:
+        """The form encoding of the JavaScript clients comes back as it was."""
+        seen: list[Any] = []
+        server = self.serve(authentication=lambda request: seen.append(query(request)))
+        for text, value in (
+            ("", {}),
+            ("a=1&b%5Bc%5D=2&b%5Bd%5D%5B0%5D=x", {"a": "1", "b": {"c": "2", "d": ["x"]}}),
+            ("a[]=1", {"a": ["1"]}),
+            ("a=1&a=2&e=", {"a": ["1", "2"], "e": ""}),
+            ("a=1&a[b]=2", {"a": "1"}),
+            ("u=%C3%A9%20%F0%9F%98%80", {"u": "é 😀"}),
+            ("a[b=1&[x]=2&callback=f", {}),
+            ("a[1]=x&a[0]=y", {"a": ["y", "x"]}),
+            ("a[1]=x", {"a": {"1": "x"}}),
+            ("a[b][c][d][e][f][g]=1", {}),
+        ):
+            server.get(f"/socket/token?{text}")
+            self.assertEqual(seen.pop(), value)
+
+    def test_bounds(self) -> None:
+        """A thousand values are enough."""
+        seen: list[Any] = []
+        server = self.serve(authentication=lambda request: seen.append(query(request)))
+        server.get("/socket/token?" + "&".join(f"a{n}=1" for n in range(1500)))
+        self.assertEqual(len(seen[0]), 1000)
+
+
+class OptionTests(ServerTestCase):
+    """Bad options are said at once."""
+
+    def test_bad_options(self) -> None:
+        """Each is an InvalidOption that names it."""
+        for options in (
+            {"authentication": None},
+            {"actions": {"a.b": len}},
+            {"actions": {"a": 5}},
+            {"store": object()},
+            {"token_path": "/a b"},
+            {"socket_prefix": 5},
+            {"filter": 5},
+            {"sockjs": {"heartbeat": -1}},
+            {"limits": {"calls": 0}},
+            {"limits": {"channels": 1.5}},
+            {"limits": {"hook_timeout": float("inf")}},
+            {"limits": {"calls": True}},
+        ):
+            with self.assertRaises(InvalidOption, msg=repr(options)):
+                self.serve(**options)
+
+    def test_not_running(self) -> None:
+        """Publishing through a server that does not run fails by name."""
+        service = self.serve(start=False).service
+        for deferred in (
+            service.publish("c", 1),
+            service.broadcast(1),
+            service.unsubscribe_all("c"),
+        ):
+            self.failureResultOf(deferred, StoreUnavailable)
