@@ -150,9 +150,7 @@ def encode_server_frame(messages: Sequence[bytes]) -> bytes:
 
 
 # U+200C to U+200F, U+2028 to U+202F, U+2060 to U+206F and U+FFF0 to U+FFFF in UTF-8.
-_MANGLED = re.compile(
-    rb"\xe2\x80[\x8c-\x8f\xa8-\xaf]|\xe2\x81[\xa0-\xaf]|\xef\xbf[\xb0-\xbf]"
-)
+_MANGLED = re.compile(rb"\xe2\x80[\x8c-\x8f\xa8-\xaf]|\xe2\x81[\xa0-\xaf]|\xef\xbf[\xb0-\xbf]")
 
 
 def escape_frame(frame: bytes) -> bytes:

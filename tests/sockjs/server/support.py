@@ -5,6 +5,7 @@ A SockJS server in memory: a real twisted.web site on a Clock, and clients of a 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,11 +94,25 @@ class TCP(StringTransport):
         if self.lost:
             return
         super().write(data)
+        self._fill(data)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
+
+    def _fill(self, data: bytes) -> None:
         if not self.reading:
             self.buffered += len(data)
             if self.buffered > TCP_BUFFER and self.producer and not self.producer_paused:
                 self.producer_paused = True
                 self.producer.pauseProducing()
+
+    def pauseProducing(self) -> None:
+        if not self.disconnecting:
+            super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        if not self.disconnecting:
+            super().resumeProducing()
 
     def stop_reading(self) -> None:
         """The peer reads no more."""
@@ -187,6 +202,12 @@ class Connection:
     def response(self) -> Response:
         """The response to the last request, as far as it came."""
         return parse_response(self.tcp.value())
+
+    def chunks(self) -> list[bytes]:
+        """The chunks of a streaming response; the last is empty if it has ended."""
+        data = self.tcp.value()
+        chunks, complete = split_chunks(data.partition(b"\r\n\r\n")[2])
+        return [*chunks, b""] if complete else chunks
 
 
 def parse_response(data: bytes) -> Response:
@@ -304,8 +325,28 @@ class Server:
         return Connection(self, peer)
 
     def request(self, method: str, path: str, *args: Any, **kwargs: Any) -> Response:
-        """A request of a new client, below ``/echo``."""
-        return self.connect().request(method, "/echo" + path, *args, **kwargs)
+        """A request of a new client, below ``/echo``; time passes for what is to follow."""
+        connection = self.open(method, path, *args, **kwargs)
+        return connection.response()
+
+    def open(self, method: str, path: str, *args: Any, **kwargs: Any) -> Connection:
+        """The same, with the connection, for responses that go on."""
+        connection = self.connect(kwargs.pop("peer", "10.0.0.1"))
+        connection.request(method, "/echo" + path, *args, **kwargs)
+        self.clock.advance(0)
+        return connection
+
+    def poll(self, session: str = "/000/abc") -> bytes:
+        """The body of an xhr poll, which is complete."""
+        response = self.request("POST", session + "/xhr")
+        assert response.status == 200, response
+        assert response.complete, response
+        return response.body
+
+    def send(self, body: str | bytes, session: str = "/000/abc") -> int:
+        """The status of an xhr_send; 0 if it waits."""
+        data = body.encode() if isinstance(body, str) else body
+        return self.request("POST", session + "/xhr_send", body=data).status
 
     def upgrade(
         self, path: str = "/000/abc/websocket", peer: str = "10.0.0.1", **headers: str

@@ -223,7 +223,8 @@ class PollingSession(ServerSession):
         super().abort()
         if not self._ended:
             self._close_frame = _INTERRUPTED
-            self._deadline.start(0)
+            self._drop_all()
+            self._deadline.start(0)  # the protocol hears of it in a later turn
 
     def _on_deadline(self) -> None:
         assert self._reason is not None
@@ -232,15 +233,20 @@ class PollingSession(ServerSession):
     def _end(self, reason: Failure) -> None:
         if self._ended:
             return
-        self._next_turn.stop()
-        self._waiting.clear()
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.abort()
+        self._drop_all()
         if self._close_frame is not None:
             self._absence.start(self._options.disconnect_delay)
         self._let_go(http.NOT_FOUND)
         super()._end(reason)
+
+    def _drop_all(self) -> None:
+        """Send nothing more, and break an open response off."""
+        self._next_turn.stop()
+        self._beat.stop()
+        self._waiting.clear()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.abort()
 
     # -- reading
 
