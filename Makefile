@@ -1,0 +1,37 @@
+# Each of these sets up what it needs, in .venv.
+
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: run test check docs clean
+
+run: .venv/installed
+	$(BIN)/twistd --pidfile= -n tokensock
+
+test: .venv/installed
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
+
+# A plain install hides changes to the sources, and the default editable one hides the
+# plugin from twistd: "compat" shows both.
+.venv/installed: setup.py pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--config-settings editable_mode=compat -e '.[test,dev]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' \
+		--config-settings editable_mode=compat
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info docs/_build tests/interop/node/node_modules

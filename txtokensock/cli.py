@@ -1,0 +1,277 @@
+"""
+``tokensock``: a token-sockjs client for the command line.
+
+JSON goes to stdout, one line each; what is for people goes to stderr.  The exit status
+is 0 for success, 1 for a failure, 2 for a mistake on the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import globalLogBeginner, textFileLogObserver
+
+from .client.socket import TokenSocket
+from .errors import InvalidChannel, InvalidData, InvalidOption, RemoteError, TokenSocketError
+from .jsontext import Malformed, dumps, loads
+
+__all__ = ["main"]
+
+DEFAULT_HOST = "127.0.0.1:8080"
+DEFAULT_TIMEOUT = 10.0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"tokensock: {message} (see {self.prog} --help)\n")
+
+
+def _json(text: str) -> Any:
+    try:
+        return loads(text.encode(errors="surrogateescape"))
+    except Malformed as problem:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no JSON: {problem}; quote it for the shell"
+        ) from None
+
+
+def _pair(text: str) -> tuple[list[str], str]:
+    key, equals, value = text.partition("=")
+    path = key.split(".")
+    if not equals or not all(path):
+        raise argparse.ArgumentTypeError(f"{key!r} is not of the form key=value")
+    return path, value
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
+    return seconds
+
+
+def _credentials(pairs: list[tuple[list[str], str]]) -> dict[str, Any]:
+    """``[(["a", "b"], "1")]`` as ``{"a": {"b": "1"}}``."""
+    credentials: dict[str, Any] = {}
+    for path, value in pairs:
+        inner: Any = credentials
+        for key in path[:-1]:
+            inner = inner.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise InvalidOption(f"--auth {'.'.join(path)}: {key!r} has a value already")
+        if path[-1] in inner:
+            raise InvalidOption(f"--auth {'.'.join(path)} is given twice")
+        inner[path[-1]] = value
+    return credentials
+
+
+def _common(auth: str, **defaults: Any) -> _Parser:
+    """
+    The options of every command, before its name or behind it.
+
+    :param auth: where its credentials go; they add up, the others replace.
+    :param defaults: of each option; behind the name there are none, or they would undo
+        what stands before it.
+    """
+    common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument(
+        "--host", help=f"the server: a URL or host[:port] (default: {DEFAULT_HOST})"
+    )
+    common.add_argument(
+        "--auth",
+        action="append",
+        dest=auth,
+        type=_pair,
+        metavar="KEY=VALUE",
+        help="a credential for the token request; may be repeated, and dots in KEY nest",
+    )
+    common.add_argument(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help=f"how long to wait for the server (default: {DEFAULT_TIMEOUT:g})",
+    )
+    common.add_argument("--verbose", action="store_true", help="log to stderr")
+    common.set_defaults(**defaults)
+    return common
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = {"auth_first": [], "auth_more": [], "verbose": False}
+    first = _common("auth_first", host=DEFAULT_HOST, timeout=DEFAULT_TIMEOUT, **defaults)
+    description = "Talk to a token-sockjs server."
+    parser = _Parser(prog="tokensock", parents=[first], description=description)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[..., Coroutine[Any, Any, None]], help: str) -> _Parser:
+        added = commands.add_parser(
+            name, parents=[_common("auth_more")], help=help, description=help
+        )
+        added.set_defaults(run=run)
+        return added
+
+    rpc = command("rpc", _rpc, "Call a function and print its answer.")
+    rpc.add_argument("name", metavar="NAME", help="the function; dots nest")
+    rpc.add_argument("data", metavar="JSON", type=_json, nargs="?", help="the argument")
+    listen = command("listen", _listen, "Print the messages of channels until stopped.")
+    listen.add_argument("channels", metavar="CHANNEL", nargs="+")
+    publish = command("publish", _publish, "Send a message to a channel.")
+    publish.add_argument("channel", metavar="CHANNEL")
+    publish.add_argument("data", metavar="JSON", type=_json)
+    broadcast = command("broadcast", _broadcast, "Send a message to everybody.")
+    broadcast.add_argument("data", metavar="JSON", type=_json)
+    return parser
+
+
+def _say(text: str) -> None:
+    print(f"tokensock: {text}", file=sys.stderr, flush=True)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(dumps(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+async def _rpc(socket: TokenSocket, arguments: argparse.Namespace) -> None:
+    await socket.when_ready()
+    _print_json(await socket.rpc(arguments.name, arguments.data))
+
+
+async def _publish(socket: TokenSocket, arguments: argparse.Namespace) -> None:
+    await _send(socket, lambda: socket.publish(arguments.channel, arguments.data))
+
+
+async def _broadcast(socket: TokenSocket, arguments: argparse.Namespace) -> None:
+    await _send(socket, lambda: socket.broadcast(arguments.data))
+
+
+async def _send(socket: TokenSocket, send: Callable[[], Deferred[None]]) -> None:
+    """
+    Send, and learn whether it was refused: a server that acknowledges nothing answers
+    only a refusal, and answers in order, so that its answer to a ping comes after.
+    """
+    refusals: list[Exception] = []
+    socket.on("error", refusals.append)
+    await socket.when_ready()
+    await send()
+    with suppress(RemoteError):  # "Function not found" will do
+        await socket.rpc("_ping", {})
+    if refusals:
+        raise refusals[0]
+
+
+async def _listen(socket: TokenSocket, arguments: argparse.Namespace) -> None:
+    failed: Deferred[None] = Deferred()
+
+    def fail(error: Exception) -> None:
+        if not failed.called:
+            failed.errback(error)
+
+    def came_back(error: Exception | None) -> None:
+        _say("connected" if error is None else f"{error}; trying again")
+
+    socket.on("ready", came_back)
+    socket.on("reconnect", came_back)
+    socket.on("disconnect", lambda error: _say(f"disconnected: {error}; connecting again"))
+    socket.on("error", fail)
+    await socket.when_ready()
+    for channel in dict.fromkeys(arguments.channels):
+
+        def print_message(message: Any, channel: str = channel) -> None:
+            try:
+                _print_json({"channel": channel, "message": message})
+            except BrokenPipeError as problem:
+                fail(problem)
+
+        await socket.subscribe(channel, print_message)
+        _say(f"listening to {channel}")
+    await failed
+
+
+async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
+    """One command, from the connection to the exit status."""
+    endless = arguments.run is _listen
+    try:
+        socket = TokenSocket(
+            arguments.host,
+            authentication=_credentials(arguments.auth_first + arguments.auth_more),
+            reconnect=endless,
+            call_timeout=arguments.timeout,
+            reactor=reactor,
+        )
+    except InvalidOption as problem:
+        _say(str(problem))
+        return 2
+    socket.startService()
+    try:
+        running = Deferred.fromCoroutine(arguments.run(socket, arguments))
+        if not endless:
+            running.addTimeout(arguments.timeout, reactor)
+        await running
+    except CancelledError:  # Ctrl-C, which is how listening ends
+        return 0 if endless else 1
+    except BrokenPipeError:
+        # Nobody reads any more; Python must not try once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except TimeoutError:
+        _say(f"no answer from {arguments.host} within {arguments.timeout:g} seconds")
+        return 1
+    except TokenSocketError as problem:
+        _say(str(problem))
+        return 2 if isinstance(problem, InvalidChannel | InvalidData) else 1
+    finally:
+        socket.remove_all_listeners()  # the end is no news
+        await socket.end()
+    return 0
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """The command ``tokensock``."""
+    arguments = _parser().parse_args(argv)
+    from twisted.internet import reactor as global_reactor
+
+    reactor: Any = global_reactor
+    status = 1
+    ended: Deferred[None] = Deferred()
+
+    def start() -> None:
+        talk = Deferred.fromCoroutine(_talk(arguments, reactor))
+        talk.addCallbacks(set_status, lambda failure: failure.printTraceback())
+        # Ctrl-C stops the reactor, which waits until the connection is closed.
+        reactor.addSystemEventTrigger("before", "shutdown", stop, talk)
+        talk.addBoth(finish)
+
+    def finish(_: object) -> None:
+        ended.callback(None)
+        if reactor.running:
+            reactor.stop()
+
+    def set_status(result: int) -> None:
+        nonlocal status
+        status = result
+
+    def stop(talk: Deferred[Any]) -> Deferred[None]:
+        talk.cancel()
+        return ended
+
+    if arguments.verbose:
+        observers = [textFileLogObserver(sys.stderr)]
+        globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
+    reactor.callWhenRunning(start)
+    reactor.run()
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
