@@ -1,0 +1,313 @@
+"""
+TCP in memory, on a Clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import (
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,
+)
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IProtocol,
+    IProtocolFactory,
+    IPushProducer,
+    IStreamClientEndpoint,
+    ITransport,
+)
+from twisted.internet.task import Clock
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.client import Agent
+from twisted.web.iweb import IAgent, IAgentEndpointFactory
+from zope.interface import implementer
+
+__all__ = ["Accept", "MemoryNetwork", "MemoryTransport"]
+
+_READ = 64 * 1024
+_BUFFER = 64 * 1024
+
+Accept = Callable[[], bool | None]
+"""Asked for each connection: True makes it, False refuses it, None never answers."""
+
+
+@implementer(ITransport, IConsumer, IPushProducer)
+class MemoryTransport:
+    """
+    One end of a connection, which behaves as a TCP transport of Twisted does: writes go
+    out in a later turn, what the other end does not read stays in the buffer and pauses
+    the producer, an orderly close waits for the buffer, a paused end does not notice
+    that the connection is gone.
+
+    :ivar other: the other end.
+    :ivar connected: whether this end has not lost the connection yet.
+    :ivar bytes_written: by the protocol at this end, so far.
+    """
+
+    _log = Logger()
+    disconnecting = False
+
+    def __init__(self, clock: Clock, host: IPv4Address, peer: IPv4Address) -> None:
+        self._clock = clock
+        self._host = host
+        self._peer = peer
+        self._protocol: IProtocol | None = None
+        self._buffer = bytearray()
+        self._turn_call: IDelayedCall | None = None
+        self._loss: Exception | None = None
+        self._reading = True
+        self._producer: Any = None
+        self._streaming = True
+        self._producer_paused = False
+        self.other: MemoryTransport = self
+        self.connected = True
+        self.bytes_written = 0
+
+    def __repr__(self) -> str:
+        state = "connected" if self.connected else "closed"
+        return f"<MemoryTransport {self._host.port}-{self._peer.port} {state}>"
+
+    def start(self, protocol: IProtocol) -> None:
+        """Put ``protocol`` on this end."""
+        self._protocol = protocol
+        protocol.makeConnection(self)
+
+    # -- ITransport
+
+    def write(self, data: bytes) -> None:
+        """Send, in a later turn."""
+        if not self.connected or self.disconnecting:
+            return
+        self._buffer += data
+        self.bytes_written += len(data)
+        if len(self._buffer) > _BUFFER and self._producer is not None and self._streaming:
+            self._pause_producer()
+        self._schedule()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Send, in a later turn."""
+        self.write(b"".join(data))
+
+    def loseConnection(self) -> None:
+        """Close, once the other end has read what was written."""
+        if self.connected:
+            self.disconnecting = True
+            self._schedule()
+
+    def abortConnection(self) -> None:
+        """Close in the next turn; what was not read yet is lost, in both directions."""
+        if self.connected:
+            self._end(ConnectionAborted(), ConnectionLost())
+
+    def getHost(self) -> IPv4Address:
+        """This end's address."""
+        return self._host
+
+    def getPeer(self) -> IPv4Address:
+        """The other end's address."""
+        return self._peer
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Nothing waits for more here."""
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Nothing is lost here."""
+
+    # -- IPushProducer
+
+    def pauseProducing(self) -> None:
+        """Read no more."""
+        self._reading = False
+
+    def resumeProducing(self) -> None:
+        """Read again."""
+        self._reading = True
+        self._schedule()
+        self.other._schedule()
+
+    def stopProducing(self) -> None:
+        """No more is wanted."""
+        self.loseConnection()
+
+    # -- IConsumer
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        :raises RuntimeError: if there is one.
+        """
+        if self._producer is not None:
+            raise RuntimeError(f"{producer!r} cannot be registered: {self._producer!r} is")
+        if not self.connected:
+            producer.stopProducing()
+            return
+        self._producer = producer
+        self._streaming = streaming
+        self._producer_paused = False
+        if not streaming:
+            producer.resumeProducing()
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer."""
+        self._producer = None
+
+    # -- turns of the reactor
+
+    def _schedule(self) -> None:
+        if self._turn_call is None:
+            self._turn_call = self._clock.callLater(0, self._turn)
+
+    def _turn(self) -> None:
+        self._turn_call = None
+        if not self.connected:
+            return
+        if self._loss is not None:
+            if self._reading or self.disconnecting:
+                self._lost(self._loss)
+            return
+        if self._buffer and self.other._reading:
+            data = bytes(self._buffer[:_READ])
+            del self._buffer[:_READ]
+            self.other._received(data)
+            self._schedule()
+        elif not self._buffer and self.connected:
+            self._drained()
+
+    def _drained(self) -> None:
+        if self._producer is not None and (not self._streaming or self._producer_paused):
+            self._producer_paused = False
+            self._producer.resumeProducing()
+        elif self.disconnecting:
+            self._end(ConnectionDone(), ConnectionDone())
+
+    def _received(self, data: bytes) -> None:
+        if not self.connected or self._loss is not None or self._protocol is None:
+            return
+        try:
+            self._protocol.dataReceived(data)
+        except Exception:
+            # As the reactor does; trial fails the test for it.
+            self._log.failure("the protocol raised from dataReceived")
+            self.abortConnection()
+
+    def _pause_producer(self) -> None:
+        if not self._producer_paused:
+            self._producer_paused = True
+            self._producer.pauseProducing()
+
+    def _end(self, own: Exception, others: Exception) -> None:
+        for end, reason in ((self, own), (self.other, others)):
+            if end.connected and end._loss is None:
+                end._loss = reason
+                end._buffer.clear()
+                end._schedule()
+        self.disconnecting = True  # its own end is no news, however little it reads
+
+    def _lost(self, reason: Exception) -> None:
+        self.connected = False
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.stopProducing()
+        if self._protocol is not None:
+            self._protocol.connectionLost(Failure(reason))
+
+
+class MemoryNetwork:
+    """
+    Connects clients to one server in memory.
+
+    :param clock: whose turns move the bytes.
+    :param factory: the server's.
+    :ivar connections: both ends, (client, server), of every connection ever made.
+    """
+
+    def __init__(self, clock: Clock, factory: IProtocolFactory) -> None:
+        self._clock = clock
+        self._factory = factory
+        self.connections: list[tuple[MemoryTransport, MemoryTransport]] = []
+
+    @property
+    def open(self) -> list[tuple[MemoryTransport, MemoryTransport]]:
+        """The connections that have not ended on both sides."""
+        return [pair for pair in self.connections if pair[0].connected or pair[1].connected]
+
+    def endpoint(self, accept: Accept = lambda: True, port: int = 80) -> IStreamClientEndpoint:
+        """
+        An endpoint that connects to the server, whatever its factory speaks.
+
+        :param accept: see :data:`Accept`.
+        :param port: the server's, for its address alone.
+        """
+        return _MemoryEndpoint(self, accept, port)
+
+    def agent(self, accept: Accept = lambda: True) -> IAgent:
+        """
+        Twisted's own ``Agent``, on connections to the server; it needs no TLS for
+        ``https``.
+        """
+        agent: IAgent = Agent.usingEndpointFactory(
+            self._clock, _AgentEndpoints(lambda port: self.endpoint(accept, port))
+        )
+        return agent
+
+    def connect(self, factory: IProtocolFactory, port: int) -> IProtocol | None:
+        """
+        :return: the protocol of ``factory``, connected; None if either factory built none.
+        """
+        client_address = IPv4Address("TCP", "10.0.0.1", 50_000 + len(self.connections))
+        server_address = IPv4Address("TCP", "10.0.0.2", port)
+        served = self._factory.buildProtocol(client_address)
+        protocol = factory.buildProtocol(server_address)
+        if protocol is None or served is None:
+            return None
+        client = MemoryTransport(self._clock, client_address, server_address)
+        server = MemoryTransport(self._clock, server_address, client_address)
+        client.other, server.other = server, client
+        self.connections.append((client, server))
+        server.start(served)
+        client.start(protocol)
+        return protocol
+
+
+@implementer(IStreamClientEndpoint)
+class _MemoryEndpoint:
+    def __init__(self, network: MemoryNetwork, accept: Accept, port: int) -> None:
+        self._network = network
+        self._accept = accept
+        self._port = port
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        connected: Deferred[IProtocol] = Deferred(lambda _: call.cancel() if call else None)
+        call: IDelayedCall | None = None
+        accepted = self._accept()
+        if accepted is not None:
+            call = self._network._clock.callLater(
+                0, self._connect, protocolFactory, accepted, connected
+            )
+        return connected
+
+    def _connect(
+        self, factory: IProtocolFactory, accepted: bool, connected: Deferred[IProtocol]
+    ) -> None:
+        protocol = self._network.connect(factory, self._port) if accepted else None
+        if protocol is None:
+            connected.errback(ConnectionRefusedError())
+        else:
+            connected.callback(protocol)
+
+
+@implementer(IAgentEndpointFactory)
+class _AgentEndpoints:
+    def __init__(self, endpoint: Callable[[int], IStreamClientEndpoint]) -> None:
+        self._endpoint = endpoint
+
+    def endpointForURI(self, uri: Any) -> IStreamClientEndpoint:
+        return self._endpoint(uri.port)
