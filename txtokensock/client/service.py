@@ -83,28 +83,33 @@ class ReconnectingClientService(Service):
         self._announcements: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._announcing: IDelayedCall | None = None
         self._waiting: list[tuple[Deferred[None], int | None]] = []
+        self._ended: ClientClosed | None = None
         self._reset()
 
     def _reset(self) -> None:
         self.connection: Connection | None = None
+        self._announced = False
         self._since = 0.0
         self._was_connected = False
         self._retries = 0
         self._failed = 0
-        self._ended: ClientClosed | None = None
 
     # -- IService
 
     def startService(self) -> None:
-        """Connect, and stay connected; nothing where it runs already."""
+        """
+        Connect, and stay connected; nothing where it runs already.  Where it is being
+        stopped, it first finishes that.
+        """
         if self.running:
             return
         super().startService()  # type: ignore[no-untyped-call]
-        self._reset()
         if self._stopping is None:
             self._start_client()
 
     def _start_client(self) -> None:
+        self._reset()
+        self._ended = None
         self._client = ClientService(
             _Attempts(self, self._endpoint, self._factory),
             Factory.forProtocol(TwistedProtocol),
@@ -126,6 +131,7 @@ class ReconnectingClientService(Service):
     def _stop(self, reason: ClientClosed) -> Deferred[None]:
         if self._ended is None:
             self._ended = reason
+        self.connection = None
         self._fail_waiting(self._ended)
         finished: Deferred[None] = Deferred()
         if self._stopping is None:
@@ -141,7 +147,7 @@ class ReconnectingClientService(Service):
     def _stopped(self, _: object) -> None:
         self._announce_now()
         stopping, self._stopping = self._stopping, None
-        if self.running and self._ended is None:  # started again meanwhile
+        if self.running:  # started again meanwhile
             self._start_client()
         assert stopping is not None
         stopping.callback(None)
@@ -150,7 +156,7 @@ class ReconnectingClientService(Service):
 
     def when_ready(self, fail_after: int | None) -> Deferred[None]:
         """See :meth:`TokenSocket.when_ready <txtokensock.TokenSocket.when_ready>`."""
-        if self._ended is not None:
+        if self._ended is not None and not self.running:
             return fail(self._ended)
         if self.connection is not None:
             return succeed(None)
@@ -183,7 +189,8 @@ class ReconnectingClientService(Service):
         else:
             self._failed += 1
         self._retries += 1
-        announced, self.connection = self.connection is not None, None
+        announced, self._announced = self._announced, False
+        self.connection = None
         self._announce(self._announce_loss if announced else self._announce_failure, reason.value)
 
     # -- announcements
@@ -222,6 +229,7 @@ class ReconnectingClientService(Service):
         if self._ended is not None or connection.lost:
             return
         self.connection = connection
+        self._announced = True
         first = not self._was_connected
         self._was_connected = True
         waiting, self._waiting = self._waiting, []

@@ -162,9 +162,12 @@ class TokenSocket(Service):
     # -- the service
 
     def startService(self) -> None:
-        """Connect, and stay connected.  A client that was stopped can be started again."""
-        if not self.running:
-            super().startService()  # type: ignore[no-untyped-call]
+        """
+        Connect, and stay connected.  A client that was stopped, or that gave up, can be
+        started again.
+        """
+        super().startService()  # type: ignore[no-untyped-call]
+        if not self._service.running:
             self._conversation.open()
             self._service.startService()
 

@@ -148,8 +148,14 @@ class ClientSession:
             self._log.warn("the SockJS server broke the protocol: {problem}", problem=problem)
             self._fail(f"the server broke the SockJS protocol: {problem}")
 
-    def wire_closing(self) -> None:
-        """The peer started an orderly close: it may not take for ever."""
+    def wire_closing(self, reason: SockJSClosed | None = None) -> None:
+        """
+        The peer started an orderly close: it may not take for ever.
+
+        :param reason: the peer's, where it is known.
+        """
+        if reason is not None and self._reason is None:
+            self._reason = Failure(reason)
         if self._deadline is None and not self._lost:
             self._deadline = self._reactor.callLater(self._close_timeout, self.abort)
 
@@ -168,8 +174,7 @@ class ClientSession:
         if isinstance(error, ConnectionAborted):  # cancelled
             error = CancelledError()
         elif not isinstance(error, ConnectionFailed):
-            refusal = HandshakeRefused if self._phase == "handshake" else SockJSRefused
-            error = refusal(f"the session was not opened: {error}", self._phase)
+            error = self._refusal(f"the session was not opened: {error}")
         waiting: Deferred[None] | Deferred[IProtocol]
         waiting = self.ready if self._phase == "handshake" else self.opened
         if not waiting.called:
@@ -195,7 +200,7 @@ class ClientSession:
         if self._phase is None:
             self._reason = Failure(closed)
         else:
-            self._reason = Failure(SockJSRefused(f"the server refused: {closed}", self._phase))
+            self._reason = Failure(self._refusal(f"the server refused: {closed}"))
         self.wire_closing()
         self._wire.close(1000, "")
 
@@ -203,8 +208,14 @@ class ClientSession:
         if self._phase is None:
             self._reason = Failure(ConnectionLost(problem))
         else:
-            self._reason = Failure(SockJSRefused(problem, self._phase))
+            self._reason = Failure(self._refusal(problem))
         self.abort()
+
+    def _refusal(self, problem: str) -> ConnectionFailed:
+        """The error of a session that is not open yet."""
+        assert self._phase is not None
+        refusal = HandshakeRefused if self._phase == "handshake" else SockJSRefused
+        return refusal(problem, self._phase)
 
     def _cancelled(self, _: object) -> None:
         self.abort()

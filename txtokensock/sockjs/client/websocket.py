@@ -53,12 +53,15 @@ class _WebSocketWire(WebSocketClientProtocol):
                 "the answer to the handshake is longer than 64 KiB"
             )
             return
+        in_handshake = self.state == self.STATE_CONNECTING
         try:
             self._dataReceived(data)
         except Exception:
-            # Autobahn parses defensively, but a peer's bytes must never reach the
-            # reactor as an exception.
-            self._log.failure("Autobahn could not read what the server sent")
+            # A peer's bytes must never reach the reactor as an exception.  Autobahn lets
+            # some of the handshake pass unchecked, such as bytes that are no UTF-8; what
+            # it raises later is a bug, of its or of ours.
+            if not in_handshake:
+                self._log.failure("Autobahn could not read what the server sent")
             self._session.violation("bytes that are no WebSocket")
 
     # -- from Autobahn
@@ -80,8 +83,13 @@ class _WebSocketWire(WebSocketClientProtocol):
         self._session.activity()
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> Any:
-        self._session.wire_closing()
-        return super().onCloseFrame(code, reasonRaw)
+        failed = super().onCloseFrame(code, reasonRaw)
+        if self.wasClean:
+            reason = SockJSClosed(self.remoteCloseCode or 1005, self.remoteCloseReason or "")
+            self._session.wire_closing(reason)
+        else:
+            self._session.wire_closing()
+        return failed
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         why: Exception

@@ -1,0 +1,88 @@
+"""
+What the tests in memory share.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from txtokensock import Backoff, TokenSocket
+from txtokensock.testing import ScriptedServer, ScriptedSession
+
+BACKOFF = Backoff(jitter=lambda: 1.0)
+"""Without chance: the first retry comes after 0.1 seconds, the next after 0.2."""
+
+
+class ServerTestCase(SynchronousTestCase):
+    """
+    With a scripted server.  After each test, every client is ended, and then neither a
+    timer nor a connection may be left.
+    """
+
+    def setUp(self) -> None:
+        self.server = ScriptedServer()
+        self._clients: list[TokenSocket] = []
+        self.addCleanup(self._end)
+
+    def _end(self) -> None:
+        ends = [client.end() for client in self._clients]
+        self.server.script()
+        self.server.advance(5)
+        for end in ends:
+            self.successResultOf(end)
+        self.assertEqual(self.server.open_connections, 0)
+        self.assertEqual(list(self.server.clock.getDelayedCalls()), [])
+        gc.collect(1)  # what failed and was not looked at is logged now
+
+    def client(self, **options: Any) -> TokenSocket:
+        """A client that is not started yet."""
+        options.setdefault("backoff", BACKOFF)
+        options.setdefault("silence_timeout", None)
+        client = self.server.client(**options)
+        self._clients.append(client)
+        return client
+
+    def started(self, **options: Any) -> TokenSocket:
+        """A client that did all that it can without time passing."""
+        client = self.client(**options)
+        client.startService()
+        self.server.settle()
+        return client
+
+    def ready(self, **options: Any) -> TokenSocket:
+        """A client with an authenticated connection."""
+        client = self.started(**options)
+        self.assertTrue(client.connected)
+        return client
+
+    @property
+    def session(self) -> ScriptedSession:
+        """The newest session."""
+        return self.server.session
+
+    def settle(self) -> None:
+        """Let everything happen that can happen without time passing."""
+        self.server.settle()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.server.advance(seconds)
+
+    def failure(self, deferred: Deferred[Any], *kinds: type[BaseException]) -> Any:
+        """The exception that it failed with, which must be of one of these types."""
+        return self.failureResultOf(deferred, *kinds).value
+
+    def pending(self, deferred: Deferred[Any]) -> None:
+        """It must not have fired."""
+        self.assertNoResult(deferred)
+
+
+class Calls(list[Any]):
+    """A listener that notes what it is called with: its argument, or all of several."""
+
+    def __call__(self, *arguments: Any) -> None:
+        self.append(arguments[0] if len(arguments) == 1 else arguments)
