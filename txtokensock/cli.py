@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from .client.socket import TokenSocket
@@ -254,7 +255,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
 
     def finish(_: object) -> None:
         ended.callback(None)
-        if reactor.running:
+        with suppress(ReactorNotRunning):  # it is stopping already
             reactor.stop()
 
     def set_status(result: int) -> None:
