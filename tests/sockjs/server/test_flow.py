@@ -10,7 +10,8 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from .support import PING, PONG, TEXT, Recorder, Server, close_frame
+from .support import Recorder, Server
+from .websocket import PING, TEXT
 
 
 @implementer(IPushProducer)
@@ -217,58 +218,6 @@ class WebSocketInTests(SynchronousTestCase):
         server.clock.pump([25, 10])
         self.assertFalse(client.tcp.disconnecting)
         self.assertEqual(client.frames(), [(TEXT, b"o"), (TEXT, b"h"), (PING, b"")])
-
-
-class SlowReaderTests(SynchronousTestCase):
-    """The heartbeat's ten seconds start when the ping has left the buffer."""
-
-    def test_counted_from_the_drain(self) -> None:
-        """A reader that takes long for a large message is not dead."""
-        server = Server(Recorder)
-        client = server.websocket()
-        server.clock.advance(25)
-        client.tcp.stop_reading()
-        server.protocols[0].transport.write(b"x" * 100_000)
-        server.clock.advance(15)
-        client.tcp.read_again()
-        client.frames()
-        server.clock.advance(9)
-        client.send(b"", PONG)
-        server.clock.advance(0.9)
-        self.assertEqual(client.frames(), [])
-        self.assertFalse(client.tcp.disconnecting)
-
-    def test_dead_after_the_drain(self) -> None:
-        """Silence after it is silence."""
-        server = Server(Recorder)
-        client = server.websocket()
-        server.clock.advance(24)
-        client.tcp.stop_reading()
-        server.clock.advance(1)
-        server.protocols[0].transport.write(b"x" * 100_000)
-        client.tcp.read_again()
-        client.frames()
-        server.clock.advance(10)
-        self.assertEqual(
-            client.frames(),
-            [
-                (TEXT, b'c[3000,"No response from heartbeat"]'),
-                close_frame(1000, "Normal closure"),
-            ],
-        )
-
-    def test_never_drained(self) -> None:
-        """A buffer that does not drain for twelve heartbeats has no reader."""
-        server = Server(Recorder)
-        client = server.websocket()
-        client.tcp.stop_reading()
-        server.protocols[0].transport.write(b"x" * 100_000)
-        server.clock.pump([25] * 11)
-        self.assertEqual(server.clock.getDelayedCalls()[0].getTime(), 25 * 12)
-        server.clock.pump([25, 5, 0])
-        self.assertTrue(client.tcp.aborting)
-        self.assertEqual(server.protocols[0].lost[0].value.code, 3000)
-        self.assertEqual(server.clock.getDelayedCalls(), [])
 
 
 class PollingInTests(SynchronousTestCase):

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from .support import Closer, Recorder, Response, Server
+from .http import Response
+from .support import Closer, Recorder, Server
 from .test_pages import NOT_CACHED
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

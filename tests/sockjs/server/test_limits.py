@@ -8,7 +8,9 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from .support import TCP_BUFFER, TEXT, Recorder, Server, close_frame
+from .http import TCP_BUFFER
+from .support import Recorder, Server
+from .websocket import TEXT, close_frame
 
 TOO_LONG = 'c[4002,"Too many messages in one frame"]'
 TOO_SLOW = 'c[4001,"Too much waits to be read"]'
@@ -30,6 +32,18 @@ class MessageSizeTests(SynchronousTestCase):
             server.clock.pump([5, 0])
             self.assertEqual(len(server.protocols[0].lost), 1)
             self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_empty_fragments(self) -> None:
+        """Fragments without content cost memory too: a thousand are enough."""
+        server = Server()
+        client = server.websocket()
+        client.frames()
+        client.send("", TEXT, final=False)
+        for _ in range(999):
+            client.send("", 0, final=False)
+        self.assertEqual(client.frames(), [])
+        client.send("", 0, final=False)
+        self.assertEqual(client.frames(), [close_frame(1009, "too many fragments")])
 
     def test_send(self) -> None:
         """A larger body is 413, and the session goes on."""

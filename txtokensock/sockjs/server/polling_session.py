@@ -90,7 +90,7 @@ class PollingSession(ServerSession):
         self._absence.stop()
         self._stream = stream
         self._quiet_beats = 0
-        stream.follow(self._stream_lost, self._flush)
+        stream.follow(self._interrupted, self._flush)
         self._beat.start(self._options.heartbeat)
         if not self._opened:
             self._opened = True
@@ -133,9 +133,8 @@ class PollingSession(ServerSession):
         self._absence.start(self._options.disconnect_delay)
         stream.finish()
 
-    def _stream_lost(self, stream: FrameStream) -> None:
-        """The client dropped the connection of a response, or did not read it."""
-        self._stream = None
+    def _interrupted(self) -> None:
+        """The client dropped the connection of a response, or does not read it."""
         self._close_frame = self._close_frame or _INTERRUPTED
         self._end(Failure(ConnectionLost("the client broke a response off")))
 
@@ -195,16 +194,13 @@ class PollingSession(ServerSession):
             self._detach()
 
     def _on_beat(self) -> None:
-        if self._stream is None:
-            return
         self._quiet_beats += 1
-        if self._stream.writable:
+        if self._can_write():
             self._write(HEARTBEAT_FRAME)
             if self._stream is not None and self._quiet_beats >= _IDLE_BEATS:
                 self._detach()
         elif self._quiet_beats >= _STALLED_BEATS:
-            self._stream.abort()
-            self._stream_lost(self._stream)
+            self._interrupted()
         if self._stream is not None:
             self._beat.start(self._options.heartbeat)
 

@@ -45,7 +45,14 @@ class SockJSResource:
 
     The protocol's transport is an
     :class:`~txtokensock.sockjs.interfaces.ISockJSTransport`, with the request that opened
-    the session as ``request_info``.
+    the session as ``request_info``, a :class:`~.request.RequestInfo`.
+
+    A frame from a client is an array of texts, or a bare text.  Anything else, an array
+    that holds no text included, is broken framing: it closes a WebSocket with 3000, and
+    an xhr_send is answered with 500.  (sockjs-node hands such values to the application.)
+
+    Clients name their polling sessions themselves, and whoever knows the name can read
+    and send as its client: it is no more secret than the URLs of its requests.
 
     :param factory: its ``buildProtocol`` gets the client's address; None refuses the
         client with 403.
@@ -62,7 +69,9 @@ class SockJSResource:
     :param response_limit: bytes after which a streaming response is ended, and the
         client asks anew: browsers keep all of a response in memory.
     :param max_message_size: bytes of one WebSocket message, which is closed with 1009
-        for more, and of one xhr_send body, which is answered 413.
+        for more, and of one xhr_send body, which is answered with 413.  By then
+        twisted.web has read that body, into a temporary file if it is large; only the
+        site, or a proxy, can refuse it earlier.
     :param max_array_length: messages in one frame from a client; more close the session
         with 4002.  None for no limit.
     :param max_buffered: bytes that may wait for a client that does not read; more close

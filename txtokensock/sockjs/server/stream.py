@@ -38,7 +38,7 @@ class FrameStream:
         self._lost = False
         self.writable = True
         self.full = False
-        self._on_lost: Callable[[FrameStream], object] | None = None
+        self._on_lost: Callable[[], object] | None = None
         self._on_writable: Callable[[], object] | None = None
         request.notifyFinish().addErrback(self._connection_lost)
         request.setHeader(b"content-type", form.content_type.encode())
@@ -46,19 +46,15 @@ class FrameStream:
             request.registerProducer(self, True)
             request.write(form.prelude)
 
-    def follow(
-        self, lost: Callable[[FrameStream], object], writable: Callable[[], object]
-    ) -> None:
+    def follow(self, lost: Callable[[], object], writable: Callable[[], object]) -> None:
         """
-        :param lost: called with this if the client drops the connection.
+        :param lost: called if the client drops the connection.
         :param writable: called when there is room again.
         """
         self._on_lost, self._on_writable = lost, writable
 
     def write(self, frame: bytes) -> None:
-        """Write one frame."""
-        if self._lost:
-            return
+        """Write one frame, unless the client is gone."""
         data = self._form.wrap(frame)
         if self._form.single:
             self._request.setHeader(b"content-length", b"%d" % len(data))
@@ -85,7 +81,7 @@ class FrameStream:
     def _connection_lost(self, _: object) -> None:
         self._lost = True
         if self._on_lost is not None:
-            self._on_lost(self)
+            self._on_lost()
 
     # -- IPushProducer: the TCP buffer
 

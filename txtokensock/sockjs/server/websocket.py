@@ -24,6 +24,9 @@ __all__ = ["WebSocketFactory"]
 
 _TEXT = 1  # the opcode of a text frame, RFC 6455 section 5.2
 
+_MOST_FRAGMENTS = 1000
+"""Frames of one message.  Empty ones cost memory too, and count for no size limit."""
+
 
 @implementer(IPushProducer)
 class _ServerWebSocket(WebSocketServerProtocol):
@@ -73,8 +76,21 @@ class _ServerWebSocket(WebSocketServerProtocol):
         self._producing = True
         self._session.wire_open(self)
 
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        self._session.message_received(payload, isBinary)
+    def onMessageBegin(self, isBinary: bool) -> None:
+        super().onMessageBegin(isBinary)
+        self._fragments = 0
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        super().onMessageFrameBegin(length)
+        self._fragments += 1
+        if self._fragments > _MOST_FRAGMENTS and not self.failedByMe:
+            self._fail_connection(self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG, "too many fragments")
+
+    def onMessageEnd(self) -> None:
+        # Autobahn's own would also make a Deferred for listeners that we do not have.
+        data, self.message_data = self.message_data, []
+        if not self.failedByMe:
+            self._session.message_received(b"".join(data), self.message_is_binary)
 
     def onPing(self, payload: bytes) -> None:
         super().onPing(payload)
@@ -94,6 +110,10 @@ class _ServerWebSocket(WebSocketServerProtocol):
         else:
             why = ConnectionLost(shorten(self.wasNotCleanReason or "the connection was lost"))
         self._session.wire_lost(Failure(why))
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        # Autobahn's own can also trickle, and logs: a quarter of what a message costs.
+        self.transport.write(data)
 
     def dropConnection(self, abort: bool = False) -> None:
         # Autobahn resets the connection after a clean close; the peer may not have read

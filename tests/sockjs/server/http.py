@@ -1,0 +1,183 @@
+"""
+The client's end of an HTTP connection, over a TCP connection in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.web.server import Site
+
+TCP_BUFFER = 64 * 1024
+
+
+class TCP(StringTransport):
+    """
+    A TCP connection whose peer may stop reading: then what is written stays in the
+    buffer, which tells its producer when it is full, and when it has drained.
+    """
+
+    def __init__(self, clock: Clock, peer: str) -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", peer, 54321))
+        self.clock = clock
+        self.protocol: Any = None
+        self.reading = True
+        self.buffered = 0
+        self.producer_paused = False
+        self.lost = False
+
+    def write(self, data: bytes) -> None:
+        if self.lost:
+            return
+        super().write(data)
+        self._fill(data)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
+
+    def _fill(self, data: bytes) -> None:
+        if not self.reading:
+            self.buffered += len(data)
+            if self.buffered > TCP_BUFFER and self.producer and not self.producer_paused:
+                self.producer_paused = True
+                self.producer.pauseProducing()
+
+    def pauseProducing(self) -> None:
+        if not self.disconnecting:
+            super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        if not self.disconnecting:
+            super().resumeProducing()
+
+    def stop_reading(self) -> None:
+        """The peer reads no more."""
+        self.reading = False
+
+    def read_again(self) -> None:
+        """The peer reads all there is."""
+        self.reading = True
+        self.buffered = 0
+        if self.producer_paused:
+            self.producer_paused = False
+            self.producer.resumeProducing()
+        if self.disconnecting:
+            self.lose(ConnectionDone())
+
+    def unregisterProducer(self) -> None:
+        super().unregisterProducer()
+        self.producer_paused = False
+
+    def loseConnection(self) -> None:
+        self.disconnecting = True
+        if self.reading:
+            self.clock.callLater(0, self.lose, ConnectionDone())
+
+    def abortConnection(self) -> None:
+        self.disconnected = self.aborting = True
+        self.clock.callLater(0, self.lose, ConnectionAborted())
+
+    def lose(self, reason: Exception) -> None:
+        if not self.lost:
+            self.lost = True
+            self.protocol.connectionLost(Failure(reason))
+
+    aborting = False
+
+
+@dataclass
+class Response:
+    """One HTTP response, as far as it came."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    complete: bool
+
+
+class Connection:
+    """One client's TCP connection to the site."""
+
+    def __init__(self, site: Site, clock: Clock, peer: str) -> None:
+        self.tcp = TCP(clock, peer)
+        self.channel = site.buildProtocol(self.tcp.getPeer())
+        self.tcp.protocol = self.channel
+        self.channel.makeConnection(self.tcp)
+
+    def send(self, data: bytes) -> None:
+        """Bytes reach the server."""
+        self.channel.dataReceived(data)
+
+    def take(self) -> bytes:
+        """What the server sent since this was last asked."""
+        data: bytes = self.tcp.value()
+        self.tcp.clear()
+        return data
+
+    def drop(self) -> None:
+        """The client goes without a word."""
+        self.tcp.lose(ConnectionLost())
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+        version: str = "1.1",
+    ) -> Response:
+        """Send a request; the response may be incomplete, as a poll's is."""
+        lines = [f"{method} {path} HTTP/{version}", "Host: example.com"]
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        if body or method == "POST":
+            lines.append(f"Content-Length: {len(body)}")
+        self.send("\r\n".join([*lines, "", ""]).encode() + body)
+        return self.response()
+
+    def response(self) -> Response:
+        """The response to the last request, as far as it came."""
+        return parse_response(self.tcp.value())
+
+    def chunks(self) -> list[bytes]:
+        """The chunks of a streaming response; the last is empty if it has ended."""
+        data = self.tcp.value()
+        chunks, complete = split_chunks(data.partition(b"\r\n\r\n")[2])
+        return [*chunks, b""] if complete else chunks
+
+
+def parse_response(data: bytes) -> Response:
+    """One HTTP response."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    complete = True
+    if headers.get("transfer-encoding") == "chunked":
+        chunks, complete = split_chunks(body)
+        body = b"".join(chunks)
+    elif "content-length" in headers:
+        complete = len(body) == int(headers["content-length"])
+    code = int(status.split()[1]) if data else 0
+    return Response(code, headers, body, complete and bool(data))
+
+
+def split_chunks(body: bytes) -> tuple[list[bytes], bool]:
+    """The chunks of a chunked body, and whether the last one has come."""
+    chunks = []
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        length = int(size, 16)
+        if not length:
+            return chunks, True
+        chunks.append(body[:length])
+        body = body[length + 2 :]
+    return chunks, False

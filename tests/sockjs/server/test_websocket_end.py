@@ -1,0 +1,246 @@
+"""
+How a session over a WebSocket ends, and how a dead peer is found out.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.error import ConnectionLost
+from twisted.trial.unittest import SynchronousTestCase
+
+from txtokensock.errors import SockJSClosed
+
+from .support import Closer, Recorder, Server
+from .websocket import PING, PONG, TEXT, close_frame
+
+
+class EndTests(SynchronousTestCase):
+    """How a session over a WebSocket ends."""
+
+    def test_closed_by_the_protocol(self) -> None:
+        """``c`` with code and reason, then the WebSocket's close with 1000."""
+        server = Server(Closer)
+        client = server.websocket()
+        self.assertEqual(
+            client.frames(),
+            [(TEXT, b"o"), (TEXT, b'c[3000,"Go away!"]'), close_frame(1000, "Normal closure")],
+        )
+        protocol = server.protocols[0]
+        self.assertEqual(protocol.lost, [])
+        client.close()
+        self.assertTrue(client.tcp.disconnecting)
+        self.assertFalse(client.tcp.aborting)
+        server.clock.advance(0)
+        (reason,) = protocol.lost
+        self.assertEqual((reason.value.code, reason.value.reason), (3000, "Go away!"))
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_close_unanswered(self) -> None:
+        """A peer that does not answer the close is dropped when ``close_timeout`` is over."""
+        server = Server(Closer, close_timeout=5)
+        client = server.websocket()
+        server.clock.advance(4.9)
+        self.assertFalse(client.tcp.lost)
+        server.clock.pump([0.2, 0])
+        self.assertTrue(client.tcp.lost)
+        self.assertEqual(server.protocols[0].lost[0].value.code, 3000)
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_closed_by_the_client(self) -> None:
+        """The close is answered, and the protocol hears the code."""
+        server = Server()
+        client = server.websocket()
+        client.frames()
+        client.close(3001)
+        self.assertEqual(client.frames(), [close_frame(1000)])
+        server.clock.advance(0)
+        (reason,) = server.protocols[0].lost
+        reason.trap(SockJSClosed)
+        self.assertEqual(reason.value.code, 3001)
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_connection_lost(self) -> None:
+        """A connection that breaks is lost, not closed."""
+        server = Server()
+        server.websocket().connection.drop()
+        (reason,) = server.protocols[0].lost
+        reason.trap(ConnectionLost)
+        self.assertEqual(server.resource.session_count, 0)
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_http_hears_of_the_end(self) -> None:
+        """The HTTP request that was upgraded learns that its connection went."""
+        server = Server()
+        heard = []
+        render = server.resource.render
+        server.resource.render = lambda request: (
+            request.notifyFinish().addErrback(heard.append),
+            render(request),
+        )[1]
+        server.websocket().connection.drop()
+        self.assertEqual(len(heard), 1)
+
+    def test_no_websocket(self) -> None:
+        """Bytes that are no WebSocket frames get a close frame that says why."""
+        server = Server()
+        client = server.websocket()
+        client.frames()
+        client.connection.send(b"\x81\x01a")  # not masked
+        (closed,) = client.frames()
+        self.assertEqual(closed, close_frame(1002, "unmasked client-to-server frame"))
+        client.connection.send(b"\xff" * 100)
+        server.clock.pump([5, 0])
+        self.assertTrue(client.tcp.lost)
+        server.protocols[0].lost[0].trap(ConnectionLost)
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_autobahn_raises(self) -> None:
+        """Should Autobahn ever raise, the session is dropped and the reactor hears nothing."""
+        server = Server()
+        client = server.websocket()
+        client.tcp.protocol._channel.dataReceived.__self__.processData = lambda: 1 / 0
+        client.send('["a"]')
+        server.clock.advance(0)
+        self.assertTrue(client.tcp.aborting)
+        self.assertEqual(len(server.protocols[0].lost), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_write_after_the_end(self) -> None:
+        """Writes after the end are ignored, as with TCP."""
+        server = Server()
+        client = server.websocket()
+        client.connection.drop()
+        transport = server.protocols[0].transport
+        transport.write(b"a")
+        transport.loseConnection()
+        transport.abortConnection()
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+
+class CloseSessionsTests(SynchronousTestCase):
+    """A server that goes down in order."""
+
+    def test_all_close(self) -> None:
+        """Every session gets the code, and the Deferred fires when the last has ended."""
+        server = Server()
+        clients = [server.websocket() for _ in range(3)]
+        for client in clients:
+            client.frames()
+        done = server.resource.close_sessions(3001, "Bye")
+        for client in clients:
+            self.assertIn((TEXT, b'c[3001,"Bye"]'), client.frames())
+        self.assertNoResult(done)
+        clients[0].close()
+        clients[1].connection.drop()
+        server.clock.advance(0)
+        self.assertNoResult(done)
+        self.assertEqual(server.upgrade().response().status, 503)
+        server.clock.pump([5, 0])
+        self.assertIsNone(self.successResultOf(done))
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_none(self) -> None:
+        """Without sessions it is done at once, as often as one asks."""
+        server = Server()
+        self.assertIsNone(self.successResultOf(server.resource.close_sessions()))
+        self.assertIsNone(self.successResultOf(server.resource.close_sessions()))
+
+
+class HeartbeatTests(SynchronousTestCase):
+    """``h`` frames and pings; who answers neither is dead."""
+
+    def test_alive(self) -> None:
+        """Every 25 seconds an ``h`` and a ping; a pong is enough."""
+        server = Server()
+        client = server.websocket()
+        client.frames()
+        for _ in range(3):
+            server.clock.advance(25)
+            self.assertEqual(client.frames(), [(TEXT, b"h"), (PING, b"")])
+            client.send(b"", PONG)
+        server.clock.advance(10)
+        self.assertEqual(client.frames(), [])
+        self.assertGreater(server.protocols[0].transport.heard, 2)
+
+    def test_dead(self) -> None:
+        """Without any answer in 10 seconds the session is closed, and then dropped."""
+        server = Server()
+        client = server.websocket()
+        client.frames()
+        server.clock.advance(25)
+        client.frames()
+        server.clock.advance(10)
+        self.assertEqual(client.frames()[0], (TEXT, b'c[3000,"No response from heartbeat"]'))
+        server.clock.pump([5, 0])
+        self.assertEqual(server.protocols[0].lost[0].value.code, 3000)
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_any_byte_counts(self) -> None:
+        """Half a frame shows life: a slow upload is not silence."""
+        server = Server()
+        client = server.websocket()
+        server.clock.advance(25)
+        client.connection.send(b"\x81")
+        server.clock.advance(10)
+        self.assertFalse(client.tcp.disconnecting)
+        self.assertNotIn((TEXT, b'c[3000,"No response from heartbeat"]'), client.frames())
+
+    def test_raw(self) -> None:
+        """A raw WebSocket has no ``h``, only the ping."""
+        server = Server()
+        client = server.websocket("/websocket")
+        server.clock.advance(25)
+        self.assertEqual(client.frames(), [(PING, b"")])
+        server.clock.advance(10)
+        self.assertEqual(client.frames(), [close_frame(3000, "No response from heartbeat")])
+
+
+class SlowReaderTests(SynchronousTestCase):
+    """The heartbeat's ten seconds start when the ping has left the buffer."""
+
+    def test_counted_from_the_drain(self) -> None:
+        """A reader that takes long for a large message is not dead."""
+        server = Server(Recorder)
+        client = server.websocket()
+        server.clock.advance(25)
+        client.tcp.stop_reading()
+        server.protocols[0].transport.write(b"x" * 100_000)
+        server.clock.advance(15)
+        client.tcp.read_again()
+        client.frames()
+        server.clock.advance(9)
+        client.send(b"", PONG)
+        server.clock.advance(0.9)
+        self.assertEqual(client.frames(), [])
+        self.assertFalse(client.tcp.disconnecting)
+
+    def test_dead_after_the_drain(self) -> None:
+        """Silence after it is silence."""
+        server = Server(Recorder)
+        client = server.websocket()
+        server.clock.advance(24)
+        client.tcp.stop_reading()
+        server.clock.advance(1)
+        server.protocols[0].transport.write(b"x" * 100_000)
+        client.tcp.read_again()
+        client.frames()
+        server.clock.advance(10)
+        self.assertEqual(
+            client.frames(),
+            [
+                (TEXT, b'c[3000,"No response from heartbeat"]'),
+                close_frame(1000, "Normal closure"),
+            ],
+        )
+
+    def test_never_drained(self) -> None:
+        """A buffer that does not drain for twelve heartbeats has no reader."""
+        server = Server(Recorder)
+        client = server.websocket()
+        client.tcp.stop_reading()
+        server.protocols[0].transport.write(b"x" * 100_000)
+        server.clock.pump([25] * 11)
+        self.assertEqual(server.clock.getDelayedCalls()[0].getTime(), 25 * 12)
+        server.clock.pump([25, 5, 0])
+        self.assertTrue(client.tcp.aborting)
+        self.assertEqual(server.protocols[0].lost[0].value.code, 3000)
+        self.assertEqual(server.clock.getDelayedCalls(), [])
