@@ -133,18 +133,26 @@ class ActionError(TokenSocketError):
 
     Any other exception is logged with its traceback and only its text is sent.
 
-    :ivar error: what the caller gets, any JSON; a falsy value would be read as
-        success by the JavaScript implementations and is refused.
+    :ivar error: what the caller gets, any JSON; what peers read as success, see
+        :func:`is_error`, is refused.
     """
 
     def __init__(self, error: Any) -> None:
-        if not error:
+        if not is_error(error):
             raise InvalidData(f"an action's error cannot be {error!r}: peers read it as success")
         super().__init__(_readable(error))
         self.error = error
 
 
 # -- the peer -----------------------------------------------------------------
+
+
+def is_error(value: Any) -> bool:
+    """
+    Whether the ``error`` of an answer is one.  JavaScript takes null, false, 0 and ``""``
+    for none (S17), but ``{}``, which is all that JSON leaves of an ``Error``, for one.
+    """
+    return value is not None and value != 0 and value != ""
 
 
 def _readable(value: Any) -> str:

@@ -114,7 +114,7 @@ class Connection(TwistedProtocol):
         waiting = self._authenticated
         if waiting is None or waiting.called:
             return  # some servers answer twice (S14): the first counts
-        if answer.error:
+        if answer.error is not None:
             waiting.errback(Failure(AuthenticationRefused(answer.error)))
         else:
             self.acks = answer.acks

@@ -85,9 +85,9 @@ class Exchange:
         operation = self._in_flight.pop(answer.uuid, None)
         if operation is None:
             what = self._sends.pop(answer.uuid, None)
-            if what is not None and answer.error:
+            if what is not None and answer.error is not None:
                 self._report(remote_error(answer.error, f"{what} was refused"))
-        elif answer.error:
+        elif answer.error is not None:
             operation.finish(Failure(remote_error(answer.error, operation.what)))
         elif operation.completion is Completion.SENT:
             operation.finish(None)  # "success" is no news

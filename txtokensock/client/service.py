@@ -113,10 +113,18 @@ class ReconnectingClientService(Service):
         self._client = ClientService(
             _Attempts(self, self._endpoint, self._factory),
             Factory.forProtocol(TwistedProtocol),
-            retryPolicy=lambda _: self._backoff.delay(self._retries),
+            retryPolicy=lambda _: self._delay(),
             clock=self._reactor,
         )
         self._client.startService()
+
+    def _delay(self) -> float:
+        try:
+            return self._backoff.delay(self._retries)
+        except Exception:
+            # ClientService's state machine does not survive it.
+            self._log.failure("the back-off policy raised; waiting {cap} s", cap=self._backoff.cap)
+            return self._backoff.cap
 
     def stopService(self) -> Deferred[None]:
         """

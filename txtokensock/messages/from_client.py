@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from ..errors import InvalidData
+from ..errors import InvalidData, is_error
 from ..jsontext import Decoder, Malformed, dumps
 
 __all__ = [
@@ -226,7 +226,7 @@ class ActionAnswer(Struct, frozen=True):
     """
     The answer to a call that the server made.
 
-    :ivar error: falsy for success, as the JavaScript implementations read it.
+    :ivar error: None for success, see :func:`~txtokensock.errors.is_error`.
     """
 
     fid: str
@@ -295,7 +295,8 @@ def _typed(message: _FromClient, rpc: str, uuid: Uuid) -> ClientMessage:
         if not isinstance(message.fid, str):
             raise Malformed("an answer needs a fid that is text")
         outcome = _Outcome() if message.resp is UNSET else _decode_outcome(_bytes(message.resp))
-        return ActionAnswer(message.fid, outcome.data, outcome.error)
+        error = outcome.error if is_error(outcome.error) else None
+        return ActionAnswer(message.fid, outcome.data, error)
     if rpc not in RESERVED_NAMES:
         request = None if message.req is UNSET else _decode_any(_bytes(message.req))
         return Call(rpc, request, uuid)

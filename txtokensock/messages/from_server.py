@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from ..errors import is_error
 from ..jsontext import Decoder, Malformed, dumps
 from .from_client import Uuid
 
@@ -50,7 +51,7 @@ class Answer(Struct, frozen=True):
     """
     :ivar uuid: the request's.
     :ivar result: None where there was none; meaningless beside an error.
-    :ivar error: falsy for success, as the JavaScript clients read it (S17).
+    :ivar error: None for success, see :func:`~txtokensock.errors.is_error`.
     :ivar acks: on the answer to ``auth``: the server acknowledges every request.
     """
 
@@ -149,7 +150,8 @@ def decode_server_message(data: bytes) -> ServerMessage:
         return _internal(message)
     if message.uuid is not None:
         acks = message.tx is not None and message.tx == _ACKS
-        return Answer(message.uuid, message.resp, message.error, acks)
+        error = message.error if is_error(message.error) else None
+        return Answer(message.uuid, message.resp, error, acks)
     if message.channel is not None:
         return ChannelMessage(message.channel, message.message)
     if message.error is not None:
