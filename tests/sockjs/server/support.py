@@ -17,6 +17,18 @@ from txtokensock.sockjs.server.resource import SockJSResource
 from .http import Connection, Response
 from .websocket import KEY, WebSocketClient
 
+__all__ = [
+    "KEY",
+    "Closer",
+    "Connection",
+    "Echo",
+    "Recorder",
+    "Recorders",
+    "Response",
+    "Server",
+    "WebSocketClient",
+]
+
 
 class Recorder(Protocol):
     """Notes all that it hears; ``echo`` sends it back."""

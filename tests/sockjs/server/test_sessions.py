@@ -6,10 +6,26 @@ from __future__ import annotations
 
 from twisted.internet.error import ConnectionAborted, ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from txtokensock.errors import SockJSClosed
+from txtokensock.sockjs.interfaces import ICarrier, ISockJSTransport
 
 from .support import Closer, Recorder, Server
+
+
+class InterfaceTests(SynchronousTestCase):
+    """What protocols and transports count on."""
+
+    def test_provided(self) -> None:
+        """Every kind of session is a carrier, and its transport a SockJS transport."""
+        server = Server()
+        server.poll()
+        server.websocket("/0/a/websocket")
+        server.websocket("/websocket")
+        for protocol in server.protocols:
+            verifyObject(ISockJSTransport, protocol.transport)
+            verifyObject(ICarrier, protocol.transport._carrier)
 
 
 class HeartbeatTests(SynchronousTestCase):
