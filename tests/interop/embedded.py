@@ -34,11 +34,12 @@ class EmbeddedServer:
     """
     ``TokenSocketServer`` with a few actions, in a site; it refuses the channel "forbidden".
 
+    :param options: more of the service's.
     :ivar server: the service.
     :ivar url: what a client is told to connect to, the same after a restart.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self._reserved = ReservedPort()
         self.url = f"http://127.0.0.1:{self._reserved.number}"
         self.server = TokenSocketServer(
@@ -50,6 +51,7 @@ class EmbeddedServer:
                 "fail": fail,
             },
             reactor=reactor,
+            **options,
         )
         self.asked = Heard()
         """Called for each request to subscribe, with the peer and the channel."""

@@ -94,8 +94,9 @@ class InteropTestCase(TestCase):
             if os.environ.get("CI") == "true":
                 self.fail(reason)
             raise SkipTest(reason)
-        # Nothing was awaited yet, so trial's clock for setUp does not run: npm may be slow.
-        install_packages()
+        if "npm" in self.programs:
+            # Nothing was awaited yet: trial's clock for setUp does not run, npm may be slow.
+            install_packages()
 
     async def started(self, program: ProgramT) -> ProgramT:
         """The program, running, and ended after the test whatever happens."""
@@ -112,18 +113,18 @@ class NodeServerTestCase(InteropTestCase):
         self.redis = await self.started(Redis())
         self.node = await self.started(NodeServer(self.redis, PING="1"))
 
-    def client(self, server: NodeServer | None = None, **options: Any) -> TokenSocket:
-        """A started client of that server, or of ``self.node``, ended after the test."""
+    def client(self, host: str | None = None, **options: Any) -> TokenSocket:
+        """A started client of that host, or of ``self.node``, ended after the test."""
         options.setdefault("call_timeout", EVENT_SECONDS)
         options.setdefault("backoff", Backoff(cap=0.25))
-        socket = TokenSocket((server or self.node).url, reactor=reactor, **options)
+        socket = TokenSocket(host or self.node.url, reactor=reactor, **options)
         self.addCleanup(socket.end)
         socket.startService()
         return socket
 
-    async def ready_client(self, server: NodeServer | None = None, **options: Any) -> TokenSocket:
+    async def ready_client(self, host: str | None = None, **options: Any) -> TokenSocket:
         """The same, authenticated."""
-        socket = self.client(server, **options)
+        socket = self.client(host, **options)
         await within(socket.when_ready(fail_after=1))
         return socket
 

@@ -10,8 +10,10 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.task import deferLater
 
+from txtokensock import Timeouts
 from txtokensock.errors import (
     ActionError,
+    AttemptTimeout,
     CallTimeout,
     FunctionNotFound,
     RemoteError,
@@ -19,6 +21,7 @@ from txtokensock.errors import (
     TokenServerError,
 )
 
+from .servers import NodeServer
 from .support import Heard, NodeServerTestCase, within
 
 
@@ -67,6 +70,34 @@ class Tokens(NodeServerTestCase):
         await self.ready_client(headers={"X-Test": "seen"})
         await self.node.event("token", header="seen")
         await self.node.event("upgrade", header="seen")
+
+
+class Addresses(NodeServerTestCase):
+    """Where the server is, in the forms that people write, and where it is not."""
+
+    async def test_forms(self) -> None:
+        """Each of these means the same server (C9)."""
+        port = self.node.port
+        for host, options in [
+            (f"127.0.0.1:{port}", {}),
+            ("127.0.0.1", {"port": port}),
+            (f"ws://127.0.0.1:{port}/", {}),
+            (f"localhost:{port}", {}),
+        ]:
+            socket = await self.ready_client(host, **options)
+            self.assertEqual(await socket.rpc("echo", host), host)
+
+    async def test_wrong_token_path(self) -> None:
+        """Express answers 404, in HTML."""
+        socket = self.client(token_path="/nowhere")
+        error = await self.failure_of(socket.when_ready(fail_after=1), TokenServerError)
+        self.assertEqual(error.status, 404)
+
+    async def test_wrong_socket_prefix(self) -> None:
+        """Node never answers an upgrade that nobody serves: the deadline does (K8)."""
+        socket = self.client(socket_prefix="/nowhere", timeouts=Timeouts(handshake=0.3))
+        error = await self.failure_of(socket.when_ready(fail_after=1), AttemptTimeout)
+        self.assertEqual(error.phase, "handshake")
 
 
 class Calls(NodeServerTestCase):
@@ -137,9 +168,17 @@ class Calls(NodeServerTestCase):
         self.assertEqual(errors, [])
 
     async def test_ping(self) -> None:
-        """A server with ``ping: true`` answers the pings that a client sends by itself."""
-        await self.ready_client(ping=0.02)
-        await self.node.event("frame", count=5, rpc="_ping")
+        """
+        The pings that a client sends by itself are answered with a pong, or where the
+        server was not given ``ping: true`` with an error, and both are a sign of life (C12).
+        """
+        without_ping = await self.started(NodeServer(self.redis))
+        for server in [self.node, without_ping]:
+            lost = Heard()
+            socket = await self.ready_client(server.url, ping=0.02, ping_timeout=5)
+            socket.on("disconnect", lost)
+            await server.event("frame", count=5, rpc="_ping")
+            self.assertEqual(lost, [])
 
 
 class Actions(NodeServerTestCase):

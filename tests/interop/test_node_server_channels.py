@@ -71,7 +71,7 @@ class Channels(NodeServerTestCase):
     async def test_two_clients(self) -> None:
         """Clients of two servers that share a Redis talk to each other."""
         server = await self.started(NodeServer(self.redis))
-        elsewhere = await self.ready_client(server)
+        elsewhere = await self.ready_client(server.url)
         await within(self.socket.subscribe("questions"))
         answers = Heard()
         elsewhere.on("message", answers)

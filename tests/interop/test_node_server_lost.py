@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
+from twisted.internet.task import deferLater
 
 from txtokensock import Timeouts
 from txtokensock.errors import (
@@ -86,6 +88,31 @@ class Killed(NodeServerTestCase):
         asked = [frame["channel"] for frame in self.node.seen("frame", rpc="_subscribe")]
         self.assertEqual(asked, ["kept", "dropped", "forbidden", "kept"])
 
+    async def test_under_load(self) -> None:
+        """
+        Three kills among 1200 calls: each call has one outcome; those that may run
+        twice are all answered, the others are answered or lost, and a new one is answered.
+        """
+        socket = await self.ready_client()
+        again, once = [], []
+        for _ in range(3):
+            seen = len(self.node.seen("frame", rpc="slow"))
+            for n in range(200):
+                data = {"ms": n % 20, "n": n}
+                again.append((data, socket.rpc("slow", data, idempotent=True)))
+                once.append((data, socket.rpc("slow", data)))
+            await self.node.event("frame", count=seen + 100, rpc="slow")
+            await self.node.restart()
+        for data, call in again:
+            self.assertEqual(await within(call), data)
+        outcomes = await within(DeferredList([call for _, call in once], consumeErrors=True))
+        for (data, _), (answered, outcome) in zip(once, outcomes, strict=True):
+            if answered:
+                self.assertEqual(outcome, data)
+            else:
+                self.assertIsInstance(outcome.value, ConnectionLost)
+        self.assertEqual(await within(socket.rpc("echo", 1)), 1)
+
     async def test_failed_attempts(self) -> None:
         """While nobody listens each attempt fails, and ``reconnect`` is told why."""
         back = Heard()
@@ -115,6 +142,16 @@ class Killed(NodeServerTestCase):
         await self.node.kill()
         await lost.until(1)
         await self.failure_of(socket.rpc("echo", {}), ClientClosed)
+
+    async def test_too_big(self) -> None:
+        """A message above the limit ends the connection, and not the client."""
+        lost = Heard()
+        socket = await self.ready_client(max_message_size=10_000)
+        socket.on("disconnect", lost)
+        await self.failure_of(socket.rpc("long", {"times": 20_000}), ConnectionLost)
+        (reason,) = (await lost.until(1))[0]
+        self.assertIn("10000", str(reason))
+        self.assertEqual(await within(socket.rpc("echo", 1)), 1)
 
     async def test_good_bye(self) -> None:
         """A session that the server closes in order is a loss like any other."""
@@ -152,6 +189,22 @@ class Frozen(NodeServerTestCase):
     async def test_silence(self) -> None:
         """So does a probe after a silence, without regular pings."""
         await self.noticed(silence_timeout=0.2, ping_timeout=0.5)
+
+    async def test_publish_waits(self) -> None:
+        """When the buffers on the way are full a publish waits; then all goes on."""
+        socket = await self.ready_client()
+        self.node.stop()
+        published = []
+        for n in range(200):
+            published.append(socket.publish("channel1", {"n": n, "text": "x" * 1_000_000}))
+            await deferLater(reactor, 0)
+            await deferLater(reactor, 0)
+            if not published[-1].called:
+                break
+        self.assertFalse(published[-1].called)
+        self.node.cont()
+        await within(gatherResults(published))
+        await self.node.event("frame", count=len(published), rpc="_publish")
 
     async def test_while_connecting(self) -> None:
         """An attempt ends with its phase's deadline, also where the system accepts for it."""

@@ -36,6 +36,8 @@ const actions = {
   whoami: (auth, data, callback) => callback(null, auth),
   something: { nested: (auth, data, callback) => callback(null, { nested: data }) },
 
+  long: (auth, data, callback) => callback(null, "x".repeat(data.times)),
+
   /* The error is a text, or an Error with {"message": ..., "fields": {...}}. */
   fail: (auth, data, callback) => {
     const reason = data && data.message;
@@ -51,6 +53,12 @@ const actions = {
   /* Calls the caller's action {"command": ..., "args": ...}, and passes on its answer. */
   callme: (auth, data, callback, socket) =>
     server.rpc(socket, data.command, data.args, callback),
+
+  /* Unsubscribes all sockets, of all servers, from a channel. */
+  clear: (auth, data, callback) => {
+    server.unsubscribeAll(data);
+    callback(null, data);
+  },
 
   /* Ends the caller's session in order, as a server that shuts down does. */
   leave: (auth, data, callback, socket) => socket.end(),
