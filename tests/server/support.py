@@ -15,7 +15,8 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
-from tests.sockjs.server.support import KEY, Connection, Response, WebSocketClient
+from tests.sockjs.server.http import Connection, Response
+from tests.sockjs.server.websocket import KEY, WebSocketClient
 from txtokensock.server import Limits, TokenSocketServer
 
 SUCCESS = {"resp": "success", "tx": {"acks": 1}}
@@ -40,7 +41,7 @@ class TokenServer:
 
     def connection(self, address: str = "10.0.0.1") -> Connection:
         """A new TCP connection."""
-        return Connection(self, address)  # type: ignore[arg-type]
+        return Connection(self, address)
 
     def get(self, path: str, **headers: str) -> Response:
         """A request of a new client."""

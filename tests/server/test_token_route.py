@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from tests.sockjs.server.support import Response
+from tests.sockjs.server.http import Response
 from txtokensock.errors import ActionError, InvalidOption, StoreUnavailable
 from txtokensock.server import MemoryStore, TokenSocketServer, query
 

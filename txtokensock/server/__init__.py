@@ -7,6 +7,7 @@ from .limits import Limits
 from .memory import MemoryStore
 from .peer import Peer
 from .query import query
+from .redis import RedisStore
 from .service import TokenSocketServer
 from .store import IStore, IStoreLink, IStoreListener
 
@@ -18,6 +19,7 @@ __all__ = [
     "Limits",
     "MemoryStore",
     "Peer",
+    "RedisStore",
     "TokenSocketServer",
     "query",
 ]

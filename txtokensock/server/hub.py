@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from ..errors import InvalidData, StoreUnavailable
 from ..jsontext import loads
+from ..messages import RESERVED_CHANNELS
 from ..messages.from_server import (
     encode_channel_json,
     encode_channel_message,
@@ -63,6 +64,12 @@ class Hub:
         self._peers: dict[str, dict[Subscriber, None]] = {}
         self._channels: dict[Subscriber, dict[str, None]] = {}
         self.link: IStoreLink | None = None
+
+    def refuses(self, channel: str) -> bool:
+        """Whether the channel is not for clients."""
+        if channel in RESERVED_CHANNELS:
+            return True
+        return self.link is not None and self.link.refuses(channel)
 
     # -- who
 

@@ -79,6 +79,9 @@ class _MemoryLink:
         self._channels: set[str] = set()
         self.listener = listener
 
+    def refuses(self, channel: str) -> bool:
+        return False
+
     def issue_token(self, token: str, identity: bytes, lifetime: int) -> Deferred[None]:
         now = self._reactor.seconds()
         if self._store._keep(token, identity, now + lifetime, now):

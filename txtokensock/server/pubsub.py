@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from ..errors import InvalidChannel
 from ..jsontext import dumps
-from ..messages import RESERVED_CHANNELS, check_channel
+from ..messages import check_channel
 from ..messages.from_client import Broadcast, Publish, Subscribe, Unsubscribe, Uuid
 from ..messages.from_server import (
     encode_answer,
@@ -119,7 +119,7 @@ class PubSub:
         return await self._publish(channel, request)
 
     def _checked(self, channel: str) -> str:
-        if channel in RESERVED_CHANNELS:
+        if self._core.hub.refuses(channel):
             raise Refused("Forbidden")
         try:
             check_channel(channel)

@@ -43,6 +43,9 @@ class IStoreLink(Interface):
 
     available = Attribute("bool: whether the store can be reached, as far as is known.")
 
+    def refuses(channel: str) -> bool:
+        """Whether the store uses the channel for something that is not for clients."""
+
     def issue_token(token: str, identity: bytes, lifetime: int) -> Deferred[None]:
         """
         Keep a token.
