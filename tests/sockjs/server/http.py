@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
@@ -102,12 +102,19 @@ class Response:
     complete: bool
 
 
+class Serving(Protocol):
+    """What a client connects to."""
+
+    clock: Clock
+    site: Site
+
+
 class Connection:
     """One client's TCP connection to the site."""
 
-    def __init__(self, site: Site, clock: Clock, peer: str) -> None:
-        self.tcp = TCP(clock, peer)
-        self.channel = site.buildProtocol(self.tcp.getPeer())
+    def __init__(self, server: Serving, peer: str) -> None:
+        self.tcp = TCP(server.clock, peer)
+        self.channel = server.site.buildProtocol(self.tcp.getPeer())
         self.tcp.protocol = self.channel
         self.channel.makeConnection(self.tcp)
 

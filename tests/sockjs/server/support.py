@@ -101,7 +101,7 @@ class Server:
 
     def connect(self, peer: str = "10.0.0.1") -> Connection:
         """A new client."""
-        return Connection(self.site, self.clock, peer)
+        return Connection(self, peer)
 
     def request(self, method: str, path: str, *args: Any, **kwargs: Any) -> Response:
         """A request of a new client, below ``/echo``; time passes for what is to follow."""
