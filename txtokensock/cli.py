@@ -17,10 +17,14 @@ from typing import Any, NoReturn
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.python.failure import Failure
 
+from .address import Address
 from .client.socket import TokenSocket
-from .errors import InvalidChannel, InvalidData, InvalidOption, RemoteError, TokenSocketError
+from .errors import InvalidOption, RemoteError, TokenSocketError, UsageError
 from .jsontext import Malformed, dumps, loads
+from .messages import check_channel
+from .messages.from_client import check_name
 
 __all__ = ["main"]
 
@@ -42,6 +46,19 @@ def _json(text: str) -> Any:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no JSON: {problem}; quote it for the shell"
         ) from None
+
+
+def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
+    """A text that ``check`` does not refuse."""
+
+    def checked(text: str) -> str:
+        try:
+            check(text)
+        except UsageError as problem:
+            raise argparse.ArgumentTypeError(str(problem)) from None
+        return text
+
+    return checked
 
 
 def _pair(text: str) -> tuple[list[str], str]:
@@ -87,7 +104,9 @@ def _common(auth: str, **defaults: Any) -> _Parser:
     """
     common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument(
-        "--host", help=f"the server: a URL or host[:port] (default: {DEFAULT_HOST})"
+        "--host",
+        type=_checked(Address.parse),
+        help=f"the server: a URL or host[:port] (default: {DEFAULT_HOST})",
     )
     common.add_argument(
         "--auth",
@@ -123,12 +142,15 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     rpc = command("rpc", _rpc, "Call a function and print its answer.")
-    rpc.add_argument("name", metavar="NAME", help="the function; dots nest")
+    rpc.add_argument(
+        "name", metavar="NAME", type=_checked(check_name), help="the function; dots nest"
+    )
     rpc.add_argument("data", metavar="JSON", type=_json, nargs="?", help="the argument")
     listen = command("listen", _listen, "Print the messages of channels until stopped.")
-    listen.add_argument("channels", metavar="CHANNEL", nargs="+")
+    channel = _checked(check_channel)
+    listen.add_argument("channels", metavar="CHANNEL", type=channel, nargs="+")
     publish = command("publish", _publish, "Send a message to a channel.")
-    publish.add_argument("channel", metavar="CHANNEL")
+    publish.add_argument("channel", metavar="CHANNEL", type=channel)
     publish.add_argument("data", metavar="JSON", type=_json)
     broadcast = command("broadcast", _broadcast, "Send a message to everybody.")
     broadcast.add_argument("data", metavar="JSON", type=_json)
@@ -203,22 +225,18 @@ async def _listen(socket: TokenSocket, arguments: argparse.Namespace) -> None:
 async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
     """One command, from the connection to the exit status."""
     endless = arguments.run is _listen
-    try:
-        socket = TokenSocket(
-            arguments.host,
-            authentication=_credentials(arguments.auth_first + arguments.auth_more),
-            reconnect=endless,
-            call_timeout=arguments.timeout,
-            reactor=reactor,
-        )
-    except InvalidOption as problem:
-        _say(str(problem))
-        return 2
+    socket = TokenSocket(
+        arguments.host,
+        authentication=arguments.credentials,
+        reconnect=endless,
+        call_timeout=arguments.timeout,
+        reactor=reactor,
+    )
     socket.startService()
     try:
         running = Deferred.fromCoroutine(arguments.run(socket, arguments))
         if not endless:
-            running.addTimeout(arguments.timeout, reactor)
+            running.addTimeout(arguments.timeout, reactor, lambda *_: Failure(TimeoutError()))
         await running
     except CancelledError:  # Ctrl-C, which is how listening ends
         return 0 if endless else 1
@@ -230,7 +248,7 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
         return 1
     except TokenSocketError as problem:
         _say(str(problem))
-        return 2 if isinstance(problem, InvalidChannel | InvalidData) else 1
+        return 1
     finally:
         socket.remove_all_listeners()  # the end is no news
         await socket.end()
@@ -239,7 +257,12 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """The command ``tokensock``."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.credentials = _credentials(arguments.auth_first + arguments.auth_more)
+    except InvalidOption as problem:
+        parser.error(str(problem))
     from twisted.internet import reactor as global_reactor
 
     reactor: Any = global_reactor
@@ -248,7 +271,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
 
     def start() -> None:
         talk = Deferred.fromCoroutine(_talk(arguments, reactor))
-        talk.addCallbacks(set_status, lambda failure: failure.printTraceback())
+        talk.addCallbacks(set_status, lambda failure: failure.printTraceback(sys.stderr))
         # Ctrl-C stops the reactor, which waits until the connection is closed.
         reactor.addSystemEventTrigger("before", "shutdown", stop, talk)
         talk.addBoth(finish)

@@ -1,0 +1,76 @@
+"""The command line of ``tokensock``: what is refused before anything is connected."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from txtokensock.cli import main
+
+
+class CommandLineTests(SynchronousTestCase):
+    """Mistakes."""
+
+    def outcome(self, *arguments: str) -> tuple[str, str, object]:
+        """What is printed and said, and the exit status, without a reactor."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            ended = self.assertRaises(SystemExit, main, list(arguments))
+        return out.getvalue(), err.getvalue(), ended.code
+
+    def test_mistakes(self) -> None:
+        """A mistake is one line on stderr, and exit status 2."""
+        for arguments in (
+            [],
+            ["rpc"],
+            ["rpc", ""],
+            ["rpc", "auth"],
+            ["rpc", "echo", "{foo"],
+            ["rpc", "echo", ""],
+            ["rpc", "echo", "NaN"],
+            ["rpc", "echo", "1", "2"],
+            ["rpc", "echo", "--timeout", "0"],
+            ["rpc", "echo", "--timeout", "nan"],
+            ["rpc", "echo", "--auth", "user"],
+            ["rpc", "echo", "--auth", "a=1", "--auth", "a=2"],
+            ["--auth", "a=1", "rpc", "echo", "--auth", "a.b=2"],
+            ["rpc", "echo", "--auth", "a..b=1"],
+            ["publish", "channel1"],
+            ["publish", "", "1"],
+            ["publish", "___all___", "1"],
+            ["listen"],
+            ["listen", "a", ""],
+            ["broadcast"],
+            ["bogus"],
+            ["--bogus"],
+            *(["rpc", "echo", "--host", host] for host in (":x", "ftp://a", "", "a b", "a:99999")),
+        ):
+            out, err, status = self.outcome(*arguments)
+            self.assertEqual((out, status, err.count("\n")), ("", 2, 1), (arguments, err))
+            self.assertTrue(err.startswith("tokensock: "), err)
+
+    def test_no_password_is_repeated(self) -> None:
+        """An address with a password is refused, without showing it."""
+        _, err, status = self.outcome("rpc", "echo", "--host", "http://ada:secret@example.com")
+        self.assertEqual(status, 2)
+        self.assertNotIn("secret", err)
+
+    def test_no_credential_is_repeated(self) -> None:
+        """A credential that cannot be is refused, without showing its value."""
+        _, err, status = self.outcome(
+            "rpc", "echo", "--auth", "key=secret", "--auth", "key=secret"
+        )
+        self.assertEqual(status, 2)
+        self.assertNotIn("secret", err)
+
+    def test_help(self) -> None:
+        """Every command has its help, with status 0."""
+        for arguments in (
+            ["--help"],
+            *([name, "--help"] for name in ("rpc", "listen", "publish")),
+        ):
+            out, err, status = self.outcome(*arguments)
+            self.assertEqual((err, status), ("", 0))
+            self.assertIn("--host", out)
