@@ -31,6 +31,8 @@ class ServerTestCase(SynchronousTestCase):
     def _end(self) -> None:
         ends = [client.end() for client in self._clients]
         self.server.script()
+        for session in self.server.sessions:
+            session.read_again()
         self.server.advance(5)
         for end in ends:
             self.successResultOf(end)

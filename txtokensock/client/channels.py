@@ -46,13 +46,21 @@ class _Channel:
     def wanted(self) -> bool:
         return bool(self.subscriptions)
 
-    def fire(self, waiters: list[Deferred[None]], outcome: Any) -> None:
-        """Fire and forget ``waiters``, one of this channel's two lists."""
-        waiting = waiters[:]
-        waiters.clear()
-        for waiter in waiting:
-            if not waiter.called:
-                waiter.callback(outcome)
+    def fire_subscribers(self, outcome: Any) -> None:
+        """Fire whoever waits for the channel to be subscribed."""
+        waiting, self.subscribers = self.subscribers, []
+        _fire(waiting, outcome)
+
+    def fire_leavers(self, outcome: Any) -> None:
+        """Fire whoever waits for the channel to be unsubscribed."""
+        waiting, self.leavers = self.leavers, []
+        _fire(waiting, outcome)
+
+
+def _fire(waiting: list[Deferred[None]], outcome: Any) -> None:
+    for waiter in waiting:
+        if not waiter.called:
+            waiter.callback(outcome)
 
 
 class Channels:
@@ -113,7 +121,8 @@ class Channels:
         def failed(failure: Failure) -> Failure:
             if confirmed in channel.subscribers:
                 channel.subscribers.remove(confirmed)
-            self.drop(subscription)
+            # What becomes of taking it back concerns nobody.
+            self.drop(subscription).addErrback(lambda _: None)
             return failure
 
         confirmed.addTimeout(self._timeout, self._reactor, timed_out)
@@ -157,7 +166,7 @@ class Channels:
         for channel in list(self._channels.values()):
             channel.state = _State.OFF
             channel.request = None
-            channel.fire(channel.leavers, None)
+            channel.fire_leavers(None)
             self._reconcile(channel)
 
     def close(self, reason: ClientClosed) -> None:
@@ -165,7 +174,7 @@ class Channels:
         self.disconnected()
         channels, self._channels = self._channels, {}
         for channel in channels.values():
-            channel.fire(channel.subscribers, Failure(reason))
+            channel.fire_subscribers(Failure(reason))
             self._end(channel, None)
 
     # -- what the server says
@@ -239,10 +248,12 @@ class Channels:
             request.cancel()
         if channel.state is _State.SUBSCRIBING:
             channel.state = _State.ON
-            channel.fire(channel.subscribers, None)
+            if channel.wanted:
+                channel.fire_leavers(None)  # wanted again before it was told to the server
+            channel.fire_subscribers(None)
         else:
             channel.state = _State.OFF
-            channel.fire(channel.leavers, None)
+            channel.fire_leavers(None)
         self._reconcile(channel)
 
     def _refused(self, failure: Failure, channel: _Channel) -> None:
@@ -251,21 +262,23 @@ class Channels:
         channel.request = None
         if channel.state is _State.UNSUBSCRIBING:
             channel.state = _State.OFF
-            channel.fire(channel.leavers, failure)
+            channel.fire_leavers(failure)
         else:
             # A silent server may yet subscribe us, and then it must be told.
             channel.state = _State.ON if failure.check(CallTimeout) else _State.OFF
-            told = bool(channel.subscribers)
+            # Those who wait are told by their Deferreds; others had been confirmed before.
+            waiting, channel.subscribers = channel.subscribers, []
+            others = len(channel.subscriptions) > len(waiting)
             error: Any = failure.value
-            channel.fire(channel.subscribers, failure)
             self._end(channel, error)
-            if not told:
+            _fire(waiting, failure)
+            if others:
                 self._report(error)
         self._reconcile(channel)
 
     def _leave(self, channel: _Channel) -> Deferred[None]:
         """Nobody wants the channel any more."""
-        channel.fire(channel.subscribers, Failure(CancelledError()))
+        channel.fire_subscribers(Failure(CancelledError()))
         if channel.state is _State.OFF:
             self._reconcile(channel)
             return succeed(None)
