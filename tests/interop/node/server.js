@@ -92,8 +92,9 @@ const server = new TokenSocketServer(app, redis.createClient(redisPort, "127.0.0
 
 /* ?callfirst=NAME: call the client's action NAME and wait for it before the auth reply. */
 server.on("authentication", (socket, auth, callback) => {
-  if (!auth.q.callfirst) return callback(null, true);
-  server.rpc(socket, auth.q.callfirst, { asked: "first" }, (error, answer) => {
+  const action = auth.q && auth.q.callfirst; // no q: a token of another server's
+  if (!action) return callback(null, true);
+  server.rpc(socket, action, { asked: "first" }, (error, answer) => {
     auth.first = { error, answer };
     callback(null, true);
   });
