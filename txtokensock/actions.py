@@ -78,6 +78,8 @@ def outcome_error(failure: Any, name: str) -> Any:
     if failure.check(ActionError):
         return failure.value.error
     _log.failure("the action {action} failed", failure, action=shorten(name))
-    return shorten(str(failure.value)) or failure.type.__name__
-
-
+    try:
+        text = shorten(str(failure.value))
+    except Exception:  # it cannot even say what it is
+        text = ""
+    return text or failure.type.__name__

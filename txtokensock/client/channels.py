@@ -136,7 +136,7 @@ class Channels:
         :return: fires when the server has confirmed, at once where other subscriptions
             still want the channel, or where nothing had been asked of the server.
         """
-        subscription.ended(None)
+        subscription.ended(None)  # which may deliver what was held back, to others
         channel = self._channels.get(subscription.channel)
         if channel is None:
             return succeed(None)

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from ..errors import CallTimeout, ClientClosed, ConnectionLost, QueueFull, remote_error
 from ..messages.from_server import Answer
+from .deadlines import Deadlines
 from .operations import Completion, Operation
 
 __all__ = ["Exchange", "Link"]
@@ -56,15 +57,16 @@ class Exchange:
         self._sends: OrderedDict[str, str] = OrderedDict()
         self._link: Link | None = None
         self._flush_call: IDelayedCall | None = None
+        self._deadlines = Deadlines(reactor, self._timed_out)
         self.closed: ClientClosed | None = None
 
     # -- operations
 
-    def submit(self, operation: Operation, timeout: float | None = None) -> Deferred[Any]:
+    def submit(self, operation: Operation, timeout: float) -> Deferred[Any]:
         """
         :param timeout: seconds until it fails with
             :class:`~txtokensock.errors.CallTimeout`, time in the queue included.
-        :return: ``operation.deferred``; cancelling it withdraws the operation wherever
+        :return: fires with the outcome; cancelling it withdraws the operation wherever
             it is, and a late answer is dropped.
         """
         if self.closed is not None:
@@ -73,12 +75,13 @@ class Exchange:
             return fail(
                 QueueFull(f"{operation.what}: {self._queue_limit} messages are already waiting")
             )
-        operation.deferred = Deferred(lambda _: self._withdraw(operation))
-        if timeout is not None:
-            operation.timer = self._reactor.callLater(timeout, self._timed_out, operation, timeout)
+        deferred: Deferred[Any] = Deferred(lambda _: self._withdraw(operation))
+        operation.deferred = deferred
+        operation.timeout = timeout
+        self._deadlines.add(operation, timeout)
         self._queue[operation.uuid] = operation
         self._schedule_flush()
-        return operation.deferred
+        return deferred
 
     def answered(self, answer: Answer) -> None:
         """An answer came in."""
@@ -138,6 +141,7 @@ class Exchange:
         waiting, self._queue = self._queue, OrderedDict()
         for operation in waiting.values():
             operation.finish(Failure(reason))
+        self._deadlines.stop()
 
     def reopen(self) -> None:
         """Take operations again."""
@@ -146,14 +150,17 @@ class Exchange:
     # -- details
 
     def _withdraw(self, operation: Operation) -> None:
-        operation.stop_timer()
+        operation.deferred = None
+        self._forget(operation)
+
+    def _forget(self, operation: Operation) -> None:
         self._queue.pop(operation.uuid, None)
         self._in_flight.pop(operation.uuid, None)
 
-    def _timed_out(self, operation: Operation, timeout: float) -> None:
-        self._withdraw(operation)
+    def _timed_out(self, operation: Operation) -> None:
+        self._forget(operation)
         where = "no answer" if operation.sent else "no connection"
-        problem = f"{operation.what}: {where} within {timeout:g} seconds"
+        problem = f"{operation.what}: {where} within {operation.timeout:g} seconds"
         operation.finish(Failure(CallTimeout(problem, may_have_run=operation.sent)))
 
     def _schedule_flush(self) -> None:

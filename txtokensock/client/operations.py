@@ -11,7 +11,6 @@ from enum import Enum
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 __all__ = ["Completion", "Operation", "uuid_source"]
@@ -41,7 +40,8 @@ class Operation:
     :ivar idempotent: it may be sent again on the next connection.
     :ivar channel_request: it speaks of this connection only: it is not kept for the next.
     :ivar sent: it was handed to a transport at least once.
-    :ivar deferred: fires once, with the result or a failure.
+    :ivar timeout: seconds that it may take, in all.
+    :ivar deferred: fires once, with the result or a failure; None before and after.
     """
 
     __slots__ = (
@@ -51,7 +51,7 @@ class Operation:
         "idempotent",
         "payload",
         "sent",
-        "timer",
+        "timeout",
         "uuid",
         "what",
     )
@@ -73,20 +73,20 @@ class Operation:
         self.idempotent = idempotent
         self.channel_request = channel_request
         self.sent = False
-        self.timer: IDelayedCall | None = None
-        self.deferred: Deferred[Any] = Deferred()
+        self.timeout = 0.0
+        self.deferred: Deferred[Any] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it has had its outcome, or was withdrawn."""
+        return self.deferred is None
 
     def finish(self, outcome: Any) -> None:
-        """Fire the Deferred, with a result or a Failure, unless it was cancelled."""
-        self.stop_timer()
-        if not self.deferred.called:
-            if isinstance(outcome, Failure):
-                self.deferred.errback(outcome)
-            else:
-                self.deferred.callback(outcome)
-
-    def stop_timer(self) -> None:
-        """No timeout any more."""
-        timer, self.timer = self.timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        """Fire the Deferred, with a result or a Failure, unless it is done."""
+        deferred, self.deferred = self.deferred, None
+        if deferred is None:
+            return
+        if isinstance(outcome, Failure):
+            deferred.errback(outcome)
+        else:
+            deferred.callback(outcome)

@@ -89,7 +89,9 @@ class Subscription(AsyncIterable[Any]):
     # -- for those who deliver
 
     def deliver(self, message: Any) -> None:
-        """A message came in."""
+        """A message came in; after the end it is nobody's."""
+        if self._ended:
+            return
         if self._handler is not None:
             call_listener(self._handler, message)
             return

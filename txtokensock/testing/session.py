@@ -100,7 +100,7 @@ class ScriptedSession:
 
     def accept_auth(self) -> None:
         """Check the token, and answer as node-token-sockjs does."""
-        request = self.messages[-1]
+        request = self.auth_request
         if not self._server.spend_token(request.get("token")):
             self.refuse_auth()
             return
@@ -110,7 +110,7 @@ class ScriptedSession:
 
     def refuse_auth(self) -> None:
         """An error, and a close."""
-        self.send({**self.messages[-1], "error": "Token not found"})
+        self.send({**self.auth_request, "error": "Token not found"})
         self.close()
 
     def garbage_auth(self) -> None:
@@ -121,6 +121,11 @@ class ScriptedSession:
         """Answer the close, and close the connection."""
         self.close_websocket(self.closed_with or 1000)
         self.hang_up()
+
+    @property
+    def auth_request(self) -> Any:
+        """The newest ``auth`` message."""
+        return [message for message in self.messages if message.get("rpc") == "auth"][-1]
 
     # -- sending
 
