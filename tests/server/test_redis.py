@@ -270,9 +270,23 @@ class LinkTests(SynchronousTestCase):
         self.commands.reply(b"+PONG\r\n")
         self.assertTrue(self.link.available)
 
+    def test_loading(self) -> None:
+        """A Redis that answers but does not serve is asked again."""
+        self.commands.reply(b"-LOADING Redis is loading the dataset in memory\r\n")
+        self.assertTrue(self.commands.lost)
+        self.assertFalse(self.link.available)
+        self.reactor.advance(2)
+        self.connect().reply(b"+PONG\r\n")
+        self.assertTrue(self.link.available)
+
     def test_silence(self) -> None:
         """Idle connections are asked whether they live."""
         self.answer()
+        for _ in range(2):
+            self.reactor.advance(10)
+            self.commands.reply(b"+PONG\r\n")
+            self.assertEqual(self.subscriber.commands(), [[b"PING"]])
+            self.subscriber.reply(_array(b"pong", b""))  # as a subscriber is answered
         self.reactor.advance(10)
         self.commands.reply(b"+PONG\r\n")
         self.assertEqual(self.subscriber.commands(), [[b"PING"]])

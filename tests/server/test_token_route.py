@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.web import pages
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
@@ -272,10 +273,10 @@ class MountTests(ServerTestCase):
         server = TokenSocketServer(
             lambda request: True, token_path="api/v1/token/", socket_prefix="/api/sock"
         )
-        own = Resource()
+        own, api = Resource(), Resource()
         own.putChild(b"page", _Page(b"page"))
-        api = Resource()
         own.putChild(b"api", api)
+        api.putChild(b"v1", pages.notFound())
         api.putChild(b"other", _Page(b"other"))
         outer = Resource()
         outer.putChild(b"rt", server.resource(own))

@@ -76,10 +76,13 @@ class RedisConnection:
         """Connected, and let in; a Redis that hangs is connected as well."""
         self._newest = protocol
         answer: Deferred[Any] = maybeDeferred(protocol.ping)
-        answer.addCallbacks(self._answers, self._ignore, callbackArgs=(protocol,))
+        answer.addCallback(self._answers, protocol)
+        answer.addErrback(self._not_ready, protocol)
 
     def disconnected(self, protocol: Any) -> None:
         """The connection is gone."""
+        if self._newest is protocol:
+            self._newest = None
         if self.protocol is protocol:
             self.protocol = None
             self._pings.stop()
@@ -96,6 +99,12 @@ class RedisConnection:
             self._pings.start(_PING_INTERVAL, now=False)
             self._log.info("Redis answers")
             self._on_ready()
+
+    def _not_ready(self, failure: Failure, protocol: Any) -> None:
+        """It is loading its data, or wants a password: ask again in a while."""
+        if self._newest is protocol:
+            self.refused(f"Redis does not serve us: {failure.value}")
+            protocol.transport.abortConnection()
 
     def _ping(self) -> None:
         # Without an answer in time, the protocol drops its connection.

@@ -180,6 +180,7 @@ def _error_answer(work: _Work, error: Any) -> bytes:
 
 
 def request_name(request: Request) -> str:
+    """What its answer has as ``rpc``."""
     if isinstance(request, Call):
         return request.name
     return f"_{type(request).__name__.lower()}"
