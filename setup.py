@@ -19,7 +19,7 @@ setup(
     install_requires=[
         "Twisted[tls]>=24.7",
         "autobahn>=24.4",
-        "treq>=24.9",
+        "treq>=25.5",
         "msgspec>=0.19",
         "zope.interface>=6",
     ],

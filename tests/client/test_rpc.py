@@ -236,13 +236,16 @@ class TimeoutTests(RPCTestCase):
         self.advance(1)
         self.assertTrue(self.failure(later, CallTimeout).may_have_run)
 
-    def test_no_timer_is_left(self) -> None:
-        """An answered call leaves no timer."""
-        call, request = self.call("f")
-        self.session.answer(request)
-        self.settle()
-        self.successResultOf(call)
-        self.assertEqual(list(self.server.clock.getDelayedCalls()), [])
+    def test_one_timer(self) -> None:
+        """However many calls there were, one timer is left, and it goes in its time."""
+        for _ in range(100):
+            call, request = self.call("f", timeout=30.0)
+            self.session.answer(request)
+            self.settle()
+            self.successResultOf(call)
+        self.assertEqual(len(self.server.clock.getDelayedCalls()), 1)
+        self.server.clock.advance(30.0)
+        self.assertEqual(self.server.clock.getDelayedCalls(), [])
 
 
 class CancelTests(RPCTestCase):
