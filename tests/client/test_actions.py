@@ -126,9 +126,7 @@ class AnswerTests(ActionTestCase):
         """So is an error without one."""
         for error in (object(), "\ud800"):
             self.socket.actions["bad"] = lambda _, error=error: fail(ActionError(error))
-            self.assertEqual(
-                self.answer("bad"), {"error": "the action's error has no JSON form"}
-            )
+            self.assertEqual(self.answer("bad"), {"error": "the action's error has no JSON form"})
 
     def test_no_arguments(self) -> None:
         """Without ``args`` an action gets None."""
@@ -224,6 +222,7 @@ class ConnectionTests(ActionTestCase):
 
     def test_messages_during_authentication(self) -> None:
         """Messages and notices may come before the answer to auth as well (S15)."""
+
         def early(session: Any) -> None:
             session.publish("c", 1)
             session.subscribed("c")

@@ -51,7 +51,7 @@ class PingTests(KeepAliveTestCase):
         self.assertEqual(self.disconnects, [])
 
     def test_any_answer_will_do(self) -> None:
-        """"Function not found" proves life as well (C12)."""
+        """ "Function not found" proves life as well (C12)."""
         client = self.watched(ping=5, ping_timeout=3)
         self.server.respond = lambda session, message: session.refuse(
             message, "Function not found"

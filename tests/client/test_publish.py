@@ -135,7 +135,7 @@ class SilentServerTests(ServerTestCase):
         self.assertEqual(len(errors), 1024)
 
     def test_error_without_uuid(self) -> None:
-        """"Invalid message" says not what for: ``error`` listeners hear of it (C29)."""
+        """ "Invalid message" says not what for: ``error`` listeners hear of it (C29)."""
         client, errors = self.ready(), Calls()
         client.on("error", errors)
         self.session.send({"error": "Invalid message"})

@@ -4,7 +4,7 @@ How often, how fast and how long a client tries, and who hears of it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from txtokensock import Backoff
 from txtokensock.errors import ClientClosed, ConnectFailed, ConnectionFailed, SockJSClosed
@@ -352,3 +352,52 @@ class CredentialTests(ServerTestCase):
         client.register({"b": len})
         client.actions["c"] = len
         self.assertEqual(options, before)
+
+
+class RestartTests(ServerTestCase):
+    """Started again by whoever hears of the end, wherever they hear of it."""
+
+    def restarted(self, client: Any, hear: Any, end: Any) -> None:
+        """The client works again if it is started when ``hear`` is told of ``end``."""
+        calls: list[Any] = []
+
+        def again(_: object) -> None:
+            self.server.script()
+            client.startService()
+            calls.append(client.rpc("again"))
+
+        hear(client, again)
+        client.startService()
+        self.settle()
+        end(client)
+        self.settle()
+        (call,) = calls
+        self.assertTrue(client.connected)
+        self.assertEqual(len(self.server.open_sessions), 1)
+        self.session.answer(self.session.received[-1], 1)
+        self.settle()
+        self.assertEqual(self.successResultOf(call), 1)
+        client.end()
+        self.settle()
+
+    HEARERS: ClassVar[list[Any]] = [
+        lambda client, again: client.rpc("x").addErrback(again),
+        lambda client, again: client.subscribe("c").addErrback(again),
+        lambda client, again: client.when_ready().addErrback(again),
+    ]
+
+    def test_stopped(self) -> None:
+        """By end(), in the errback of whatever waited for an answer or a connection."""
+        for hear in self.HEARERS:
+            self.server.script(handshake="ignore")
+            self.restarted(self.client(), hear, lambda client: client.end())
+        self.server.script()
+        for hear in self.HEARERS[:2]:
+            self.restarted(self.client(), hear, lambda client: client.end())
+
+    def test_gave_up(self) -> None:
+        """By a client that gives up, there or in a listener."""
+        listening = [lambda client, again: client.once("error", again)]
+        for hear in [*self.HEARERS, *listening]:
+            self.server.script(connect="refuse")
+            self.restarted(self.client(reconnect=False), hear, lambda client: None)

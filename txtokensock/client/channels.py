@@ -169,13 +169,24 @@ class Channels:
             channel.fire_leavers(None)
             self._reconcile(channel)
 
-    def close(self, reason: ClientClosed) -> None:
-        """Everything ends."""
-        self.disconnected()
+    def close(self, reason: ClientClosed) -> Callable[[], None]:
+        """
+        Nothing is wanted any more.
+
+        :return: tells whoever waited, or iterates; they may subscribe anew.
+        """
+        self._connected = False
         channels, self._channels = self._channels, {}
-        for channel in channels.values():
-            channel.fire_subscribers(Failure(reason))
-            self._end(channel, None)
+
+        def end_all() -> None:
+            for channel in channels.values():
+                channel.state = _State.OFF
+                channel.request = None
+                channel.fire_leavers(None)
+                channel.fire_subscribers(Failure(reason))
+                self._end(channel, None)
+
+        return end_all
 
     # -- what the server says
 

@@ -4,7 +4,7 @@ What goes on between a user and a server, across all their connections.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -61,10 +61,20 @@ class Conversation:
         """Take calls again, after :meth:`close`."""
         self.exchange.reopen()
 
-    def close(self, reason: ClientClosed) -> None:
-        """Fail everything that waits, and whatever is asked from now on."""
-        self.channels.close(reason)
-        self.exchange.close(reason)
+    def close(self, reason: ClientClosed) -> Callable[[], None]:
+        """
+        Fail whatever is asked from now on.
+
+        :return: fails what waits.  That is a step of its own, for whoever hears of it may
+            start the client again, and must find it stopped.
+        """
+        endings = [self.channels.close(reason), self.exchange.close(reason)]
+
+        def end_all() -> None:
+            for end in endings:
+                end()
+
+        return end_all
 
     def report(self, error: Exception) -> None:
         """An error that belongs to no Deferred: for ``error`` listeners, or else the log."""
@@ -130,7 +140,7 @@ class Conversation:
     def gave_up(self, error: ClientClosed) -> None:
         """Fail everything."""
         self._log.warn("{error}", error=error)
-        self.close(error)
+        self.close(error)()
         self.report(error)
 
     # -- Flow: slow readers

@@ -73,5 +73,7 @@ class Deadlines:
             operation = heappop(self._heap)[2]
             if not operation.done:
                 self._expired(operation)
-        if self._heap and self._timer is None:
+        # Whoever heard of it may have added others, and set the timer for the first of
+        # them, which need not be the next of all.
+        if self._heap and (self._timer is None or self._heap[0][0] < self._timer.getTime()):
             self._set_timer(max(0.0, self._heap[0][0] - self._reactor.seconds()))

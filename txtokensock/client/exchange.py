@@ -125,8 +125,7 @@ class Exchange:
             else:
                 lost.append(operation)
         for operation in lost:
-            problem = f"{operation.what}: the connection was lost before the answer"
-            operation.finish(Failure(ConnectionLost(problem, may_have_run=operation.sent)))
+            operation.finish(Failure(_lost(operation)))
 
     def writable(self) -> None:
         """The connection takes messages again."""
@@ -134,14 +133,26 @@ class Exchange:
 
     # -- the end
 
-    def close(self, reason: ClientClosed) -> None:
-        """Nothing will be sent any more: everything fails, now and from now on."""
+    def close(self, reason: ClientClosed) -> Callable[[], None]:
+        """
+        Nothing is sent or taken any more.
+
+        :return: fails what waited; whoever hears of it may reopen this and ask anew.
+        """
         self.closed = reason
-        self.detach()
-        waiting, self._queue = self._queue, OrderedDict()
-        for operation in waiting.values():
-            operation.finish(Failure(reason))
+        self._link = None
+        self._sends.clear()
+        self._stop_flush()
         self._deadlines.stop()
+        in_flight, self._in_flight = self._in_flight, {}
+        waiting, self._queue = self._queue, OrderedDict()
+
+        def fail_all() -> None:
+            for operation in [*in_flight.values(), *waiting.values()]:
+                lost = operation.uuid in in_flight and not operation.idempotent
+                operation.finish(Failure(_lost(operation) if lost else reason))
+
+        return fail_all
 
     def reopen(self) -> None:
         """Take operations again."""
@@ -200,3 +211,8 @@ class Exchange:
         self._sends[operation.uuid] = operation.what
         if len(self._sends) > _REMEMBERED_SENDS:
             self._sends.popitem(last=False)
+
+
+def _lost(operation: Operation) -> ConnectionLost:
+    problem = f"{operation.what}: the connection was lost before the answer"
+    return ConnectionLost(problem, may_have_run=operation.sent)

@@ -140,16 +140,15 @@ class ReconnectingClientService(Service):
         if self._ended is None:
             self._ended = reason
         self.connection = None
-        self._fail_waiting(self._ended)
+        waiting, self._waiting = self._waiting, []
         finished: Deferred[None] = Deferred()
-        if self._stopping is None:
+        under_way, self._stopping = self._stopping, self._stopping or Deferred()
+        self._stopping.addCallback(lambda _: finished.callback(None))
+        if under_way is None:
             client, self._client = self._client, None
-            self._stopping = Deferred()
             stopped = client.stopService() if client is not None else succeed(None)
             stopped.addBoth(self._stopped)
-        if self._stopping is None:  # it took no time
-            return succeed(None)
-        self._stopping.addCallback(lambda _: finished.callback(None))
+        _fire(waiting, Failure(reason))
         return finished
 
     def _stopped(self, _: object) -> None:
@@ -171,12 +170,6 @@ class ReconnectingClientService(Service):
         ready: Deferred[None] = Deferred()
         self._waiting.append((ready, fail_after))
         return ready
-
-    def _fail_waiting(self, error: Exception) -> None:
-        waiting, self._waiting = self._waiting, []
-        for ready, _ in waiting:
-            if not ready.called:
-                ready.errback(error)
 
     # -- what happened; called by _Attempts, in the middle of ClientService's transitions
 
@@ -242,9 +235,7 @@ class ReconnectingClientService(Service):
         self._was_connected = True
         waiting, self._waiting = self._waiting, []
         self._observer.established(connection, first)
-        for ready, _ in waiting:
-            if not ready.called:
-                ready.callback(None)
+        _fire(waiting, None)
 
     def _announce_loss(self, error: Exception) -> None:
         self._observer.disconnected(error)
@@ -260,9 +251,17 @@ class ReconnectingClientService(Service):
         reason = ClientClosed(f"the client gave up{attempts}: {error}")
         reason.__cause__ = error
         super().stopService()  # type: ignore[no-untyped-call]
-        self._fail_waiting(error)
+        # Whoever hears of it may start the service again, and must find it stopped.
+        waiting, self._waiting = self._waiting, []
         self._stop(reason)
         self._observer.gave_up(reason)
+        _fire(waiting, Failure(error))
+
+
+def _fire(waiting: list[tuple[Deferred[None], int | None]], outcome: Any) -> None:
+    for ready, _ in waiting:
+        if not ready.called:
+            ready.callback(outcome)
 
 
 @implementer(IStreamClientEndpoint)

@@ -183,8 +183,10 @@ class TokenSocket(Service):
             ``timeouts.close``.  It never fails.
         """
         super().stopService()  # type: ignore[no-untyped-call]
-        self._conversation.close(ClientClosed("the client was stopped"))
-        return self._service.stopService()
+        fail_what_waits = self._conversation.close(ClientClosed("the client was stopped"))
+        stopped = self._service.stopService()
+        fail_what_waits()
+        return stopped
 
     end = stopService
 
