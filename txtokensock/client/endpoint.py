@@ -107,12 +107,20 @@ class TokenSocketEndpoint:
             raise
         return protocol  # type: ignore[no-any-return]
 
+    def _socket_headers(self) -> dict[str, str]:
+        """The headers for SockJS; the cookies in them are the caller's and the route's."""
+        headers = {name: text for name, text in self._headers.items() if name.lower() != "cookie"}
+        cookies = [text for name, text in self._headers.items() if name.lower() == "cookie"]
+        cookies.append(self._tokens.cookie_header(f"{self._url}/"))
+        if any(cookies):
+            headers["Cookie"] = "; ".join(filter(None, cookies))
+        return headers
+
     def _sockjs(self) -> SockJSClientEndpoint:
-        cookie = self._tokens.cookie_header(f"{self._url}/")
         return SockJSClientEndpoint(
             self._reactor,
             self._url,
-            headers={**self._headers, **({"Cookie": cookie} if cookie else {})},
+            headers=self._socket_headers(),
             tls=self._tls,
             endpoint=self._endpoint,
             connect_timeout=self._timeouts.connect,

@@ -108,11 +108,11 @@ class TokenRequest:
             self._timeout, self._reactor, timed_out
         )
 
-    def cookie_header(self, url: str) -> str | None:
-        """The ``Cookie`` header that a browser would send to ``url`` now."""
+    def cookie_header(self, url: str) -> str:
+        """The ``Cookie`` header that a browser would send to ``url`` now, or nothing."""
         request = Request(url)
         self.cookies.add_cookie_header(request)
-        return request.get_header("Cookie")
+        return request.get_header("Cookie") or ""
 
     async def _send(self) -> str:
         query = await self._credentials()
@@ -183,7 +183,12 @@ def _reason(problem: Exception) -> str:
 
 def _read(response: IResponse) -> Deferred[bytes]:
     body = _Body()
-    response.deliverBody(body)
+    try:
+        response.deliverBody(body)
+    except Exception:
+        # Decoders of a compressed body raise from here, and leave the connection open.
+        body.drop()
+        raise
     return body.whole
 
 
@@ -193,7 +198,7 @@ class _Body(Protocol):
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
-        self.whole: Deferred[bytes] = Deferred(lambda _: self._abort())
+        self.whole: Deferred[bytes] = Deferred(lambda _: self.drop())
 
     def dataReceived(self, data: bytes) -> None:
         self._size += len(data)
@@ -201,7 +206,7 @@ class _Body(Protocol):
             self._parts.append(data)
         elif not self.whole.called:
             self.whole.errback(TokenInvalid("the token route answered more than 64 KiB"))
-            self._abort()
+            self.drop()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.whole.called:
@@ -211,7 +216,8 @@ class _Body(Protocol):
         else:
             self.whole.errback(reason)
 
-    def _abort(self) -> None:
-        abort = getattr(self.transport, "abortConnection", None)
-        if abort is not None:
-            abort()
+    def drop(self) -> None:
+        """Close the connection."""
+        # All that twisted.web gives a body for a transport can pause and lose it.
+        if self.transport is not None:
+            self.transport.loseConnection()
