@@ -170,6 +170,16 @@ class SizeTests(ServerTestCase):
         self.settle()
         self.assertFalse(client.connected)
 
+    def test_sending_is_not_limited(self) -> None:
+        """The limit is on what comes in; what goes out is the server's to judge."""
+        client = self.ready(max_message_size=10_000)
+        calls = [client.rpc("f", "x" * 20_000), client.rpc("g")]
+        self.settle()
+        for call, request in zip(calls, self.session.received, strict=True):
+            self.session.answer(request)
+            self.settle()
+            self.successResultOf(call)
+
     def test_default(self) -> None:
         """16 MiB: a header that announces more is enough."""
         client = self.ready()

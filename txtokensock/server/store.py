@@ -5,8 +5,6 @@ A store is only a description until a server connects to it; a server that does 
 gets a link of its own.
 """
 
-# ruff: noqa: N805 (the methods of a zope interface have no self)
-
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred

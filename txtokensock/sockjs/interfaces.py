@@ -2,8 +2,6 @@
 What a SockJS session offers to the protocol that it carries.
 """
 
-# ruff: noqa: N805  (an interface's methods have no self)
-
 from __future__ import annotations
 
 from twisted.internet.interfaces import IAddress, IConsumer, IPushProducer, ITransport

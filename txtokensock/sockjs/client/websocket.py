@@ -23,6 +23,7 @@ from .session import ClientSession
 __all__ = ["websocket_factory"]
 
 _LONGEST_HANDSHAKE = 64 * 1024
+_TEXT = 1
 
 
 class _WebSocketWire(WebSocketClientProtocol):
@@ -102,7 +103,9 @@ class _WebSocketWire(WebSocketClientProtocol):
     # -- Wire
 
     def send_frame(self, frame: bytes) -> None:
-        self.sendMessage(frame)  # type: ignore[no-untyped-call]
+        # sendMessage would apply the limit for incoming messages to outgoing ones.
+        if self.state == self.STATE_OPEN:
+            self.sendFrame(opcode=_TEXT, payload=frame)
 
     def close(self, code: int, reason: str) -> None:
         self.sendClose(code, reason or None)
