@@ -1,0 +1,284 @@
+"""
+The examples of the documentation, each run as it says.
+
+An example names the address of ``twistd tokensock`` or one of its own; the tests pass
+another in its arguments, or, where it takes none, in its text.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from .children import START_SECONDS, Program
+from .servers import ReservedPort
+from .support import InteropTestCase, NodeServerTestCase
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LOOPBACK = "tcp:0:interface=127.0.0.1"
+SUCCESS = "process finished with exit code 0"
+
+
+def script(name: str) -> Path:
+    """A program that was installed beside this Python, or in PATH."""
+    beside = Path(sys.executable).with_name(name)
+    return beside if beside.exists() else Path(shutil.which(name) or name)
+
+
+class Python(Program):
+    """
+    A Python program, with what it prints.
+
+    :param name: for people.
+    :param arguments: for the interpreter.
+    :param ready: a text in the line that says that it is ready.
+    :param environment: more of it.
+    """
+
+    def __init__(self, name: str, *arguments: object, ready: str = "", **environment: str) -> None:
+        super().__init__()
+        self.name = name
+        self._arguments = [str(argument) for argument in arguments]
+        self._ready = ready
+        self._environment = {**environment, "PYTHONUNBUFFERED": "1"}
+
+    def command(self) -> list[str]:
+        return [sys.executable, *self._arguments]
+
+    def environment(self) -> dict[str, str]:
+        return self._environment
+
+    def is_ready(self, line: str) -> bool:
+        return self._ready in line
+
+    def line(self, text: str, count: int = 1) -> Deferred[str]:
+        """:return: fires with the ``count``-th line so far that holds the text."""
+
+        def found() -> str | None:
+            lines = [line for line in self.output if text in line]
+            return lines[count - 1] if len(lines) >= count else None
+
+        return self.until(found, what=f"line with {text!r}")
+
+    async def end(self) -> list[str]:
+        """
+        Wait until it ends by itself.
+
+        :return: what it printed, if it ended well.
+        """
+        await self.until(lambda: self._child is None, START_SECONDS, "end")
+        assert SUCCESS in self.output[-1], self.log()
+        return self.output[:-1]
+
+    def type(self, line: str) -> None:
+        """Write a line to its input."""
+        self._process.write(line.encode() + b"\n")
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        self._process.signalProcess("INT")
+
+    def end_input(self) -> None:
+        """What Ctrl-D does."""
+        self._process.closeStdin()
+
+    @property
+    def address(self) -> str:
+        """``host:port``, of a program that prints where it listens."""
+        (line,) = [line for line in self.output if line.startswith("listening on ")]
+        return line.removeprefix("listening on ")
+
+
+def example(name: str, *arguments: object, **options: str) -> Python:
+    """One of the files in ``examples``, with arguments."""
+    return Python(name, EXAMPLES / name, *arguments, **options)
+
+
+def example_for(address: str, name: str, **options: str) -> Python:
+    """An example that takes no argument, told of another server in its text."""
+    text = (EXAMPLES / name).read_text()
+    assert "127.0.0.1:8080" in text
+    return Python(name, "-c", text.replace("127.0.0.1:8080", address), **options)
+
+
+def tokensock(address: str, *arguments: object, ready: str = "") -> Python:
+    """The command ``tokensock``."""
+    return Python(
+        f"tokensock {arguments}", script("tokensock"), "--host", address, *arguments, ready=ready
+    )
+
+
+class ServeCommand(Python):
+    """
+    ``twistd tokensock serve``.
+
+    :ivar address: its ``host:port``, the same after a restart.
+    """
+
+    def __init__(self) -> None:
+        self._reserved = ReservedPort()
+        listen = f"tcp:{self._reserved.number}:interface=127.0.0.1"
+        super().__init__(
+            "twistd tokensock",
+            *(script("twistd"), "--pidfile=", "-no", "tokensock", "serve", "--listen", listen),
+            ready="token-sockjs server on",
+        )
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._reserved.number}"
+
+    async def close(self) -> None:
+        await super().close()
+        self._reserved.release()
+
+
+class ExampleTestCase(InteropTestCase):
+    """Nothing is needed but Python."""
+
+    async def setUp(self) -> None:
+        """Not what tests with JavaScript need."""
+
+
+class EmbeddedServerTest(ExampleTestCase):
+    """The examples whose server is ``twistd tokensock``."""
+
+    async def setUp(self) -> None:
+        self.server = await self.started(ServeCommand())
+
+    async def test_quickstart(self) -> None:
+        """It prints what the README says."""
+        program = await self.started(example_for(self.server.address, "quickstart.py"))
+        self.assertEqual(await program.end(), QUICKSTART)
+
+    async def test_inline_callbacks(self) -> None:
+        """The same in another style."""
+        program = await self.started(example("inline_callbacks.py", self.server.address))
+        self.assertEqual(await program.end(), QUICKSTART)
+
+    async def chat(self, name: str) -> Python:
+        """A client that is in the chat."""
+        return await self.started(
+            example("chat_client.py", name, self.server.address, ready="in the chat")
+        )
+
+    async def test_chat(self) -> None:
+        """Two people and the log hear each other, also after a restart of the server."""
+        log = await self.started(
+            Python(
+                "chat_log.tac",
+                *(script("twistd"), "--pidfile=", "-noy", EXAMPLES / "chat_log.tac"),
+                ready="[chat#info] listening",
+                HOST=self.server.address,
+            )
+        )
+        ada, grace = await self.chat("ada"), await self.chat("grace")
+        ada.type("hello")
+        for each in (ada, grace, log):
+            await each.line("ada: hello")
+        await self.server.kill()
+        await grace.line("-- disconnected")
+        await self.server.start()
+        for each in (ada, grace):
+            await each.line("-- connected", count=2)
+        # Subscriptions are restored before what waits is sent, but each client's alone:
+        # what grace types reaches grace for certain.
+        grace.type("here again")
+        await grace.line("grace: here again")
+        for each in (ada, grace):
+            each.end_input()
+            await each.end()
+
+    async def test_chat_without_a_server(self) -> None:
+        """A client that is started first says so, and waits."""
+        await self.server.kill()
+        ada = await self.started(
+            example("chat_client.py", "ada", self.server.address, ready="trying again")
+        )
+        await self.server.start()
+        await ada.line("you are in the chat")
+
+
+class OwnServerTest(ExampleTestCase):
+    """The examples that bring their own server."""
+
+    async def test_server_in_site(self) -> None:
+        """The page, the token route and the hook, as its docstring says."""
+        site = await self.started(example("server_in_site.py", LOOPBACK, ready="listening on"))
+
+        async def said(*arguments: str) -> str:
+            command = await self.started(tokensock(site.address, *arguments))
+            await command.until(lambda: len(command.output) > 1)
+            return command.output[0]
+
+        ada = ("--auth", "user=ada", "--auth", "password=lovelace")
+        grace = ("--auth", "user=grace", "--auth", "password=hopper")
+        stranger = ("--auth", "user=grace", "--auth", "password=guess")
+        self.assertEqual(await said(*ada, "rpc", "whoami"), '{"user":"ada","admin":true}')
+        refused = "tokensock: publish to 'news': Forbidden"
+        self.assertEqual(await said(*grace, "publish", "news", '"hello"'), refused)
+        self.assertIn("refused us: 403", await said(*stranger, "rpc", "whoami"))
+        answers = [
+            await said(*grace, "rpc", "math.divide", data)
+            for data in ('{"a":1,"b":4}', '{"a":1,"b":0}', '"both"', "null")
+        ]
+        problem = "tokensock: rpc 'math.divide': send numbers a and b, b not 0"
+        self.assertEqual(answers, ["0.25", problem, problem, problem])
+        page = f"import urllib.request as u; print(u.urlopen('http://{site.address}/').read())"
+        browser = await self.started(Python("browser", "-c", page, ready="A page of the site"))
+        await browser.end()
+        site.interrupt()
+        await site.end()
+
+    async def test_echo_over_sockjs(self) -> None:
+        """Both ends of the echo."""
+        server = await self.started(
+            example("echo_over_sockjs.py", "serve", LOOPBACK, ready="listening on")
+        )
+        url = f"http://{server.address}/echo"
+        client = await self.started(example("echo_over_sockjs.py", "send", url, "hello", "world"))
+        end = "SockJS session closed: 1000 Normal closure"
+        self.assertEqual(await client.end(), ["hello", "world", end])
+
+    async def test_tests(self) -> None:
+        """The example of a test passes."""
+        directory = tempfile.mkdtemp(prefix="txtokensock-trial-")
+        self.addCleanup(shutil.rmtree, directory)
+        trial = ("-m", "twisted.trial", "--temp-directory", os.path.join(directory, "trial"))
+        tests = await self.started(
+            Python("trial", *trial, EXAMPLES / "test_thermostat.py", ready="Ran 4 tests")
+        )
+        await tests.end()
+
+
+class NodeServerExamplesTest(NodeServerTestCase):
+    """The examples of the client do the same with the real Node server."""
+
+    async def test_quickstart(self) -> None:
+        """Both styles."""
+        address = self.node.url.removeprefix("http://")
+        for program in (
+            example_for(address, "quickstart.py"),
+            example("inline_callbacks.py", address),
+        ):
+            await self.started(program)
+            self.assertEqual(await program.end(), QUICKSTART)
+
+    async def test_chat(self) -> None:
+        """Two people."""
+        people: list[Any] = [
+            await self.started(example("chat_client.py", name, self.node.url, ready="in the chat"))
+            for name in ("ada", "grace")
+        ]
+        people[0].type("hello")
+        for each in people:
+            await each.line("ada: hello")
+
+
+QUICKSTART = ["{'foo': 'bar'}", "rpc 'no.such.function': Function not found", "{'hello': 'world'}"]
