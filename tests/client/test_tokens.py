@@ -84,7 +84,7 @@ class RequestTests(TokenTestCase):
             (lambda: succeed({"k": "deferred"}), "k=deferred"),
             (coroutine, "k=coroutine"),
             (None, ""),
-            (lambda: {}, ""),
+            (dict, ""),
         ):
             self.ready(authentication=authentication)
             self.assertEqual(self.server.tokens[-1].query, query)
