@@ -209,9 +209,11 @@ class NestingTests(SynchronousTestCase):
             self.assertEqual(nested_deeper_than(text, depth), _depth(value) > depth)
 
     def test_strings_without_an_end(self) -> None:
-        """It comes back quickly from text that is no JSON."""
-        self.assertTrue(nested_deeper_than(b'"' + b"[" * 1_000_000, 64))
-        self.assertFalse(nested_deeper_than(b'"\\' * 500_000, 64))
+        """It comes back quickly from text that is no JSON, however it is quoted."""
+        brackets = b"[" * 1_000_000
+        self.assertTrue(nested_deeper_than(b'""' + brackets, 64))
+        for text in (b'"', b'"\\', b'"' + b'\\"' * 500_000, b'"' * 500_001, b'"\\' * 500_001):
+            self.assertFalse(nested_deeper_than(text + brackets, 64))
 
 
 def _depth(value: Any) -> int:

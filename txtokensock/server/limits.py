@@ -98,8 +98,10 @@ class RateLimit:
         self._left = min(self._burst, self._left + 1.0)
 
 
-# A whole string, in which brackets mean nothing, or one bracket.
-_BRACKET = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+# A whole string, in which brackets mean nothing, or one bracket.  A string without an end
+# goes on to the end of the text, and the quantifiers are possessive: text that is full of
+# quotes must not be gone through again from each of them.
+_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def nested_deeper_than(text: bytes, depth: int) -> bool:
