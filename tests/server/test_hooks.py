@@ -169,6 +169,17 @@ class HookTests(ServerTestCase):
         self.assertEqual(published, [])
         self.assertEqual(server.service.channels(), [])
 
+    def test_many_queued_requests(self) -> None:
+        """However many wait for a slow hook, each passes when it has decided."""
+        slow: list[Deferred[None]] = [Deferred()]
+        _, client = self.start("subscribe", lambda *_: slow[0])
+        for number in range(900):
+            client.send({**REQUESTS["subscribe"], "uuid": number})
+        decision, slow[0] = slow[0], succeed(None)
+        decision.callback(None)
+        answers = [message for message in client.received() if "resp" in message]
+        self.assertEqual([answer["uuid"] for answer in answers], list(range(900)))
+
     def test_order(self) -> None:
         """
         Requests for one channel pass in order through hooks of any speed, and other

@@ -4,6 +4,7 @@ What one authenticated peer wants of channels.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -47,23 +48,69 @@ class Turn:
     """
     A request's place among those of its peer for the same channel.
 
-    :param before: the one before it, None if it may begin.
+    :param queue: where it waits.
+    :ivar begun: whether it was let in.
+    :ivar ended: whether it was answered, perhaps before it was let in.
     """
 
-    def __init__(self, before: Deferred[None] | None, forget: Callable[[Turn], None]) -> None:
-        self._before = before
-        self._forget = forget
-        self.ended: Deferred[None] = Deferred()
+    def __init__(self, queue: _Queue) -> None:
+        self._queue = queue
+        self._came: Deferred[None] = Deferred()
+        self.begun = False
+        self.ended = False
 
     async def wait(self) -> None:
         """Until the one before is answered."""
-        if self._before is not None:
-            await self._before
+        await self._came
+
+    def begin(self) -> None:
+        """Let it in."""
+        self.begun = True
+        if not self._came.called:
+            self._came.callback(None)
 
     def end(self) -> None:
         """The request is answered: let the next one begin."""
-        self._forget(self)
-        self.ended.callback(None)
+        self.ended = True
+        self._queue.advance()
+
+
+class _Queue:
+    """
+    The requests for one channel.
+
+    :param empty: called when the last of them has ended.
+    """
+
+    def __init__(self, empty: Callable[[], object]) -> None:
+        self._turns: deque[Turn] = deque()
+        self._empty = empty
+        self._advancing = False
+
+    def append(self, turn: Turn) -> None:
+        """One more; it begins at once if it is the first."""
+        self._turns.append(turn)
+        self.advance()
+
+    def advance(self) -> None:
+        """
+        Let the first begin.  One that ends at once only says so, and is followed from
+        here: were each to let the next one begin, many would exhaust the stack.
+        """
+        if self._advancing:
+            return
+        self._advancing = True
+        while self._turns:
+            first = self._turns[0]
+            if first.ended:
+                self._turns.popleft()
+            elif first.begun:
+                break
+            else:
+                first.begin()
+        self._advancing = False
+        if not self._turns:
+            self._empty()
 
 
 class Turns:
@@ -74,18 +121,16 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._last: dict[str | None, Turn] = {}
+        self._queues: dict[str | None, _Queue] = {}
 
     def take(self, request: PubSubRequest) -> Turn:
         """The request's place, after all that came before it; it must be ended."""
         channel = None if isinstance(request, Broadcast) else request.channel
-
-        def forget(turn: Turn) -> None:
-            if self._last.get(channel) is turn:
-                del self._last[channel]
-
-        last = self._last.get(channel)
-        turn = self._last[channel] = Turn(None if last is None else last.ended, forget)
+        queue = self._queues.get(channel)
+        if queue is None:
+            queue = self._queues[channel] = _Queue(lambda: self._queues.pop(channel, None))
+        turn = Turn(queue)
+        queue.append(turn)
         return turn
 
 
