@@ -46,6 +46,25 @@ class HandshakeTests(SynchronousTestCase):
             self.assertIn(text, response.body)
             self.assertEqual(server.protocols, [])
 
+    def test_no_text(self) -> None:
+        """Headers that are not UTF-8 are no handshake, and no error of the server's."""
+        for name in (b"Upgrade", b"Connection", b"Sec-WebSocket-Version", b"Sec-WebSocket-Key"):
+            connection = Server().connect()
+            connection.send(
+                b"GET /echo/0/0/websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+                b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n".replace(
+                    name + b":", name + b": \xff"
+                )
+            )
+            self.assertEqual(connection.response().status, 400)
+
+    def test_origin_no_text(self) -> None:
+        """An origin that is not UTF-8 is nobody's."""
+        connection = Server(allowed_origins=["http://a"]).connect()
+        connection.send(b"GET /echo/info HTTP/1.1\r\nHost: a\r\nOrigin: \xff\r\n\r\n")
+        self.assertEqual(connection.response().status, 403)
+
     def test_plain_get(self) -> None:
         """A GET without Upgrade is no handshake."""
         response = Server().request("GET", "/0/0/websocket")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from twisted.logger import Logger
 
 from ...errors import InvalidOption
+from .request import header
 
 __all__ = ["AllowedOrigins", "OriginPolicy", "same_origin"]
 
@@ -56,11 +57,11 @@ class OriginPolicy:
         """
         if self._everyone:
             return True
-        origin = request.getHeader("origin")
+        origin = header(request, b"origin")
         if origin is None and as_script:
-            origin = _origin_of(request.getHeader("referer"))
+            origin = _origin_of(header(request, b"referer"))
             if origin is None:
-                return request.getHeader("sec-fetch-site") in (None, "none", "same-origin")
+                return header(request, b"sec-fetch-site") in (None, "none", "same-origin")
         return origin is None or self._allows_origin(request, origin)
 
     def _allows_origin(self, request: Any, origin: str) -> bool:
@@ -81,7 +82,7 @@ def same_origin(request: Any, origin: str) -> bool:
     Behind a proxy that ends TLS or rewrites ``Host``, list the origins instead.
     """
     scheme = "https" if request.isSecure() else "http"
-    own = _parts(f"{scheme}://{request.getHeader('host') or ''}")
+    own = _parts(f"{scheme}://{header(request, b'host') or ''}")
     return own is not None and own == _parts(origin)
 
 

@@ -27,7 +27,7 @@ from .answers import (
 )
 from .forms import CALLBACK, EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Form, htmlfile, jsonp
 from .polling_session import PollingSession
-from .request import RequestInfo
+from .request import RequestInfo, header
 from .stream import FrameStream
 from .table import SessionTable
 
@@ -175,7 +175,7 @@ class PollingPages:
 
     def _form_body(self, request: Request) -> bytes:
         body = self._body(request)
-        content_type = (request.getHeader("content-type") or "").partition(";")[0]
+        content_type = (header(request, b"content-type") or "").partition(";")[0]
         if content_type.strip().lower() != "application/x-www-form-urlencoded":
             return body
         try:

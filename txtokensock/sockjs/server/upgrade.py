@@ -1,5 +1,5 @@
 """
-From an HTTP request to a WebSocket: RFC 6455, section 4.2.
+From an HTTP request to a WebSocket: RFC 6455, section 4.2, and what came before it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import NOT_DONE_YET
 
 from .answers import Answer
+from .request import header
 
-__all__ = ["BadUpgrade", "take_over", "websocket_key"]
+__all__ = ["BadUpgrade", "check_upgrade", "take_over", "websocket_key"]
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 
@@ -26,33 +27,37 @@ class BadUpgrade(Exception):
     """The request opens no WebSocket; the text is the one of sockjs-node, where it has one."""
 
 
-def websocket_key(request: Request) -> str:
+def check_upgrade(request: Request) -> None:
     """
-    :return: the request's ``Sec-WebSocket-Key``.
-    :raises BadUpgrade: if it is no WebSocket handshake.
+    :raises BadUpgrade: if the request is no WebSocket handshake of any version.
     """
     if request.clientproto != b"HTTP/1.1" or not isinstance(request.channel, HTTPChannel):
         raise BadUpgrade("WebSocket needs HTTP/1.1.")
-    if "websocket" not in _tokens(request, "upgrade"):
+    if "websocket" not in _tokens(request, b"upgrade"):
         raise BadUpgrade('Can "Upgrade" only to "WebSocket".')
     # Firefox 6 sends "keep-alive, Upgrade".
-    if "upgrade" not in _tokens(request, "connection"):
+    if "upgrade" not in _tokens(request, b"connection"):
         raise BadUpgrade('"Connection" must be "Upgrade".')
-    if request.getHeader("sec-websocket-version") not in _VERSIONS:
+
+
+def websocket_key(request: Request) -> str:
+    """
+    :return: the request's ``Sec-WebSocket-Key``.
+    :raises BadUpgrade: if it is no handshake of RFC 6455.
+    """
+    check_upgrade(request)
+    if header(request, b"sec-websocket-version") not in _VERSIONS:
         raise BadUpgrade("Only supported WebSocket protocol is RFC 6455.")
-    key = (request.getHeader("sec-websocket-key") or "").strip()
+    key = (header(request, b"sec-websocket-key") or "").strip()
     if not _KEY.fullmatch(key):
         raise BadUpgrade("Not a valid websocket request")
     return key
 
 
-def take_over(request: Request, key: str, protocol: IProtocol) -> Answer:
+def take_over(request: Request, protocol: IProtocol) -> Answer:
     """
     Give the request's connection to a protocol that speaks the server's part of a
-    WebSocket, its handshake included.
-
-    It gets a handshake of our own making: the request was checked already, and its
-    cookies, query and other headers are nothing to a WebSocket library.
+    WebSocket: the answer to the handshake, and all that follows.
 
     :return: what ``render`` returns.
     """
@@ -70,13 +75,10 @@ def take_over(request: Request, key: str, protocol: IProtocol) -> Answer:
     channel.dataReceived = channel.rawDataReceived = protocol.dataReceived
     channel.connectionLost = connection_lost
     protocol.makeConnection(transport)
-    protocol.dataReceived(
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % key.encode("ascii")
-    )
     return NOT_DONE_YET
 
 
-def _tokens(request: Request, header: str) -> set[str]:
-    values = request.requestHeaders.getRawHeaders(header, [])
-    return {token.strip().lower() for value in values for token in value.split(",")}
+def _tokens(request: Request, name: bytes) -> set[str]:
+    values = request.requestHeaders.getRawHeaders(name, [])
+    text = b",".join(values).decode("utf-8", "replace")
+    return {token.strip().lower() for token in text.split(",")}

@@ -11,14 +11,13 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from ...errors import SockJSClosed, shorten
 from ..quiet import Quiet
 from .websocket_session import WebSocketSession
+from .wire import TCPWire
 
 __all__ = ["WebSocketFactory"]
 
@@ -28,28 +27,38 @@ _MOST_FRAGMENTS = 1000
 """Frames of one message.  Empty ones cost memory too, and count for no size limit."""
 
 
-@implementer(IPushProducer)
-class _ServerWebSocket(WebSocketServerProtocol):
+# mypy compares Autobahn's own bases as soon as there is a further one, and they differ.
+class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
     """
-    One WebSocket.  It is the push producer of its TCP transport, and tells its session
-    what the transport says of its buffer.
+    One WebSocket.
 
+    It gets a handshake of our own making: the request was checked already, and its
+    cookies, query and other headers are nothing to a WebSocket library.
+
+    :param key: the request's ``Sec-WebSocket-Key``.
     :param session: whose WebSocket this is.
     """
 
     log = Quiet()
     _log = Logger()
-    transport: Any  # a consumer and a push producer as well, as every TCP transport is
 
-    def __init__(self, session: WebSocketSession) -> None:
+    def __init__(self, key: str, session: WebSocketSession) -> None:
         super().__init__()
+        self._key = key
         self._session = session
-        self._producing = False
 
     def __repr__(self) -> str:
         return f"<WebSocket of {self._session!r}>"
 
     # -- from Twisted
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.dataReceived(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: %s\r\n\r\n" % self._key.encode("ascii")
+        )
 
     def dataReceived(self, data: bytes) -> None:
         self._session.bytes_received()
@@ -72,8 +81,7 @@ class _ServerWebSocket(WebSocketServerProtocol):
     # -- from Autobahn
 
     def onOpen(self) -> None:
-        self.transport.registerProducer(self, True)
-        self._producing = True
+        self._follow_buffer()
         self._session.wire_open(self)
 
     def onMessageBegin(self, isBinary: bool) -> None:
@@ -120,23 +128,6 @@ class _ServerWebSocket(WebSocketServerProtocol):
         # the close frame yet.  The session's deadline sees to it that it ends.
         super().dropConnection(abort=abort and not self.wasClean)
 
-    def unregisterProducer(self) -> None:
-        # Called by dropConnection, as TLS never ends while a producer is registered.
-        if self._producing:
-            self._producing = False
-            self.transport.unregisterProducer()
-
-    # -- IPushProducer: the TCP buffer
-
-    def pauseProducing(self) -> None:
-        self._session.buffer_full()
-
-    def resumeProducing(self) -> None:
-        self._session.buffer_empty()
-
-    def stopProducing(self) -> None:
-        """The connection is lost; connectionLost says so too."""
-
     # -- WebSocketWire
 
     def send_text(self, payload: bytes) -> None:
@@ -144,20 +135,12 @@ class _ServerWebSocket(WebSocketServerProtocol):
         if self.state == self.STATE_OPEN:
             self.sendFrame(opcode=_TEXT, payload=payload)
 
-    def ping(self) -> None:
+    def ping(self) -> bool:
         self.sendPing()
+        return True
 
     def close(self, code: int, reason: str) -> None:
         self.sendClose(code, reason)
-
-    def abort(self) -> None:
-        self.transport.abortConnection()
-
-    def pause(self) -> None:
-        self.transport.pauseProducing()
-
-    def resume(self) -> None:
-        self.transport.resumeProducing()
 
 
 class WebSocketFactory:
@@ -183,10 +166,11 @@ class WebSocketFactory:
         )
         self._factory = factory
 
-    def build(self, session: WebSocketSession) -> WebSocketServerProtocol:
+    def build(self, key: str, session: WebSocketSession) -> WebSocketServerProtocol:
         """
-        :return: a protocol that awaits the bytes of a WebSocket handshake.
+        :param key: the request's ``Sec-WebSocket-Key``.
+        :return: a protocol that answers the handshake as soon as it is connected.
         """
-        protocol = _ServerWebSocket(session)
+        protocol = _ServerWebSocket(key, session)
         protocol.factory = self._factory
         return protocol
