@@ -1,0 +1,72 @@
+"""
+What all sections are made of.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec import Struct
+
+from ...errors import InvalidOption
+
+__all__ = ["Problem", "Secret", "SecretUnavailable", "Section"]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the configuration: an unknown key is refused, not ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """
+    Something that is wrong with the configuration.
+
+    :ivar path: where, as in ``wamp.events[2].topic``.
+    :ivar message: what, in one line, and without secrets.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class SecretUnavailable(InvalidOption):
+    """The environment variable or the file that holds a secret cannot be read."""
+
+
+class Secret(Section, frozen=True):
+    """
+    A secret is never written into the configuration itself: ``{ env = "NAME" }`` or
+    ``{ file = "path" }``.  One line break at the end of a file does not count.
+
+    :ivar env: the name of an environment variable.
+    :ivar file: a path; relative ones start at the working directory.
+    """
+
+    env: str | None = None
+    file: str | None = None
+
+    def reveal(self) -> str:
+        """
+        :return: the secret, read now.
+        :raises SecretUnavailable: if it cannot be read; the text says where it was
+            looked for.
+        """
+        if (self.env is None) == (self.file is None):
+            raise SecretUnavailable('a secret is { env = "NAME" } or { file = "path" }')
+        if self.env is not None:
+            value = os.environ.get(self.env)
+            if not value:
+                raise SecretUnavailable(f"the environment variable {self.env} is not set")
+            return value
+        assert self.file is not None
+        try:
+            return Path(self.file).read_text(encoding="utf-8").removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8"
+            raise SecretUnavailable(f"the file {self.file} cannot be read: {reason}") from None

@@ -1,0 +1,57 @@
+"""
+What a bridge is made of: sides, each between the upstream socket and one neighbour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+
+__all__ = ["Side", "SideState"]
+
+
+@dataclass(frozen=True, slots=True)
+class SideState:
+    """
+    How a side is.
+
+    :ivar name: such as ``upstream``, ``wamp``, ``http``, ``webhooks``.
+    :ivar up: whether it can do its work now.
+    :ivar since: seconds since the epoch at which that became so.
+    :ivar detail: for people, in one line, and without secrets: why it is down.
+    """
+
+    name: str
+    up: bool
+    since: float
+    detail: str = ""
+
+
+class Side(Protocol):
+    """
+    An ``IService`` between the upstream socket and one neighbour.
+
+    While one end is down, whoever asks at the other end is answered at once, and what
+    is published waits within bounds; what does not fit is counted and logged.
+    """
+
+    name: str
+
+    def startService(self) -> None:
+        """Start; the upstream socket may not be connected yet."""
+
+    def stopService(self) -> Deferred[None] | None:
+        """Take nothing new, finish what is in flight, close; within its own deadline."""
+
+    def state(self) -> SideState:
+        """How it is now."""
+
+    def reload(self, section: Any) -> None:
+        """
+        Take other rules, in one step, without dropping a connection that they do not
+        concern.
+
+        :param section: this side's checked section of the configuration.
+        """
