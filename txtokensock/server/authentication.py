@@ -25,6 +25,7 @@ from .closing import (
 )
 from .core import Core
 from .hooks import Refused
+from .observer import Outcome
 from .tokens import Identity, spend
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Authentication:
         """Look at an ``auth``; its answer is sent when that is decided."""
         if self._pending is not None:
             # Two tokens at once: it would be chance which identity stays.
+            self._core.observer.request_answered("auth", "refused", 0.0)
             self._send(encode_error_answer("auth", request.uuid, "Forbidden"))
             if self.identity is None:
                 self._end(NOT_AUTHENTICATED)
@@ -87,8 +89,12 @@ class Authentication:
             self.start_deadline()
         uuid = request.uuid
         self._pending = Deferred.fromCoroutine(self._prove(request.token))
+        begun = self._core.reactor.seconds()
         self._pending.addCallbacks(
-            self._proved, self._not_proved, callbackArgs=(uuid,), errbackArgs=(uuid,)
+            self._proved,
+            self._not_proved,
+            callbackArgs=(uuid, begun),
+            errbackArgs=(uuid, begun),
         )
 
     def close(self) -> None:
@@ -108,17 +114,20 @@ class Authentication:
         await self._core.hooks.ask("authentication", self._peer, identity)
         return identity
 
-    def _proved(self, identity: Identity, uuid: Uuid) -> None:
+    def _proved(self, identity: Identity, uuid: Uuid, begun: float) -> None:
         self._pending = None
         if not self._closed:
+            self._answered("success", begun)
             self._decided()
             self.identity = identity
             self._send(encode_auth_success(uuid, acks=self._core.acks))
 
-    def _not_proved(self, failure: Failure, uuid: Uuid) -> None:
+    def _not_proved(self, failure: Failure, uuid: Uuid, begun: float) -> None:
         self._pending = None
         if self._closed:
+            self._answered("cancelled", begun)
             return  # also the CancelledError of our own making
+        self._answered(_problem(failure), begun)
         self._decided()
         self._send(encode_error_answer("auth", uuid, _refusal(failure)))
         if not failure.check(StoreUnavailable):
@@ -126,10 +135,20 @@ class Authentication:
         elif self.identity is None:
             self._end(STORE_UNAVAILABLE)
 
+    def _answered(self, outcome: Outcome, begun: float) -> None:
+        core = self._core
+        core.observer.request_answered("auth", outcome, core.reactor.seconds() - begun)
+
     def _decided(self) -> None:
         deadline, self._deadline = self._deadline, None
         if deadline is not None and deadline.active():
             deadline.cancel()
+
+
+def _problem(failure: Failure) -> Outcome:
+    if failure.check(Refused):
+        return "refused"
+    return "store_unavailable" if failure.check(StoreUnavailable) else "exception"
 
 
 def _refusal(failure: Failure) -> Any:

@@ -16,6 +16,7 @@ from .closing import SHUTTING_DOWN, TOO_MANY_PEERS, Closing
 from .hooks import Hooks
 from .hub import Hub
 from .limits import Limits
+from .observer import Observer
 from .outbox import TurnEnd
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Core:
     :ivar hub: that delivers.
     :ivar acks: whether requests are acknowledged, see PROTOCOL section 5.
     :ivar turn_end: when peers' messages leave.
+    :ivar observer: hears what happens.
     :ivar peers: all of them.
     """
 
@@ -46,6 +48,7 @@ class Core:
     hub: Hub
     acks: bool
     turn_end: TurnEnd
+    observer: Observer
     peers: PeerTable = field(default_factory=lambda: PeerTable())
 
     def find_action(self, name: str) -> Action | None:
@@ -58,13 +61,20 @@ class PeerTable:
     All peers, from their connection to their end.
 
     :ivar open: whether the server takes new ones.
+    :ivar since: when that became so, in seconds by the reactor's clock.
     """
 
     def __init__(self) -> None:
         self.open = False
+        self.since = 0.0
         self._peers: dict[Peer, str | None] = {}
         self._by_host: Counter[str] = Counter()
         self._waiting: list[Deferred[None]] = []
+
+    def set_open(self, is_open: bool, now: float) -> None:
+        """Take new peers from now on, or no more."""
+        self.open = is_open
+        self.since = now
 
     def admit(self, peer: Peer, host: str | None, limits: Limits) -> Closing | None:
         """

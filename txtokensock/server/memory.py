@@ -78,6 +78,7 @@ class _MemoryLink:
         self._reactor = reactor
         self._channels: set[str] = set()
         self.listener = listener
+        self.since = reactor.seconds()
 
     def refuses(self, channel: str) -> bool:
         return False

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ..sockjs.interfaces import ISockJSTransport
+from .observer import Observer
 
 __all__ = ["Outbox", "TurnEnd"]
 
@@ -57,11 +58,13 @@ class Outbox:
     """
     :param transport: what takes the messages.
     :param turn_end: when to hand them over.
+    :param observer: hears of them.
     """
 
-    def __init__(self, transport: ISockJSTransport, turn_end: TurnEnd) -> None:
+    def __init__(self, transport: ISockJSTransport, turn_end: TurnEnd, observer: Observer) -> None:
         self._transport = transport
         self._turn_end = turn_end
+        self._observer = observer
         self._messages: list[bytes] = []
         self._size = 0
         self._due = False
@@ -79,7 +82,9 @@ class Outbox:
     def flush(self) -> None:
         """Send now what was written."""
         if self._messages:
-            messages, self._messages, self._size = self._messages, [], 0
+            messages, size = self._messages, self._size
+            self._messages, self._size = [], 0
+            self._observer.messages_sent(len(messages), size)
             self._transport.writeSequence(messages)
 
     def _turn_ended(self) -> None:

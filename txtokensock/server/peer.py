@@ -13,7 +13,7 @@ from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..errors import InvalidOption
+from ..errors import InvalidOption, SockJSClosed
 from ..jsontext import Malformed
 from ..messages.from_client import (
     ActionAnswer,
@@ -31,6 +31,7 @@ from .calls import ServerCalls
 from .closing import Closing
 from .core import Core
 from .limits import RateLimit, nested_deeper_than
+from .observer import Problem
 from .outbox import Outbox
 from .requests import Requests, request_name
 from .tokens import Identity
@@ -60,6 +61,7 @@ class Peer(Protocol):
         self._authentication = Authentication(core, self, self.deliver, self._end)
         self._leaving = False
         self._ended = False
+        self._closing: Closing | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._ended else "authenticated" if self.auth is not None else "new"
@@ -139,7 +141,8 @@ class Peer(Protocol):
 
     def connectionMade(self) -> None:
         core = self._core
-        self._outbox = Outbox(self.transport, core.turn_end)
+        self._outbox = Outbox(self.transport, core.turn_end, core.observer)
+        core.observer.peer_connected()
         core.hub.add(self)
         host = getattr(self.address, "host", None)
         refusal = core.peers.admit(self, host, core.limits)
@@ -151,10 +154,17 @@ class Peer(Protocol):
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._forget()
         self._core.peers.remove(self)
+        why = None if reason is None else reason.value
+        if self._closing is not None:
+            self._core.observer.peer_gone(self._closing.code, by_server=True)
+        else:
+            code = why.code if isinstance(why, SockJSClosed) else None
+            self._core.observer.peer_gone(code, by_server=False)
 
     def dataReceived(self, data: bytes) -> None:
         if self._ended:
             return
+        self._core.observer.message_received(len(data))
         crossed = self._crossed(data)
         if crossed is not None:
             self._end(crossed)
@@ -162,19 +172,20 @@ class Peer(Protocol):
         try:
             message = decode_client_message(data)
         except Malformed:
+            self._core.observer.message_refused("invalid_message")
             self.deliver(encode_error("Invalid message"))
         except InvalidRequest as problem:
-            self._refuse(problem.rpc, problem.uuid, "Invalid request")
+            self._refuse("invalid_request", problem.rpc, problem.uuid, "Invalid request")
         else:
             if isinstance(message, ActionAnswer):
                 self._answered(message)
             elif isinstance(message, Auth):
                 self._authentication.handle(message)
             elif self.auth is None:
-                self._refuse(request_name(message), message.uuid, "Forbidden")
+                self._refuse("not_authenticated", request_name(message), message.uuid, "Forbidden")
             elif self._leaving:
                 error = closing.SHUTTING_DOWN.reason
-                self._refuse(request_name(message), message.uuid, error)
+                self._refuse("shutting_down", request_name(message), message.uuid, error)
             else:
                 self._requests.handle(message)
 
@@ -193,14 +204,16 @@ class Peer(Protocol):
             # The server asked for it: its calls must not use up what the peer may send.
             self._rate.give_back()
         elif self.auth is None and not self._authentication.pending:
-            self._refuse("_rpc", None, "Forbidden")
+            self._refuse("not_authenticated", "_rpc", None, "Forbidden")
 
-    def _refuse(self, rpc: str | None, uuid: Uuid, error: Any) -> None:
+    def _refuse(self, problem: Problem, rpc: str | None, uuid: Uuid, error: Any) -> None:
         """Whoever is not authenticated may not even make a mistake (S13)."""
         if self.auth is None:
+            self._core.observer.message_refused("not_authenticated")
             self.deliver(encode_error_answer(rpc, uuid, "Forbidden"))
             self._end(closing.NOT_AUTHENTICATED)
         else:
+            self._core.observer.message_refused(problem)
             self.deliver(encode_error_answer(rpc, uuid, error))
 
     # -- the end
@@ -213,6 +226,7 @@ class Peer(Protocol):
         if self._ended:
             return
         self._log.debug("{peer} is closed: {reason}", peer=self, reason=why.reason)
+        self._closing = why
         self._outbox.flush()
         self._forget()
         self.transport.close(why.code, why.reason)

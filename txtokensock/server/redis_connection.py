@@ -33,6 +33,7 @@ class RedisConnection:
     :param ready: called when Redis answers, with nothing.
     :param lost: called when it does not any more, with nothing.
     :ivar protocol: None while Redis does not answer.
+    :ivar since: when that became so, in seconds by the reactor's clock.
     """
 
     _log = Logger()
@@ -45,10 +46,12 @@ class RedisConnection:
         ready: Callable[[], None],
         lost: Callable[[], None],
     ) -> None:
+        self._reactor = reactor
         self._on_ready = ready
         self._on_lost = lost
         self._newest: Any = None
         self.protocol: Any = None
+        self.since = reactor.seconds()
         self._pings = LoopingCall(self._ping)
         self._pings.clock = reactor
         self._service = ClientService(
@@ -85,6 +88,7 @@ class RedisConnection:
             self._newest = None
         if self.protocol is protocol:
             self.protocol = None
+            self.since = self._reactor.seconds()
             self._pings.stop()
             self._log.warn("Redis is gone")
             self._on_lost()
@@ -96,6 +100,7 @@ class RedisConnection:
     def _answers(self, _: object, protocol: Any) -> None:
         if self._newest is protocol:
             self.protocol = protocol
+            self.since = self._reactor.seconds()
             self._pings.start(_PING_INTERVAL, now=False)
             self._log.info("Redis answers")
             self._on_ready()

@@ -55,6 +55,11 @@ class RedisLink:
         """Whether Redis answered, and was not lost since."""
         return self._commands.protocol is not None
 
+    @property
+    def since(self) -> float:
+        """When that became so."""
+        return self._commands.since
+
     def refuses(self, channel: str) -> bool:
         return self._layout.refuses(channel)
 

@@ -13,12 +13,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..actions import outcome_error, run_action
-from ..errors import InvalidData, StoreUnavailable, shorten
-from ..messages.from_client import Call, Uuid
+from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
+from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe, Uuid
 from ..messages.from_server import encode_answer, encode_error_answer
 from .closing import TOO_MANY_CALLS, Closing
 from .core import Core
 from .hooks import Refused
+from .observer import Outcome, RequestKind
 from .pubsub import Crossed, PubSub, PubSubRequest, Turns
 
 if TYPE_CHECKING:
@@ -33,16 +34,20 @@ class _Work:
     """
     One request that is being worked on.
 
+    :ivar kind: of request.
+    :ivar begun: when it came.
     :ivar rpc: what was asked.
     :ivar uuid: what the answer repeats.
     :ivar answered: nothing that comes later counts.
     """
 
-    __slots__ = ("answered", "outcome", "rpc", "timer", "uuid")
+    __slots__ = ("answered", "begun", "kind", "outcome", "rpc", "timer", "uuid")
 
-    def __init__(self, rpc: str, uuid: Uuid, outcome: Deferred[Any]) -> None:
-        self.rpc = rpc
-        self.uuid = uuid
+    def __init__(self, request: Request, begun: float, outcome: Deferred[Any]) -> None:
+        self.kind = _kind(request)
+        self.begun = begun
+        self.rpc = request_name(request)
+        self.uuid = request.uuid
         self.outcome = outcome
         self.answered = False
         self.timer: IDelayedCall | None = None
@@ -81,41 +86,45 @@ class Requests:
 
     def handle(self, request: Request) -> None:
         """Start to work on a request."""
+        begun = self._core.reactor.seconds()
         if len(self._in_flight) >= self._core.limits.calls:
+            self._core.observer.request_answered(_kind(request), "limit", 0.0)
             self._refuse_and_end(request_name(request), request.uuid, TOO_MANY_CALLS)
         elif isinstance(request, Call):
-            self._call(request)
+            self._call(request, begun)
         else:
             turn = self._turns.take(request)
             outcome = Deferred.fromCoroutine(self._pubsub.handle(request, turn))
-            self._follow(request_name(request), request.uuid, outcome)
+            self._follow(request, begun, outcome)
             outcome.addBoth(lambda _: turn.end())  # after its answer was sent
 
     def close(self) -> None:
         """The peer is gone: what is being worked on is cancelled, and nobody answered."""
         # The latest first: a request that waits for an earlier one must not get its turn.
         for work in reversed(tuple(self._in_flight)):
-            self._finish(work)
+            self._finish(work, "cancelled")
             work.outcome.cancel()
 
     # -- calls
 
-    def _call(self, call: Call) -> None:
+    def _call(self, call: Call, begun: float) -> None:
         action = self._core.find_action(call.name)
         if action is None:
+            self._core.observer.request_answered("call", "function_not_found", 0.0)
             self._send(encode_error_answer(call.name, call.uuid, "Function not found"))
             return
         outcome = run_action(action, call.data, self._peer)
         outcome.addCallback(lambda result: [encode_answer(call.name, call.uuid, result)])
-        self._follow(call.name, call.uuid, outcome)
+        self._follow(call, begun, outcome)
 
     # -- answers
 
-    def _follow(self, rpc: str, uuid: Uuid, outcome: Deferred[list[bytes]]) -> None:
+    def _follow(self, request: Request, begun: float, outcome: Deferred[list[bytes]]) -> None:
         """
+        :param begun: when the request came.
         :param outcome: fires with the messages to send.
         """
-        work = _Work(rpc, uuid, outcome)
+        work = _Work(request, begun, outcome)
         outcome.addCallbacks(
             self._succeeded, self._failed, callbackArgs=(work,), errbackArgs=(work,)
         )
@@ -125,15 +134,15 @@ class Requests:
             work.timer = core.reactor.callLater(core.limits.call_timeout, self._late, work)
 
     def _succeeded(self, messages: list[bytes], work: _Work) -> None:
-        if self._finish(work):
+        if self._finish(work, "success"):
             for message in messages:
                 self._send(message)
             self._done()
 
     def _failed(self, failure: Failure, work: _Work) -> None:
-        if not self._finish(work):
-            return  # also the CancelledError of our own making
         error = failure.value
+        if not self._finish(work, _problem(error)):
+            return  # also the CancelledError of our own making
         if isinstance(error, Crossed):
             self._refuse_and_end(work.rpc, work.uuid, error.closing)
             return
@@ -147,17 +156,19 @@ class Requests:
         self._done()
 
     def _late(self, work: _Work) -> None:
-        if self._finish(work):
+        if self._finish(work, "timeout"):
             self._log.warn("{rpc} took too long and is cancelled", rpc=shorten(work.rpc))
             self._send(_error_answer(work, "Timeout"))
             work.outcome.cancel()
             self._done()
 
-    def _finish(self, work: _Work) -> bool:
+    def _finish(self, work: _Work, outcome: Outcome) -> bool:
         """:return: whether this is the first answer."""
         if work.answered:
             return False
         work.answered = True
+        core = self._core
+        core.observer.request_answered(work.kind, outcome, core.reactor.seconds() - work.begun)
         self._in_flight.pop(work, None)
         if work.timer is not None and work.timer.active():
             work.timer.cancel()
@@ -179,8 +190,31 @@ def _error_answer(work: _Work, error: Any) -> bytes:
         return encode_error_answer(work.rpc, work.uuid, "Error")
 
 
+def _problem(error: BaseException | None) -> Outcome:
+    if isinstance(error, Crossed):
+        return "limit"
+    if isinstance(error, Refused):
+        return "refused"
+    if isinstance(error, StoreUnavailable):
+        return "store_unavailable"
+    return "action_error" if isinstance(error, ActionError) else "exception"
+
+
+_KINDS: dict[type[Request], RequestKind] = {
+    Call: "call",
+    Subscribe: "subscribe",
+    Unsubscribe: "unsubscribe",
+    Publish: "publish",
+    Broadcast: "broadcast",
+}
+
+
+def _kind(request: Request) -> RequestKind:
+    return _KINDS[type(request)]
+
+
 def request_name(request: Request) -> str:
     """What its answer has as ``rpc``."""
     if isinstance(request, Call):
         return request.name
-    return f"_{type(request).__name__.lower()}"
+    return f"_{_kind(request)}"

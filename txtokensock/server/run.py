@@ -33,7 +33,7 @@ class Run:
         self._core = core
         self._link = store.connect(core.hub, core.reactor)
         core.hub.link = self._link
-        core.peers.open = True
+        core.peers.set_open(True, core.reactor.seconds())
         self.sockjs = sockjs
         self.stopping = False
         self._stopped = False
@@ -52,7 +52,7 @@ class Run:
 
     async def _stop(self) -> None:
         core = self._core
-        core.peers.open = False
+        core.peers.set_open(False, core.reactor.seconds())
         for peer in core.peers.all():
             peer.leave()
         try:
@@ -66,6 +66,7 @@ class Run:
         await self.sockjs.close_sessions(*SHUTTING_DOWN)
         core.turn_end.stop()
         core.hub.link = None
+        core.peers.set_open(False, core.reactor.seconds())
         await self._link.close()
         self._over()
 

@@ -25,9 +25,11 @@ from .hub import Filter, Hub
 from .limits import Limits
 from .memory import MemoryStore
 from .mount import Guarded, Mounts
+from .observer import Observer
 from .origins import AllowedOrigins, Origins
 from .outbox import TurnEnd
 from .peer import Peer
+from .readiness import Readiness, readiness
 from .run import Run
 from .store import IStore
 from .token_route import Authenticate, TokenRoute
@@ -70,6 +72,7 @@ class TokenSocketServer(Service):
     :param limits: see :class:`Limits`.
     :param sockjs: more options of :class:`~txtokensock.sockjs.SockJSResource`, such as
         ``{"websocket": False, "heartbeat": 10.0}``.
+    :param observer: hears what happens, see :class:`Observer`.
     :param reactor: for everything; the global one by default.
     :raises InvalidOption: for an option that cannot be.
     """
@@ -89,6 +92,7 @@ class TokenSocketServer(Service):
         jsonp: bool = False,
         limits: Limits | None = None,
         sockjs: dict[str, Any] | None = None,
+        observer: Observer | None = None,
         reactor: Any = None,
     ) -> None:
         if reactor is None:
@@ -112,7 +116,9 @@ class TokenSocketServer(Service):
             hub=self._hub,
             acks=acks,
             turn_end=TurnEnd(reactor),
+            observer=observer or Observer(),
         )
+        self._core.peers.since = reactor.seconds()
         self._routes = [
             (
                 url_path("token_path", token_path),
@@ -186,6 +192,11 @@ class TokenSocketServer(Service):
     ) -> Deferred[Any]:
         """Call an action of a client, see :meth:`Peer.rpc`."""
         return peer.rpc(name, data, timeout=timeout)
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether clients can come in, and if not, why and since when."""
+        return readiness(self._core)
 
     # -- channels
 

@@ -40,6 +40,7 @@ class IStoreLink(Interface):
     """
 
     available = Attribute("bool: whether the store can be reached, as far as is known.")
+    since = Attribute("float: when that became so, in seconds by the reactor's clock.")
 
     def refuses(channel: str) -> bool:
         """Whether the store uses the channel for something that is not for clients."""

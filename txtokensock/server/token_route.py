@@ -92,6 +92,7 @@ class TokenRoute(Resource):
         if wanted is not None:
             request.setHeader(b"access-control-allow-headers", wanted)
         self._allow_reading(request)
+        self._core.observer.token_answered(http.NO_CONTENT)
         request.setResponseCode(http.NO_CONTENT)
         request.finish()
 
@@ -141,6 +142,7 @@ class TokenRoute(Resource):
         content_type = b"application/json; charset=utf-8"
         if callback is not None:
             text, content_type = _script(callback, text), b"text/javascript; charset=utf-8"
+        self._core.observer.token_answered(status)
         request.setResponseCode(status)
         request.setHeader(b"content-type", content_type)
         request.setHeader(b"content-length", b"%d" % len(text))
