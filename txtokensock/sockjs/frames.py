@@ -176,5 +176,9 @@ def check_close(code: int, reason: str) -> None:
     """
     if code != 1000 and not 3000 <= code <= 4999:
         raise InvalidOption(f"the close code is {code!r}: it must be 1000 or 3000 to 4999")
-    if len(reason.encode("utf-8", "surrogatepass")) > 123:
+    try:
+        length = len(reason.encode())
+    except UnicodeEncodeError:
+        raise InvalidOption("the close reason holds half of a surrogate pair") from None
+    if length > 123:
         raise InvalidOption("the close reason must be at most 123 bytes in UTF-8")

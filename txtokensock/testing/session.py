@@ -26,7 +26,7 @@ class ScriptedSession:
     :ivar headers: of its handshake, by lower-case names.
     :ivar frames: the SockJS frames that came, each a list of texts.
     :ivar texts: the texts of all frames, in order.
-    :ivar messages: the same as decoded JSON.
+    :ivar messages: the same as decoded JSON, where they are JSON.
     :ivar received: those of ``messages`` that came after ``auth``.
     :ivar authenticated: whether ``auth`` was accepted.
     :ivar pongs: how many answers to :meth:`ping` came.
@@ -228,10 +228,13 @@ class ScriptedSession:
                 self.pongs += 1
 
     def _message_received(self, text: str) -> None:
-        message = json.loads(text)
         self.texts.append(text)
+        try:
+            message = json.loads(text)
+        except ValueError:
+            message = text  # another protocol than token-sockjs
         self.messages.append(message)
-        if message.get("rpc") == "auth":
+        if isinstance(message, dict) and message.get("rpc") == "auth":
             self.play("auth")
         else:
             self.received.append(message)

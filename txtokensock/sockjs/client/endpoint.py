@@ -117,7 +117,7 @@ class SockJSClientEndpoint:
             await self._within("connect", self._connect_timeout, self._open_wire(session))
             await self._within("handshake", self._handshake_timeout, session.ready)
             return await self._within("open", self._open_timeout, session.opened)
-        except ConnectionFailed:
+        except BaseException:  # cancelled, too
             session.abort()
             raise
 

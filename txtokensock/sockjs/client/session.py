@@ -107,6 +107,9 @@ class ClientSession:
     def wire_connected(self, wire: Wire) -> None:
         """The wire is connected: it can be aborted, not yet used."""
         self._wire = wire
+        if self._reason is not None:  # given up, and the attempt could not be cancelled
+            self.ready.addErrback(lambda _: None)  # nobody waits for it any more
+            wire.abort()
 
     def wire_open(self) -> None:
         """The wire can carry frames."""
@@ -183,7 +186,11 @@ class ClientSession:
     # -- what frames mean
 
     def _open(self) -> None:
-        protocol = self._factory.buildProtocol(self.peer())
+        try:
+            protocol = self._factory.buildProtocol(self.peer())
+        except Exception:
+            self._log.failure("the factory raised, its SockJS session is dropped")
+            protocol = None
         if protocol is None:
             self._fail("the factory built no protocol")
             return

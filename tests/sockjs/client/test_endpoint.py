@@ -1,0 +1,459 @@
+"""
+SockJSClientEndpoint: from the TCP connection to the open session, over a real WebSocket.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.error import ConnectionAborted, ConnectionLost, DNSLookupError
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from txtokensock.errors import (
+    AttemptTimeout,
+    ConnectFailed,
+    HandshakeRefused,
+    InvalidAddress,
+    InvalidData,
+    InvalidOption,
+    SockJSClosed,
+    SockJSRefused,
+)
+from txtokensock.sockjs import ISockJSTransport, SockJSClientEndpoint
+from txtokensock.testing import ScriptedServer
+
+from ...support import collect_garbage
+
+
+class Recorder(Protocol):
+    """Notes all that it hears."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+        self.lost: list[Failure] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received.append(data)
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.lost.append(reason)
+
+
+class EndpointTestCase(SynchronousTestCase):
+    """With a scripted server; after each test no timer and no connection may be left."""
+
+    def setUp(self) -> None:
+        self.server = ScriptedServer()
+        self.protocols: list[Recorder] = []
+        self.addCleanup(self._end)
+
+    def _end(self) -> None:
+        self.server.script()
+        for session in self.server.sessions:
+            session.read_again()
+        for protocol in self.protocols:
+            protocol.transport.abortConnection()
+        self.server.settle()
+        self.assertEqual([len(p.lost) for p in self.protocols], [1] * len(self.protocols))
+        self.assertEqual(list(self.server.clock.getDelayedCalls()), [])
+        self.assertEqual(self.server.open_connections, 0)
+        collect_garbage()
+
+    def endpoint(self, url: str = "http://server.test/sockets", **options: Any) -> Any:
+        """An endpoint for the server."""
+        options.setdefault("endpoint", self.server.network.endpoint(self.server._accepts_socket()))
+        return SockJSClientEndpoint(self.server.clock, url, **options)
+
+    def connecting(self, factory: IProtocolFactory | None = None, **options: Any) -> Deferred[Any]:
+        """An attempt that did what it can without time passing."""
+        connecting: Deferred[Any] = self.endpoint(**options).connect(
+            factory or Factory.forProtocol(self.protocol)
+        )
+        self.server.settle()
+        return connecting
+
+    def protocol(self) -> Recorder:
+        """A new protocol."""
+        self.protocols.append(Recorder())
+        return self.protocols[-1]
+
+    def connected(self, **options: Any) -> Recorder:
+        """A protocol on an open session."""
+        protocol: Recorder = self.successResultOf(self.connecting(**options))
+        return protocol
+
+    @property
+    def session(self) -> Any:
+        """The newest session."""
+        return self.server.session
+
+    def lost(self, protocol: Recorder) -> Any:
+        """Why it lost its connection, which it must have heard of once."""
+        self.server.settle()
+        (reason,) = protocol.lost
+        return reason.value
+
+
+class OpeningTests(EndpointTestCase):
+    """A session that opens."""
+
+    def test_path_and_headers(self) -> None:
+        """The session URL below the prefix, and the caller's headers."""
+        self.connected(url="https://server.test:8443/a/b/", headers={"X-A": "1", "Cookie": "c=2"})
+        base, server, session, kind = self.session.path.rsplit("/", 3)
+        self.assertEqual((base, kind), ("/a/b", "websocket"))
+        self.assertRegex(server, r"\A[0-9]{3}\Z")
+        self.assertRegex(session, r"\A[a-z0-9]{8,}\Z")
+        headers = self.session.headers
+        self.assertEqual((headers["x-a"], headers["cookie"]), ("1", "c=2"))
+        self.assertEqual(headers["host"], "server.test:8443")
+        self.assertNotIn("user-agent", headers)
+
+    def test_ipv6(self) -> None:
+        """An IPv6 address has brackets in the Host header."""
+        self.connected(url="http://[::1]:8080/sockets")
+        self.assertEqual(self.session.headers["host"], "[::1]:8080")
+
+    def test_new_session_each_time(self) -> None:
+        """Each connection is a session of its own."""
+        for _ in range(2):
+            self.connected()
+        self.assertNotEqual(*(session.path for session in self.server.sessions))
+
+    def test_transport(self) -> None:
+        """The protocol's transport is what the interface says, with real addresses."""
+        transport = self.connected().transport
+        verifyObject(ISockJSTransport, transport)
+        self.assertEqual(
+            (transport.getPeer().host, transport.getHost().host), ("10.0.0.2", "10.0.0.1")
+        )
+
+    def test_interface(self) -> None:
+        """The endpoint is a stream client endpoint, and its repr names the address alone."""
+        endpoint = self.endpoint(headers={"Cookie": "secret"})
+        verifyObject(IStreamClientEndpoint, endpoint)
+        self.assertEqual(repr(endpoint), "<SockJSClientEndpoint http://server.test/sockets>")
+
+    def test_messages(self) -> None:
+        """One dataReceived a message; write is one message, writeSequence one frame."""
+        protocol = self.connected()
+        self.session.send_text("one", "", "é\u2028😀")
+        self.session.send_text("two")
+        protocol.transport.write(b"a")
+        protocol.transport.writeSequence([b"b", "é".encode()])
+        protocol.transport.writeSequence([])
+        self.server.settle()
+        self.assertEqual(protocol.received, [b"one", b"", "é\u2028😀".encode(), b"two"])
+        self.assertEqual(self.session.frames, [["a"], ["b", "é"]])
+
+    def test_no_protocol(self) -> None:
+        """A factory that builds none refuses the session."""
+
+        class NoProtocols(Factory):
+            def buildProtocol(self, addr: object) -> None:
+                return None
+
+        error = self.failureResultOf(self.connecting(NoProtocols()), SockJSRefused).value
+        self.assertEqual(error.phase, "open")
+
+    def test_factory_that_raises(self) -> None:
+        """A factory that raises is logged as what it is, and leaves nothing open."""
+
+        class Broken(Factory):
+            def buildProtocol(self, addr: object) -> Any:
+                raise RuntimeError("factory")
+
+        self.failureResultOf(self.connecting(Broken()), SockJSRefused)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_protocol_that_closes_at_once(self) -> None:
+        """connectionMade may drop the session; whoever waits still gets the protocol."""
+
+        class Closing(Recorder):
+            def connectionMade(self) -> None:
+                self.transport.abortConnection()
+
+        factory = Factory.forProtocol(Closing)
+        protocol = self.successResultOf(self.connecting(factory))
+        self.assertIsInstance(self.lost(protocol), ConnectionAborted)
+
+
+class FailureTests(EndpointTestCase):
+    """A session that does not open: which phase, and what is left."""
+
+    def failed(self, kind: type[Exception], phase: str, **script: Any) -> Any:
+        """The error of an attempt where the server does this."""
+        self.server.script(**script)
+        connecting = self.connecting()
+        error = self.failureResultOf(connecting, kind).value
+        self.assertEqual(error.phase, phase)
+        self.assertEqual(self.server.open_connections, 0)
+        self.assertEqual(list(self.server.clock.getDelayedCalls()), [])
+        self.assertEqual(self.protocols, [])
+        return error
+
+    def test_connect(self) -> None:
+        """Refused."""
+        self.assertIn("server.test", str(self.failed(ConnectFailed, "connect", connect="refuse")))
+
+    def test_other_errors_of_the_endpoint(self) -> None:
+        """Whatever the endpoint below fails with is a failure to connect."""
+
+        @implementer(IStreamClientEndpoint)
+        class Failing:
+            def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+                return fail(DNSLookupError("no such host"))
+
+        error = self.failureResultOf(self.connecting(endpoint=Failing()), ConnectFailed).value
+        self.assertIn("no such host", str(error))
+        self.assertIsInstance(error.__cause__, DNSLookupError)
+
+    def test_handshake(self) -> None:
+        """Refused, reset, closed, nonsense; the status can be read."""
+        for step in ("drop", "hang up", "garbage"):
+            self.failed(HandshakeRefused, "handshake", handshake=step)
+        self.assertIn("403", str(self.failed(HandshakeRefused, "handshake", handshake="refuse")))
+
+    def test_wrong_handshakes(self) -> None:
+        """Answers that are none to our question."""
+        for answer in (
+            b"HTTP/1.1 101 Switching\r\n\r\n",
+            b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: wrong\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nLocation: http://other.test/\r\n\r\n",
+            b"SSH-2.0-OpenSSH\r\n\r\n",
+        ):
+            self.failed(
+                HandshakeRefused,
+                "handshake",
+                handshake=lambda session, answer=answer: session.send_raw(answer),
+            )
+
+    def test_flood(self) -> None:
+        """An answer that does not end is left after 64 KiB, not kept."""
+
+        def flood(session: Any) -> None:
+            session.send_raw(b"HTTP/1.1 101 Switching\r\n" + b"X-A: b\r\n" * 30_000)
+
+        error = self.failed(HandshakeRefused, "handshake", handshake=flood)
+        self.assertIn("64 KiB", str(error))
+
+    def test_open(self) -> None:
+        """Refused, reset, closed, nonsense; the code can be read."""
+        for step in ("drop", "hang up", "garbage"):
+            self.failed(SockJSRefused, "open", open=step)
+        self.assertIn("3000 Go away!", str(self.failed(SockJSRefused, "open", open="refuse")))
+
+    def test_messages_before_open(self) -> None:
+        """Messages, binary or not, before ``o`` are a violation; heartbeats are not."""
+        self.failed(SockJSRefused, "open", open=lambda s: s.send_text("early"))
+        self.failed(SockJSRefused, "open", open=lambda s: s.send_binary(b"o"))
+        self.server.script(open=lambda s: (s.send_frame("h"), s.send_frame(""), s.send_frame("o")))
+        self.connected()
+
+    def test_deadlines(self) -> None:
+        """Each phase has one of its own, which begins with the phase."""
+        for phase, seconds in (("connect", 1), ("handshake", 2), ("open", 3)):
+            self.server.script(**{phase: "ignore"})
+            connecting = self.connecting(connect_timeout=1, handshake_timeout=2, open_timeout=3)
+            self.server.advance(seconds - 0.1)
+            self.assertNoResult(connecting)
+            self.server.advance(0.1)
+            error = self.failureResultOf(connecting, AttemptTimeout).value
+            self.assertEqual(error.phase, phase)
+            self.assertIn(f"{seconds} seconds", str(error))
+            self.assertEqual(self.server.open_connections, 0)
+
+    def test_slow_close_instead_of_open(self) -> None:
+        """A server that refuses and then does not end is left in time."""
+        self.server.script(open=lambda s: s.send_frame('c[3000,"no"]'), close="ignore")
+        connecting = self.connecting(close_timeout=2)
+        self.server.advance(2)
+        self.assertIn("no", str(self.failureResultOf(connecting, SockJSRefused).value))
+
+
+class CancelTests(EndpointTestCase):
+    """Attempts that are cancelled."""
+
+    def test_each_phase(self) -> None:
+        """Nothing is left open, wherever it was."""
+        for phase in ("connect", "handshake", "open"):
+            self.server.script(**{phase: "ignore"})
+            connecting = self.connecting()
+            connecting.cancel()
+            self.failureResultOf(connecting, CancelledError)
+            self.server.settle()
+            self.assertEqual(self.server.open_connections, 0)
+            self.assertEqual(list(self.server.clock.getDelayedCalls()), [])
+
+    def test_endpoint_that_cannot_be_cancelled(self) -> None:
+        """A connection that comes after all is dropped."""
+        inner = self.server.network.endpoint()
+
+        @implementer(IStreamClientEndpoint)
+        class Stubborn:
+            def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+                connected: Deferred[IProtocol] = Deferred()
+                clock.callLater(5, lambda: inner.connect(protocolFactory).chainDeferred(connected))
+                return connected
+
+        clock = self.server.clock
+        for end in (Deferred.cancel, lambda _: self.server.advance(1)):
+            connecting = self.connecting(endpoint=Stubborn(), connect_timeout=1)
+            end(connecting)
+            self.failureResultOf(connecting, CancelledError, AttemptTimeout)
+            self.server.advance(10)
+            self.assertEqual(self.server.open_connections, 0)
+        self.assertEqual(self.protocols, [])
+
+
+class EndTests(EndpointTestCase):
+    """How an open session ends: exactly one connectionLost, with the reason."""
+
+    def test_lose_connection(self) -> None:
+        """loseConnection closes in order, after what was written."""
+        protocol = self.connected()
+        protocol.transport.write(b"last")
+        protocol.transport.loseConnection()
+        protocol.transport.loseConnection()
+        protocol.transport.write(b"ignored")
+        reason = self.lost(protocol)
+        self.assertIsInstance(reason, SockJSClosed)
+        self.assertEqual((reason.code, self.session.closed_with), (1000, 1000))
+        self.assertEqual(self.session.texts, ["last"])
+
+    def test_close_with_a_code(self) -> None:
+        """close() says why; what no WebSocket can carry is refused."""
+        protocol = self.connected()
+        for code, reason in (
+            (999, ""),
+            (1001, ""),
+            (5000, ""),
+            (3000, "x" * 124),
+            (3000, "\ud800"),
+        ):
+            self.assertRaises(InvalidOption, protocol.transport.close, code, reason)
+        protocol.transport.close(3456, "bye")
+        reason = self.lost(protocol)
+        self.assertEqual((reason.code, reason.reason), (3456, "bye"))
+        self.assertEqual(self.session.closed_with, 3456)
+
+    def test_close_deadline(self) -> None:
+        """A server that does not answer the close is left after ``close_timeout``."""
+        protocol = self.connected(close_timeout=3)
+        self.server.script(close="ignore")
+        protocol.transport.loseConnection()
+        self.server.advance(2.9)
+        self.assertEqual(protocol.lost, [])
+        self.server.advance(0.1)
+        self.assertIsInstance(self.lost(protocol), SockJSClosed)
+
+    def test_messages_after_the_close(self) -> None:
+        """What comes after loseConnection is not delivered."""
+        protocol = self.connected()
+        self.server.script(close=lambda s: (s.send_text("late"), s.accept_close()))
+        protocol.transport.loseConnection()
+        self.lost(protocol)
+        self.assertEqual(protocol.received, [])
+
+    def test_abort(self) -> None:
+        """abortConnection drops at once; nothing more is sent or delivered."""
+        protocol = self.connected()
+        self.session.send_text("late")
+        protocol.transport.write(b"lost")
+        protocol.transport.abortConnection()
+        protocol.transport.abortConnection()
+        self.assertIsInstance(self.lost(protocol), ConnectionAborted)
+        self.assertEqual(protocol.received, [])
+
+    def test_stop_producing(self) -> None:
+        """stopProducing closes, as producers do."""
+        protocol = self.connected()
+        protocol.transport.stopProducing()
+        self.assertIsInstance(self.lost(protocol), SockJSClosed)
+
+    def test_server_closes(self) -> None:
+        """By ``c``, by the WebSocket, or by both: the reason is the first (K4)."""
+        for how, code in (
+            (lambda s: s.close(3000, "Go away!"), 3000),
+            (lambda s: s.send_frame('c[2010,"Another connection still open"]'), 2010),
+            (lambda s: s.close_websocket(1001, "going"), 1001),
+            (lambda s: (s.send_frame('c[1000,"x"]'), s.hang_up()), 1000),
+            (lambda s: s.send_frame('c[0,""]'), 0),
+        ):
+            protocol = self.connected()
+            how(self.session)
+            reason = self.lost(protocol)
+            self.assertIsInstance(reason, SockJSClosed)
+            self.assertEqual(reason.code, code)
+            self.assertIn(str(code), str(reason))
+
+    def test_server_goes(self) -> None:
+        """Without a close it is a loss, not an orderly end."""
+        for how in ("drop", "hang_up"):
+            protocol = self.connected()
+            getattr(self.session, how)()
+            reason = self.lost(protocol)
+            self.assertIsInstance(reason, ConnectionLost)
+            self.assertNotIsInstance(reason, SockJSClosed)
+
+    def test_violations(self) -> None:
+        """A second ``o``, nonsense and binary messages drop the connection, and say why."""
+        for frame in ("o", "x", "a", "a{}", "a[null]", 'm["x"]', 'c["x"]', "oo"):
+            protocol = self.connected()
+            self.session.send_frame(frame)
+            self.assertIn("SockJS protocol", str(self.lost(protocol)))
+        protocol = self.connected()
+        self.session.send_binary(b"h")
+        self.assertIn("binary", str(self.lost(protocol)))
+
+    def test_too_large(self) -> None:
+        """A message beyond ``max_message_size`` ends the session."""
+        protocol = self.connected(max_message_size=1000)
+        self.session.send_text("x" * 990)
+        self.session.send_text("x" * 1000)
+        self.lost(protocol)
+        self.assertEqual(protocol.received, [b"x" * 990])
+
+    def test_not_text(self) -> None:
+        """Writing what is not UTF-8 is the caller's mistake, and harms nothing."""
+        protocol = self.connected()
+        self.assertRaises(InvalidData, protocol.transport.write, b"\xff")
+        protocol.transport.write(b"ok")
+        self.server.settle()
+        self.assertEqual(self.session.frames, [["ok"]])
+
+
+class OptionTests(EndpointTestCase):
+    """Options that cannot be."""
+
+    def test_invalid(self) -> None:
+        """Each is refused by the constructor."""
+        for options in (
+            {"transports": []},
+            {"transports": "websocket"},
+            {"transports": ["smoke"]},
+            {"headers": {"A": "b\r\nC: d"}},
+            {"headers": {"A\n": "b"}},
+            {"headers": {"A:": "b"}},
+            {"headers": {"": "b"}},
+            {"headers": {"A": 1}},
+            {"headers": [("A", "b")]},
+        ):
+            self.assertRaises(InvalidOption, self.endpoint, **options)
+        for url in (
+            "",
+            "ftp://server.test",
+            "http://user:pw@server.test/",
+            "http://server.test/?a",
+        ):
+            self.assertRaises(InvalidAddress, self.endpoint, url)
