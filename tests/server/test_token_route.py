@@ -249,6 +249,18 @@ class OriginTests(ServerTestCase):
         for headers in ({"Origin": "http://any.example"}, {"Sec_Fetch_Site": "cross-site"}, {}):
             self.assertEqual(self.statuses(server, **headers), {200})
 
+    def test_bytes_that_are_no_text(self) -> None:
+        """Headers that are no UTF-8, or no Latin-1, are other origins like any."""
+        for everyone in (False, True):
+            server = self.serve(allowed_origins="*" if everyone else None)
+            for name in (b"Origin", b"Referer", b"Sec-Fetch-Site", b"Host"):
+                for value in (b"\xff\xfe", b"http://\xe2\x82\xac"):
+                    connection = server.connection()
+                    head = b"GET /socket/token HTTP/1.1\r\n%s: %s\r\n\r\n"
+                    connection.send(head % (name, value))
+                    allowed = everyone or name == b"Host"
+                    self.assertEqual(connection.response().status, 200 if allowed else 403)
+
     def test_preflight(self) -> None:
         """A page that sends headers of its own asks first."""
         server = self.serve(allowed_origins=["https://app.example"])

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from ..errors import InvalidOption, shorten
+from ..sockjs.server.request import header
 
 __all__ = ["AllowedOrigins", "Origins"]
 
@@ -59,20 +60,20 @@ class Origins:
             self._log.info(
                 "refused a page of {origin}, the server's own host is {host}",
                 origin=shorten(_claimed_origin(request)),
-                host=shorten(str(request.getHeader("host"))),
+                host=shorten(str(header(request, b"host"))),
             )
         return allowed
 
     def _allow(self, request: IRequest, as_script: bool) -> bool:
-        origin = request.getHeader("origin")
+        origin = header(request, b"origin")
         if origin is not None:
             return self.allow_origin(request, origin)
         if self._everyone:
             return True
-        site = request.getHeader("sec-fetch-site")
+        site = header(request, b"sec-fetch-site")
         if site in ("same-origin", "none"):
             return True
-        referer = request.getHeader("referer")
+        referer = header(request, b"referer")
         if referer:
             return self.allow_origin(request, _origin_of(referer))
         return site is None and not as_script
@@ -94,7 +95,7 @@ def _is_own(request: Any, origin: str) -> bool:
     parts = _parts(origin)
     if parts is None or (request.isSecure() and parts[0] != "https"):
         return False
-    return _parts(f"{parts[0]}://{request.getHeader('host') or ''}") == parts
+    return _parts(f"{parts[0]}://{header(request, b'host') or ''}") == parts
 
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -119,7 +120,7 @@ def _origin_of(url: str) -> str:
 
 def _claimed_origin(request: Any) -> str:
     """For people; a referer's path and query are nobody's business."""
-    return str(request.getHeader("origin") or _origin_of(request.getHeader("referer") or ""))
+    return str(header(request, b"origin") or _origin_of(header(request, b"referer") or ""))
 
 
 def _normal(origin: object) -> str:

@@ -19,6 +19,7 @@ from twisted.web.server import NOT_DONE_YET
 from ..actions import run_action
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
+from ..sockjs.server.request import header
 from .core import Core
 from .hooks import TookTooLong, within
 from .origins import Origins
@@ -157,9 +158,9 @@ class TokenRoute(Resource):
         request.setHeader(b"cache-control", b"no-store")
         request.setHeader(b"x-content-type-options", b"nosniff")
         request.setHeader(b"vary", b"Origin")
-        origin = request.getHeader("origin")
+        origin = header(request, b"origin")
         if origin is not None and self._origins.allow_origin(request, origin):
-            request.setHeader(b"access-control-allow-origin", origin.encode("latin-1"))
+            request.setHeader(b"access-control-allow-origin", request.getHeader(b"origin"))
             request.setHeader(b"access-control-allow-credentials", b"true")
 
 

@@ -162,7 +162,7 @@ class Connection:
 def parse_response(data: bytes) -> Response:
     """One HTTP response."""
     head, _, body = data.partition(b"\r\n\r\n")
-    status, *lines = head.decode().split("\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
