@@ -50,6 +50,14 @@ class JsonpTests(SynchronousTestCase):
         send(server, b'["%61bc"]', {"Content-Type": "text/plain"})
         self.assertEqual(poll(server), b'/**/x("a[\\"abc\\",\\"%61bc\\"]");\r\n')
 
+    def test_text(self) -> None:
+        """Whatever text there is, in the form as browsers write it."""
+        server = Server()
+        poll(server)
+        for body in (b"d=%5B%22%C3%A9%E2%82%AC%22%5D", 'd=["é€"]'.encode()):
+            self.assertEqual(send(server, body).body, b"ok")
+            self.assertEqual(poll(server), '/**/x("a[\\"é€\\"]");\r\n'.encode())
+
     def test_broken(self) -> None:
         """What is no frame gets 500 and the reason, and the session goes on."""
         server = Server()
@@ -60,6 +68,8 @@ class JsonpTests(SynchronousTestCase):
             (b"d=", b"Payload expected."),
             (b"p=p", b"Payload expected."),
             (b"a&" * 50, b"Payload expected."),
+            (b"d=[\xff]", b"Payload expected."),
+            (b"d=%5B%22%FF", b"Broken JSON encoding."),
         ):
             response = send(server, body)
             self.assertEqual((response.status, response.body), (500, text))

@@ -179,9 +179,11 @@ class PollingPages:
         if content_type.strip().lower() != "application/x-www-form-urlencoded":
             return body
         try:
-            return parse_qs(body, max_num_fields=10).get(b"d", [b""])[0]
+            # As text: of bytes, this function gives back none but ASCII.
+            fields = parse_qs(body.decode(), max_num_fields=10)
         except ValueError:
             raise _Refused(http.INTERNAL_SERVER_ERROR, "Payload expected.") from None
+        return fields.get("d", [""])[0].encode()
 
 
 def _callback(request: Any) -> str:
