@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from .support import Recorder, Server
-from .websocket import PING, TEXT
+from .websocket import PING, PONG, TEXT
 
 
 @implementer(IPushProducer)
@@ -85,6 +85,21 @@ class WebSocketOutTests(SynchronousTestCase):
         server.clock.pump([0] * 10)
         self.assertEqual(producer.asked, 5)
         self.assertEqual(len(client.frames()), 6)
+
+    def test_pings_of_a_peer_that_does_not_read(self) -> None:
+        """Pongs stop when the buffer is full; the last ping is answered when it drained."""
+        server = Server()
+        client = server.websocket()
+        client.frames()
+        client.tcp.stop_reading()
+        for number in range(5000):
+            client.send(b"%100d" % number, PING)
+        pongs = client.frames()
+        self.assertLess(len(pongs), 1000)
+        client.tcp.read_again()
+        self.assertEqual(client.frames(), [(PONG, b"%100d" % 4999)])
+        client.send(b"again", PING)
+        self.assertEqual(client.frames(), [(PONG, b"again")])
 
     def test_end(self) -> None:
         """A producer is told of the end, and one that comes later at once."""

@@ -46,6 +46,8 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
         super().__init__()
         self._key = key
         self._session = session
+        self._full = False
+        self._unanswered: bytes | None = None  # a ping that waits for room in the buffer
 
     def __repr__(self) -> str:
         return f"<WebSocket of {self._session!r}>"
@@ -101,8 +103,13 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
             self._session.message_received(b"".join(data), self.message_is_binary)
 
     def onPing(self, payload: bytes) -> None:
-        super().onPing(payload)
         self._session.activity()
+        if self._full:
+            # A peer that pings and does not read must not fill the memory with pongs.  Only
+            # the last ping needs an answer: RFC 6455 section 5.5.3.
+            self._unanswered = payload
+        else:
+            super().onPing(payload)
 
     def onPong(self, payload: bytes) -> None:
         self._session.activity()
@@ -127,6 +134,21 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
         # Autobahn resets the connection after a clean close; the peer may not have read
         # the close frame yet.  The session's deadline sees to it that it ends.
         super().dropConnection(abort=abort and not self.wasClean)
+
+    # -- IPushProducer
+
+    def pauseProducing(self) -> None:
+        """The buffer is full."""
+        self._full = True
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The buffer has drained."""
+        self._full = False
+        unanswered, self._unanswered = self._unanswered, None
+        if unanswered is not None:
+            super().onPing(unanswered)
+        super().resumeProducing()
 
     # -- WebSocketWire
 
