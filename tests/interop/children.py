@@ -92,7 +92,7 @@ class Program:
     async def start(self) -> None:
         """Run it until it is ready; a child that ends instead fails at once."""
         seen = len(self.output)
-        child = self._child = Child(self._line_received)
+        child = self._child = Child(self.say)
         program, *arguments = self.command()
         environment = {**os.environ, **self.environment()}
         self._process = reactor.spawnProcess(
@@ -162,7 +162,8 @@ class Program:
         self._look()
         return waiting
 
-    def _line_received(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """The program said a line, on its output or otherwise."""
         self.output.append(line)
         if line.startswith('{"event":'):
             self.events.append(json.loads(line))

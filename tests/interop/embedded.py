@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from txtokensock.errors import ActionError
@@ -34,12 +35,13 @@ class EmbeddedServer:
     """
     ``TokenSocketServer`` with a few actions, in a site; it refuses the channel "forbidden".
 
+    :param rest: what else the site serves.
     :param options: more of the service's.
     :ivar server: the service.
     :ivar url: what a client is told to connect to, the same after a restart.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, rest: IResource | None = None, **options: Any) -> None:
         self._reserved = ReservedPort()
         self.url = f"http://127.0.0.1:{self._reserved.number}"
         self.server = TokenSocketServer(
@@ -58,7 +60,7 @@ class EmbeddedServer:
         self.server.on("subscribe", self.asked)
         self.server.on("subscribe", lambda peer, channel: channel != "forbidden")
         self.server.on("publish", lambda peer, channel, data: channel != "forbidden")
-        self._connections = _Connections(Site(self.server.resource(), reactor=reactor))
+        self._connections = Connections(Site(self.server.resource(rest), reactor=reactor))
         self._port: IListeningPort | None = None
 
     async def start(self) -> None:
@@ -88,7 +90,7 @@ class EmbeddedServer:
         await self.start()
 
 
-class _Connections(WrappingFactory):
+class Connections(WrappingFactory):
     """
     Knows the connections of a site, of which clients keep some open for later requests.
     """

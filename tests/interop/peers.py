@@ -52,6 +52,9 @@ class JavaScriptPeer(Program):
     def tell(self, name: str, *args: Any) -> int:
         """Call it, and do not wait for its callback; the ``answer`` event has this id."""
         number = next(self._ids)
-        line = json.dumps({"id": number, "name": name, "args": args})
-        self._process.write(line.encode("ascii") + b"\n")
+        self.obey(json.dumps({"id": number, "name": name, "args": args}).encode("ascii"))
         return number
+
+    def obey(self, call: bytes) -> None:
+        """The call reaches the program: a line of JSON."""
+        self._process.write(call + b"\n")

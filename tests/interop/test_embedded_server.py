@@ -23,13 +23,21 @@ class JavaScriptClients:
 
     async def setUp(self: Any) -> None:
         await super().setUp()  # type: ignore[misc]
-        self.embedded = EmbeddedServer()
+        self.embedded = self.server()
         self.addCleanup(self.embedded.close)
         await self.embedded.start()
 
+    def server(self: Any) -> EmbeddedServer:
+        """What the clients connect to."""
+        return EmbeddedServer()
+
+    def program(self: Any) -> JavaScriptPeer:
+        """A client that is not started yet."""
+        return JavaScriptPeer(self.embedded.url, *self.client)
+
     async def peer(self: Any) -> tuple[JavaScriptPeer, Peer]:
         """A client that is ready, and what the server has of it."""
-        peer = await self.started(JavaScriptPeer(self.embedded.url, *self.client))
+        peer = await self.started(self.program())
         # Before the client is killed: a polling one is missed only after some seconds.
         self.addCleanup(self.embedded.stop)
         return peer, self.embedded.server.peers()[-1]

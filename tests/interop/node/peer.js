@@ -21,31 +21,12 @@ function say(line) {
   process.stdout.write(JSON.stringify(line) + "\n");
 }
 
-/* Functions that the server may call. */
-const actions = {
-  ping: (data, callback) => callback(null, data),
-  nested: { foo: (data, callback) => callback(null, { foo: data }) },
-  never: () => {},
-  boom: (data, callback) => callback(new Error("action failed")),
-};
-
 const TokenSocket =
   client === "sockjs-client" ? require("./session").over(transport) : require("token-sockjs-client");
 
 /* An IPv4 address with its port apart: the originals misread most other forms (C9). */
-const socket = new TokenSocket(
-  { host: hostname, port: Number(port), authentication: { user: "ada", nested: { a: [1] } } },
-  actions,
-);
-
-for (const event of ["ready", "onreconnect"])
-  socket[event]((error) =>
-    say({ event: event.replace(/^on/, ""), error: error && String(error.message || error) }));
-socket.onmessage((channel, message) => say({ event: "message", channel, message }));
+const obey = require("./driver")(TokenSocket, { host: hostname, port: Number(port) }, say);
 
 readline.createInterface({ input: process.stdin })
-  .on("line", (line) => {
-    const { id, name, args } = JSON.parse(line);
-    socket[name](...args, (error, resp) => say({ event: "answer", id, error, resp }));
-  })
+  .on("line", (line) => obey(JSON.parse(line)))
   .on("close", () => process.exit(0));

@@ -1,0 +1,157 @@
+"""
+A page in headless Chromium as a client: :class:`Chromium`, and what it is made of.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+from urllib.parse import quote
+
+from twisted.internet import reactor
+from twisted.internet.interfaces import IListeningPort
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.static import File
+
+from .children import NODE, START_SECONDS
+from .embedded import Connections
+from .peers import JavaScriptPeer
+
+_SCRIPTS = {
+    "EventEmitter.js": "node_modules/wolfy87-eventemitter/EventEmitter.js",
+    "sockjs.js": "node_modules/sockjs-client/dist/sockjs.js",
+    "tokensockjs.js": "node_modules/token-sockjs-client/clients/browser/tokensockjs.js",
+    "driver.js": "driver.js",
+    "page.js": "page.js",
+}
+
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",  # it needs privileges that containers lack
+    "--disable-gpu",
+    "--disable-dev-shm-usage",  # small in containers
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--proxy-server=direct://",  # whatever the environment says
+]
+
+
+def page() -> Resource:
+    """``/page.html`` and its scripts: npm's token-sockjs-client and what it needs."""
+    root = Resource()
+    root.putChild(b"page.html", File(str(NODE / "page.html")))
+    for name, path in _SCRIPTS.items():
+        root.putChild(name.encode(), File(str(NODE / path)))
+    return root
+
+
+class Chromium(JavaScriptPeer):
+    """
+    npm's browser client in a browser of its own.
+
+    :param url: a server whose site has :func:`page`.
+    :param transport: of sockjs-client.
+    """
+
+    def __init__(self, url: str, transport: str) -> None:
+        super().__init__(url, transport)
+        self.name = f"chromium {transport}"
+        self._page = f"{url}/page.html?{transport}"
+        self._control = _Control(self)
+        self._profile = tempfile.TemporaryDirectory(
+            prefix="txtokensock-chromium-", ignore_cleanup_errors=True
+        )
+
+    def command(self) -> list[str]:
+        page = f"{self._page}&{quote(self._control.url, safe='')}"
+        return ["chromium", *_FLAGS, f"--user-data-dir={self._profile.name}", page]
+
+    async def start(self) -> None:
+        self._control.start()
+        await super().start()
+
+    def obey(self, call: bytes) -> None:
+        self._control.send(call)
+
+    async def close(self) -> None:
+        """End it in order, so that it ends its own children; its profile is deleted."""
+        try:
+            if self._child is not None:
+                self._process.signalProcess("TERM")
+                await self.until(lambda: self._child is None, START_SECONDS, "end of the process")
+        finally:
+            await super().close()
+            await self._control.stop()
+            self._profile.cleanup()
+
+
+class _Control(Resource):
+    """
+    Where the page hears what to do, and says what happened.
+
+    :param chromium: whose page it is.
+    """
+
+    isLeaf = True
+
+    def __init__(self, chromium: Chromium) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._chromium = chromium
+        self._connections = Connections(Site(self, reactor=reactor))
+        self._port: IListeningPort | None = None
+        self._stream: Any = None
+        self._unsent: list[bytes] = []
+
+    @property
+    def url(self) -> str:
+        """The page's other end."""
+        assert self._port is not None
+        return f"http://127.0.0.1:{self._port.getHost().port}/"  # type: ignore[attr-defined]
+
+    def start(self) -> None:
+        """Listen, on a port of the system's choice."""
+        self._port = reactor.listenTCP(0, self._connections, interface="127.0.0.1")
+
+    async def stop(self) -> None:
+        """Leave nothing open."""
+        port, self._port = self._port, None
+        if port is not None:
+            closed = port.stopListening()
+            await self._connections.drop()
+            await closed
+
+    def send(self, call: bytes) -> None:
+        """The page gets it now, or when it listens."""
+        self._unsent.append(call)
+        if self._stream is not None:
+            self._flush()
+
+    def _flush(self) -> None:
+        for call in self._unsent:
+            self._stream.write(b"data: %s\n\n" % call)
+        self._unsent.clear()
+
+    def render_GET(self, request: Any) -> int:
+        """The stream of calls."""
+        request.setHeader(b"content-type", b"text/event-stream")
+        request.setHeader(b"access-control-allow-origin", b"*")
+        request.write(b"")
+        request.notifyFinish().addErrback(self._gone, request)
+        self._stream = request
+        self._flush()
+        return NOT_DONE_YET
+
+    def _gone(self, _: Failure, request: Any) -> None:
+        if self._stream is request:
+            self._stream = None
+
+    def render_POST(self, request: Any) -> bytes:
+        """Something happened: a line of JSON, as the programs in Node print."""
+        request.setHeader(b"access-control-allow-origin", b"*")
+        self._chromium.say(request.content.read().decode())
+        return b""
