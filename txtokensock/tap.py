@@ -8,46 +8,100 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from twisted.application.service import IService, MultiService, Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python import usage
-from twisted.python.failure import Failure
 from twisted.web.server import Site
 
-from .server import TokenSocketServer
+from .actions import Actions
+from .errors import InvalidOption
+from .listening import Listening, Serving, fail
+from .loading import load_actions, load_function
+from .server import RedisStore, TokenSocketServer
+from .server.admin import AdminPages, QuietSite
 from .server.demo import ACTIONS, authenticate
+from .server.origins import AllowedOrigins, Origins
+from .server.token_route import Authenticate
+
+if TYPE_CHECKING:
+    from .server.metrics import ServerMetrics
 
 __all__ = ["Options", "makeService"]
 
+T = TypeVar("T")
+
+_log = Logger()
+
 EMBEDDED_LISTEN = "tcp:8080:interface=127.0.0.1"
 """Where the embedded server listens, and where ``tokensock`` looks for one."""
-
-
-def _fail(problem: str, status: int) -> NoReturn:
-    """
-    End the process with one line: beside the log, which may be a file, and without the
-    pages of help that twistd itself prints.
-    """
-    print(f"twistd tokensock: {problem}", file=sys.__stderr__, flush=True)
-    raise SystemExit(status)
 
 
 class ServeOptions(usage.Options):
     """``twistd tokensock serve``."""
 
     synopsis = "[options]"
-    longdesc = "A token-sockjs server, in memory, with the actions echo and whoami."
+    longdesc = (
+        "A token-sockjs server. Without options: in memory, with the actions echo and whoami,"
+        " for everybody on this machine."
+    )
     optParameters = [
-        ["listen", "l", EMBEDDED_LISTEN, "Where to listen: a Twisted endpoint string."],
+        [
+            *("listen", "l", EMBEDDED_LISTEN),
+            "Where to listen: a Twisted endpoint string, such as tcp:8080 or"
+            " ssl:443:privateKey=key.pem:certKey=cert.pem",
+        ],
+        [
+            *("redis", None, None),
+            "Share tokens and channels with other servers, Node's among them:"
+            " a URL such as redis://127.0.0.1:6379/0",
+        ],
+        [
+            *("namespace", None, None),
+            "Prefix of all keys and channels in Redis, where no Node server shares it",
+        ],
+        [
+            *("actions", None, None),
+            "module:attribute of a mapping of names to functions (data, peer),"
+            " or of a function that returns one",
+        ],
+        [
+            *("authentication", None, None),
+            "module:attribute of a function of the token request that returns who that is",
+        ],
+        [
+            *("admin", None, None),
+            "Where to have /healthz, /readyz and /metrics: an endpoint string that clients do"
+            " not reach, such as tcp:9090:interface=127.0.0.1",
+        ],
     ]
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self["allowed-origins"] = []
+
+    def opt_allowed_origin(self, origin: str) -> None:
+        """
+        Let pages of this origin in, such as https://app.example.com, besides the server's
+        own; * for all.  It may be given several times.
+        """
+        self["allowed-origins"].append(origin)
+
+    def postOptions(self) -> None:
+        """Make a store of the URL, which may hold a password: the store does not show it."""
+        url, namespace = self.pop("redis"), self["namespace"]
+        if url is None and namespace is not None:
+            raise usage.UsageError("--namespace is nothing without --redis")
+        try:
+            self["store"] = None if url is None else RedisStore(url, namespace)
+        except InvalidOption as problem:
+            raise usage.UsageError(f"--redis: {problem}") from None
 
 
 class Options(usage.Options):
@@ -67,7 +121,7 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
         except usage.UsageError as problem:
-            _fail(f"{problem} (see twistd tokensock --help)", 2)
+            fail(f"{problem} (see twistd tokensock --help)", 2)
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -79,82 +133,106 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """
     if reactor is None:
         from twisted.internet import reactor
-    listen = options.subOptions["listen"] if options.subCommand else EMBEDDED_LISTEN
+    return _serving(options.subOptions, reactor) if options.subCommand else _embedded(reactor)
+
+
+def _embedded(reactor: Any) -> Serving:
+    endpoint = _endpoint(reactor, "listen", EMBEDDED_LISTEN)
+    server = TokenSocketServer(authenticate, actions=ACTIONS, ping=True, reactor=reactor)
+    return Serving(server, Listening(endpoint, EMBEDDED_LISTEN, _site(server)), welcome=_welcome())
+
+
+def _serving(options: ServeOptions, reactor: Any) -> Serving:
+    listen, admin, store = options["listen"], options["admin"], options["store"]
+    endpoint = _endpoint(reactor, "listen", listen)
+    metrics = None if admin is None else _metrics()
+    authentication = _authentication(options["authentication"])
+    actions = _actions(options["actions"])
+    server = TokenSocketServer(
+        authentication,
+        actions=actions,
+        store=store,
+        allowed_origins=_allowed_origins(options["allowed-origins"]),
+        observer=metrics,
+        reactor=reactor,
+    )
+    if store is not None:
+        _log.info("tokens and channels are in {store}", store=store)
+    is_embedded = listen == EMBEDDED_LISTEN and store is None
+    is_demo = actions is ACTIONS and authentication is authenticate
+    return Serving(
+        server,
+        Listening(endpoint, listen, _site(server)),
+        None if metrics is None else _admin(admin, server, metrics, reactor),
+        welcome=_welcome() if is_embedded and is_demo else None,
+    )
+
+
+def _actions(reference: str | None) -> Actions:
+    if reference is None:
+        _log.info("no --actions: these are the demonstration's, echo and whoami")
+        return ACTIONS
+    return _checked("actions", load_actions, reference)
+
+
+def _authentication(reference: str | None) -> Authenticate:
+    if reference is None:
+        _log.warn(
+            "no --authentication: this is the demonstration's, which lets everybody in as"
+            " whoever they say they are"
+        )
+        return authenticate
+    return _checked("authentication", load_function, reference)
+
+
+def _allowed_origins(origins: Sequence[str]) -> AllowedOrigins:
+    allowed: AllowedOrigins = "*" if list(origins) == ["*"] else origins
+    _checked("allowed-origin", Origins, allowed)
+    return allowed
+
+
+def _metrics() -> ServerMetrics:
+    if find_spec("prometheus_client") is None:
+        fail("--admin needs prometheus_client: pip install txtokensock[metrics]", 2)
+    from .server.metrics import ServerMetrics
+
+    return ServerMetrics()
+
+
+def _admin(
+    description: str, server: TokenSocketServer, metrics: ServerMetrics, reactor: Any
+) -> Listening:
+    from .server.metrics import metrics_page
+
+    endpoint = _endpoint(reactor, "admin", description)
+    registry = metrics.registry(server)
+    pages = AdminPages(server, lambda: metrics_page(registry), reactor)
+    site = QuietSite(pages)  # type: ignore[no-untyped-call]
+    elsewhere = "serve --admin tcp:9091:interface=127.0.0.1"
+    return Listening(endpoint, description, site, "admin pages", elsewhere)
+
+
+def _checked(option: str, make: Callable[[Any], T], value: Any) -> T:
+    """What ``make`` makes of an option's value."""
     try:
-        endpoint = serverFromString(reactor, listen)
+        return make(value)
+    except InvalidOption as problem:
+        fail(f"--{option}: {problem}", 2)
+
+
+def _endpoint(reactor: Any, option: str, description: str) -> IStreamServerEndpoint:
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
     except Exception as problem:
         # Whatever the endpoint's parser stumbles over: ValueError, TypeError, KeyError ...
-        _fail(f"--listen {listen}: {problem}", 2)
-    server = TokenSocketServer(authenticate, actions=ACTIONS, ping=True, reactor=reactor)
-    service = MultiService()
-    server.setServiceParent(service)  # type: ignore[no-untyped-call]
+        fail(f"--{option} {description}: {problem}", 2)
+    return endpoint
+
+
+def _site(server: TokenSocketServer) -> Site:
     site = Site(server.resource())
     site.noisy = False
-    listening = Listening(endpoint, listen, site, server)
-    listening.setServiceParent(service)  # type: ignore[no-untyped-call]
-    return service
-
-
-class Listening(Service):
-    """
-    Listens while it runs, or ends the process with one line that says why it cannot.
-
-    :param endpoint: where.
-    :param description: the endpoint's string, for people.
-    :param site: what is served.
-    :param server: whose paths are announced.
-    """
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        endpoint: IStreamServerEndpoint,
-        description: str,
-        site: Site,
-        server: TokenSocketServer,
-    ) -> None:
-        self._endpoint = endpoint
-        self._description = description
-        self._site = site
-        self._server = server
-        self._port: IListeningPort | None = None
-
-    def privilegedStartService(self) -> None:
-        """Listen, while there may still be the privilege to."""
-        outcome: list[Any] = []
-        self._endpoint.listen(self._site).addBoth(outcome.append)
-        if not outcome:
-            _fail(f"{self._description} does not listen at once", 1)
-        if isinstance(outcome[0], Failure):
-            _fail(self._explain(outcome[0].value), 1)
-        self._port = outcome[0]
-
-    def startService(self) -> None:
-        """Announce where."""
-        super().startService()  # type: ignore[no-untyped-call]
-        assert self._port is not None
-        address = self._port.getHost()
-        self._log.info("token-sockjs server on {address}", address=address)
-        if self._description == EMBEDDED_LISTEN:
-            # Beside the log, whose time stamps would be in the way of copying.
-            print(_welcome(), file=sys.__stdout__, flush=True)
-
-    def stopService(self) -> Deferred[None]:
-        """Listen no more."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        port, self._port = self._port, None
-        stopped = port.stopListening() if port is not None else None
-        return stopped if isinstance(stopped, Deferred) else succeed(None)
-
-    def _explain(self, problem: BaseException | None) -> str:
-        if isinstance(problem, CannotListenError):
-            return (
-                f"cannot listen on {self._description}: {problem.socketError.strerror}."
-                " Stop the program that does, or choose another place:"
-                " twistd -n tokensock serve --listen tcp:8081:interface=127.0.0.1"
-            )
-        return f"cannot listen on {self._description}: {problem}"
+    return site
 
 
 def _welcome() -> str:

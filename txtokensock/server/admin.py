@@ -39,8 +39,8 @@ class AdminPages(Resource):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._metrics = metrics
-        self.putChild(b"healthz", _Health())
-        self.putChild(b"readyz", _Readiness(server, reactor))  # type: ignore[no-untyped-call]
+        self.putChild(b"healthz", _Health())  # type: ignore[no-untyped-call]
+        self.putChild(b"readyz", _Readiness(server, reactor))
 
     def getChild(self, path: bytes, request: Any) -> IResource:
         """See :meth:`IResource.getChildWithDefault`."""

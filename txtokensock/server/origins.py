@@ -128,7 +128,10 @@ def _normal(origin: object) -> str:
     if origin == "null":  # pages without an origin, such as files and sandboxed frames
         return "null"
     if isinstance(origin, str):
-        parts = urlsplit(origin.lower())
+        try:
+            parts = urlsplit(origin.lower())
+        except ValueError:  # such as http://[::1
+            parts = urlsplit("")
         if parts.scheme and parts.netloc and parts.path in ("", "/") and not parts.query:
             default = f":{_DEFAULT_PORTS.get(parts.scheme)}"
             return f"{parts.scheme}://{parts.netloc.removesuffix(default)}"

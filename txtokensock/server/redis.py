@@ -148,6 +148,10 @@ def _parse(url: object) -> _Target:
     )
     if not database.isascii() or not database.isdigit():
         raise InvalidOption("the Redis URL names a database that is no number")
+    try:
+        (parts.hostname or "").encode("idna")
+    except UnicodeError:
+        raise InvalidOption("the Redis URL has a host that is none") from None
     if is_unix and not parts.path:
         raise InvalidOption("the Redis URL has no path: unix:///var/run/redis.sock")
     return _Target(
