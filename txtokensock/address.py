@@ -47,6 +47,9 @@ class Address:
         """
         if not isinstance(host, str):
             raise InvalidAddress(f"host must be text, not {type(host).__name__}")
+        if any(mark in host for mark in "@?#"):
+            # The text may hold a password: it is not quoted.
+            raise InvalidAddress("host cannot hold a user name, a query or a fragment")
         scheme, separator, rest = host.partition("://")
         if not separator:
             scheme, rest = "http", host
@@ -54,9 +57,6 @@ class Address:
             raise InvalidAddress(f"host has the scheme {scheme!r}: use http, https, ws or wss")
         secure = _SECURE[scheme.lower()]
         authority, slash, path = rest.partition("/")
-        if any(mark in rest for mark in "@?#"):
-            # The text may hold a password: it is not quoted.
-            raise InvalidAddress("host cannot hold a user name, a query or a fragment")
         name, port_text = _split_authority(authority)
         if port_text is not None:
             if port is not None:
@@ -105,7 +105,7 @@ def _split_authority(authority: str) -> tuple[str, str | None]:
     """``(host, port or None)``, the host without brackets."""
     if authority.startswith("["):
         name, bracket, rest = authority[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
+        if not bracket or ":" not in name or (rest and not rest.startswith(":")):
             raise InvalidAddress(f"host {authority!r} has brackets that do not enclose an address")
         return name, rest[1:] if rest else None
     if authority.count(":") > 1:  # IPv6 without brackets: no room for a port

@@ -57,6 +57,8 @@ class Backoff:
         :param retry: 1 for the first retry since things were well.
         :return: seconds to wait before it.
         """
-        # The exponent stops growing long after the cap rules: floats do overflow.
-        longest = self.first * self.factor ** min(retry - 1, 64)
-        return min(self.cap, longest) * self.jitter()
+        try:
+            longest = min(self.cap, self.first * self.factor ** (retry - 1))
+        except OverflowError:
+            longest = self.cap
+        return longest * self.jitter()

@@ -80,8 +80,11 @@ def _sendable(text: str, place: str) -> str:
 
 def _float(value: float) -> str:
     """Where Python and JavaScript write a number differently, JavaScript's form."""
+    if value == 0:
+        return "0"  # -0.0, too
     if value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
+        # Not the exact value, but the shortest digits that mean it, filled up with zeros.
+        return format(Decimal(repr(value)).to_integral_value(), "f")
     if 1e-6 <= abs(value) < 1e-4:
         return format(Decimal(repr(value)), "f")
     return re.sub(r"e([+-])0+", r"e\1", repr(value))

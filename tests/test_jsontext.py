@@ -1,0 +1,152 @@
+"""
+JSON as the wire has it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from txtokensock.errors import InvalidData
+from txtokensock.jsontext import Decoder, Malformed, dumps, loads
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
+    ),
+    max_leaves=10,
+)
+
+
+@dataclass
+class Point:
+    """Something that is not JSON by itself."""
+
+    x: Any
+
+
+class DumpsTests(SynchronousTestCase):
+    """Writing."""
+
+    def test_compact(self) -> None:
+        """No spaces, UTF-8, the order of the caller."""
+        self.assertEqual(
+            dumps({"b": [1, None], "a": "é\u2028"}), '{"b":[1,null],"a":"é\u2028"}'.encode()
+        )
+
+    def test_more_types(self) -> None:
+        """What has an obvious JSON form."""
+        moment = datetime(2020, 1, 2, tzinfo=UTC)
+        for value, text in (
+            ((1, 2), b"[1,2]"),
+            (Point(1), b'{"x":1}'),
+            (UUID(int=0), b'"00000000-0000-0000-0000-000000000000"'),
+            (Decimal("1.5"), b'"1.5"'),
+            (moment, b'"2020-01-02T00:00:00Z"'),
+            (msgspec.Raw(b'{"a":1}'), b'{"a":1}'),
+        ):
+            self.assertEqual(dumps(value), text)
+
+    def test_not_a_number(self) -> None:
+        """NaN and the infinities, wherever they are, also beside a null (C29)."""
+        for number in (float("nan"), float("inf"), float("-inf")):
+            for value in (number, [number], {"a": [None, number]}, Point(number), (1, number)):
+                self.assertRaises(InvalidData, dumps, value)
+        self.assertEqual(dumps(["null", None, Point(None)]), b'["null",null,{"x":null}]')
+
+    def test_no_json_form(self) -> None:
+        """Everything else is the caller's mistake, told as one."""
+        cycle: dict[str, Any] = {}
+        cycle["self"] = cycle
+        deep: list[Any] = []
+        for _ in range(100_000):
+            deep = [deep]
+        for value in (object(), len, "\ud800", {"\ud800": 1}, {(1, 2): 3}, cycle, deep, 1j):
+            self.assertRaises(InvalidData, dumps, value)
+
+    def test_raising_values(self) -> None:
+        """Also where the value itself raises."""
+
+        class Hostile(dict[str, Any]):
+            def items(self) -> Any:
+                raise RuntimeError("hostile")
+
+        class Property:
+            @property
+            def __dataclass_fields__(self) -> Any:
+                raise RuntimeError("hostile")
+
+        self.assertRaises(InvalidData, dumps, [Property()])
+        self.assertEqual(dumps(Hostile(a=1)), b'{"a":1}')
+
+    @given(VALUES)
+    def test_round_trip(self, value: Any) -> None:
+        """What is written is read back, by anybody."""
+        text = dumps(value)
+        self.assertEqual(loads(text), value)
+        self.assertEqual(json.loads(text), value)
+
+
+class LoadsTests(SynchronousTestCase):
+    """Reading."""
+
+    def test_half_pairs(self) -> None:
+        """Half of a surrogate pair is U+FFFD; whole pairs and backslashes are themselves."""
+        for text, value in (
+            (rb'"\ud800"', "\ufffd"),
+            (rb'"\udfff\ud800a"', "\ufffd\ufffda"),
+            (rb'"\ud83d\ude00"', "😀"),
+            (rb'"\uD83D\uDE00\uDE00"', "😀\ufffd"),
+            (rb'"\\ud800"', r"\ud800"),
+            (rb'"\\\ud800"', "\\\ufffd"),
+            (rb'"\ud800\u0041"', "\ufffdA"),
+            (rb'{"\ud800":1}', {"\ufffd": 1}),
+        ):
+            self.assertEqual(loads(text), value)
+
+    def test_malformed(self) -> None:
+        """One error for whatever is wrong, with a short text."""
+        texts = [b"", b" ", b"{", b"nul", b"NaN", b"Infinity", b"'a'", b"\xff", b'"\xff"', b"1 2"]
+        texts += [rb'"\ud800', rb'"\u12"', b'"\x00"', b"[" * 100_000, b'{"a":' * 100_000]
+        for text in texts:
+            error = self.assertRaises(Malformed, loads, text)
+            self.assertLess(len(str(error)), 300)
+
+    def test_wrong_type(self) -> None:
+        """A decoder of one type refuses others, and says what differs."""
+        decode = Decoder(dict[str, int])
+        self.assertEqual(decode(b'{"a":1}'), {"a": 1})
+        for text in (b"[]", b'{"a":"1"}', b'{"a":1.5}', b"null"):
+            self.assertIn("Expected", str(self.assertRaises(Malformed, decode, text)))
+
+    @given(st.binary() | st.text('[]{}:,"\\ud8c019 tf').map(str.encode))
+    def test_any_bytes(self, text: bytes) -> None:
+        """Any bytes are a value or Malformed."""
+        try:
+            loads(text)
+        except Malformed:
+            return
+
+    @given(st.lists(st.integers(0xD7F0, 0xE010)))
+    def test_any_escapes(self, units: list[int]) -> None:
+        """Any sequence of UTF-16 units is read as JavaScript would show it."""
+        text = "".join(f"\\u{unit:04x}" for unit in units)
+        # Python joins whole pairs when it decodes, and leaves halves as they are.
+        joined = b"".join(unit.to_bytes(2, "big") for unit in units)
+        whole = joined.decode("utf-16-be", "surrogatepass")
+        expected = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in whole)
+        self.assertEqual(loads(f'"{text}"'.encode()), expected)
