@@ -8,12 +8,16 @@ from typing import Any
 from unittest import mock
 
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.plugin import IPlugin, getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from txtokensock.server import TokenSocketServer
+from txtokensock.server.admin import QuietSite
 from txtokensock.tap import Options, makeService
 
 
@@ -24,14 +28,29 @@ class BusyReactor(MemoryReactorClock):
         raise CannotListenError(interface, port, OSError(98, "Address already in use"))
 
 
+class PortsReactor(MemoryReactorClock):
+    """
+    :ivar stopped: the numbers of the ports that were closed, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped: list[Any] = []
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        listening = super().listenTCP(port, factory, backlog, interface)
+        listening.stopListening = lambda: self.stopped.append(port)
+        return listening
+
+
 class OptionsTests(SynchronousTestCase):
     """Parsing."""
 
-    def exit_of(self, *arguments: str) -> tuple[int, str]:
+    def exit_of(self, *arguments: str, reactor: Any = None) -> tuple[int, str]:
         """The exit status and what was said, for arguments that cannot be."""
         said = io.StringIO()
         with mock.patch.object(sys, "__stderr__", said):
-            ended = self.assertRaises(SystemExit, self.made, *arguments)
+            ended = self.assertRaises(SystemExit, self.made, *arguments, reactor=reactor)
         return ended.code, said.getvalue()
 
     def made(self, *arguments: str, reactor: Any = None) -> Any:
@@ -89,6 +108,126 @@ class OptionsTests(SynchronousTestCase):
             self.assertEqual(status, 2, arguments)
             self.assertTrue(said.startswith("twistd tokensock: "), said)
             self.assertEqual(said.count("\n"), 1, said)
+
+    def test_serve_options(self) -> None:
+        """A mistake in what to serve is one line that names the option, and nothing listens."""
+        for arguments, said in (
+            (("--namespace", "app"), "--namespace is nothing without --redis"),
+            (("--redis", "http://x"), "--redis: the Redis URL must begin with"),
+            (("--redis", "redis://x", "--namespace", "a b"), "--redis: namespace is 'a b'"),
+            (("--allowed-origin", "example.com"), "--allowed-origin: "),
+            (("--allowed-origin", "http://[::1"), "--allowed-origin: "),
+            (("--allowed-origin", "*", "--allowed-origin", "http://a"), "--allowed-origin: "),
+            (("--admin", "bogus:1"), "--admin bogus:1: "),
+            (("--actions", "txtokensock_missing:x"), "--actions: there is no module"),
+            (("--authentication", "json:__name__"), "--authentication: json:__name__ is a str"),
+        ):
+            reactor = MemoryReactorClock()
+            status, line = self.exit_of("serve", *arguments, reactor=reactor)
+            self.assertEqual(status, 2, arguments)
+            self.assertTrue(line.startswith(f"twistd tokensock: {said}"), line)
+            self.assertEqual(line.count("\n"), 1, line)
+            self.assertEqual((reactor.tcpServers, reactor.getDelayedCalls()), ([], []))
+
+    def test_missing_extras(self) -> None:
+        """What is not installed is named, with the way to install it."""
+        for module, arguments in (
+            ("txredisapi", ("--redis", "redis://127.0.0.1")),
+            ("prometheus_client", ("--admin", "tcp:9090:interface=127.0.0.1")),
+        ):
+            with mock.patch("importlib.util.find_spec", return_value=None) as find_spec:
+                for user in ("txtokensock.tap", "txtokensock.server.redis"):
+                    self.patch(sys.modules[user], "find_spec", find_spec)
+                status, said = self.exit_of("serve", *arguments)
+            self.assertEqual((status, said.count("\n")), (2, 1))
+            self.assertRegex(said, rf"needs {module}: pip install txtokensock\[\w+\]")
+
+    def test_secrets(self) -> None:
+        """The password of a Redis is in no error, no log and no repr."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        options = Options()
+        options.parseOptions(["serve", "--redis", "redis://user:s3cret@127.0.0.1/2"])
+        service = makeService(options, MemoryReactorClock())
+        shown = [repr(options), repr(options.subOptions), repr(service)]
+        shown += [formatEvent(event) or "" for event in logged]
+        self.assertIn("<RedisStore redis://127.0.0.1:6379 database 2>", shown[-1])
+        for url in (
+            "http://:s3cret@127.0.0.1",
+            "redis://:s3cret@127.0.0.1/x",
+            "redis://:s3cret@127.0.0.1:x/0",
+            "redis://:s3cret@a..b/0",
+            "redis://:s3cret/s3cret@127.0.0.1",
+            "unix://:s3cret@",
+        ):
+            for arguments in ([url], ["--redis", url], ["--rediss", url], ["--redis", url, "x"]):
+                shown.append(self.exit_of("serve", *arguments)[1])
+        for text in shown:
+            self.assertNotIn("s3cret", text)
+
+    def test_demonstration(self) -> None:
+        """Who serves the demonstration's actions, or lets everybody in, reads so in the log."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.made("serve", "--listen", "tcp:1")
+        self.assertEqual(
+            [event["log_level"].name for event in logged if "no --" in event["log_format"]],
+            ["warn", "info"],
+        )
+        count = len(logged)
+        self.made(
+            *("serve", "--listen", "tcp:1", "--actions", "txtokensock.server.demo:ACTIONS"),
+            *("--authentication", "txtokensock.server:query"),
+        )
+        self.assertEqual(len(logged), count)
+
+    def test_welcome_is_the_demonstrations(self) -> None:
+        """What to try is printed where that works, and nowhere else."""
+        for arguments, shown in (
+            (("serve",), True),
+            (("serve", "--listen", "tcp:1"), False),
+            (("serve", "--actions", "txtokensock.server.demo:ACTIONS"), True),
+            (("serve", "--authentication", "txtokensock.server:query"), False),
+        ):
+            service = self.made(*arguments)
+            with mock.patch.object(sys, "__stdout__", io.StringIO()) as said:
+                service.privilegedStartService()
+                service.startService()
+            self.successResultOf(service.stopService())
+            self.assertEqual(bool(said.getvalue()), shown, arguments)
+
+    def test_admin_has_a_port_of_its_own(self) -> None:
+        """Clients do not find the pages for operators."""
+        reactor = MemoryReactorClock()
+        service = self.made(
+            *("serve", "--listen", "tcp:1", "--admin", "tcp:2:interface=127.0.0.1"),
+            reactor=reactor,
+        )
+        service.privilegedStartService()
+        self.assertEqual(
+            [(port, interface) for port, _, _, interface in reactor.tcpServers],
+            [(1, ""), (2, "127.0.0.1")],
+        )
+        self.assertIsInstance(reactor.tcpServers[1][1], QuietSite)
+
+    def test_order_of_the_end(self) -> None:
+        """The port first, then the peers, and last the pages that say so."""
+        reactor = PortsReactor()
+        service = self.made("serve", "--listen", "tcp:1", "--admin", "tcp:2", reactor=reactor)
+        service.privilegedStartService()
+        service.startService()
+        server_stopped: Deferred[None] = Deferred()
+        server = next(each for each in service if isinstance(each, TokenSocketServer))
+
+        def stop() -> Deferred[None]:
+            reactor.stopped.append("server")
+            return server_stopped
+
+        self.patch(server, "stopService", stop)
+        stopped = service.stopService()
+        self.assertEqual(reactor.stopped, [1, "server"])
+        self.assertNoResult(stopped)
+        server_stopped.callback(None)
+        self.assertEqual(reactor.stopped, [1, "server", 2])
+        self.successResultOf(stopped)
 
     def test_port_in_use(self) -> None:
         """A port in use is one line that says what to do, and exit status 1."""

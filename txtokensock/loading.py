@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .actions import Actions, check_actions
-from .errors import InvalidOption
+from .errors import InvalidOption, shorten
 
 __all__ = ["load", "load_actions", "load_function"]
 
@@ -95,7 +95,7 @@ def _imported(name: str) -> Any:
 
 def _explain(problem: BaseException) -> str:
     """The exception and its place."""
-    text = problem.msg if isinstance(problem, SyntaxError) else str(problem)
+    text = shorten(problem.msg if isinstance(problem, SyntaxError) else str(problem))
     what = f"{type(problem).__name__}: {text}" if text else type(problem).__name__
     place = _place(problem)
     return what if place is None else f"{what} ({place})"

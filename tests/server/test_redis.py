@@ -263,12 +263,12 @@ class LinkTests(SynchronousTestCase):
         self.reactor.advance(5)
         self.failed(published)
         self.assertTrue(self.commands.lost)
-        self.assertFalse(self.link.available)
+        self.assertEqual((self.link.available, self.link.since), (False, 5))
         self.failed(self.link.publish("c", b"1"))
         self.reactor.advance(2)  # the back-off has a second of jitter
         self.commands = self.connect()
         self.commands.reply(b"+PONG\r\n")
-        self.assertTrue(self.link.available)
+        self.assertEqual((self.link.available, self.link.since), (True, 7))
 
     def test_loading(self) -> None:
         """A Redis that answers but does not serve is asked again."""
