@@ -71,9 +71,12 @@ class ServerFrameTests(SynchronousTestCase):
             error = self.assertRaises(FrameError, decode_server_frame, frame)
             self.assertLess(len(str(error)), 300)
 
-    @given(st.binary() | st.sampled_from([b"a", b"m", b"c"]).flatmap(
-        lambda kind: st.text('[]{}",\\u0d8c19 ').map(lambda body: kind + body.encode())
-    ))
+    @given(
+        st.binary()
+        | st.sampled_from([b"a", b"m", b"c"]).flatmap(
+            lambda kind: st.text('[]{}",\\u0d8c19 ').map(lambda body: kind + body.encode())
+        )
+    )
     def test_any_bytes(self, frame: bytes) -> None:
         """Any bytes are a frame or a FrameError."""
         try:
