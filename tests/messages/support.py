@@ -19,7 +19,22 @@ VALUES = st.recursive(
 ANY_TEXT = st.binary(max_size=50) | st.text('{}[]":,rpcuidn\\01 ', max_size=50).map(str.encode)
 
 _FIELDS = st.sampled_from(
-    "rpc uuid resp error channel message internal command data tx token fid req args".split()
+    [
+        "rpc",
+        "uuid",
+        "resp",
+        "error",
+        "channel",
+        "message",
+        "internal",
+        "command",
+        "data",
+        "tx",
+        "token",
+        "fid",
+        "req",
+        "args",
+    ]
 )
 _TELLING = st.sampled_from(
     [

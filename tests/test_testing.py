@@ -1,0 +1,276 @@
+"""
+The test kit: TCP in memory as TCP is, and a real server for a real client.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import (
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,
+)
+from twisted.internet.interfaces import IConsumer, IPushProducer, IStreamClientEndpoint, ITransport
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import IAgent
+from zope.interface.verify import verifyObject
+
+from txtokensock import errors
+from txtokensock.server import TokenSocketServer, query
+from txtokensock.testing import MemoryNetwork, MemoryServer, MemoryTransport, ScriptedServer
+
+from .support import Calls
+
+
+class Recorder(Protocol):
+    """Notes all that it hears."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.received = b""
+        self.lost: list[type[Exception]] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.lost.append(reason.type)
+
+
+class NetworkTests(SynchronousTestCase):
+    """MemoryNetwork."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.served: list[Recorder] = []
+
+        def serve() -> Recorder:
+            self.served.append(Recorder())
+            return self.served[-1]
+
+        self.network = MemoryNetwork(self.clock, Factory.forProtocol(serve))
+
+    def pair(self) -> tuple[Recorder, Recorder]:
+        """A client and what serves it."""
+        connecting: Deferred[Any] = self.network.endpoint().connect(Factory.forProtocol(Recorder))
+        self.clock.advance(0)
+        return self.successResultOf(connecting), self.served[-1]
+
+    def test_interfaces(self) -> None:
+        """Endpoint, agent and transport are what Twisted expects."""
+        verifyObject(IStreamClientEndpoint, self.network.endpoint())
+        verifyObject(IAgent, self.network.agent())
+        transport = self.pair()[0].transport
+        for interface in (ITransport, IConsumer, IPushProducer):
+            verifyObject(interface, transport)
+        self.assertIsInstance(transport, MemoryTransport)
+
+    def test_bytes_in_a_later_turn(self) -> None:
+        """Nothing arrives in the turn in which it is written; all arrives in the next."""
+        client, server = self.pair()
+        client.transport.write(b"a")
+        client.transport.writeSequence([b"b", b"c" * 200_000])
+        server.transport.write(b"x")
+        self.assertEqual(server.received, b"")
+        self.clock.advance(0)
+        self.assertEqual((server.received, client.received), (b"ab" + b"c" * 200_000, b"x"))
+
+    def test_orderly_close(self) -> None:
+        """Both ends hear of it once, after what was written."""
+        client, server = self.pair()
+        client.transport.write(b"last")
+        client.transport.loseConnection()
+        client.transport.write(b"ignored")
+        self.assertEqual(len(self.network.open), 1)
+        self.clock.advance(0)
+        self.assertEqual(server.received, b"last")
+        self.assertEqual((client.lost, server.lost), ([ConnectionDone], [ConnectionDone]))
+        self.assertEqual(self.network.open, [])
+
+    def test_reset(self) -> None:
+        """What was not read is lost, and each end hears its own reason."""
+        client, server = self.pair()
+        server.transport.write(b"lost")
+        server.transport.abortConnection()
+        self.clock.advance(0)
+        self.assertEqual(client.received, b"")
+        self.assertEqual((client.lost, server.lost), ([ConnectionLost], [ConnectionAborted]))
+
+    def test_paused_reader(self) -> None:
+        """It gets nothing, and does not notice the end; the writer's producer is paused."""
+        client, server = self.pair()
+        producer = Calls()
+        server.transport.pauseProducing()
+        client.transport.write(b"x" * 100)
+        self.clock.advance(0)
+        self.assertEqual((server.received, producer), (b"", []))
+        client.transport.abortConnection()
+        self.clock.advance(0)
+        self.assertEqual((client.lost, server.lost), ([ConnectionAborted], []))
+        server.transport.resumeProducing()
+        self.clock.advance(0)
+        self.assertEqual((server.received, server.lost), (b"", [ConnectionLost]))
+
+    def test_refusing_and_ignoring(self) -> None:
+        """Connections that are refused, or never made; the latter can be cancelled."""
+        factory = Factory.forProtocol(Recorder)
+        refused = self.network.endpoint(lambda: False).connect(factory)
+        ignored = self.network.endpoint(lambda: None).connect(factory)
+        self.clock.advance(1000)
+        self.failureResultOf(refused, ConnectionRefusedError)
+        self.assertNoResult(ignored)
+        ignored.cancel()
+        self.failureResultOf(ignored)
+        self.assertEqual(self.network.connections, [])
+
+    def test_cancelled_in_time(self) -> None:
+        """A cancelled connection is not made."""
+        connecting = self.network.endpoint().connect(Factory.forProtocol(Recorder))
+        connecting.cancel()
+        self.failureResultOf(connecting)
+        self.clock.advance(0)
+        self.assertEqual(self.network.connections, [])
+
+    def test_raising_protocol(self) -> None:
+        """It loses its connection, and the log has it, as with a reactor."""
+        client, server = self.pair()
+        server.dataReceived = lambda data: 1 / 0  # type: ignore[assignment,method-assign]
+        client.transport.write(b"a")
+        self.clock.advance(0)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual((client.lost, server.lost), ([ConnectionLost], [ConnectionAborted]))
+
+
+class ScriptedServerTests(SynchronousTestCase):
+    """ScriptedServer."""
+
+    def test_unknown_phase(self) -> None:
+        """A typing mistake in a script is told."""
+        self.assertRaises(ValueError, ScriptedServer().script, handshak="refuse")
+
+    def test_advance(self) -> None:
+        """Every timer finds the time at which it is due, those that timers set, too."""
+        server = ScriptedServer()
+        times = Calls()
+
+        def tick() -> None:
+            times(server.clock.seconds())
+            if len(times) < 5:
+                server.clock.callLater(0.1, tick)
+
+        server.clock.callLater(0.1, tick)
+        server.advance(10)
+        self.assertEqual([round(time, 6) for time in times], [0.1, 0.2, 0.3, 0.4, 0.5])
+        self.assertEqual(server.clock.seconds(), 10)
+
+
+class MemoryServerTests(SynchronousTestCase):
+    """A client of ours and a server of ours: an application's tests."""
+
+    def setUp(self) -> None:
+        def authenticate(request: Any) -> Any:
+            user = query(request).get("user")
+            return {"user": user} if user else False
+
+        async def call_back(data: Any, peer: Any) -> Any:
+            return await peer.rpc("ping", data)
+
+        self.memory = MemoryServer(
+            lambda clock: TokenSocketServer(
+                authenticate,
+                actions={
+                    "echo": lambda data, peer: data,
+                    "who": lambda data, peer: peer.auth["user"],
+                    "call_back": call_back,
+                },
+                reactor=clock,
+            )
+        )
+        self.clients: list[Any] = []
+        self.addCleanup(self._end)
+
+    def _end(self) -> None:
+        ends = [client.end() for client in self.clients]
+        self.memory.settle()
+        ends.append(self.memory.server.stopService())
+        self.memory.advance(10)
+        for end in ends:
+            self.successResultOf(end)
+        self.assertEqual(self.memory.open_connections, 0)
+        self.assertEqual(list(self.memory.clock.getDelayedCalls()), [])
+
+    def client(self, **options: Any) -> Any:
+        """A client that is ready."""
+        options.setdefault("authentication", {"user": "ada"})
+        client = self.memory.client(**options)
+        self.clients.append(client)
+        client.startService()
+        self.memory.settle()
+        return client
+
+    def result(self, deferred: Deferred[Any]) -> Any:
+        """What it fires with, when all has happened that can."""
+        self.memory.settle()
+        return self.successResultOf(deferred)
+
+    def test_calls(self) -> None:
+        """Both ways, with the credentials of the token request."""
+        client = self.client(actions={"ping": lambda data: ["pong", data]})
+        self.assertTrue(client.connected)
+        self.assertEqual(self.result(client.rpc("echo", {"a": 1})), {"a": 1})
+        self.assertEqual(self.result(client.rpc("who")), "ada")
+        self.assertEqual(self.result(client.rpc("call_back", 5)), ["pong", 5])
+        missing = client.rpc("missing")
+        self.memory.settle()
+        self.failureResultOf(missing, errors.FunctionNotFound)
+
+    def test_channels(self) -> None:
+        """Subscribe, publish, broadcast, unsubscribe, all acknowledged."""
+        one, two = self.client(), self.client()
+        heard = Calls()
+        subscription = self.result(one.subscribe("c", heard))
+        self.result(two.publish("c", 1))
+        self.result(two.broadcast("all"))
+        self.memory.settle()
+        self.assertEqual(heard, [1, "all"])
+        self.result(subscription.unsubscribe())
+        self.result(two.publish("c", 2))
+        self.assertEqual(heard, [1, "all"])
+
+    def test_refused(self) -> None:
+        """Who is nobody gets no token."""
+        client = self.client(authentication={})
+        failed = client.when_ready(fail_after=1)
+        self.memory.advance(1)
+        self.failureResultOf(failed, errors.TokenRefused)
+
+    def test_reconnect(self) -> None:
+        """A reset is made good, subscriptions too."""
+        client, heard = self.client(), Calls()
+        self.result(client.subscribe("c", heard))
+        for _, server in self.memory.network.open:
+            server.abortConnection()
+        self.memory.settle()
+        self.assertFalse(client.connected)
+        self.memory.advance(1)
+        self.assertTrue(client.connected)
+        self.result(self.client().publish("c", 1))
+        self.memory.settle()
+        self.assertEqual(heard, [1])
+
+    def test_server_restarts(self) -> None:
+        """The client waits for a server that stopped, and comes back."""
+        client = self.client()
+        stopped = self.memory.server.stopService()
+        self.memory.advance(5)
+        self.successResultOf(stopped)
+        self.assertFalse(client.connected)
+        self.memory.server.startService()
+        self.memory.advance(60)
+        self.assertTrue(client.connected)
