@@ -1,0 +1,212 @@
+"""
+One server under attack, and what must be as it was after each attack.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections import Counter
+from typing import Any, ClassVar
+
+from twisted.internet.defer import Deferred
+from twisted.logger import globalLogBeginner, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import Site
+
+from tests.server.support import TokenServer
+from tests.sockjs.server.http import Connection
+from txtokensock.server import Peer
+
+from .carriers import CARRIERS, Carrier, WebSocket
+
+__all__ = ["HostileTestCase", "Stage"]
+
+_OURS = ("txtokensock.", "twisted.", "autobahn.")
+
+_UNTRACKED = ("twisted.logger.", "twisted.trial.", "twisted.python.modules.")
+"""What grows for other reasons than clients."""
+
+HOST = "10.6.6.6"
+"""The attacker's address."""
+
+
+def _boom(data: Any, peer: Peer) -> None:
+    raise RuntimeError("out of order")
+
+
+def _never(data: Any, peer: Peer) -> Deferred[Any]:
+    return Deferred()
+
+
+def _ask(data: Any, peer: Peer) -> Deferred[Any]:
+    return peer.rpc("tell", data, timeout=5)
+
+
+ACTIONS = {
+    "echo": lambda data, peer: data,
+    "nested": {"echo": lambda data, peer: data},
+    "whoami": lambda data, peer: peer.auth,
+    "boom": _boom,
+    "never": _never,
+    "ask": _ask,
+}
+
+
+class Stage(TokenServer):
+    """
+    A server in a site with Twisted's own timeout for idle connections, and a witness: a
+    peer on the channel "witness", from another address.
+
+    :param options: of the server.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("authentication", lambda request: {"user": "mallory"})
+        super().__init__(actions=ACTIONS, **options)
+        self.site = Site(self.service.resource(), reactor=self.clock)
+        self.connections: list[Connection] = []
+        self.witness = self.authenticated_over(WebSocket, "10.0.0.9")
+        ask(self.witness, {"rpc": "_subscribe", "req": {"channel": "witness"}})
+
+    def connection(self, address: str = HOST) -> Connection:
+        """A new TCP connection."""
+        self.connections.append(super().connection(address))
+        return self.connections[-1]
+
+    def authenticated_over(self, carrier: Any, address: str = HOST) -> Any:
+        """A session that was let in."""
+        session = carrier(self, address)
+        (answer,) = ask(session, {"rpc": "auth", "token": self.token()})
+        assert answer["resp"] == "success", answer
+        return session
+
+    def serves(self, carrier: Any = WebSocket) -> None:
+        """A new client gets a token, is let in, calls, and goes."""
+        fresh = self.authenticated_over(carrier, "10.0.0.8")
+        (answer,) = ask(fresh, {"rpc": "echo", "req": [1], "uuid": "u"})
+        assert answer == {"rpc": "echo", "uuid": "u", "resp": [1]}, answer
+        fresh.leave()
+
+    def pass_time(self, seconds: float) -> None:
+        """Time passes, every timer finds its own, and the witness answers its pings."""
+        end = self.clock.seconds() + seconds
+        while True:
+            self.clock.advance(0)
+            due = min((call.getTime() for call in self.clock.getDelayedCalls()), default=end)
+            if due > end:
+                break
+            self.clock.advance(max(0.0, due - self.clock.seconds()))
+            self.witness._read()
+        self.clock.advance(end - self.clock.seconds())
+
+    def calm_down(self) -> None:
+        """
+        All that an attack can have left has its time to end, and the witness has answered
+        its last ping: those come every 25 seconds, since its beginning.
+        """
+        now = self.clock.seconds()
+        self.pass_time((now + 90) // 25 * 25 + 25 + 15 - now)
+        self.connections = [each for each in self.connections if not each.tcp.lost]
+
+    def census(self) -> dict[str, int]:
+        """What there is, counted by kind."""
+        core = self.service._core
+        table = self.service._run.sockjs._table  # type: ignore[union-attr]
+        counts = {
+            "peers": len(core.peers.all()),
+            "addresses of peers": len(core.peers._by_host),
+            "peers with channels": len(core.hub._channels),
+            "channels": len(core.hub.channels()),
+            "tokens": len(self.service._store._tokens),  # type: ignore[attr-defined]
+            "sessions": len(table),
+            "polling sessions": len(table._by_id),
+            "addresses of sessions": len(table._by_address),
+            "connections": len(self.connections),
+        }
+        timers = Counter(
+            f"timer {call.func.__qualname__}" for call in self.clock.getDelayedCalls()
+        )
+        gc.collect()
+        objects: Counter[str] = Counter()
+        for thing in gc.get_objects():
+            kind = type(thing)
+            name = f"{kind.__module__}.{kind.__qualname__}"
+            if name.startswith(_OURS) and not name.startswith(_UNTRACKED):
+                objects[name] += 1
+        return counts | timers | objects
+
+
+def ask(session: Carrier, *messages: Any) -> list[Any]:
+    """Send messages, and return what comes back."""
+    session.send(*(text if isinstance(text, str) else json.dumps(text) for text in messages))
+    return [json.loads(text) for text in session.texts()]
+
+
+class HostileTestCase(SynchronousTestCase):
+    """
+    Attacks one server, test after test: what one leaves behind, the next finds.
+
+    The objects of everything else are frozen meanwhile, so that the garbage collector
+    finds, and a census counts, what the server makes alone.
+    """
+
+    stage: Stage
+    _shared: ClassVar[Stage | None] = None
+    _normal: ClassVar[dict[str, int]]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        # It keeps the events of processes that do not log yet, and with them our peers.
+        globalLogPublisher.removeObserver(globalLogBeginner._temporaryObserver)
+        gc.collect()
+        gc.freeze()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls._shared = None
+        gc.unfreeze()
+        gc.collect()
+        globalLogPublisher.addObserver(globalLogBeginner._temporaryObserver)
+
+    def setUp(self) -> None:
+        kind = type(self)
+        stage, kind._shared = kind._shared, None
+        if stage is None:
+            stage = Stage()
+            for carrier in CARRIERS.values():
+                stage.serves(carrier)
+            stage.get("/sockets/info")
+            stage.calm_down()
+            kind._normal = stage.census()
+        self.stage = stage
+
+    def tearDown(self) -> None:
+        del self.stage  # whoever keeps this test shall not keep that
+
+    def survived(self, *, heard: list[Any] | None = None) -> None:
+        """
+        The server serves on, has no more of anything than before, and logged no error.
+
+        :param heard: what the witness must have heard.
+        """
+        stage = self.stage
+        self.assertEqual(self.flushLoggedErrors(), [])
+        stage.serves()
+        texts = [json.loads(text) for text in stage.witness.texts()]
+        self.assertEqual(texts, heard or [])
+        stage.calm_down()
+        stage.serves(CARRIERS["xhr"])
+        stage.calm_down()
+        self.assertIsNone(stage.witness.closed)
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual(_more(stage.census(), type(self)._normal), {})
+        type(self)._shared = stage  # as good as new: the next test may have it
+
+
+def _more(now: dict[str, int], before: dict[str, int]) -> dict[str, str]:
+    return {
+        kind: f"{before.get(kind, 0)} -> {count}"
+        for kind, count in now.items()
+        if count > before.get(kind, 0)
+    }
