@@ -7,11 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.internet.error import ConnectionAborted, ConnectionLost, DNSLookupError
+from twisted.internet.error import ConnectionAborted, DNSLookupError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
-from twisted.internet.protocol import Factory, Protocol
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.protocol import Factory
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -20,86 +18,12 @@ from txtokensock.errors import (
     ConnectFailed,
     HandshakeRefused,
     InvalidAddress,
-    InvalidData,
     InvalidOption,
-    SockJSClosed,
     SockJSRefused,
 )
-from txtokensock.sockjs import ISockJSTransport, SockJSClientEndpoint
-from txtokensock.testing import ScriptedServer
+from txtokensock.sockjs import ISockJSTransport
 
-from ...support import collect_garbage
-
-
-class Recorder(Protocol):
-    """Notes all that it hears."""
-
-    transport: Any
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        self.lost: list[Failure] = []
-
-    def dataReceived(self, data: bytes) -> None:
-        self.received.append(data)
-
-    def connectionLost(self, reason: Any = None) -> None:
-        self.lost.append(reason)
-
-
-class EndpointTestCase(SynchronousTestCase):
-    """With a scripted server; after each test no timer and no connection may be left."""
-
-    def setUp(self) -> None:
-        self.server = ScriptedServer()
-        self.protocols: list[Recorder] = []
-        self.addCleanup(self._end)
-
-    def _end(self) -> None:
-        self.server.script()
-        for session in self.server.sessions:
-            session.read_again()
-        for protocol in self.protocols:
-            protocol.transport.abortConnection()
-        self.server.settle()
-        self.assertEqual([len(p.lost) for p in self.protocols], [1] * len(self.protocols))
-        self.assertEqual(list(self.server.clock.getDelayedCalls()), [])
-        self.assertEqual(self.server.open_connections, 0)
-        collect_garbage()
-
-    def endpoint(self, url: str = "http://server.test/sockets", **options: Any) -> Any:
-        """An endpoint for the server."""
-        options.setdefault("endpoint", self.server.network.endpoint(self.server._accepts_socket()))
-        return SockJSClientEndpoint(self.server.clock, url, **options)
-
-    def connecting(self, factory: IProtocolFactory | None = None, **options: Any) -> Deferred[Any]:
-        """An attempt that did what it can without time passing."""
-        connecting: Deferred[Any] = self.endpoint(**options).connect(
-            factory or Factory.forProtocol(self.protocol)
-        )
-        self.server.settle()
-        return connecting
-
-    def protocol(self) -> Recorder:
-        """A new protocol."""
-        self.protocols.append(Recorder())
-        return self.protocols[-1]
-
-    def connected(self, **options: Any) -> Recorder:
-        """A protocol on an open session."""
-        protocol: Recorder = self.successResultOf(self.connecting(**options))
-        return protocol
-
-    @property
-    def session(self) -> Any:
-        """The newest session."""
-        return self.server.session
-
-    def lost(self, protocol: Recorder) -> Any:
-        """Why it lost its connection, which it must have heard of once."""
-        self.server.settle()
-        (reason,) = protocol.lost
-        return reason.value
+from .support import EndpointTestCase, Recorder
 
 
 class OpeningTests(EndpointTestCase):
@@ -314,123 +238,6 @@ class CancelTests(EndpointTestCase):
             self.server.advance(10)
             self.assertEqual(self.server.open_connections, 0)
         self.assertEqual(self.protocols, [])
-
-
-class EndTests(EndpointTestCase):
-    """How an open session ends: exactly one connectionLost, with the reason."""
-
-    def test_lose_connection(self) -> None:
-        """loseConnection closes in order, after what was written."""
-        protocol = self.connected()
-        protocol.transport.write(b"last")
-        protocol.transport.loseConnection()
-        protocol.transport.loseConnection()
-        protocol.transport.write(b"ignored")
-        reason = self.lost(protocol)
-        self.assertIsInstance(reason, SockJSClosed)
-        self.assertEqual((reason.code, self.session.closed_with), (1000, 1000))
-        self.assertEqual(self.session.texts, ["last"])
-
-    def test_close_with_a_code(self) -> None:
-        """close() says why; what no WebSocket can carry is refused."""
-        protocol = self.connected()
-        for code, reason in (
-            (999, ""),
-            (1001, ""),
-            (5000, ""),
-            (3000, "x" * 124),
-            (3000, "\ud800"),
-        ):
-            self.assertRaises(InvalidOption, protocol.transport.close, code, reason)
-        protocol.transport.close(3456, "bye")
-        reason = self.lost(protocol)
-        self.assertEqual((reason.code, reason.reason), (3456, "bye"))
-        self.assertEqual(self.session.closed_with, 3456)
-
-    def test_close_deadline(self) -> None:
-        """A server that does not answer the close is left after ``close_timeout``."""
-        protocol = self.connected(close_timeout=3)
-        self.server.script(close="ignore")
-        protocol.transport.loseConnection()
-        self.server.advance(2.9)
-        self.assertEqual(protocol.lost, [])
-        self.server.advance(0.1)
-        self.assertIsInstance(self.lost(protocol), SockJSClosed)
-
-    def test_messages_after_the_close(self) -> None:
-        """What comes after loseConnection is not delivered."""
-        protocol = self.connected()
-        self.server.script(close=lambda s: (s.send_text("late"), s.accept_close()))
-        protocol.transport.loseConnection()
-        self.lost(protocol)
-        self.assertEqual(protocol.received, [])
-
-    def test_abort(self) -> None:
-        """abortConnection drops at once; nothing more is sent or delivered."""
-        protocol = self.connected()
-        self.session.send_text("late")
-        protocol.transport.write(b"lost")
-        protocol.transport.abortConnection()
-        protocol.transport.abortConnection()
-        self.assertIsInstance(self.lost(protocol), ConnectionAborted)
-        self.assertEqual(protocol.received, [])
-
-    def test_stop_producing(self) -> None:
-        """stopProducing closes, as producers do."""
-        protocol = self.connected()
-        protocol.transport.stopProducing()
-        self.assertIsInstance(self.lost(protocol), SockJSClosed)
-
-    def test_server_closes(self) -> None:
-        """By ``c``, by the WebSocket, or by both: the reason is the first (K4)."""
-        for how, code in (
-            (lambda s: s.close(3000, "Go away!"), 3000),
-            (lambda s: s.send_frame('c[2010,"Another connection still open"]'), 2010),
-            (lambda s: s.close_websocket(1001, "going"), 1001),
-            (lambda s: (s.send_frame('c[1000,"x"]'), s.hang_up()), 1000),
-            (lambda s: s.send_frame('c[0,""]'), 0),
-        ):
-            protocol = self.connected()
-            how(self.session)
-            reason = self.lost(protocol)
-            self.assertIsInstance(reason, SockJSClosed)
-            self.assertEqual(reason.code, code)
-            self.assertIn(str(code), str(reason))
-
-    def test_server_goes(self) -> None:
-        """Without a close it is a loss, not an orderly end."""
-        for how in ("drop", "hang_up"):
-            protocol = self.connected()
-            getattr(self.session, how)()
-            reason = self.lost(protocol)
-            self.assertIsInstance(reason, ConnectionLost)
-            self.assertNotIsInstance(reason, SockJSClosed)
-
-    def test_violations(self) -> None:
-        """A second ``o``, nonsense and binary messages drop the connection, and say why."""
-        for frame in ("o", "x", "a", "a{}", "a[null]", 'm["x"]', 'c["x"]', "oo"):
-            protocol = self.connected()
-            self.session.send_frame(frame)
-            self.assertIn("SockJS protocol", str(self.lost(protocol)))
-        protocol = self.connected()
-        self.session.send_binary(b"h")
-        self.assertIn("binary", str(self.lost(protocol)))
-
-    def test_too_large(self) -> None:
-        """A message beyond ``max_message_size`` ends the session."""
-        protocol = self.connected(max_message_size=1000)
-        self.session.send_text("x" * 990)
-        self.session.send_text("x" * 1000)
-        self.lost(protocol)
-        self.assertEqual(protocol.received, [b"x" * 990])
-
-    def test_not_text(self) -> None:
-        """Writing what is not UTF-8 is the caller's mistake, and harms nothing."""
-        protocol = self.connected()
-        self.assertRaises(InvalidData, protocol.transport.write, b"\xff")
-        protocol.transport.write(b"ok")
-        self.server.settle()
-        self.assertEqual(self.session.frames, [["ok"]])
 
 
 class OptionTests(EndpointTestCase):

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from txtokensock.errors import SockJSClosed
 
-from .test_endpoint import EndpointTestCase
+from .support import EndpointTestCase
 
 
 @implementer(IPushProducer)
