@@ -65,13 +65,12 @@ def may_publish(peer: Peer, channel: str, data: Any) -> bool:
     return channel != "news" or bool(peer.auth and peer.auth["admin"])
 
 
+ACTIONS = {"whoami": whoami, "math": {"divide": divide}}
+
+
 async def main(reactor: Any, endpoint: str = "tcp:8082:interface=127.0.0.1") -> None:
     """Serve until the reactor stops."""
-    server = TokenSocketServer(
-        authenticate,
-        actions={"whoami": whoami, "math": {"divide": divide}},
-        reactor=reactor,
-    )
+    server = TokenSocketServer(authenticate, actions=ACTIONS, reactor=reactor)
     server.on("publish", may_publish)
 
     pages = Resource()
