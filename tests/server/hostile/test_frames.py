@@ -1,0 +1,95 @@
+"""
+Every SockJS frame and every WebSocket frame of the tables, before and after ``auth``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .carriers import WebSocket, Xhr
+from .cases_frames import FRAMES, WIRE, FrameCase, WireCase
+from .naming import each
+from .stage import HostileTestCase
+
+BROKEN_FRAMING = (3000, "Broken framing.")
+TWICE = {"before": False, "after": True}
+
+
+class _SessionTests(HostileTestCase):
+    def session(self, carrier: Any, *, authenticated: bool) -> Any:
+        """A session of the attacker's."""
+        return self.stage.authenticated_over(carrier) if authenticated else carrier(self.stage)
+
+
+@each({f"{c.name}_{when}": (c, auth) for when, auth in TWICE.items() for c in FRAMES})
+class WebSocketFrameTests(_SessionTests):
+    """SockJS frames over a WebSocket."""
+
+    def run_case(self, case: FrameCase, authenticated: bool) -> None:
+        """What is no frame closes the WebSocket, at once and without more."""
+        self.attack(case, self.session(WebSocket, authenticated=authenticated))
+        self.survived()
+
+    def attack(self, case: FrameCase, session: WebSocket) -> None:
+        session.body(case.body)
+        self.assertEqual(session.texts(), ['{"error":"Invalid message"}'] * case.answers)
+        self.assertIsNone(session.closed)
+        self.assertEqual(session.websocket_closed, BROKEN_FRAMING if case.broken else None)
+        if not case.broken:
+            session.leave()
+
+
+@each({f"{c.name}_{when}": (c, auth) for when, auth in TWICE.items() for c in FRAMES})
+class XhrFrameTests(_SessionTests):
+    """SockJS frames over xhr_send."""
+
+    def run_case(self, case: FrameCase, authenticated: bool) -> None:
+        """What is no frame is answered with 500, and the session goes on."""
+        self.attack(case, self.session(Xhr, authenticated=authenticated))
+        self.survived()
+
+    def attack(self, case: FrameCase, session: Xhr) -> None:
+        response = session.body(case.body)
+        self.assertEqual(response.status, case.status)
+        self.assertEqual(response.body, b"Broken JSON encoding." if case.broken else b"")
+        self.assertEqual(session.texts(), ['{"error":"Invalid message"}'] * case.answers)
+        session.send("{")
+        self.assertEqual(session.texts(), ['{"error":"Invalid message"}'])
+        session.leave()
+
+    def test_empty_body(self) -> None:
+        """Nothing at all is no frame either."""
+        session = Xhr(self.stage)
+        response = session.body(b"")
+        self.assertEqual((response.status, response.body), (500, b"Payload expected."))
+        del session
+        self.survived()
+
+    def test_too_large(self) -> None:
+        """413, and the session goes on."""
+        session = Xhr(self.stage)
+        self.assertEqual(session.body(b'"' + b"x" * 4 * 1024 * 1024 + b'"').status, 413)
+        session.send("{")
+        self.assertEqual(session.texts(), ['{"error":"Invalid message"}'])
+        del session
+        self.survived()
+
+
+@each({f"{c.name}_{when}": (c, auth) for when, auth in TWICE.items() for c in WIRE})
+class WireTests(_SessionTests):
+    """WebSocket frames."""
+
+    def run_case(self, case: WireCase, authenticated: bool) -> None:
+        """
+        A violation is answered with its code, and the connection ended: also if the
+        attacker says nothing more, and keeps its own end open.
+        """
+        self.attack(case, self.session(WebSocket, authenticated=authenticated))
+        self.survived()
+
+    def attack(self, case: WireCase, session: WebSocket) -> None:
+        session.client.connection.send(case.data)
+        session.texts()
+        closed = session.websocket_closed
+        self.assertEqual(None if closed is None else closed[0], case.code)
+        self.assertIsNone(session.closed)
