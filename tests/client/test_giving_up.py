@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from txtokensock import Backoff
+from txtokensock import Backoff, TokenSocket
 from txtokensock.errors import ClientClosed, ConnectFailed, ConnectionFailed, SockJSClosed
 
 from ..support import Calls, ServerTestCase
@@ -158,3 +158,53 @@ class RestartTests(ServerTestCase):
         for hear in [*self.HEARERS, *listening]:
             self.server.script(connect="refuse")
             self.restarted(self.client(reconnect=False), hear, lambda client: None)
+
+
+class ChangeOfMindTests(ServerTestCase):
+    """What is done by whoever hears of a failed attempt."""
+
+    def test_end(self) -> None:
+        """end() there fails all others who wait, and is the end."""
+        self.server.script(connect="refuse")
+        client = self.client()
+        ends: list[Any] = []
+        client.when_ready(fail_after=1).addErrback(lambda _: ends.append(client.end()))
+        patient, second = client.when_ready(), client.when_ready(fail_after=1)
+        client.startService()
+        self.settle()
+        self.successResultOf(ends[0])
+        self.failure(patient, ClientClosed)
+        self.failure(second, ConnectFailed)
+        self.advance(10)
+        self.assertEqual(self.server.attempts, 1)
+
+    def test_restart(self) -> None:
+        """A restart there is a new beginning: the failure is not counted against it."""
+        for listen in (TokenSocket.ready, TokenSocket.onreconnect):
+            client = self.client(reconnect=listen is TokenSocket.onreconnect)
+            listen(client, lambda error, client=client: error and self.restart(client))
+            self.server.script(token="refuse" if listen is TokenSocket.ready else "accept")
+            client.startService()
+            self.settle()
+            if listen is TokenSocket.onreconnect:
+                self.server.script(token="refuse")
+                self.session.drop()
+                self.advance(0.1)
+            self.assertTrue(client.connected)
+            self.assertEqual(len(self.server.open_sessions), 1)
+            client.end()
+            self.settle()
+
+    def restart(self, client: Any) -> None:
+        """Stop it, start it, and let it connect."""
+        self.server.script()
+        client.end()
+        client.startService()
+
+    def test_restart_at_a_loss(self) -> None:
+        """So is a restart when the connection is lost."""
+        client = self.ready(reconnect=False)
+        client.once("disconnect", lambda _: self.restart(client))
+        self.session.drop()
+        self.settle()
+        self.assertTrue(client.connected)

@@ -126,6 +126,26 @@ class PingTests(KeepAliveTestCase):
         self.assertTrue(client.connected)
         self.assertEqual(self.disconnects, [])
 
+    def test_paused_while_it_waits(self) -> None:
+        """A ping whose answer cannot be read for now has its time when it can."""
+        client = self.watched(ping=5, ping_timeout=3, buffer_limit=1)
+        subscribing = client.subscribe("c")
+        self.settle()
+        self.session.subscribed("c")
+        self.settle()
+        iterator = aiter(self.successResultOf(subscribing))
+        self.advance(5)
+        self.session.publish("c", 1)
+        self.settle()
+        self.session.answer(self.pings[0])
+        self.advance(20)
+        self.assertEqual(self.disconnects, [])
+        del iterator
+        self.server.respond = lambda session, message: session.answer(message)
+        self.advance(20)
+        self.assertTrue(client.connected)
+        self.assertEqual(self.disconnects, [])
+
 
 class SilenceTests(KeepAliveTestCase):
     """``silence_timeout``: nothing at all is heard."""

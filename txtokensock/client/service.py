@@ -215,16 +215,16 @@ class ReconnectingClientService(Service):
     def _announce_failure(self, error: Exception) -> None:
         if self._ended is not None:
             return
-        waiting, self._waiting = self._waiting, []
-        for ready, attempts in waiting:
-            if ready.called:
-                continue
-            if attempts is not None and attempts <= 1:
-                ready.errback(error)
-            else:
-                self._waiting.append((ready, None if attempts is None else attempts - 1))
+        failed = [entry for entry in self._waiting if entry[1] is not None and entry[1] <= 1]
+        self._waiting = [
+            (ready, None if attempts is None else attempts - 1)
+            for ready, attempts in self._waiting
+            if not ready.called and (attempts is None or attempts > 1)
+        ]
+        client = self._client
         self._observer.attempt_failed(error, not self._was_connected)
-        self._maybe_give_up(error)
+        _fire(failed, Failure(error))
+        self._maybe_give_up(error, client)
 
     def _announce_established(self, connection: Connection) -> None:
         if self._ended is not None or connection.lost:
@@ -238,10 +238,14 @@ class ReconnectingClientService(Service):
         _fire(waiting, None)
 
     def _announce_loss(self, error: Exception) -> None:
+        client = self._client
         self._observer.disconnected(error)
-        self._maybe_give_up(error)
+        self._maybe_give_up(error, client)
 
-    def _maybe_give_up(self, error: Exception) -> None:
+    def _maybe_give_up(self, error: Exception, client: ClientService | None) -> None:
+        """:param client: whose failure it was; whoever heard of it may have restarted."""
+        if client is not self._client:
+            return
         limit = self._backoff.max_attempts
         if self._ended is not None or (
             self._reconnect and (limit is None or self._failed < limit)

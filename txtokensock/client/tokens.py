@@ -183,12 +183,7 @@ def _reason(problem: Exception) -> str:
 
 def _read(response: IResponse) -> Deferred[bytes]:
     body = _Body()
-    try:
-        response.deliverBody(body)
-    except Exception:
-        # Decoders of a compressed body raise from here, and leave the connection open.
-        body.drop()
-        raise
+    response.deliverBody(body)
     return body.whole
 
 

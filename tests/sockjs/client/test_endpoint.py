@@ -10,6 +10,10 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.error import ConnectionAborted, DNSLookupError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -21,7 +25,7 @@ from txtokensock.errors import (
     InvalidOption,
     SockJSRefused,
 )
-from txtokensock.sockjs import ISockJSTransport
+from txtokensock.sockjs import ISockJSTransport, SockJSClientEndpoint
 
 from .support import EndpointTestCase, Recorder
 
@@ -238,6 +242,33 @@ class CancelTests(EndpointTestCase):
             self.server.advance(10)
             self.assertEqual(self.server.open_connections, 0)
         self.assertEqual(self.protocols, [])
+
+
+class AddressTests(SynchronousTestCase):
+    """Where it connects to by itself."""
+
+    def test_tcp_and_tls(self) -> None:
+        """The URL's host and port; for https the policy is asked for that host's name."""
+        asked: list[Any] = []
+
+        @implementer(IPolicyForHTTPS)
+        class Policy:
+            def creatorForNetloc(self, hostname: bytes, port: int) -> Any:
+                asked.append((hostname, port))
+                return optionsForClientTLS("127.0.0.1")
+
+        for url, port in (("http://127.0.0.1:8080/s", 8080), ("https://127.0.0.1/s", 443)):
+            reactor = MemoryReactorClock()
+            connecting = SockJSClientEndpoint(reactor, url, tls=Policy()).connect(
+                Factory.forProtocol(Recorder)
+            )
+            reactor.advance(0)
+            self.assertEqual([client[:2] for client in reactor.tcpClients], [("127.0.0.1", port)])
+            connecting.cancel()
+            self.failureResultOf(connecting, CancelledError)
+            reactor.advance(0)
+            self.assertEqual(reactor.getDelayedCalls(), [])
+        self.assertEqual(asked, [(b"127.0.0.1", 443)])
 
 
 class OptionTests(EndpointTestCase):

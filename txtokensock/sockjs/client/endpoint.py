@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
@@ -131,6 +132,8 @@ class SockJSClientEndpoint:
             return await step.addTimeout(seconds, self._reactor, timed_out)
         except (ConnectionFailed, CancelledError):
             raise
+        except ConnectingCancelledError:  # what Twisted's own endpoints say instead
+            raise CancelledError from None
         except Exception as problem:
             raise ConnectFailed(
                 f"cannot connect to {self._address.authority}: {shorten(str(problem))}", phase
