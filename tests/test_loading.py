@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from unittest import mock
 
@@ -17,8 +18,9 @@ class LoadingTests(SynchronousTestCase):
     """With a directory of modules as the current one."""
 
     def setUp(self) -> None:
-        self.directory = Path(self.mktemp()).absolute()
-        self.directory.mkdir(parents=True)
+        temporary = tempfile.TemporaryDirectory(prefix="txtokensock-")
+        self.addCleanup(temporary.cleanup)
+        self.directory = Path(temporary.name).resolve()
         here = os.getcwd()
         os.chdir(self.directory)
         self.addCleanup(os.chdir, here)

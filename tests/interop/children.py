@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 T = TypeVar("T")
 
 NODE = Path(__file__).with_name("node")
-"""Where the JavaScript programs and their ``node_modules`` are: each child's directory."""
+"""Where the JavaScript programs and their ``node_modules`` are."""
 
 START_SECONDS = 20.0
 """How long a child may take to start, or to end, on a busy machine."""
@@ -67,9 +67,11 @@ class Program:
     :ivar output: every line that it printed, over all its lives.
     :ivar events: those of them that are events, decoded: the JavaScript programs here
         print one as a line of JSON that begins with ``{"event":``.
+    :ivar directory: where it runs.
     """
 
     name: str
+    directory: Path = NODE
 
     def __init__(self) -> None:
         self.output: list[str] = []
@@ -96,7 +98,7 @@ class Program:
         program, *arguments = self.command()
         environment = {**os.environ, **self.environment()}
         self._process = reactor.spawnProcess(
-            child, program, [program, *arguments], environment, str(NODE)
+            child, program, [program, *arguments], environment, str(self.directory)
         )
         child.ended.addCallback(self._has_ended)
         await self.until(

@@ -11,9 +11,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http
+from twisted.web import http, pages
 from twisted.web.iweb import IRequest
-from twisted.web.resource import Resource
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from ..actions import run_action
@@ -50,7 +50,6 @@ class TokenRoute(Resource):
     :param jsonp: whether ``?callback=f`` gives a script.
     """
 
-    isLeaf = True
     _log = Logger()
 
     def __init__(
@@ -61,6 +60,10 @@ class TokenRoute(Resource):
         self._core = core
         self._origins = origins
         self._jsonp = jsonp
+
+    def getChild(self, path: bytes, request: Any) -> IResource:
+        """A slash at the end means nothing, as in Express; below it there is nothing."""
+        return self if not path and not request.postpath else pages.notFound()
 
     def render(self, request: Any) -> int:
         """Answer ``GET``, and the ``OPTIONS`` of a page that asks whether it may."""
