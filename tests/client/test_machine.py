@@ -54,6 +54,9 @@ class Machine(RuleBasedStateMachine):
         self.ends: list[Deferred[None]] = []
         self.subscriptions: list[Any] = []
         self.problems: list[Any] = []
+        self.reaction: str | None = None
+        for event in ("ready", "reconnect", "disconnect", "error"):
+            self.client.on(event, lambda _: self.react())
         globalLogPublisher.addObserver(self._log)
 
     def _log(self, event: Any) -> None:
@@ -67,12 +70,28 @@ class Machine(RuleBasedStateMachine):
 
         def fired(outcome: Any) -> None:
             self.fired.append(label)
+            self.react()
             if what == "subscribe" and hasattr(outcome, "unsubscribe"):
                 self.subscriptions.append(outcome)
 
         deferred.addBoth(fired)
 
+    def react(self) -> None:
+        """What the user does as soon as anything is heard, once."""
+        reaction, self.reaction = self.reaction, None
+        if reaction in ("end", "restart"):
+            self.ends.append(self.client.end())
+        if reaction in ("start", "restart"):
+            self.client.startService()
+        if reaction == "ask":
+            self.ask("rpc", self.client.rpc("g"))
+            self.ask("subscribe", self.client.subscribe("one"))
+
     # -- the user
+
+    @rule(reaction=st.sampled_from(["end", "start", "restart", "ask"]))
+    def will_react(self, reaction: str) -> None:
+        self.reaction = reaction
 
     @initialize(started=st.sampled_from([True, True, True, False]))
     def begin(self, started: bool) -> None:
@@ -205,6 +224,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """At the end everything is decided, and nothing is left."""
         try:
+            self.reaction = None
             self.server.script()
             self.server.advance(LONGEST)
             calls = [label for label, _ in self.asked if not label.startswith("ready")]
