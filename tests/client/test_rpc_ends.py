@@ -151,6 +151,17 @@ class LossTests(RPCTestCase):
         self.advance(0.5)
         self.assertTrue(self.failure(call, CallTimeout).may_have_run)
 
+    def test_idempotent_at_the_end(self) -> None:
+        """One that was sent may have run, also where the client ends before the next time."""
+        for lose in (lambda: None, lambda: self.session.drop()):
+            call, _ = self.call("f", idempotent=True)
+            lose()
+            self.settle()
+            self.socket.end()
+            self.assertTrue(self.failure(call, ConnectionLost).may_have_run)
+            self.socket.startService()
+            self.advance(1)
+
     def test_answer_of_the_old_connection(self) -> None:
         """It comes too late where the connection is gone."""
         call, request = self.call("f")

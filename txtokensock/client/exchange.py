@@ -149,8 +149,8 @@ class Exchange:
 
         def fail_all() -> None:
             for operation in [*in_flight.values(), *waiting.values()]:
-                lost = operation.uuid in in_flight and not operation.idempotent
-                operation.finish(Failure(_lost(operation) if lost else reason))
+                # What was sent may have run, also where it waits to be sent again.
+                operation.finish(Failure(_lost(operation) if operation.sent else reason))
 
         return fail_all
 

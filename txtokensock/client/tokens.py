@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import (
     Agent,
     BrowserLikePolicyForHTTPS,
+    HTTPConnectionPool,
     ResponseDone,
     ResponseFailed,
 )
@@ -84,7 +85,7 @@ class TokenRequest:
         self._timeout = timeout
         self.cookies = IndexableCookieJar()
         self._client = HTTPClient(
-            agent or Agent(reactor, tls or BrowserLikePolicyForHTTPS(), connectTimeout=timeout),
+            agent or _agent(reactor, tls or BrowserLikePolicyForHTTPS(), timeout),
             cookiejar=self.cookies,
         )
 
@@ -172,6 +173,17 @@ class TokenRequest:
         if not isinstance(token, str) or not token:
             raise TokenInvalid(f"the token route {self._url} answered without a token")
         return token
+
+
+class _QuietFactory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
+    noisy = False
+
+
+def _agent(reactor: Any, tls: IPolicyForHTTPS, timeout: float) -> IAgent:
+    """Twisted's, without the two lines that each request would write to the log."""
+    pool = HTTPConnectionPool(reactor, persistent=False)
+    pool._factory = _QuietFactory
+    return Agent(reactor, tls, connectTimeout=timeout, pool=pool)
 
 
 def _reason(problem: Exception) -> str:

@@ -118,7 +118,7 @@ def check_name(name: object) -> str:
     if not isinstance(name, str) or not name:
         raise InvalidData(f"a function's name must be non-empty text, not {name!r}")
     if name in RESERVED_NAMES:
-        raise InvalidData(f"{name!r} is the protocol's own: use the method for it")
+        raise InvalidData(f"{name!r} is the protocol's own and no function")
     return name
 
 
