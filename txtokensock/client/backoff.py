@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..errors import InvalidOption
 from .timeouts import check_seconds
 
-__all__ = ["Backoff"]
+__all__ = ["Backoff", "check_delay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +62,13 @@ class Backoff:
         except OverflowError:
             longest = self.cap
         return longest * self.jitter()
+
+
+def check_delay(delay: object) -> float:
+    """
+    :return: ``delay``, as what a policy of somebody else's may give.
+    :raises ValueError: if it is no number of seconds that can be waited.
+    """
+    if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay < 1e9:
+        raise ValueError(f"the delay is {delay!r}: it must be a number of seconds")
+    return delay

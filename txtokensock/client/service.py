@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import ClientClosed
-from .backoff import Backoff
+from .backoff import Backoff, check_delay
 from .connection import Connection
 
 __all__ = ["ReconnectingClientService", "ServiceObserver"]
@@ -93,6 +93,7 @@ class ReconnectingClientService(Service):
         self._was_connected = False
         self._retries = 0
         self._failed = 0
+        self._next_delay = 0.0
 
     # -- IService
 
@@ -113,18 +114,21 @@ class ReconnectingClientService(Service):
         self._client = ClientService(
             _Attempts(self, self._endpoint, self._factory),
             Factory.forProtocol(TwistedProtocol),
-            retryPolicy=lambda _: self._delay(),
+            retryPolicy=lambda _: self._next_delay,
             clock=self._reactor,
         )
         self._client.startService()
 
-    def _delay(self) -> float:
+    def _ask_backoff(self) -> None:
+        """
+        Before ``ClientService`` needs the answer, for its state machine survives neither
+        a policy that raises, nor a wait that is none, nor being stopped by the policy.
+        """
+        self._next_delay = self._backoff.cap
         try:
-            return self._backoff.delay(self._retries)
+            self._next_delay = check_delay(self._backoff.delay(self._retries))
         except Exception:
-            # ClientService's state machine does not survive it.
-            self._log.failure("the back-off policy raised; waiting {cap} s", cap=self._backoff.cap)
-            return self._backoff.cap
+            self._log.failure("the back-off policy failed; waiting {cap} s", cap=self._backoff.cap)
 
     def stopService(self) -> Deferred[None]:
         """
@@ -179,6 +183,7 @@ class ReconnectingClientService(Service):
         self._retries += 1
         self._failed += 1
         self._announce(self._announce_failure, failure.value)
+        self._ask_backoff()
 
     def _connected(self, connection: Connection) -> None:
         self._since = self._reactor.seconds()
@@ -193,6 +198,8 @@ class ReconnectingClientService(Service):
         announced, self._announced = self._announced, False
         self.connection = None
         self._announce(self._announce_loss if announced else self._announce_failure, reason.value)
+        if self._ended is None:
+            self._ask_backoff()
 
     # -- announcements
     #

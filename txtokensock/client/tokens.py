@@ -138,7 +138,7 @@ class TokenRequest:
         if not callable(self._authentication):
             return encode_credentials(self._authentication)
         try:
-            return encode_credentials(await maybeDeferred(self._authentication))
+            return encode_credentials(await self._ask(self._authentication))
         except CancelledError:
             raise
         except InvalidOption as problem:
@@ -147,6 +147,36 @@ class TokenRequest:
             raise CredentialsUnavailable(
                 f"authentication() raised {type(problem).__name__}"
             ) from problem
+
+    def _ask(self, authentication: Callable[[], Any]) -> Deferred[Any]:
+        """
+        Call ``authentication`` in a turn of its own, for it may stop the client, which must
+        not meet that in the middle of starting an attempt.  Cancelling does not wait for
+        it: a coroutine that catches what cancels it goes on for itself.
+        """
+        asked: Deferred[Any] | None = None
+
+        def ask() -> None:
+            nonlocal asked
+            asked = maybeDeferred(authentication)
+            asked.addBoth(done)
+            if answer.called:
+                asked.cancel()
+
+        def done(outcome: Any) -> None:
+            if not answer.called:
+                answer.callback(outcome)
+
+        def cancel(_: object) -> None:
+            answer.errback(CancelledError())
+            if call.active():
+                call.cancel()
+            elif asked is not None:
+                asked.cancel()
+
+        answer: Deferred[Any] = Deferred(cancel)
+        call = self._reactor.callLater(0, ask)
+        return answer
 
     def _token(self, response: IResponse, body: bytes) -> str:
         status = response.code
