@@ -87,6 +87,8 @@ def dumps(value: Any) -> bytes:
         if b"null" in text:
             # Either a None or a NaN: only a second look can tell.
             json.dumps(msgspec.to_builtins(value), allow_nan=False)
+        if not text.isascii():
+            text.decode()  # msgspec copies a Raw as it is, and it shares a frame with others
     except RecursionError:
         raise InvalidData("the data is nested too deep, or holds itself") from None
     except Exception as problem:

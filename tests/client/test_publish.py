@@ -230,7 +230,7 @@ class UsageTests(ServerTestCase):
         client = self.ready()
         for channel in ("", None, 5, ["a"], "__all__", "___all___", "___sync___"):
             self.failure(client.publish(channel, 1), InvalidChannel)  # type: ignore[arg-type]
-        self.failure(client.publish("\ud800", 1), InvalidData)
+        self.failure(client.publish("\ud800", 1), InvalidChannel)
         self.failure(client.publish("c", float("nan")), InvalidData)
         self.failure(client.broadcast(object()), InvalidData)
         self.failure(client.publish("c", 1, timeout=0), InvalidOption)

@@ -23,7 +23,8 @@ publish to one would hear or disturb everybody.
 def check_channel(channel: object) -> str:
     """
     :return: ``channel``, where it is one that a client may name.
-    :raises InvalidChannel: for anything but non-empty text that is not reserved.
+    :raises InvalidChannel: for anything but non-empty text that can be sent and is not
+        reserved.
     """
     if not isinstance(channel, str):
         raise InvalidChannel(f"a channel must be text, not {type(channel).__name__}")
@@ -32,4 +33,8 @@ def check_channel(channel: object) -> str:
         raise InvalidChannel("a channel must not be empty")
     if channel in RESERVED_CHANNELS:
         raise InvalidChannel(f"the channel {channel!r} is reserved by the servers")
+    try:
+        channel.encode()
+    except UnicodeEncodeError:
+        raise InvalidChannel(f"the channel {channel!r} holds half of a surrogate pair") from None
     return channel

@@ -113,12 +113,17 @@ class _ActionAnswer(Struct):
 def check_name(name: object) -> str:
     """
     :return: ``name``, where a function may be called so.
-    :raises InvalidData: for anything but non-empty text that is not the protocol's own.
+    :raises InvalidData: for anything but non-empty text that can be sent and is not the
+        protocol's own.
     """
     if not isinstance(name, str) or not name:
         raise InvalidData(f"a function's name must be non-empty text, not {name!r}")
     if name in RESERVED_NAMES:
         raise InvalidData(f"{name!r} is the protocol's own and no function")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InvalidData(f"the name {name!r} holds half of a surrogate pair") from None
     return name
 
 
