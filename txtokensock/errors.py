@@ -117,6 +117,15 @@ class ClientClosed(UsageError):
     gave up by itself.
     """
 
+    def again(self) -> ClientClosed:
+        """
+        The same, for one more who hears of it: an exception keeps the frames of all that
+        it is raised in, and everything that they hold.
+        """
+        closed = ClientClosed(*self.args)
+        closed.__cause__ = self.__cause__
+        return closed
+
 
 class QueueFull(UsageError):
     """

@@ -183,7 +183,7 @@ class Channels:
                 channel.state = _State.OFF
                 channel.request = None
                 channel.fire_leavers(None)
-                channel.fire_subscribers(Failure(reason))
+                channel.fire_subscribers(Failure(reason.again()))
                 self._end(channel, None)
 
         return end_all

@@ -70,7 +70,7 @@ class Exchange:
             it is, and a late answer is dropped.
         """
         if self.closed is not None:
-            return fail(self.closed)
+            return fail(self.closed.again())
         if len(self._queue) >= self._queue_limit and not operation.channel_request:
             return fail(
                 QueueFull(f"{operation.what}: {self._queue_limit} messages are already waiting")
@@ -150,7 +150,8 @@ class Exchange:
         def fail_all() -> None:
             for operation in [*in_flight.values(), *waiting.values()]:
                 # What was sent may have run, also where it waits to be sent again.
-                operation.finish(Failure(_lost(operation) if operation.sent else reason))
+                error = _lost(operation) if operation.sent else reason.again()
+                operation.finish(Failure(error))
 
         return fail_all
 

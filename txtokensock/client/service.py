@@ -152,7 +152,7 @@ class ReconnectingClientService(Service):
             client, self._client = self._client, None
             stopped = client.stopService() if client is not None else succeed(None)
             stopped.addBoth(self._stopped)
-        _fire(waiting, Failure(reason))
+        _fire(waiting, Failure(reason.again()))
         return finished
 
     def _stopped(self, _: object) -> None:
@@ -168,7 +168,7 @@ class ReconnectingClientService(Service):
     def when_ready(self, fail_after: int | None) -> Deferred[None]:
         """See :meth:`TokenSocket.when_ready <txtokensock.TokenSocket.when_ready>`."""
         if self._ended is not None and not self.running:
-            return fail(self._ended)
+            return fail(self._ended.again())
         if self.connection is not None:
             return succeed(None)
         ready: Deferred[None] = Deferred()

@@ -337,7 +337,7 @@ class TokenSocket(Service):
         except UsageError as problem:
             return fail(problem)
         if self._conversation.exchange.closed is not None:
-            return fail(self._conversation.exchange.closed)
+            return fail(self._conversation.exchange.closed.again())
         return self._conversation.channels.subscribe(
             Subscription(
                 channel,
