@@ -1,0 +1,153 @@
+"""
+The server's calls, each answered with what a webhook answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+
+from ...errors import ActionError, InvalidData
+from ...jsontext import Malformed, dumps, loads
+from ..config.webhooks import CallRule
+from ..counters import Counters
+from .headers import allowed
+from .requests import Answer, Requests, Target, WebhookUnreachable
+
+__all__ = ["Calls"]
+
+SIDE = "webhooks"
+
+
+class Calls:
+    """
+    The action of one rule.  It is tried once, within the rule's timeout: whoever called
+    is there, and knows best whether to call again.
+
+    :param new_id: makes the id of a delivery.
+    """
+
+    def __init__(
+        self,
+        rule: CallRule,
+        target: Target,
+        *,
+        requests: Requests,
+        counters: Counters,
+        new_id: Callable[[], str],
+    ) -> None:
+        self.failing: str | None = None
+        self._rule = rule
+        self._target = target
+        self._requests = requests
+        self._counters = counters
+        self._new_id = new_id
+        self._running: set[Deferred[Answer]] = set()
+        self._idle: list[Deferred[None]] = []
+
+    def __call__(self, data: Any = None) -> Deferred[Any]:
+        """
+        :return: fires with what the webhook answered; fails with an
+            :class:`~txtokensock.errors.ActionError` that says why not.
+        """
+        return Deferred.fromCoroutine(self._call(data))
+
+    def replace(self, rule: CallRule, target: Target) -> None:
+        """Go on with a rule of the same name; what is in flight is not concerned."""
+        self._rule = rule
+        self._target = target
+
+    def stop(self) -> Deferred[None]:
+        """:return: fires when no call is in flight."""
+        if not self._running:
+            return succeed(None)
+        idle: Deferred[None] = Deferred()
+        self._idle.append(idle)
+        return idle
+
+    def abandon(self) -> None:
+        """Answer what is in flight with an error."""
+        for request in list(self._running):
+            request.cancel()
+
+    async def _call(self, data: Any) -> Any:
+        name = self._rule.rule
+        self._counters.count(SIDE, name, "in")
+        try:
+            result = await self._ask(data)
+        except ActionError:
+            self._counters.count(SIDE, name, "refused")
+            raise
+        self._counters.count(SIDE, name, "out")
+        return result
+
+    async def _ask(self, data: Any) -> Any:
+        if len(self._running) >= self._rule.concurrency:
+            raise ActionError({"message": "too many calls at once"})
+        try:
+            body = dumps({"action": self._rule.action, "data": data})
+        except InvalidData as problem:
+            raise ActionError({"message": str(problem)}) from None
+        request = self._requests.send(
+            self._target, self._new_id(), body, headers=allowed(data, self._target.allowed)
+        )
+        self._running.add(request)
+        try:
+            answer = await request
+        except WebhookUnreachable as problem:
+            self.failing = str(problem)
+            raise ActionError({"message": f"the webhook gave no answer: {problem}"}) from None
+        except CancelledError:
+            raise ActionError({"message": "the bridge stopped before the answer"}) from None
+        finally:
+            self._done(request)
+        self.failing = f"answered {answer.status}" if answer.status >= 500 else None
+        return _result(answer)
+
+    def _done(self, request: Deferred[Answer]) -> None:
+        self._running.discard(request)
+        if not self._running:
+            idle, self._idle = self._idle, []
+            for waiter in idle:
+                if not waiter.called:
+                    waiter.callback(None)
+
+
+def _result(answer: Answer) -> Any:
+    """
+    :raises ActionError: for any status but success, and for what cannot be passed on.
+    """
+    if not answer.whole:
+        raise ActionError({"message": "the webhook answered more than 1 MiB"})
+    try:
+        content = _content(answer)
+    except ActionError:
+        if 200 <= answer.status < 300:
+            raise
+        content = None
+    if 200 <= answer.status < 300:
+        return content
+    raise ActionError(
+        {
+            "message": f"the webhook answered {answer.status}",
+            "status": answer.status,
+            "data": content,
+        }
+    )
+
+
+def _content(answer: Answer) -> Any:
+    """JSON as what it says, other text as text, nothing as None."""
+    if not answer.body:
+        return None
+    if "json" in answer.content_type:
+        try:
+            return loads(answer.body)
+        except Malformed as problem:
+            raise ActionError({"message": f"the webhook answered no JSON: {problem}"}) from None
+    try:
+        return answer.body.decode()
+    except UnicodeDecodeError:
+        raise ActionError({"message": "the webhook answered neither JSON nor text"}) from None

@@ -1,0 +1,249 @@
+"""
+All rules for channels: what comes in goes to the spool, what is there goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ...client.backoff import Backoff
+from ...client.socket import TokenSocket
+from ...errors import InvalidData
+from ...jsontext import dumps
+from ..config.webhooks import ChannelRule
+from ..counters import Counters
+from . import store
+from .database import Database
+from .deliveries import Deliveries
+from .headers import allowed
+from .intake import Intake
+from .requests import Requests, Target
+from .spool import Spool
+from .store import Delivery, Limits
+
+__all__ = ["ChannelRules"]
+
+SIDE = "webhooks"
+
+
+class ChannelRules:
+    """
+    :param new_id: makes the id of a delivery.
+    :ivar uncertain: see :class:`~.side.WebhooksSide`.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        socket: TokenSocket,
+        requests: Requests,
+        counters: Counters,
+        reactor: IReactorTime,
+        new_id: Callable[[], str],
+        *,
+        jitter: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        self.uncertain = 0
+        self._socket = socket
+        self._requests = requests
+        self._counters = counters
+        self._reactor = reactor
+        self._new_id = new_id
+        self._jitter = jitter
+        self._now = now
+        self._spool: Spool | None = None
+        self._rules: dict[str, ChannelRule] = {}
+        self._targets: Mapping[str, Target] = {}
+        self._intakes: dict[tuple[str, str], Intake] = {}
+        self._deliveries: dict[str, Deliveries] = {}
+        self._waiting: dict[str, int] = {}
+        self._orphans: set[str] = set()
+        self._full: set[str] = set()
+
+    @property
+    def problem(self) -> str | None:
+        """Why messages cannot be stored at present, or None."""
+        return None if self._spool is None else self._spool.problem
+
+    def failing(self) -> dict[str, str]:
+        """The rules that do not do their work, and why."""
+        found = {
+            name: deliveries.failing
+            for name, deliveries in self._deliveries.items()
+            if deliveries.active and deliveries.failing is not None
+        }
+        for (name, channel), intake in self._intakes.items():
+            if intake.problem is not None:
+                found.setdefault(name, f"not subscribed to {channel!r}: {intake.problem}")
+        return found
+
+    # -- starting
+
+    def open(self, database: Database) -> None:
+        """
+        Use this spool; the first thing that is done there is to find out what was in
+        flight when the last bridge ended.
+        """
+        self._spool = Spool(database, self._reactor, self._committed, self._dropped)
+        self._spool.submit(store.uncertain).addCallbacks(self._report_uncertain, _closed)
+
+    def _report_uncertain(self, found: dict[str, int]) -> None:
+        self.uncertain = sum(found.values())
+        for rule, count in found.items():
+            self._counters.count(SIDE, rule, "retried", count)
+            self._log.warn(
+                "{count} deliveries of {rule} were in flight when the last bridge ended:"
+                " they are sent again, and may arrive twice",
+                event="webhooks.uncertain",
+                rule=rule,
+                count=count,
+            )
+
+    def apply(self, rules: Iterable[ChannelRule], targets: Mapping[str, Target]) -> None:
+        """Deliver by these rules from now on; those of a known name go on."""
+        self._rules = {rule.rule: rule for rule in rules}
+        self._targets = targets
+        for name, deliveries in self._deliveries.items():
+            if name not in self._rules:
+                deliveries.stop()
+        for name, rule in self._rules.items():
+            self._deliver(name, rule, targets[name])
+        wanted = {(name, channel) for name, r in self._rules.items() for channel in r.channels}
+        for key in [key for key in self._intakes if key not in wanted]:
+            self._intakes.pop(key).stop()
+        for name, channel in sorted(wanted - self._intakes.keys()):
+            self._listen(name, channel)
+        self._orphans.clear()
+        self.look()
+
+    def _deliver(self, name: str, rule: ChannelRule, target: Target) -> None:
+        if name in self._deliveries:
+            self._deliveries[name].replace(rule, target)
+            return
+        assert self._spool is not None  # the configuration asks for one
+        self._deliveries[name] = Deliveries(
+            rule,
+            target,
+            spool=self._spool,
+            requests=self._requests,
+            counters=self._counters,
+            reactor=self._reactor,
+            jitter=self._jitter,
+            now=self._now,
+        )
+        self._counters.spooled(SIDE, name, self._waiting.get(name, 0))
+
+    def _listen(self, name: str, channel: str) -> None:
+        intake = self._intakes[name, channel] = Intake(
+            self._socket,
+            name,
+            channel,
+            partial(self._take, name, channel),
+            reactor=self._reactor,
+            backoff=Backoff(first=1.0, cap=60.0, jitter=self._jitter),
+        )
+        intake.start()
+
+    def connected(self) -> None:
+        """There is a connection upstream."""
+        for intake in list(self._intakes.values()):
+            intake.connected()
+
+    # -- what comes in
+
+    def _take(self, name: str, channel: str, message: Any) -> Deferred[None] | None:
+        """A message is stored before anything else is done with it."""
+        assert self._spool is not None
+        self._counters.count(SIDE, name, "in")
+        try:
+            body = dumps({"channel": channel, "message": message})
+        except InvalidData as problem:
+            self._dropped(name, 1, str(problem))
+            return None
+        rule = self._rules.get(name)
+        if rule is None:  # taken out while messages waited for the disk
+            self._dropped(name, 1, "its rule is gone")
+            return None
+        headers = allowed(message, self._targets[name].allowed)
+        limits = Limits(
+            rule.spool_messages, rule.spool_bytes, rule.dead_letters, rule.overflow == "oldest"
+        )
+        delivery = Delivery(self._new_id(), name, self._now(), body, headers)
+        self._spool.append(delivery, limits)
+        return self._spool.room()
+
+    def _dropped(self, rule: str, count: int, problem: str) -> None:
+        """Every lost message is counted; the log hears of the first until one fits again."""
+        self._counters.count(SIDE, rule, "dropped", count)
+        if rule not in self._full:
+            self._full.add(rule)
+            self._log.error(
+                "messages of {rule} are lost: {problem}",
+                event="webhooks.dropped",
+                rule=rule,
+                problem=problem,
+            )
+
+    # -- what goes out
+
+    def look(self) -> None:
+        """See whether messages wait."""
+        if self._spool is not None:
+            self._spool.look()
+
+    def _committed(self, totals: dict[str, int]) -> None:
+        for name in self._waiting.keys() | totals.keys() | self._rules.keys():
+            self._counters.spooled(SIDE, name, totals.get(name, 0))
+        self._waiting = totals
+        for name in totals:
+            if name in self._rules:
+                self._deliveries[name].wake()
+            elif name not in self._orphans:
+                self._orphans.add(name)
+                self._log.warn(
+                    "{count} messages wait for {rule}, and there is no such rule",
+                    event="webhooks.orphans",
+                    rule=name,
+                    count=totals[name],
+                )
+        self._full = {name for name in self._full if self._is_full(name, totals)}
+
+    def _is_full(self, name: str, totals: dict[str, int]) -> bool:
+        rule = self._rules.get(name)
+        return rule is None or totals.get(name, 0) > rule.spool_messages * 0.9
+
+    # -- stopping
+
+    def stop(self) -> Deferred[Any]:
+        """:return: fires when nothing more comes in, and nothing is in flight."""
+        intakes = [intake.stop() for intake in self._intakes.values()]
+        self._intakes.clear()
+        deliveries = [each.stop() for each in self._deliveries.values()]
+        return DeferredList([*intakes, *deliveries], consumeErrors=True)
+
+    def abandon(self) -> None:
+        """Wait no longer for what is in flight."""
+        for deliveries in self._deliveries.values():
+            deliveries.abandon()
+
+    def flush(self) -> Deferred[None]:
+        """:return: fires when all that came in is on disk."""
+        return succeed(None) if self._spool is None else self._spool.flush()
+
+    def close(self) -> None:
+        """Close the spool."""
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+
+
+def _closed(failure: object) -> None:
+    """The spool was closed before it could be asked."""

@@ -1,0 +1,171 @@
+"""
+The spool's file: found fit, locked, opened.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from twisted.enterprise.adbapi import ConnectionPool
+from twisted.internet.defer import Deferred
+
+from ...errors import InvalidOption
+from .schema import APPLICATION_ID, SCHEMA_VERSION, Cursor, create
+
+__all__ = ["Database", "Lock", "SQLite", "SpoolUnavailable", "connect", "prepare"]
+
+T = TypeVar("T")
+
+_BUSY_SECONDS = 30.0
+"""How long to wait for another process's transaction, which lasts milliseconds."""
+
+
+class SpoolUnavailable(InvalidOption):
+    """The spool's file cannot be used; the text says why, in one line."""
+
+
+class Database(Protocol):
+    """Runs functions of a cursor, one after the other and each in a transaction."""
+
+    def run(self, function: Callable[[Cursor], T]) -> Deferred[T]:
+        """
+        :return: fires with the function's result when that is committed; fails with what
+            it raised, when all that it did is undone.
+        """
+
+    def close(self) -> None:
+        """Run no more."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with our settings; transactions begin where they are begun."""
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _configure(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    # WAL keeps readers and one writer out of each other's way; with FULL a message that
+    # was committed survives a loss of power, not only of the process.
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_size_limit = 16777216")
+
+
+def prepare(path: Path) -> None:
+    """
+    See that the file is a sound spool, and make it where there is none.
+
+    :raises SpoolUnavailable: if it is not, or cannot be made.
+    """
+    try:
+        # Messages are nobody else's business; SQLite gives its other files the same mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with closing(connect(path)) as connection:
+            _check(connection, path)
+    except OSError as problem:
+        raise SpoolUnavailable(f"the spool {path} cannot be used: {problem.strerror}") from None
+    except sqlite3.Error as problem:
+        raise SpoolUnavailable(f"the spool {path} cannot be used: {problem}") from None
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    def value(statement: str) -> Any:
+        return connection.execute(statement).fetchone()[0]
+
+    if (verdict := value("PRAGMA quick_check(1)")) != "ok":
+        line = " ".join(str(verdict).split())
+        raise SpoolUnavailable(f"the spool {path} is corrupt: {line}")
+    connection.execute("BEGIN IMMEDIATE")
+    if not value("SELECT count(*) FROM sqlite_master"):
+        create(connection.cursor())
+    elif value("PRAGMA application_id") != APPLICATION_ID:
+        raise SpoolUnavailable(f"the spool {path} is a database of another program")
+    elif (version := value("PRAGMA user_version")) != SCHEMA_VERSION:
+        raise SpoolUnavailable(
+            f"the spool {path} has format {version}, this program knows {SCHEMA_VERSION}"
+        )
+    connection.execute("COMMIT")
+
+
+class Lock:
+    """
+    One bridge a spool.  The lock is the kernel's: it goes with the process, however that
+    ends.  What looks at a spool, or retries dead letters, needs none.
+
+    :param path: of the spool; the lock is a file beside it, which stays.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._spool = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """:raises SpoolUnavailable: if another process has it."""
+        path = f"{self._spool}.lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            raise SpoolUnavailable(f"{path} cannot be used: {problem.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise SpoolUnavailable(
+                f"the spool {self._spool} is in use by another bridge"
+            ) from None
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class SQLite:
+    """
+    A :class:`Database` on a thread of its own.
+
+    :param path: of the file, :func:`prepare`\\ d.
+    :param reactor: hears of results.
+    """
+
+    def __init__(self, path: Path, reactor: Any) -> None:
+        # One connection: SQLite has one writer at a time, and order is kept for free.
+        self._pool = ConnectionPool(
+            "sqlite3",
+            str(path),
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cp_min=1,
+            cp_max=1,
+            cp_openfun=_configure,
+            cp_reactor=reactor,
+        )
+
+    def run(self, function: Callable[[Cursor], T]) -> Deferred[T]:
+        def interaction(cursor: Cursor) -> T:
+            cursor.execute("BEGIN IMMEDIATE")
+            return function(cursor)
+
+        # adbapi commits, or undoes what an exception left behind.
+        running: Deferred[T] = self._pool.runInteraction(interaction)
+        return running
+
+    def close(self) -> None:
+        """Blocks until what runs is done, at most for one transaction."""
+        self._pool.close()

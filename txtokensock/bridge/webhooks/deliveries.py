@@ -1,0 +1,276 @@
+"""
+One rule's way from the spool to its webhook: one message at a time, in order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ...client.backoff import Backoff
+from ...errors import shorten
+from ..config.webhooks import ChannelRule
+from ..counters import Counters
+from . import store
+from .requests import Answer, Requests, Target, WebhookUnreachable
+from .schema import Cursor
+from .spool import Spool
+from .store import Delivery
+
+__all__ = ["Deliveries"]
+
+SIDE = "webhooks"
+
+_REFUSALS = frozenset({400, 409, 413, 415, 422})
+"""
+What is said of this one message: sending it again gives the same answer.  Any other
+status (401, 404, a redirect) speaks of the webhook, and that can be mended.
+"""
+
+
+class Deliveries:
+    """
+    :param rule: as the configuration has it.
+    :param target: where it goes.
+    :param spool: where messages wait.
+    :param jitter: a number from 0 to 1, see :class:`~txtokensock.Backoff`.
+    :param now: seconds since the epoch.
+    :ivar failing: why the last attempt failed, in one line, or None.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        rule: ChannelRule,
+        target: Target,
+        *,
+        spool: Spool,
+        requests: Requests,
+        counters: Counters,
+        reactor: IReactorTime,
+        jitter: Callable[[], float],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.failing: str | None = None
+        self._name = rule.rule
+        self._spool = spool
+        self._requests = requests
+        self._counters = counters
+        self._reactor = reactor
+        self._jitter = jitter
+        self._now = now
+        self._failures = 0
+        self._active = True
+        self._working = False
+        self._pause: Deferred[None] | None = None
+        self._request: Deferred[Answer] | None = None
+        self._ends: list[Deferred[None]] = []
+        self._take(rule, target)
+
+    @property
+    def active(self) -> bool:
+        """Whether messages are delivered, or will be when they come."""
+        return self._active
+
+    def replace(self, rule: ChannelRule, target: Target) -> None:
+        """Go on with a rule of the same name; what is in flight is not concerned."""
+        self._take(rule, target)
+        self._active = True
+        self._end_pause()
+        self.wake()
+
+    def _take(self, rule: ChannelRule, target: Target) -> None:
+        self._rule = rule
+        self._target = target
+        self._backoff = Backoff(
+            first=rule.first_delay, cap=rule.longest_delay, jitter=self._jitter
+        )
+
+    def wake(self) -> None:
+        """Messages wait."""
+        if self._active and not self._working:
+            self._working = True
+            working = Deferred.fromCoroutine(self._work())
+            working.addErrback(
+                lambda failure: self._log.failure(
+                    "deliveries of {rule} stopped", failure, rule=self._name
+                )
+            )
+            working.addBoth(lambda _: self._ended())
+
+    def stop(self) -> Deferred[None]:
+        """
+        Begin nothing more.
+
+        :return: fires when nothing is in flight; see :meth:`abandon`.
+        """
+        self._active = False
+        self._end_pause()
+        if not self._working:
+            return succeed(None)
+        end: Deferred[None] = Deferred()
+        self._ends.append(end)
+        return end
+
+    def abandon(self) -> None:
+        """
+        Drop the request that is in flight.  Its message keeps the mark of that, and is
+        sent again when a bridge runs again.
+        """
+        if self._request is not None:
+            self._request.cancel()
+
+    def _ended(self) -> None:
+        self._working = False
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end.callback(None)
+
+    # -- the work
+
+    async def _work(self) -> None:
+        """Deliver until nothing waits, or until stopped."""
+        try:
+            while self._active:
+                delivery = await self._spool.submit(partial(store.begin, rule=self._name))
+                if delivery is None:
+                    return
+                if not self._active:
+                    self._record(partial(store.untouched, delivery=delivery))
+                    return
+                wait = await self._attempt(delivery)
+                if wait and self._active:
+                    await self._wait(wait)
+        except CancelledError:
+            self._active = False  # abandoned, or the spool is closed
+
+    async def _attempt(self, delivery: Delivery) -> float:
+        """
+        Send one message once, and note what came of it.
+
+        :return: seconds to wait before the next.
+        """
+        self._request = self._requests.send(
+            self._target,
+            delivery.delivery,
+            delivery.body,
+            attempt=delivery.attempts,
+            headers=delivery.headers,
+        )
+        try:
+            answer = await self._request
+        except WebhookUnreachable as problem:
+            return self._not_accepted(delivery, str(problem), None)
+        finally:
+            self._request = None
+        if 200 <= answer.status < 300:
+            self._accepted(delivery)
+            return 0.0
+        words = _describe(answer)
+        if answer.status in _REFUSALS:
+            self._answers()
+            self._give_up(delivery, words)
+            return 0.0
+        return self._not_accepted(delivery, words, answer.retry_after)
+
+    def _accepted(self, delivery: Delivery) -> None:
+        # The next message is taken in the same transaction: see _work.
+        self._record(partial(store.finish, delivery=delivery))
+        self._counters.count(SIDE, self._name, "out")
+        self._answers()
+
+    def _answers(self) -> None:
+        self._failures = 0
+        if self.failing is not None:
+            self.failing = None
+            self._log.info(
+                "the webhook of {rule} accepts messages again",
+                event="webhooks.recovered",
+                rule=self._name,
+            )
+
+    def _not_accepted(self, delivery: Delivery, problem: str, asked: float | None) -> float:
+        """Later, or never again."""
+        if self.failing is None:
+            self._log.warn(
+                "the webhook of {rule} accepts no messages, they wait: {problem}",
+                event="webhooks.failing",
+                rule=self._name,
+                problem=problem,
+            )
+        self.failing = problem
+        self._failures += 1
+        old = self._now() - delivery.queued >= self._rule.give_up_after
+        if old or (self._rule.attempts is not None and delivery.attempts >= self._rule.attempts):
+            self._give_up(delivery, problem)
+        else:
+            self._record(partial(store.postpone, delivery=delivery, error=problem))
+            self._counters.count(SIDE, self._name, "retried")
+        return max(self._backoff.delay(self._failures), asked or 0.0)
+
+    def _give_up(self, delivery: Delivery, problem: str) -> None:
+        self._log.warn(
+            "{delivery} of {rule} is a dead letter after {attempts} attempts: {problem}",
+            event="webhooks.dead_letter",
+            delivery=delivery.delivery,
+            rule=self._name,
+            attempts=delivery.attempts,
+            problem=problem,
+        )
+        self._counters.count(SIDE, self._name, "refused")
+        buried = self._spool.submit(
+            partial(
+                store.bury,
+                delivery=delivery,
+                error=problem,
+                died=self._now(),
+                limit=self._rule.dead_letters,
+            )
+        )
+        buried.addCallbacks(self._buried, _closed)
+
+    def _buried(self, dropped: int) -> None:
+        if dropped:
+            self._counters.count(SIDE, self._name, "dropped", dropped)
+            self._log.warn(
+                "the oldest {count} dead letters of {rule} made room for new ones",
+                event="webhooks.dropped",
+                count=dropped,
+                rule=self._name,
+            )
+
+    def _record(self, change: Callable[[Cursor], None]) -> None:
+        self._spool.submit(change).addErrback(_closed)
+
+    # -- waiting
+
+    def _wait(self, seconds: float) -> Deferred[None]:
+        call = self._reactor.callLater(seconds, self._end_pause)
+
+        def over(result: None) -> None:
+            if call.active():
+                call.cancel()
+
+        self._pause = Deferred()
+        return self._pause.addCallback(over)
+
+    def _end_pause(self) -> None:
+        pause, self._pause = self._pause, None
+        if pause is not None:
+            pause.callback(None)
+
+
+def _closed(failure: object) -> None:
+    """The spool closed first: the message is there, and its mark tells the next bridge."""
+
+
+def _describe(answer: Answer) -> str:
+    """A status, and what the webhook had to say."""
+    words = shorten(answer.body[:1000].decode("utf-8", "replace"))
+    return f"answered {answer.status}{': ' + words if words else ''}"

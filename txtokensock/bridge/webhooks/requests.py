@@ -1,0 +1,283 @@
+"""
+The requests themselves, on treq.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+from treq.client import HTTPClient
+from treq.cookies import IndexableCookieJar
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IConsumer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    Agent,
+    BrowserLikePolicyForHTTPS,
+    HTTPConnectionPool,
+    ResponseDone,
+    ResponseFailed,
+)
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from ...errors import NetworkError, shorten
+from ..config.fields import signing_key
+from ..config.section import Secret
+from ..config.webhooks import Rule
+from .retry_after import retry_after
+from .signature import sign
+
+__all__ = ["Answer", "Requests", "Target", "WebhookUnreachable"]
+
+LONGEST_ANSWER = 1024 * 1024
+"""Bytes; what comes after that is not read."""
+
+
+class WebhookUnreachable(NetworkError):
+    """No answer: no connection, broken off, or too late; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    Where a rule's requests go, with its secrets read.
+
+    :ivar allowed: names, in lower case, of headers that a message may set.
+    """
+
+    url: str = field(repr=False)
+    method: str
+    timeout: float
+    allowed: frozenset[str]
+    headers: Mapping[str, str] = field(repr=False)
+    keys: tuple[bytes, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, rule: Rule) -> Target:
+        """:raises SecretUnavailable: if a secret cannot be read."""
+        secrets = [secret for secret in (rule.secret, rule.previous_secret) if secret]
+        return cls(
+            url=rule.url,
+            method=rule.method,
+            timeout=rule.timeout,
+            allowed=frozenset(name.lower() for name in rule.allow_headers),
+            headers={
+                name: value.reveal() if isinstance(value, Secret) else value
+                for name, value in rule.headers.items()
+            },
+            keys=tuple(signing_key(secret.reveal()) for secret in secrets),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What a webhook answered.
+
+    :ivar retry_after: seconds that it asks us to wait, or None.
+    :ivar body: as it was sent, up to :data:`LONGEST_ANSWER` bytes.
+    :ivar whole: whether that is all of it.
+    """
+
+    status: int
+    content_type: str
+    retry_after: float | None
+    body: bytes = field(repr=False)
+    whole: bool
+
+
+class Requests:
+    """
+    Sends requests, on connections that are used again.
+
+    :param agent: sends instead of Twisted's ``Agent``.
+    :param now: seconds since the epoch.
+    """
+
+    def __init__(
+        self, reactor: Any, *, agent: IAgent | None = None, now: Callable[[], float] = time.time
+    ) -> None:
+        self._reactor = reactor
+        self._now = now
+        self._pool = HTTPConnectionPool(reactor)
+        # Whoever sends again must know of it: order and attempts are counted.
+        self._pool.retryAutomatically = False
+        self._client = HTTPClient(
+            agent or Agent(reactor, BrowserLikePolicyForHTTPS(), pool=self._pool),
+            cookiejar=IndexableCookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+
+    def close(self) -> Deferred[None]:
+        """:return: fires when no idle connection is left."""
+        closed: Deferred[None] = self._pool.closeCachedConnections()
+        return closed
+
+    def send(
+        self,
+        target: Target,
+        delivery: str,
+        body: bytes,
+        *,
+        attempt: int = 1,
+        headers: Mapping[str, str] | None = None,
+    ) -> Deferred[Answer]:
+        """
+        Send one request.
+
+        :param delivery: the id of what is delivered, the same each time.
+        :param attempt: counted from 1.
+        :param headers: that the message sets; what is not allowed is left out.
+        :return: fires with the answer, whatever its status.  Fails with
+            :class:`WebhookUnreachable`, at the latest after the target's timeout.
+            Cancelling it drops the connection.
+        """
+        fields = self._fields(target, delivery, body, attempt, headers or {})
+
+        def timed_out(*_: object) -> Failure:
+            return Failure(WebhookUnreachable(f"no answer within {target.timeout:g} seconds"))
+
+        return Deferred.fromCoroutine(self._send(target, fields, body)).addTimeout(
+            target.timeout, self._reactor, timed_out
+        )
+
+    def _fields(
+        self,
+        target: Target,
+        delivery: str,
+        body: bytes,
+        attempt: int,
+        headers: Mapping[str, str],
+    ) -> Headers:
+        fields = Headers({"User-Agent": ["txtokensock"]})
+        for name, value in headers.items():
+            if name.lower() in target.allowed:
+                fields.setRawHeaders(name, [value])
+        for name, value in target.headers.items():
+            fields.setRawHeaders(name, [value])
+        timestamp = int(self._now())
+        ours = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": f'"{delivery}"',
+            "Webhook-Id": delivery,
+            "Webhook-Timestamp": str(timestamp),
+            "Webhook-Attempt": str(attempt),
+        }
+        if target.keys:
+            ours["Webhook-Signature"] = sign(target.keys, delivery, timestamp, body)
+        for name, value in ours.items():
+            fields.setRawHeaders(name, [value])
+        return fields
+
+    async def _send(self, target: Target, fields: Headers, body: bytes) -> Answer:
+        try:
+            response = await self._client.request(
+                target.method,
+                target.url,
+                headers=fields,
+                data=_Content(body),
+                allow_redirects=False,
+                unbuffered=True,
+            )
+            content, whole = await _read(response)
+        except CancelledError:
+            raise
+        except Exception as problem:
+            if _is_cancelled(problem):
+                raise CancelledError from None
+            # Some of these quote the URL, which may hold a secret: the cause is left out.
+            raise WebhookUnreachable(_reason(problem)) from None
+        asked = response.headers.getRawHeaders(b"retry-after", [b""])[0]
+        kind = response.headers.getRawHeaders(b"content-type", [b""])[0]
+        return Answer(
+            status=response.code,
+            content_type=kind.decode("ascii", "replace").lower(),
+            retry_after=retry_after(asked.decode("ascii", "replace"), self._now()),
+            body=content,
+            whole=whole,
+        )
+
+
+@implementer(IBodyProducer)
+class _Content:
+    """A body, written at once: treq's own reads a file by and by, on the global reactor."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """It is too late."""
+
+    def resumeProducing(self) -> None:
+        """There is nothing more."""
+
+    def stopProducing(self) -> None:
+        """There is nothing more."""
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, ResponseFailed) and problem.reasons:
+        return _reason(problem.reasons[0].value)
+    return shorten(str(problem)) or type(problem).__name__
+
+
+def _is_cancelled(problem: Exception) -> bool:
+    """Whether that is how a request says that it was cancelled."""
+    return isinstance(problem, ResponseFailed) and any(
+        reason.check(CancelledError) for reason in problem.reasons
+    )
+
+
+def _read(response: IResponse) -> Deferred[tuple[bytes, bool]]:
+    body = _Body()
+    try:
+        response.deliverBody(body)
+    except Exception:
+        # Decoders of a compressed body raise from here, and leave the connection open.
+        body.drop()
+        raise
+    return body.read
+
+
+class _Body(Protocol):
+    """Collects a body, within bounds; cancelling ``read`` drops the connection."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self.read: Deferred[tuple[bytes, bool]] = Deferred(lambda _: self.drop())
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.read.called:
+            return
+        room = LONGEST_ANSWER - self._size
+        self._parts.append(data[:room])
+        self._size += len(data)
+        if self._size > LONGEST_ANSWER:
+            self.read.callback((b"".join(self._parts), False))
+            self.drop()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.read.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.read.callback((b"".join(self._parts), True))
+        else:
+            self.read.errback(reason)
+
+    def drop(self) -> None:
+        """Close the connection."""
+        if self.transport is not None:
+            self.transport.loseConnection()

@@ -1,0 +1,274 @@
+"""
+The side of the bridge that faces webhooks.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IAgent
+
+from ...client.socket import TokenSocket
+from ...errors import InvalidOption
+from ..config.webhooks import WebhooksConfig
+from ..counters import Counters
+from ..side import SideState
+from .actions import install, uninstall
+from .calls import Calls
+from .channels import ChannelRules
+from .database import Database, Lock, SpoolUnavailable, SQLite, prepare
+from .requests import Requests, Target
+
+__all__ = ["WebhooksSide"]
+
+
+class WebhooksSide(Service):
+    """
+    Delivers what channels bring, and answers the server's calls, by HTTP.
+
+    :param section: ``[webhooks]``, checked.
+    :param socket: upstream; it is neither started nor stopped here.
+    :param counters: hears of every message, by rule.
+    :param agent: sends requests instead of Twisted's ``Agent``.
+    :param database: opens the spool instead of SQLite on a thread.
+    :param jitter: a number from 0 to 1, for the waits between attempts.
+    :param now: seconds since the epoch.
+    :raises SpoolUnavailable: if the spool cannot be used: corrupt, not ours, no rights, in
+        use by another bridge.
+    :ivar uncertain: how many deliveries were in flight when the last bridge with this spool
+        ended without finishing them: so many messages may arrive twice.
+    """
+
+    name = "webhooks"
+    _log = Logger()
+
+    def __init__(
+        self,
+        section: WebhooksConfig,
+        *,
+        socket: TokenSocket,
+        counters: Counters,
+        reactor: Any,
+        agent: IAgent | None = None,
+        database: Callable[[Path, Any], Database] = SQLite,
+        jitter: Callable[[], float] = random.random,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._section = section
+        self._socket = socket
+        self._counters = counters
+        self._reactor = reactor
+        self._open = database
+        self._now = now
+        self._path = None if section.spool is None else Path(section.spool).absolute()
+        self._lock: Lock | None = None
+        self._requests = Requests(reactor, agent=agent, now=now)
+        self._rules = ChannelRules(
+            socket, self._requests, counters, reactor, self.new_id, jitter=jitter, now=now
+        )
+        self._calls: dict[str, tuple[str, Calls]] = {}
+        self._looking: IDelayedCall | None = None
+        self._up = False
+        self._since = now()
+        # Both are found out now, while whoever starts us can still say so and leave.
+        self._targets = _targets(section)
+        if self._path is not None:
+            lock = Lock(self._path)
+            lock.acquire()
+            try:
+                prepare(self._path)
+            finally:
+                lock.release()
+
+    @staticmethod
+    def new_id() -> str:
+        """An id for a delivery: nobody else makes the same."""
+        return f"msg_{uuid.uuid4().hex}"
+
+    @property
+    def uncertain(self) -> int:
+        return self._rules.uncertain
+
+    # -- IService
+
+    def startService(self) -> None:
+        """
+        Open the spool, deliver what waits in it, subscribe, and register the actions.
+
+        :raises SpoolUnavailable: if another bridge has taken the spool meanwhile.
+        """
+        if self._path is not None:
+            self._open_spool(self._path)
+        super().startService()  # type: ignore[no-untyped-call]
+        self._socket.on("ready", self._connected)
+        self._socket.on("reconnect", self._connected)
+        self._apply(self._section, self._targets)
+        self._look()
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Take no more, finish what is in flight, put the rest on disk.
+
+        :return: fires when that is done, within ``stop_timeout`` for what is in flight and
+            the same again for the disk.  It never fails.
+        """
+        super().stopService()  # type: ignore[no-untyped-call]
+        self._socket.remove_listener("ready", self._connected)
+        self._socket.remove_listener("reconnect", self._connected)
+        return Deferred.fromCoroutine(self._stop())
+
+    def state(self) -> SideState:
+        """
+        Up as long as messages can be stored, and not every webhook fails; one that does is
+        named in the detail.
+        """
+        self._judge()
+        return SideState(self.name, self._up, self._since, self._detail())
+
+    def reload(self, section: WebhooksConfig) -> None:
+        """
+        Deliver by other rules.  Rules are the same where their names are; what waits for a
+        rule that is gone stays in the spool, for a rule of that name, or for
+        ``tokensock bridge-spool drop``.
+
+        What cannot be applied is logged, and the old rules stay.
+        """
+        try:
+            targets = _targets(section)
+            path = None if section.spool is None else Path(section.spool).absolute()
+            if path is not None and self._path is None:
+                self._open_spool(path)
+        except InvalidOption as problem:
+            self._log.error(
+                "the webhooks are not reloaded: {problem}",
+                event="webhooks.reload_refused",
+                problem=str(problem),
+            )
+            return
+        if path != self._path:
+            if self._path is not None:
+                self._log.warn("another spool takes a restart", event="webhooks.spool_kept")
+            else:
+                self._path = path
+        self._section = section
+        self._apply(section, targets)
+
+    # -- the parts
+
+    def _open_spool(self, path: Path) -> None:
+        lock = Lock(path)
+        lock.acquire()
+        try:
+            prepare(path)
+        except SpoolUnavailable:
+            lock.release()
+            raise
+        self._lock = lock
+        self._rules.open(self._open(path, self._reactor))
+
+    def _apply(self, section: WebhooksConfig, targets: dict[str, Target]) -> None:
+        self._rules.apply(section.channels, targets)
+        wanted = {call.rule: call for call in section.calls}
+        for name, (action, calls) in list(self._calls.items()):
+            if name not in wanted or wanted[name].action != action:
+                # What it has in flight ends by itself, at the latest by its timeout.
+                uninstall(self._socket.actions, action, calls)
+                del self._calls[name]
+        for name, rule in wanted.items():
+            if name in self._calls:
+                self._calls[name][1].replace(rule, targets[name])
+                continue
+            calls = Calls(
+                rule,
+                targets[name],
+                requests=self._requests,
+                counters=self._counters,
+                new_id=self.new_id,
+            )
+            try:
+                install(self._socket.actions, rule.action, calls)
+            except InvalidOption as problem:
+                self._log.error("{problem}", event="webhooks.action_taken", problem=str(problem))
+                continue
+            self._calls[name] = (rule.action, calls)
+
+    def _connected(self, error: Exception | None) -> None:
+        if error is None:
+            self._rules.connected()
+
+    def _look(self) -> None:
+        """Other processes may have put dead letters back: see what waits, every second."""
+        self._rules.look()
+        self._judge()
+        self._looking = self._reactor.callLater(1.0, self._look)
+
+    # -- stopping
+
+    async def _stop(self) -> None:
+        if self._looking is not None and self._looking.active():
+            self._looking.cancel()
+        calls = [calls for _, calls in self._calls.values()]
+        for action, running in self._calls.values():
+            uninstall(self._socket.actions, action, running)
+        self._calls.clear()
+        endings = [self._rules.stop(), *(running.stop() for running in calls)]
+        if not await self._within(DeferredList(endings, consumeErrors=True)):
+            self._rules.abandon()
+            for running in calls:
+                running.abandon()
+        await self._within(self._rules.flush())
+        self._rules.close()
+        await self._within(self._requests.close())
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    async def _within(self, ending: Deferred[Any]) -> bool:
+        """Whether it fired in time."""
+
+        def too_late(*_: object) -> Failure:
+            # Also where cancelling made it fire with a result, as a DeferredList does.
+            return Failure(TimeoutError())
+
+        try:
+            await ending.addTimeout(self._section.stop_timeout, self._reactor, too_late)
+        except TimeoutError:
+            return False
+        return True
+
+    # -- how it is
+
+    def _judge(self) -> None:
+        up = bool(self.running) and self._rules.problem is None and not self._all_fail()
+        if up != self._up:
+            self._up = up
+            self._since = self._now()
+
+    def _failing(self) -> dict[str, str]:
+        calls = ((name, calls.failing) for name, (_, calls) in self._calls.items())
+        return self._rules.failing() | {name: why for name, why in calls if why is not None}
+
+    def _all_fail(self) -> bool:
+        rules = len(self._section.channels) + len(self._calls)
+        return rules > 0 and len(self._failing()) >= rules
+
+    def _detail(self) -> str:
+        if not self.running:
+            return "not running"
+        if self._rules.problem is not None:
+            return f"the spool cannot be written: {self._rules.problem}"
+        return "; ".join(f"{name}: {why}" for name, why in sorted(self._failing().items()))
+
+
+def _targets(section: WebhooksConfig) -> dict[str, Target]:
+    return {rule.rule: Target.of(rule) for rule in (*section.channels, *section.calls)}

@@ -1,0 +1,274 @@
+"""
+The spool, as the reactor sees it: nothing here waits for a disk.
+
+What is asked for in one go is done in one transaction, and while that runs, more
+collects: a slow disk makes larger transactions, not a longer queue of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ...errors import shorten
+from . import store
+from .database import Database
+from .schema import Cursor
+from .store import Delivery, Limits
+
+__all__ = ["Spool"]
+
+T = TypeVar("T")
+
+_HOLD_MESSAGES = 1000
+_HOLD_BYTES = 4 * 1024 * 1024
+"""With that much on its way to the disk, whoever brings more is asked to wait."""
+
+_MEMORY_MESSAGES = 10_000
+_MEMORY_BYTES = 32 * 1024 * 1024
+"""With that much, while the disk fails, what comes is lost."""
+
+_BATCH = 1000
+_STALL_SECONDS = 10.0
+_RETRY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Operation:
+    """One thing to do in a transaction, and who waits for its result."""
+
+    run: Callable[[Cursor], Any]
+    done: Deferred[Any]
+    size: int = 0
+    rule: str | None = None  # of a message to append
+
+
+class Spool:
+    """
+    :param database: where messages wait.
+    :param reactor: for retries after a failure of the disk.
+    :param committed: called after each transaction, with how many messages wait, by rule.
+    :param dropped: called with a rule and a number, when so many of its messages are lost.
+    :ivar problem: why nothing can be stored at present, in one line, or None.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        database: Database,
+        reactor: IReactorTime,
+        committed: Callable[[dict[str, int]], None],
+        dropped: Callable[[str, int, str], None],
+    ) -> None:
+        self.problem: str | None = None
+        self._database = database
+        self._reactor = reactor
+        self._committed = committed
+        self._dropped = dropped
+        self._appends: deque[_Operation] = deque()
+        self._others: deque[_Operation] = deque()
+        self._bytes = 0
+        self._running: list[_Operation] | None = None
+        self._timer: IDelayedCall | None = None
+        self._others_were_first = False
+        self._asked_for_totals = False
+        self._waiting_for_room: list[Deferred[None]] = []
+        self._idle: list[Deferred[None]] = []
+        self._closed = False
+
+    # -- what goes in
+
+    def append(self, delivery: Delivery, limits: Limits) -> None:
+        """Store a message; nothing is done with it before it is stored."""
+        size = len(delivery.body)
+        full = len(self._appends) >= _MEMORY_MESSAGES or self._bytes + size > _MEMORY_BYTES
+        if self._closed or (full and self.problem is not None):
+            self._dropped(delivery.rule, 1, self.problem or "the spool is closed")
+            return
+        done: Deferred[int] = Deferred()
+        done.addCallback(self._appended, delivery.rule)
+        run = partial(store.append, delivery=delivery, limits=limits)
+        self._appends.append(_Operation(run, done, size, delivery.rule))
+        self._bytes += size
+        self._begin()
+
+    def room(self) -> Deferred[None] | None:
+        """
+        :return: None where there is room for more; else a Deferred that fires when there
+            is, or when waiting is of no use, which is a matter of seconds.
+        """
+        if self._closed or self.problem is not None or not self._much():
+            return None
+        waiting: Deferred[None] = Deferred()
+        self._waiting_for_room.append(waiting)
+        return waiting
+
+    def _much(self, share: float = 1.0) -> bool:
+        return len(self._appends) >= _HOLD_MESSAGES * share or self._bytes >= _HOLD_BYTES * share
+
+    def _appended(self, lost: int, rule: str) -> None:
+        if lost:
+            self._dropped(rule, lost, "its spool is full")
+
+    def look(self) -> None:
+        """Find out how much waits, for other processes may have changed that."""
+        self._asked_for_totals = True
+        self._begin()
+
+    # -- what goes on
+
+    def submit(self, run: Callable[[Cursor], T]) -> Deferred[T]:
+        """
+        Do something with the cursor, on another thread, in a transaction, behind
+        everything submitted before.
+
+        :return: fires with its result, when that is on disk; until then it is tried again
+            and again.  Fails with ``CancelledError`` where the spool is closed before.
+        """
+        done: Deferred[T] = Deferred()
+        if self._closed:
+            done.errback(Failure(CancelledError()))
+            return done
+        self._others.append(_Operation(run, done))
+        self._begin()
+        return done
+
+    def flush(self) -> Deferred[None]:
+        """:return: fires when all that was asked for so far is on disk; cancel it at will."""
+        if self._running is None and not self._appends and not self._others:
+            return succeed(None)
+        idle: Deferred[None] = Deferred()
+        self._idle.append(idle)
+        return idle
+
+    def close(self) -> None:
+        """Whatever is not on disk now is lost, counted, and logged."""
+        if self._closed:
+            return
+        self._closed = True
+        self._stop_timer()
+        left = [*(self._running or ()), *self._appends, *self._others]
+        self._appends.clear()
+        self._others.clear()
+        for operation in left:
+            if operation.rule is not None:
+                self._dropped(
+                    operation.rule, 1, "the bridge stopped before it was seen to be stored"
+                )
+            elif not operation.done.called:
+                operation.done.errback(Failure(CancelledError()))
+        self._release()
+        self._fire(self._idle)
+        self._database.close()
+
+    # -- transactions
+
+    def _begin(self) -> None:
+        if self._running is not None or self._timer is not None or self._closed:
+            return
+        batch = self._next_batch()
+        if not batch and not self._asked_for_totals:
+            return
+        self._asked_for_totals = False
+        self._running = batch
+        self._timer = self._reactor.callLater(_STALL_SECONDS, self._stalled)
+
+        def transact(cursor: Cursor) -> tuple[list[Any], dict[str, int]]:
+            return [each.run(cursor) for each in batch], store.totals(cursor, "waiting")
+
+        self._database.run(transact).addCallbacks(self._succeeded, self._failed)
+
+    def _next_batch(self) -> list[_Operation]:
+        """
+        All there is; but after a failure the two kinds take turns: a full disk refuses
+        new messages, and only forgetting old ones makes room again.
+        """
+        if self.problem is not None and self._others and self._appends:
+            self._others_were_first = not self._others_were_first
+            return self._take(self._others if self._others_were_first else self._appends)
+        return [*self._take(self._others), *self._take(self._appends)]
+
+    @staticmethod
+    def _take(queue: deque[_Operation]) -> list[_Operation]:
+        return [queue.popleft() for _ in range(min(_BATCH, len(queue)))]
+
+    def _succeeded(self, outcome: tuple[list[Any], dict[str, int]]) -> None:
+        results, totals = outcome
+        batch = self._end_batch()
+        if self._closed:
+            return
+        stored = any(operation.rule is not None for operation in batch)
+        if self.problem is not None and (stored or not self._appends):
+            self._log.info("the spool works again", event="webhooks.spool_works")
+            self.problem = None
+        for operation, result in zip(batch, results, strict=True):
+            self._bytes -= operation.size
+            if not operation.done.called:
+                operation.done.callback(result)
+        self._committed(totals)
+        if self.problem is not None or not self._much(0.5):
+            self._release()
+        self._go_on()
+
+    def _failed(self, failure: Failure) -> None:
+        batch = self._end_batch()
+        if self._closed:
+            return
+        for operation in reversed(batch):
+            queue = self._others if operation.rule is None else self._appends
+            queue.appendleft(operation)
+        self._fails(shorten(str(failure.value)) or type(failure.value).__name__)
+        self._timer = self._reactor.callLater(_RETRY_SECONDS, self._retry)
+
+    def _end_batch(self) -> list[_Operation]:
+        self._stop_timer()
+        batch, self._running = self._running or [], None
+        return batch
+
+    def _stalled(self) -> None:
+        """The transaction may yet end; until then, nobody waits for it."""
+        self._timer = None
+        self._fails(f"the disk has not answered for {_STALL_SECONDS:g} seconds")
+
+    def _fails(self, problem: str) -> None:
+        if self.problem is None:
+            self._log.error(
+                "the spool cannot be written, messages wait in memory: {problem}",
+                event="webhooks.spool_failed",
+                problem=problem,
+            )
+        self.problem = problem
+        self._release()
+
+    def _retry(self) -> None:
+        self._timer = None
+        self._begin()
+
+    def _go_on(self) -> None:
+        self._begin()
+        if self._running is None and not self._appends and not self._others:
+            self._fire(self._idle)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _release(self) -> None:
+        self._fire(self._waiting_for_room)
+
+    @staticmethod
+    def _fire(waiting: list[Deferred[None]]) -> None:
+        fired, waiting[:] = waiting[:], []
+        for waiter in fired:
+            if not waiter.called:
+                waiter.callback(None)
