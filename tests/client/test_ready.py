@@ -64,12 +64,13 @@ class EndTests(ServerTestCase):
     def test_in_flight(self) -> None:
         """Calls in flight fail at once: they may have run."""
         client = self.ready()
-        call = client.rpc("slow")
-        idempotent = client.rpc("slow", idempotent=True)
+        calls = [client.rpc("slow", idempotent=idempotent) for idempotent in (False, True)]
         self.settle()
+        waiting = client.rpc("unsent")
         client.end()
-        self.assertTrue(self.failure(call, ConnectionLost).may_have_run)
-        self.failure(idempotent, ClientClosed)
+        for call in calls:
+            self.assertTrue(self.failure(call, ConnectionLost).may_have_run)
+        self.failure(waiting, ClientClosed)
 
     def test_restart(self) -> None:
         """Started again, it connects anew, and says so by ``ready`` again."""
