@@ -101,10 +101,11 @@ class Subscription(AsyncIterable[Any]):
                 waiter.callback(message)
                 return
         self._buffer.append(message)
-        if self._iterations:
-            if len(self._buffer) >= self._buffer_limit:
-                self._flow.hold(self)
-        elif len(self._buffer) > self._buffer_limit:
+        if self._iterations and len(self._buffer) >= self._buffer_limit:
+            self._flow.hold(self)
+        # A connection that is not authenticated yet is read all the same: the answer to
+        # ``auth`` must be heard, whatever else a server sends before it.
+        if len(self._buffer) > self._buffer_limit:
             self._buffer.popleft()
             self.dropped += 1
 
@@ -142,12 +143,18 @@ class Subscription(AsyncIterable[Any]):
             return message
         if self._ended:
             raise self._stop()
-        waiter: Deferred[Any] = Deferred()
+        waiter: Deferred[Any] = Deferred(self._wait_no_longer)
         self._waiting.append(waiter)
         return await waiter
 
+    def _wait_no_longer(self, waiter: Deferred[Any]) -> None:
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+
     def _stop(self) -> Exception:
-        return self._reason or StopAsyncIteration()
+        if self._reason is None:
+            return StopAsyncIteration()
+        return self._reason.with_traceback(None)  # raised before, maybe
 
 
 class _Iteration(AsyncIterator[Any]):
