@@ -227,6 +227,17 @@ class AdminTests(MetricsTestCase):
         self.pages(TokenServer(start=False))
         self.assertEqual(self.get("/healthz").status, 200)
 
+    def test_head(self) -> None:
+        """Probes without a body get the same status, and leave nothing in the log."""
+        self.pages(self.serve())
+        server = TokenServer(start=False, clock=self.clock)
+        server.site = self.site
+        count = len(self.logged)
+        for path in ("/healthz", "/readyz"):
+            response = server.connection().request("HEAD", path, {})
+            self.assertEqual((response.status, response.body), (200, b""))
+        self.assertEqual(len(self.logged), count)
+
     def test_other_paths(self) -> None:
         """``/metrics`` is somebody else's page, and everything else nobody's."""
         self.pages(self.serve())

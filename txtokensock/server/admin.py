@@ -95,4 +95,7 @@ def _body(request: Any, status: int, body: dict[str, Any]) -> bytes:
     request.setResponseCode(status)
     request.setHeader(b"content-type", b"application/json")
     request.setHeader(b"cache-control", b"no-store")
-    return dumps(body) + b"\n"
+    text = dumps(body) + b"\n"
+    request.setHeader(b"content-length", b"%d" % len(text))
+    # Twisted would cut the body off as well, with a line in the log for each probe.
+    return b"" if request.method == b"HEAD" else text
