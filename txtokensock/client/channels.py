@@ -259,9 +259,12 @@ class Channels:
             request.cancel()
         if channel.state is _State.SUBSCRIBING:
             channel.state = _State.ON
-            if channel.wanted:
-                channel.fire_leavers(None)  # wanted again before it was told to the server
+            # Whoever hears of it may ask for another change, and then others wait here.
+            leavers: list[Deferred[None]] = []
+            if channel.wanted:  # again, before the server was told otherwise
+                leavers, channel.leavers = channel.leavers, []
             channel.fire_subscribers(None)
+            _fire(leavers, None)
         else:
             channel.state = _State.OFF
             channel.fire_leavers(None)
@@ -290,7 +293,8 @@ class Channels:
     def _leave(self, channel: _Channel) -> Deferred[None]:
         """Nobody wants the channel any more."""
         channel.fire_subscribers(Failure(CancelledError()))
-        if channel.state is _State.OFF:
+        wanted_again = channel.state is _State.ON and channel.wanted
+        if channel.state is _State.OFF or wanted_again:
             self._reconcile(channel)
             return succeed(None)
         left: Deferred[None] = Deferred()
