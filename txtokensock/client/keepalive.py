@@ -21,6 +21,10 @@ class Watched(Protocol):
         """Whether anything is read at present: what is not read cannot be heard."""
 
     @property
+    def turns(self) -> int:
+        """How often reading was stopped, or taken up again, so far."""
+
+    @property
     def heard(self) -> int:
         """How many frames came in so far, of any kind."""
 
@@ -100,14 +104,17 @@ class KeepAlive:
         assert self._interval is not None
         if self._ping is None and self._connection.reading:
             self._ping = self._connection.ping()
-            self._later("answer", self._timeout, self._unanswered)
+            self._await_answer()
         self._later("ping", self._interval, self._send_ping)
 
-    def _unanswered(self) -> None:
-        if self._connection.reading:
+    def _await_answer(self) -> None:
+        self._later("answer", self._timeout, self._unanswered, self._connection.turns)
+
+    def _unanswered(self, turns: int) -> None:
+        if self._was_read_since(turns):
             self._connection.silent(f"no answer to a ping within {self._timeout:g} seconds")
         else:
-            self._later("answer", self._timeout, self._unanswered)
+            self._await_answer()
 
     # -- silence
 
@@ -121,17 +128,21 @@ class KeepAlive:
             return
         if self._ping is None:
             self._ping = self._connection.ping()
-        self._later("silence", self._timeout, self._judge, heard)
+        self._later("silence", self._timeout, self._judge, heard, self._connection.turns)
 
-    def _judge(self, heard: int) -> None:
+    def _judge(self, heard: int, turns: int) -> None:
         assert self._silence is not None
-        if self._connection.heard != heard or not self._connection.reading:
+        if self._connection.heard != heard or not self._was_read_since(turns):
             if "answer" not in self._calls:
                 self._ping = None  # it was the probe's, and something else answered it
             self._listen()
         else:
             seconds = self._silence + self._timeout
             self._connection.silent(f"nothing was heard for {seconds:g} seconds")
+
+    def _was_read_since(self, turns: int) -> bool:
+        """Whether the whole of a deadline was time in which an answer could be heard."""
+        return self._connection.reading and self._connection.turns == turns
 
     def _later(
         self, name: str, seconds: float, what: Callable[..., None], *arguments: Any

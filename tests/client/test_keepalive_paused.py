@@ -1,0 +1,54 @@
+"""
+A watched connection whose reading stops and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from ..support import Calls
+from .support import SubscriptionTestCase, take
+
+
+class PausedTests(SubscriptionTestCase):
+    """A slow loop takes turns with the network; the server is as well as ever."""
+
+    def test_ping(self) -> None:
+        """The answer to a ping has its whole time in which it can be read."""
+        self.socket = self.ready(buffer_limit=2, ping_timeout=10, ping=20)
+        lost = Calls()
+        self.socket.on("disconnect", lost)
+        iterator = aiter(self.subscribed())
+        self.advance(20)
+        self.publish(1, 2)
+        for _ in range(5):
+            self.advance(9.99)
+            self.read(iterator, 2)
+            self.advance(0.005)
+            self.publish(1, 2)
+            self.advance(0.005)
+        self.assertEqual(lost, [])
+        self.read(iterator, 2)
+        # From now on all is read, and nothing comes.
+        self.advance(20)
+        self.assertEqual(len(lost), 1)
+
+    def read(self, iterator: AsyncIterator[Any], number: int) -> None:
+        """Take messages, which are there."""
+        self.successResultOf(Deferred.fromCoroutine(take(iterator, number)))
+
+    def test_silence(self) -> None:
+        """So has the answer to a probe."""
+        self.socket = self.ready(buffer_limit=1, ping_timeout=10, silence_timeout=20)
+        iterator = aiter(self.subscribed())
+        self.advance(20)
+        self.publish(1)
+        self.advance(29.999)
+        probe = self.session.received[-1]
+        self.assertEqual(probe["rpc"], "_ping")
+        self.read(iterator, 1)
+        self.advance(0.01)
+        self.assertTrue(self.socket.connected)
