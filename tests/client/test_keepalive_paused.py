@@ -39,16 +39,3 @@ class PausedTests(SubscriptionTestCase):
     def read(self, iterator: AsyncIterator[Any], number: int) -> None:
         """Take messages, which are there."""
         self.successResultOf(Deferred.fromCoroutine(take(iterator, number)))
-
-    def test_silence(self) -> None:
-        """So has the answer to a probe."""
-        self.socket = self.ready(buffer_limit=1, ping_timeout=10, silence_timeout=20)
-        iterator = aiter(self.subscribed())
-        self.advance(20)
-        self.publish(1)
-        self.advance(29.999)
-        probe = self.session.received[-1]
-        self.assertEqual(probe["rpc"], "_ping")
-        self.read(iterator, 1)
-        self.advance(0.01)
-        self.assertTrue(self.socket.connected)

@@ -111,7 +111,8 @@ class KeepAlive:
         self._later("answer", self._timeout, self._unanswered, self._connection.turns)
 
     def _unanswered(self, turns: int) -> None:
-        if self._was_read_since(turns):
+        # All of the deadline must have been time in which the answer could be heard.
+        if self._connection.reading and self._connection.turns == turns:
             self._connection.silent(f"no answer to a ping within {self._timeout:g} seconds")
         else:
             self._await_answer()
@@ -128,21 +129,17 @@ class KeepAlive:
             return
         if self._ping is None:
             self._ping = self._connection.ping()
-        self._later("silence", self._timeout, self._judge, heard, self._connection.turns)
+        self._later("silence", self._timeout, self._judge, heard)
 
-    def _judge(self, heard: int, turns: int) -> None:
+    def _judge(self, heard: int) -> None:
         assert self._silence is not None
-        if self._connection.heard != heard or not self._was_read_since(turns):
+        if self._connection.heard != heard or not self._connection.reading:
             if "answer" not in self._calls:
                 self._ping = None  # it was the probe's, and something else answered it
             self._listen()
         else:
             seconds = self._silence + self._timeout
             self._connection.silent(f"nothing was heard for {seconds:g} seconds")
-
-    def _was_read_since(self, turns: int) -> bool:
-        """Whether the whole of a deadline was time in which an answer could be heard."""
-        return self._connection.reading and self._connection.turns == turns
 
     def _later(
         self, name: str, seconds: float, what: Callable[..., None], *arguments: Any
