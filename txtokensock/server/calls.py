@@ -66,7 +66,7 @@ class ServerCalls:
         waiting = self._forget(answer.fid)
         if waiting is None:
             return False
-        if answer.error:
+        if answer.error is not None:
             waiting.errback(remote_error(answer.error))
         else:
             waiting.callback(answer.data)

@@ -152,6 +152,9 @@ class HostileTestCase(SynchronousTestCase):
     """
 
     stage: Stage
+    options: ClassVar[dict[str, Any]] = {}
+    """Of the server."""
+
     _shared: ClassVar[Stage | None] = None
     _normal: ClassVar[dict[str, int]]
 
@@ -173,7 +176,7 @@ class HostileTestCase(SynchronousTestCase):
         kind = type(self)
         stage, kind._shared = kind._shared, None
         if stage is None:
-            stage = Stage()
+            stage = Stage(**kind.options)
             for carrier in CARRIERS.values():
                 stage.serves(carrier)
             stage.get("/sockets/info")
