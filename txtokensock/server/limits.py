@@ -33,8 +33,9 @@ class Limits:
     :ivar message_burst: what it may send at once after a while of silence; a client
         that reconnects sends all that it had queued.
     :ivar buffered: bytes that may wait for a peer that reads slowly.
-    :ivar peers_per_address: connections from one IP address.  Behind a reverse proxy all
-        come from the proxy's: raise it there.
+    :ivar peers_per_address: connections from one IP address; when as many again are just
+        being refused, further ones are answered 429.  Behind a reverse proxy all come
+        from the proxy's: raise it there.
     :ivar token_lifetime: whole seconds from the token request to ``auth``.
     :ivar auth_timeout: seconds from the connection to the end of ``auth``.
     :ivar hook_timeout: seconds for one hook, and for ``authentication``.

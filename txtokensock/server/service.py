@@ -301,6 +301,8 @@ class TokenSocketServer(Service):
             "max_message_size": limits.frame_size,
             "max_array_length": limits.frame_messages,
             "max_buffered": limits.buffered,
+            # Those that are told that they are too many are there until they know.
+            "max_sessions_per_address": 2 * limits.peers_per_address,
             "allowed_origins": self._origins.allow_origin,
             "reactor": self._core.reactor,
         }
