@@ -170,7 +170,10 @@ def _readable(value: Any) -> str:
         for key in ("message", "error", "reason"):
             if isinstance(value.get(key), str):
                 return shorten(value[key])
-    return shorten(value if isinstance(value, str) else repr(value))
+    try:
+        return shorten(value if isinstance(value, str) else repr(value))
+    except RecursionError:  # repr() takes more of the stack than reading the JSON did
+        return "an error nested too deep to be shown"
 
 
 class PeerError(TokenSocketError):
