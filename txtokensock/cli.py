@@ -20,6 +20,7 @@ from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
 
 from .address import Address
+from .bridge.webhooks import command as spool_command
 from .client.socket import TokenSocket
 from .errors import InvalidOption, RemoteError, TokenSocketError, UsageError
 from .jsontext import Malformed, dumps, loads
@@ -154,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("data", metavar="JSON", type=_json)
     broadcast = command("broadcast", _broadcast, "Send a message to everybody.")
     broadcast.add_argument("data", metavar="JSON", type=_json)
+    description = "Look at a bridge's spool of webhook messages, and mend it."
+    spool = commands.add_parser("bridge-spool", help=description, description=description)
+    spool_command.add_arguments(spool)
     return parser
 
 
@@ -255,10 +259,25 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
     return 0
 
 
+def _bridge_spool(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> NoReturn:
+    """The one command that talks to nobody: no reactor is needed."""
+    if problem := spool_command.problem(arguments):
+        parser.error(problem)
+    try:
+        sys.exit(spool_command.run(arguments, _print_json, _say))
+    except TokenSocketError as error:
+        _say(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
+
+
 def main(argv: list[str] | None = None) -> NoReturn:
     """The command ``tokensock``."""
     parser = _parser()
     arguments = parser.parse_args(argv)
+    if arguments.command == "bridge-spool":
+        _bridge_spool(parser, arguments)
     try:
         arguments.credentials = _credentials(arguments.auth_first + arguments.auth_more)
     except InvalidOption as problem:

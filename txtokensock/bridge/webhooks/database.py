@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from ...errors import InvalidOption
 from .schema import APPLICATION_ID, SCHEMA_VERSION, Cursor, create
 
-__all__ = ["Database", "Lock", "SQLite", "SpoolUnavailable", "connect", "prepare"]
+__all__ = ["Database", "Lock", "SQLite", "SpoolUnavailable", "check_format", "connect", "prepare"]
 
 T = TypeVar("T")
 
@@ -82,22 +82,30 @@ def prepare(path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    def value(statement: str) -> Any:
-        return connection.execute(statement).fetchone()[0]
-
-    if (verdict := value("PRAGMA quick_check(1)")) != "ok":
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
         line = " ".join(str(verdict).split())
         raise SpoolUnavailable(f"the spool {path} is corrupt: {line}")
     connection.execute("BEGIN IMMEDIATE")
-    if not value("SELECT count(*) FROM sqlite_master"):
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
         create(connection.cursor())
-    elif value("PRAGMA application_id") != APPLICATION_ID:
+    else:
+        check_format(connection, path)
+    connection.execute("COMMIT")
+
+
+def check_format(connection: sqlite3.Connection, path: Path) -> None:
+    """
+    :raises SpoolUnavailable: if the database is none of ours.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
         raise SpoolUnavailable(f"the spool {path} is a database of another program")
-    elif (version := value("PRAGMA user_version")) != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         raise SpoolUnavailable(
             f"the spool {path} has format {version}, this program knows {SCHEMA_VERSION}"
         )
-    connection.execute("COMMIT")
 
 
 class Lock:

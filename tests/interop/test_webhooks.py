@@ -1,0 +1,303 @@
+"""Webhooks on the road: a bridge that is killed, a webhook that is not there, real disks."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from txtokensock.bridge.webhooks.inspection import Inspection
+from txtokensock.errors import RemoteError
+
+from .children import EVENT_SECONDS, Program
+from .embedded import EmbeddedServer
+from .servers import ReservedPort
+from .support import InteropTestCase, within
+
+BIN = Path(sys.executable).parent
+
+CONFIG = """
+[upstream]
+host = "{upstream}"
+
+[webhooks]
+spool = "{spool}"
+
+[[webhooks.channels]]
+channels = ["orders"]
+url = "{webhook}/orders"
+first_delay = 0.1
+longest_delay = 0.25
+
+[[webhooks.channels]]
+channels = ["audit"]
+url = "{webhook}/audit"
+first_delay = 0.1
+longest_delay = 0.25
+
+[[webhooks.calls]]
+action = "notify"
+url = "{webhook}/notify"
+timeout = 1.0
+"""
+
+
+class Bridge(Program):
+    """A bridge in a process of its own."""
+
+    name = "bridge"
+
+    def __init__(self, config: Path) -> None:
+        super().__init__()
+        self._config = config
+
+    def command(self) -> list[str]:
+        program = Path(__file__).with_name("webhook_bridge.py")
+        return [sys.executable, str(program), str(self._config)]
+
+    def is_ready(self, line: str) -> bool:
+        return "bridge started" in line
+
+    async def terminate(self) -> None:
+        """SIGTERM, and the end that follows from it."""
+        self._process.signalProcess(signal.Signals.SIGTERM.value)
+        await self.until(lambda: self._child is None, what="end of the process")
+
+    def reported(self) -> int:
+        """How many deliveries it said were in flight when it was killed."""
+        found = re.findall(r"(\d+) deliveries of \w+ were in flight", "\n".join(self.output))
+        return sum(map(int, found))
+
+
+class Webhook(Resource):
+    """
+    A web server in the test's process, on a port of its own, also while it does not listen.
+
+    :ivar heard: (path, body, id) of every request, in order.
+    :ivar answer: what is answered, given path and body: a status; None for nothing.
+    """
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reserved = ReservedPort()
+        self.url = f"http://127.0.0.1:{self._reserved.number}"
+        self.heard: list[tuple[str, Any, str]] = []
+        self.answer: Callable[[str, Any], int | None] = lambda path, body: 204
+        self._site = Site(self, reactor=reactor)
+        self._port: Any = None
+
+    def render(self, request: Request) -> Any:
+        body = json.loads(request.content.read())
+        path = request.path.decode().strip("/")
+        self.heard.append((path, body, request.getHeader("webhook-id")))
+        status = self.answer(path, body)
+        if status is None:
+            return NOT_DONE_YET
+        request.setResponseCode(status)
+        request.setHeader("content-type", "application/json")
+        return json.dumps(body).encode() if status == 200 else b""
+
+    def messages(self, path: str) -> list[Any]:
+        """Those of one path, in the order of coming, duplicates (by id) left out."""
+        found = {id: body["message"] for heard, body, id in self.heard if heard == path}
+        return list(found.values())
+
+    @property
+    def duplicates(self) -> int:
+        """How many requests had an id that had come before."""
+        return len(self.heard) - len({id for _, _, id in self.heard})
+
+    def listen(self) -> None:
+        """Be reachable."""
+        self._port = reactor.listenTCP(self._reserved.number, self._site, interface="127.0.0.1")
+
+    async def close(self) -> None:
+        """Listen no more; whoever is connected is dropped by the end of the test's bridge."""
+        self._reserved.release()
+        if self._port is not None:
+            await self._port.stopListening()
+
+
+class WebhooksTests(InteropTestCase):
+    """A server, a bridge and a webhook, each behind a real socket."""
+
+    programs = ()
+    timeout = 120
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        directory = tempfile.TemporaryDirectory(prefix="txtokensock-webhooks-")
+        self.addCleanup(directory.cleanup)
+        self.spool = str(Path(directory.name, "spool.sqlite3"))
+        self.webhook = Webhook()
+        self.addCleanup(self.webhook.close)
+        self.embedded = EmbeddedServer()
+        self.addCleanup(self.embedded.close)
+        await self.embedded.start()
+        config = Path(directory.name, "bridge.toml")
+        config.write_text(
+            CONFIG.format(upstream=self.embedded.url, spool=self.spool, webhook=self.webhook.url)
+        )
+        self.config = config
+        self.bridge = await self.started(Bridge(config))
+        await self.subscribed()
+
+    # -- waiting
+
+    async def eventually(self, condition: Callable[[], Any], what: str) -> None:
+        """It is asked every 20 ms, for nobody tells."""
+
+        async def polling() -> None:
+            while not condition():
+                await deferLater(reactor, 0.02)
+
+        try:
+            await Deferred.fromCoroutine(polling()).addTimeout(2 * EVENT_SECONDS, reactor)
+        except Exception:
+            self.fail(f"not within {2 * EVENT_SECONDS:g} s: {what}\n{self.bridge.log()}")
+
+    async def subscribed(self) -> None:
+        await self.eventually(
+            lambda: all(map(self.embedded.server.channel_peers, ("orders", "audit"))),
+            "subscriptions",
+        )
+
+    def waiting(self, kind: Any = "waiting") -> int:
+        return Inspection(self.spool).total(kind, None)
+
+    async def stored(self, count: int) -> None:
+        await self.eventually(lambda: self.waiting() == count, f"{count} messages in the spool")
+
+    async def restart(self) -> None:
+        """kill -9, and a new life that listens again."""
+        await self.bridge.kill()
+        await self.eventually(lambda: not self.embedded.server.peers(), "end upstream")
+        await self.bridge.start()
+        await self.subscribed()
+
+    def publish(self, numbers: range) -> None:
+        for number in numbers:
+            self.embedded.server.publish("orders", number)
+            self.embedded.server.publish("audit", {"n": number})
+
+    # -- tests
+
+    async def test_killed(self) -> None:
+        """
+        1000 messages; the webhook is down, the bridge is killed while they come in, while
+        deliveries are in flight, and at any moment: all arrive, in order for each rule, and
+        those that arrive twice are no more than the bridge said.
+        """
+        self.publish(range(250))
+        await self.stored(500)
+        await self.restart()
+        self.publish(range(250, 500))
+        await self.stored(1000)
+        # An attempt that nobody hears is an attempt: it may have been under way at the kill.
+        unheard = self.bridge.reported()
+
+        self.webhook.answer = lambda path, body: None if len(self._of(path)) > 100 else 204
+        self.webhook.listen()
+        await self.eventually(lambda: len(self.webhook.heard) == 202, "202 requests")
+        await self.restart()
+        self.assertEqual(self.bridge.reported() - unheard, 2)
+
+        self.webhook.answer = lambda path, body: 204
+        await self.eventually(lambda: len(self.webhook.heard) >= 600, "600 requests")
+        self.assertTrue(self.waiting())
+        await self.restart()
+        await self.stored(0)
+        self.assertEqual(self.webhook.messages("orders"), list(range(500)))
+        self.assertEqual(self.webhook.messages("audit"), [{"n": n} for n in range(500)])
+        reported = self.bridge.reported() - unheard
+        print(f"delivered twice: {self.webhook.duplicates}, reported: {reported} + {unheard}")
+        self.assertTrue(2 <= self.webhook.duplicates <= reported <= 4)
+        self.assertEqual(self.waiting("dead"), 0)
+
+    def _of(self, path: str) -> list[Any]:
+        return [heard for heard in self.webhook.heard if heard[0] == path]
+
+    async def test_terminated(self) -> None:
+        """A bridge that is asked to end finishes what is in flight, and keeps the rest."""
+        self.webhook.listen()
+        self.publish(range(100))
+        await self.eventually(lambda: len(self.webhook.heard) >= 50, "50 requests")
+        await self.bridge.terminate()
+        await self.bridge.start()
+        await self.stored(0)
+        self.assertEqual(self.webhook.messages("orders"), list(range(100)))
+        self.assertEqual((self.webhook.duplicates, self.bridge.reported()), (0, 0))
+
+    async def test_calls(self) -> None:
+        """The server's calls are answered by the webhook, or in time with an error."""
+        self.webhook.listen()
+        self.webhook.answer = lambda path, body: 200 if body["data"] == 1 else None
+        (peer,) = self.embedded.server.peers()
+        answer = await within(peer.rpc("notify", 1))
+        self.assertEqual(answer, {"action": "notify", "data": 1})
+        failed = await self.assertFailure(within(peer.rpc("notify", 2)), RemoteError)
+        self.assertIn("no answer within 1 seconds", failed.error["message"])
+
+    async def test_spool_command(self) -> None:
+        """Dead letters are listed, sent again while the bridge runs, and dropped."""
+        self.webhook.listen()
+        self.webhook.answer = lambda path, body: 422
+        self.publish(range(2))
+        await self.eventually(lambda: self.waiting("dead") == 4, "dead letters")
+        out, err, status = await self.command("list", "--rule", "orders")
+        self.assertEqual((err, status), ("tokensock: 2 dead, 0 waiting\n", 0))
+        first, second = map(json.loads, out.splitlines())
+        self.assertEqual(first["body"], {"channel": "orders", "message": 0})
+        self.assertEqual((first["error"], first["attempts"]), ("answered 422", 1))
+        self.webhook.answer = lambda path, body: 204
+        _, err, status = await self.command("retry", second["id"])
+        self.assertEqual((err, status), ("tokensock: 1 to be sent again\n", 0))
+        await self.eventually(lambda: len(self.webhook.heard) == 5, "the dead letter")
+        self.assertEqual(self.webhook.heard[4][2], second["id"])
+        _, err, status = await self.command("drop", "--all")
+        self.assertEqual((err, status), ("tokensock: 3 dead dropped\n", 0))
+        self.assertEqual(self.waiting("dead"), 0)
+
+    async def command(self, what: str, *arguments: str) -> tuple[str, str, int]:
+        """``tokensock bridge-spool``: what it printed, said, and its exit status."""
+        out, err, status = await within(
+            getProcessOutputAndValue(
+                str(BIN / "tokensock"),
+                ("bridge-spool", what, self.spool, *arguments),
+                reactor=reactor,
+            )
+        )
+        return out.decode(), err.decode(), status
+
+    async def test_two_bridges(self) -> None:
+        """A second bridge on the same spool ends at once, with a line that says why."""
+        second = Bridge(self.config)
+        self.addCleanup(second.close)
+        await self.assertFailure(Deferred.fromCoroutine(second.start()), AssertionError)
+        self.assertIn("is in use by another bridge", second.log())
+        self.assertNotIn("Traceback", second.log())
+
+    async def test_upstream_restart(self) -> None:
+        """After a restart of the server messages go on as before."""
+        self.webhook.listen()
+        self.publish(range(3))
+        await self.stored(0)
+        await self.embedded.restart()
+        await self.subscribed()
+        self.publish(range(3, 6))
+        await self.eventually(lambda: len(self.webhook.heard) == 12, "all messages")
+        self.assertEqual(self.webhook.messages("orders"), list(range(6)))
