@@ -78,8 +78,14 @@ _LONGEST_QUOTE = 200
 
 
 def shorten(text: str) -> str:
-    """``text`` on one line, cut so that a peer cannot fill a log with it."""
+    """
+    ``text`` on one line, cut so that a peer cannot fill a log with it, and without what a
+    terminal would obey.
+    """
     line = " ".join(text.split())
+    if not line.isprintable():
+        marks = line[: _LONGEST_QUOTE + 1]
+        line = "".join(mark if mark.isprintable() else "\ufffd" for mark in marks)
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
 
 
