@@ -37,7 +37,12 @@ What is not named is the top: the command line, and the test kit, which nothing 
 CONFINED = {
     "autobahn": ["sockjs/*/websocket.py", "bridge/wamp.py"],
     "txaio": ["sockjs/*/websocket.py", "bridge/wamp.py"],
-    "treq": ["client/tokens.py", "sockjs/client/xhr*.py", "bridge/http*.py", "testing/*.py"],
+    "treq": [
+        *("client/tokens.py", "sockjs/client/xhr*.py"),
+        *("bridge/webhooks/requests.py", "testing/*.py"),
+    ],
+    "klein": ["bridge/http/*.py"],
+    "prometheus_client": ["server/metrics.py", "bridge/http/metrics.py"],
 }
 """Libraries, and their homes."""
 
