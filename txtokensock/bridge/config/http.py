@@ -1,0 +1,157 @@
+"""
+``[http]``: what speaks HTTP may call, publish and listen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from ...errors import InvalidOption
+from .listen import Listen
+from .numbers import counts, seconds
+from .patterns import pattern_problems
+from .section import Problem, Secret, SecretUnavailable, Section
+
+__all__ = ["HttpConfig", "KeyConfig", "problems"]
+
+MIB = 1024 * 1024
+
+
+class KeyConfig(Section, frozen=True):
+    """
+    ``[[http.keys]]``: somebody who may come in, and what for.
+
+    :ivar name: of the key, in logs and metrics; of a signed request, its ``key``.
+    :ivar secret: what only they know.
+    :ivar previous_secret: is good as well, while they change from one to the other.
+    :ivar scheme: ``bearer``: requests hold the secret.  ``signed``: they are signed with
+        it, as Crossbar's publisher and caller have it.
+    :ivar channels: what they may publish to and listen to; ``*`` at the end of a name
+        stands for anything.
+    :ivar procedures: what they may call, likewise.
+    :ivar broadcast: whether they may broadcast.
+    :ivar metrics: whether they may read ``/metrics``, and why a side is down.
+    :ivar concurrency: requests of theirs that may wait for the server at once.
+    :ivar streams: event streams of theirs at once.
+    """
+
+    name: str
+    secret: Secret
+    previous_secret: Secret | None = None
+    scheme: Literal["bearer", "signed"] = "bearer"
+    channels: tuple[str, ...] = ()
+    procedures: tuple[str, ...] = ()
+    broadcast: bool = False
+    metrics: bool = False
+    concurrency: int = 32
+    streams: int = 32
+
+    def secrets(self) -> list[str]:
+        """
+        The secrets that are good now.
+
+        :raises InvalidOption: if one is none that a request can carry; the text does not
+            hold it.
+        """
+        wanted = [self.secret, self.previous_secret]
+        return [_usable(secret.reveal()) for secret in wanted if secret is not None]
+
+
+class HttpConfig(Section, frozen=True):
+    """
+    ``[http]``.
+
+    :ivar listen: an endpoint string of Twisted's; a change needs a restart.
+    :ivar keys: who may come in; without keys everybody may do everything, which only a
+        loopback address allows.
+    :ivar hosts: without keys: names by which requests may call us, besides the loopback
+        ones: a name that is somebody else's may be a web page's.
+    :ivar body_limit: bytes of a request.
+    :ivar call_timeout: seconds that a call may take; who calls may ask for less.
+    :ivar connections: how many at once.
+    :ivar concurrency: without keys: requests that may wait for the server at once.
+    :ivar streams: without keys: event streams at once.
+    :ivar queue_limit: publishes that may wait for the server.
+    :ivar queue_bytes: bytes of them.
+    :ivar signature_tolerance: seconds between the time of a signed request and ours.
+    :ivar idempotency_expiry: seconds for which the answer to an ``Idempotency-Key`` is
+        kept.
+    :ivar idempotency_limit: answers that are kept; the oldest makes room.
+    :ivar idempotency_bytes: bytes of them.
+    :ivar heartbeat: seconds between comments in an event stream.
+    :ivar stream_buffer: bytes that may wait for a slow reader.
+    :ivar stream_timeout: seconds for which a reader may take nothing.
+    """
+
+    listen: str = "tcp:8090:interface=127.0.0.1"
+    keys: tuple[KeyConfig, ...] = ()
+    hosts: tuple[str, ...] = ()
+    body_limit: int = MIB
+    call_timeout: float = 60.0
+    connections: int = 1000
+    concurrency: int = 128
+    streams: int = 128
+    queue_limit: int = 1000
+    queue_bytes: int = 16 * MIB
+    signature_tolerance: float = 300.0
+    idempotency_expiry: float = 3600.0
+    idempotency_limit: int = 10_000
+    idempotency_bytes: int = 16 * MIB
+    heartbeat: float = 15.0
+    stream_buffer: int = MIB
+    stream_timeout: float = 60.0
+
+
+def _usable(secret: str) -> str:
+    if not secret:
+        raise InvalidOption("the secret is empty")
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise InvalidOption("the secret holds a space, or what is not ASCII")
+    return secret
+
+
+def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
+    """What is wrong with ``[http]``."""
+    try:
+        if not Listen.parse(section.listen).loopback and not section.keys:
+            what = f"{section.listen!r} is no loopback address: it needs [[{path}.keys]]"
+            yield Problem(f"{path}.listen", what)
+    except InvalidOption as problem:
+        yield Problem(f"{path}.listen", str(problem))
+    yield from seconds(section, path, "signature_tolerance", "idempotency_expiry", "heartbeat")
+    yield from seconds(section, path, "call_timeout", "stream_timeout")
+    yield from counts(section, path, "body_limit", "connections", "concurrency", "streams")
+    yield from counts(section, path, "queue_limit", "queue_bytes", "stream_buffer")
+    yield from counts(section, path, "idempotency_limit", "idempotency_bytes")
+    names: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    for number, key in enumerate(section.keys):
+        here = f"{path}.keys[{number}]"
+        yield from _key(key, here)
+        if (other := names.setdefault(key.name, here)) != here:
+            yield Problem(f"{here}.name", f"is {key.name!r}, as that of {other}")
+        yield from _key_secrets(key, here, secrets)
+
+
+def _key(key: KeyConfig, path: str) -> Iterator[Problem]:
+    if not key.name or not key.name.isprintable() or len(key.name) > 100:
+        yield Problem(f"{path}.name", "must be one line of 1 to 100 characters")
+    yield from pattern_problems(key.channels, f"{path}.channels")
+    yield from pattern_problems(key.procedures, f"{path}.procedures")
+    yield from counts(key, path, "concurrency", "streams")
+
+
+def _key_secrets(key: KeyConfig, path: str, seen: dict[str, str]) -> Iterator[Problem]:
+    for field in ("secret", "previous_secret"):
+        secret: Secret | None = getattr(key, field)
+        if secret is None:
+            continue
+        here = f"{path}.{field}"
+        try:
+            text = _usable(secret.reveal())
+        except (SecretUnavailable, InvalidOption) as problem:
+            yield Problem(here, str(problem))
+            continue
+        if (other := seen.setdefault(text, here)) != here:
+            yield Problem(here, f"is the same as {other}: who comes in must be one of them")

@@ -1,0 +1,72 @@
+"""
+msgspec's errors as ours, with the exact path.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from .section import Problem, Section
+
+__all__ = ["type_problem"]
+
+_SOME_KEY = "[...]"
+_NAMES = {"object": "table", "str": "text", "int": "whole number", "float": "number"}
+_WORD = re.compile(r"\b(object|str|int|float)\b")
+
+
+def type_problem(message: str, name: str, section: Any, kind: type[Section]) -> Problem:
+    """
+    :param message: of msgspec, such as ``Expected `int`, got `str` - at `$.port` ``.
+    :param name: of the section.
+    :param section: as it was read.
+    :param kind: what it should be.
+    """
+    what, _, where = message.partition(" - at ")
+    path = where.strip("`").removeprefix("$")
+    while _SOME_KEY in path:
+        path = _exact(path, section, kind)
+    missing = re.fullmatch(r"Object missing required field `(.+)`", what)
+    if missing:
+        return Problem(f"{name}{path}.{missing[1]}", "is missing")
+    unknown = re.fullmatch(r"Object contains unknown field `(.+)`", what)
+    if unknown:
+        return Problem(f"{name}{path}.{unknown[1]}", "is no option: is it misspelt?")
+    if path == "" and "got" in what:
+        return Problem(name, f"is no table: write it as [{name}]")
+    return Problem(name + path, _in_words(what))
+
+
+def _in_words(what: str) -> str:
+    """With the names that TOML has for things."""
+    text = _WORD.sub(lambda match: _NAMES[match[1]], what.replace(" | ", " or "))
+    return text[:1].lower() + text[1:].replace("`", "")
+
+
+def _exact(path: str, section: Any, kind: type[Section]) -> str:
+    """The path with the name of the key where msgspec says only that it is one of them."""
+    before, _, after = path.partition(_SOME_KEY)
+    table = _at(section, before)
+    for key in list(table):
+        whole = dict(table)
+        for other in whole:
+            if other != key:
+                del table[other]
+        try:
+            msgspec.convert(section, kind)
+        except msgspec.ValidationError as problem:
+            if f"`${path}`" in str(problem):
+                return f"{before}.{key}{after}"
+        finally:
+            table.clear()
+            table.update(whole)
+    return f"{before}.*{after}"
+
+
+def _at(section: Any, path: str) -> Any:
+    for key, index in re.findall(r"\.([^.\[]+)|\[(\d+)\]", path):
+        section = section[key] if key else section[int(index)]
+    return section

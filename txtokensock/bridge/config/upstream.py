@@ -1,0 +1,157 @@
+"""
+``[upstream]``: the token-sockjs server that everything goes to and comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from msgspec import field
+from twisted.web.iweb import IPolicyForHTTPS
+
+from ...address import Address, url_path
+from ...client.backoff import Backoff
+from ...client.credentials import encode_credentials
+from ...client.timeouts import Timeouts
+from ...errors import UsageError
+from ...sockjs.client.endpoint import check_headers
+from .numbers import counts, seconds
+from .section import Problem, Secret, Section
+from .tls import TlsConfig
+
+__all__ = ["BackoffConfig", "TimeoutsConfig", "UpstreamConfig", "problems"]
+
+
+class BackoffConfig(Section, frozen=True):
+    """See :class:`~txtokensock.Backoff`.  A bridge never gives up."""
+
+    first: float = 0.1
+    factor: float = 2.0
+    cap: float = 30.0
+    stable_after: float = 10.0
+
+    def build(self) -> Backoff:
+        """The policy."""
+        return Backoff(self.first, self.factor, self.cap, self.stable_after)
+
+
+class TimeoutsConfig(Section, frozen=True):
+    """See :class:`~txtokensock.Timeouts`; all in seconds."""
+
+    token: float = 10.0
+    connect: float = 10.0
+    handshake: float = 10.0
+    open: float = 10.0
+    auth: float = 30.0
+    close: float = 5.0
+
+    def build(self) -> Timeouts:
+        """The deadlines."""
+        return Timeouts(self.token, self.connect, self.handshake, self.open, self.auth, self.close)
+
+
+class UpstreamConfig(Section, frozen=True):
+    """
+    Every option of :class:`~txtokensock.TokenSocket` that a file can hold.
+
+    :ivar authentication: anywhere in it, a table of just ``env`` or ``file`` is a
+        :class:`.section.Secret`, read before every attempt to connect.
+    :ivar headers: values are text or secrets, which are read at the start.
+    :ivar tls: how certificates are checked, and what we show for one.
+    """
+
+    host: str
+    port: int | None = None
+    token_path: str = "/socket/token"
+    socket_prefix: str = "/sockets"
+    authentication: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str | Secret] = field(default_factory=dict)
+    ping: float | None = None
+    ping_timeout: float = 10.0
+    silence_timeout: float | None = 60.0
+    call_timeout: float = 60.0
+    queue_limit: int = 10_000
+    buffer_limit: int = 1000
+    max_message_size: int = 16 * 1024 * 1024
+    backoff: BackoffConfig = field(default_factory=BackoffConfig)
+    timeouts: TimeoutsConfig = field(default_factory=TimeoutsConfig)
+    tls: TlsConfig | None = None
+
+    def address(self) -> Address:
+        """
+        Where it is.
+
+        :raises InvalidAddress: if that cannot be read.
+        """
+        return Address.parse(self.host, self.port)
+
+    def credentials(self) -> dict[str, Any]:
+        """
+        ``authentication`` with its secrets.
+
+        :raises SecretUnavailable: if one cannot be read.
+        """
+        return {key: _revealed(value) for key, value in self.authentication.items()}
+
+    def revealed_headers(self) -> dict[str, str]:
+        """``headers`` with their secrets; see :meth:`credentials`."""
+        return {name: _revealed_text(value) for name, value in self.headers.items()}
+
+    def policy(self) -> IPolicyForHTTPS | None:
+        """
+        What decides on certificates; None for the default.
+
+        :raises InvalidOption: if a file of it cannot be used.
+        """
+        return None if self.tls is None else self.tls.policy()
+
+
+def _revealed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if len(value) == 1 and value.keys() <= {"env", "file"}:
+            return Secret(**value).reveal()
+        return {key: _revealed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_revealed(inner) for inner in value]
+    return value
+
+
+def _revealed_text(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def problems(section: UpstreamConfig, path: str) -> Iterator[Problem]:
+    """What is wrong with ``[upstream]``."""
+    checks: list[tuple[str, Callable[[], object]]] = [
+        ("host", section.address),
+        ("token_path", lambda: url_path("token_path", section.token_path)),
+        ("socket_prefix", lambda: url_path("socket_prefix", section.socket_prefix)),
+        ("tls", section.policy),
+    ]
+    for key, value in section.authentication.items():
+        checks.append((f"authentication.{key}", partial(_check_credentials, {key: value})))
+    for name, header in section.headers.items():
+        checks.append((f"headers.{name}", partial(_check_header, name, header)))
+    for name, check in checks:
+        try:
+            check()
+        except UsageError as problem:
+            yield Problem(f"{path}.{name}", str(problem))
+    yield from seconds(section, path, "ping", "ping_timeout", "silence_timeout", "call_timeout")
+    yield from counts(section, path, "queue_limit", "buffer_limit", "max_message_size")
+    yield from seconds(section.backoff, f"{path}.backoff", "first", "cap", "stable_after")
+    if not 1 <= section.backoff.factor < 1e9:
+        yield Problem(
+            f"{path}.backoff.factor", f"is {section.backoff.factor:g}: it must be at least 1"
+        )
+    yield from seconds(section.timeouts, f"{path}.timeouts", *section.timeouts.__struct_fields__)
+
+
+def _check_credentials(credentials: dict[str, Any]) -> None:
+    encode_credentials({key: _revealed(value) for key, value in credentials.items()})
+
+
+def _check_header(name: str, value: str | Secret) -> None:
+    check_headers({name: _revealed_text(value)})
