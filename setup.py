@@ -27,11 +27,13 @@ setup(
         # hiredis is no must for txredisapi, but reads three times as many messages.
         "redis": ["txredisapi>=1.6", "hiredis>=3"],
         "metrics": ["prometheus_client>=0.20"],
+        "bridge": ["klein>=23.12", "prometheus_client>=0.20"],
         "test": [
-            "txtokensock[redis,metrics]",
+            "txtokensock[redis,metrics,bridge]",
             "pytest>=8",
             "hypothesis>=6.100",
-            "klein>=23.12",
+            # A client of Crossbar's HTTP bridge, which has nothing to do with us.
+            "crossbarhttp3>=1.1",
         ],
         "dev": ["ruff>=0.12", "mypy>=1.16", "mypy-zope>=1.0.11", "build>=1.2"],
         "docs": ["sphinx>=8", "towncrier>=24.8"],

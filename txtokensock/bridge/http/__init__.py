@@ -1,0 +1,9 @@
+"""
+HTTP in: what speaks HTTP calls, publishes and listens.
+
+Needs ``pip install txtokensock[bridge]``.
+"""
+
+from .side import HttpSide
+
+__all__ = ["HttpSide"]

@@ -1,0 +1,192 @@
+"""
+HTTP in, as a side of the bridge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ...client.socket import TokenSocket
+from ...errors import InvalidOption
+from ..config.http import HttpConfig
+from ..config.section import Problem
+from ..counters import Counters
+from ..side import SideState
+from .authentication import Authentication
+from .pages import Pages
+from .signed import Replays
+from .site import Connections, site
+
+__all__ = ["HttpSide"]
+
+_FLUSH = 2.0
+"""Seconds that the last answers have to leave, behind ``stop_timeout``."""
+
+
+class HttpSide(Service):
+    """
+    Serves :class:`.pages.Pages`.
+
+    :param section: checked.
+    :param socket: upstream.
+    :param counters: by rule.
+    :param states: of all sides, for the pages.
+    :param stop_timeout: seconds for what is in flight when the bridge stops.
+    """
+
+    name = "http"
+    _log = Logger()
+
+    def __init__(
+        self,
+        section: HttpConfig,
+        *,
+        socket: TokenSocket,
+        counters: Counters,
+        reactor: Any,
+        states: Callable[[], list[SideState]],
+        stop_timeout: Callable[[], float],
+    ) -> None:
+        self._reactor = reactor
+        self._section = section
+        self._stop_timeout = stop_timeout
+        self._replays = Replays(reactor.seconds())
+        self._pages = Pages(
+            section,
+            Authentication(section, self._replays),
+            socket=socket,
+            counters=counters,
+            states=states,
+            reactor=reactor,
+        )
+        resource = self._pages.app.resource()
+        self.connections = Connections(
+            site(resource, lambda: self._section.body_limit, reactor),
+            lambda: self._section.connections,
+        )
+        self._port: IListeningPort | None = None
+        self._state = SideState(self.name, False, reactor.seconds(), "not started")
+
+    # -- IService
+
+    def privilegedStartService(self) -> None:
+        """
+        Listen, while there may still be the privilege to.
+
+        :raises InvalidOption: if that cannot be.
+        """
+        try:
+            endpoint = serverFromString(self._reactor, self._section.listen)
+        except Exception as problem:
+            raise InvalidOption(f"http.listen: {problem}") from None
+        outcome: list[Any] = []
+        listening: Deferred[Any] = endpoint.listen(self.connections)
+        listening.addBoth(outcome.append)
+        if not outcome:
+            listening.cancel()
+            raise InvalidOption(f"http.listen: {self._section.listen} does not listen at once")
+        if isinstance(outcome[0], Failure):
+            raise InvalidOption(f"http.listen: {_explain(self._section.listen, outcome[0].value)}")
+        self._port = outcome[0]
+
+    def startService(self) -> None:
+        """Take requests; the upstream socket may not be connected yet."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._pages.feeds.start(self._section.heartbeat, self._section.stream_timeout)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Listen, unless that was done; there may be nobody to read an exception."""
+        try:
+            if self._port is None:
+                self.privilegedStartService()
+        except InvalidOption as problem:
+            self._log.error("{problem}", event="http.not_listening", problem=problem)
+            self._become(False, str(problem))
+            return
+        assert self._port is not None
+        where = self._port.getHost()
+        self._log.info("HTTP on {address}", event="http.listening", address=where)
+        self._become(True, "")
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Take nothing new, and finish what is in flight.
+
+        :return: fires when no connection is left, at the latest after ``stop_timeout``
+            and two seconds.  It never fails.
+        """
+        super().stopService()  # type: ignore[no-untyped-call]
+        self._become(False, "stopping")
+        self._pages.stopping = True
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        port, self._port = self._port, None
+        if port is not None:
+            await maybeDeferred(port.stopListening)
+        self._pages.feeds.stop()
+        idle = [self._pages.requests.free(), self._pages.publishing.drained()]
+        both = DeferredList(idle, consumeErrors=True)  # which a timeout does not let fail
+        await both.addTimeout(self._stop_timeout(), self._reactor)
+        if self._pages.requests.total or self._pages.publishing.waiting:
+            self._log.warn(
+                "{requests} requests and {queued} publishes are given up",
+                event="http.given_up",
+                requests=self._pages.requests.total,
+                queued=self._pages.publishing.waiting,
+            )
+        self._pages.answered.stop()
+        # What was just answered is written in this turn.
+        await deferLater(self._reactor, 0)
+        for connection in list(self.connections.protocols):
+            connection.loseConnection()
+        try:
+            await self.connections.gone().addTimeout(_FLUSH, self._reactor)
+        except TimeoutError:
+            await self.connections.drop()
+
+    # -- Side
+
+    def state(self) -> SideState:
+        """Whether it listens, and since when."""
+        return self._state
+
+    def needs_restart(self, section: HttpConfig) -> Iterator[Problem]:
+        """What of another configuration cannot be taken while it runs."""
+        if section.listen != self._section.listen:
+            yield Problem("http.listen", "a change of it takes a restart")
+
+    def reload(self, section: HttpConfig) -> None:
+        """
+        Take other keys and numbers.
+
+        :raises InvalidOption: if a secret cannot be read any more; then nothing changes.
+        """
+        authentication = Authentication(section, self._replays)
+        self._section = section
+        self._pages.configure(section, authentication)
+        self._pages.feeds.start(section.heartbeat, section.stream_timeout)
+        if self._port is None:
+            self._listen()
+
+    def _become(self, up: bool, detail: str) -> None:
+        since = self._state.since if up == self._state.up else self._reactor.seconds()
+        self._state = SideState(self.name, up, since, detail)
+
+
+def _explain(where: str, problem: BaseException | None) -> str:
+    if isinstance(problem, CannotListenError):
+        reason = getattr(problem.socketError, "strerror", None) or str(problem)
+        return f"cannot listen on {where}: {reason}"
+    return f"cannot listen on {where}: {problem}"
