@@ -21,6 +21,7 @@ from twisted.python import usage
 from twisted.web.server import Site
 
 from .actions import Actions
+from .bridging import BridgeOptions, bridging
 from .errors import InvalidOption
 from .listening import Listening, Serving, fail
 from .loading import load_actions, load_function
@@ -107,13 +108,14 @@ class ServeOptions(usage.Options):
 class Options(usage.Options):
     """``twistd tokensock``."""
 
-    synopsis = "[serve] [options]"
+    synopsis = "[serve | bridge] [options]"
     longdesc = (
         "Without a command: an embedded token-sockjs server on 127.0.0.1:8080, to try"
         " things out with the command 'tokensock'."
     )
     subCommands = [
         ["serve", None, ServeOptions, "Serve the token-sockjs protocol."],
+        ["bridge", None, BridgeOptions, "Connect a server with WAMP and HTTP."],
     ]
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
@@ -133,6 +135,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """
     if reactor is None:
         from twisted.internet import reactor
+    if options.subCommand == "bridge":
+        return bridging(options.subOptions, reactor)
     return _serving(options.subOptions, reactor) if options.subCommand else _embedded(reactor)
 
 
@@ -230,7 +234,7 @@ def _endpoint(reactor: Any, option: str, description: str) -> IStreamServerEndpo
 
 
 def _site(server: TokenSocketServer) -> Site:
-    site = Site(server.resource())
+    site = server.site()
     site.noisy = False
     return site
 

@@ -1,0 +1,227 @@
+"""
+The bridge as a service: its sides, around one socket upstream.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .config.loading import Config, ConfigError, load
+from .config.section import Problem
+from .counters import Counters
+from .side import Side, SideState
+from .systemd import SystemdNotifier
+from .upstream import Upstream
+
+__all__ = ["Bridge"]
+
+_LATE = 1.0
+"""Seconds after ``stop_timeout`` for a side that does not keep to it itself."""
+
+
+def _http(bridge: Bridge, section: Any) -> Side:
+    from .http import HttpSide
+
+    return HttpSide(
+        section,
+        socket=bridge.upstream.socket,
+        counters=bridge.counters,
+        reactor=bridge.reactor,
+        states=bridge.states,
+        stop_timeout=lambda: bridge.config.operation.stop_timeout,
+    )
+
+
+def _webhooks(bridge: Bridge, section: Any) -> Side:
+    from .webhooks import WebhooksSide
+
+    return WebhooksSide(
+        section, socket=bridge.upstream.socket, counters=bridge.counters, reactor=bridge.reactor
+    )
+
+
+_SIDES: dict[str, Callable[[Bridge, Any], Side]] = {
+    "webhooks": _webhooks,
+    "http": _http,
+}
+"""
+Sections to sides, in the order of starting; they stop in the reverse order, so that who
+asks from outside is sent away first.
+"""
+
+
+class Bridge(Service):
+    """
+    Everything that one configuration asks for.
+
+    :param config: checked.
+    :param path: the file that it is from, which :meth:`reload` reads again; None for none.
+    :param reactor: for everything.
+    :param upstream: the socket upstream, instead of one by the configuration.
+    :param notifier: tells systemd, instead of one by the environment.
+    :ivar config: in force.
+    :ivar counters: what happened, by rule.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        reactor: Any,
+        path: str | None = None,
+        upstream: Upstream | None = None,
+        notifier: SystemdNotifier | None = None,
+    ) -> None:
+        self.config = config
+        self.reactor = reactor
+        self.counters = Counters()
+        self.upstream = upstream or Upstream(config.upstream, reactor)
+        self._path = path
+        self._notifier = notifier or SystemdNotifier(reactor)
+        self._previous_handler: Any = None
+        self._ending: dict[str, Deferred[None]] = {}
+        self._sides: dict[str, Side] = {}
+        for name, build in _SIDES.items():
+            section = getattr(config, name)
+            if section is not None:
+                self._sides[name] = build(self, section)
+
+    def states(self) -> list[SideState]:
+        """How the upstream and each side is, now."""
+        return [self.upstream.state(), *(side.state() for side in self._sides.values())]
+
+    # -- IService
+
+    def privilegedStartService(self) -> None:
+        """Let sides take ports that need it."""
+        for side in self._sides.values():
+            start = getattr(side, "privilegedStartService", None)
+            if start is not None:
+                start()
+
+    def startService(self) -> None:
+        """Start the sides, then connect upstream; and read the file again at SIGHUP."""
+        super().startService()  # type: ignore[no-untyped-call]
+        for side in self._sides.values():
+            side.startService()
+        self.upstream.startService()
+        if self._path is not None:
+            self._previous_handler = signal.signal(signal.SIGHUP, self._hang_up)
+        self._notifier.startService()
+        self._log.info(
+            "bridge started: {sides}", event="bridge.started", sides=", ".join(self._names())
+        )
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Stop in order: nobody new comes in, what is in flight is finished, and then the
+        socket is closed.
+
+        :return: fires when all of that is done, at the latest after ``stop_timeout`` and
+            the upstream's ``timeouts.close``.  It never fails.
+        """
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._previous_handler is not None:
+            signal.signal(signal.SIGHUP, self._previous_handler)
+            self._previous_handler = None
+        self._notifier.stopService()
+        self._log.info("bridge stopping", event="bridge.stopping")
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for name, side in reversed(self._sides.items()):
+            self._end(name, side)
+        await DeferredList(list(self._ending.values()))
+        await self.upstream.stopService()
+        self._notifier.ended()
+        self._log.info("bridge stopped", event="bridge.stopped")
+
+    def _end(self, name: str, side: Side) -> None:
+        """Stop a side; however that goes, it is over in bounded time."""
+
+        def over(result: Any) -> None:
+            self._ending.pop(name, None)
+            if isinstance(result, Failure):
+                self._log.failure(
+                    "the side {side} did not stop well", result, event="side.failed", side=name
+                )
+            else:
+                self._log.info("the side {side} stopped", event="side.stopped", side=name)
+
+        seconds = self.config.operation.stop_timeout + _LATE
+        stopped: Deferred[Any] = maybeDeferred(side.stopService)
+        done: Deferred[None] = Deferred()
+        self._ending[name] = done
+        stopped.addTimeout(seconds, self.reactor).addBoth(over).chainDeferred(done)
+
+    def _names(self) -> list[str]:
+        return ["upstream", *self._sides]
+
+    # -- reloading
+
+    def _hang_up(self, *_: object) -> None:
+        self.reactor.callFromThread(self.reload)
+
+    def reload(self) -> bool:
+        """
+        Read the file again.  Rules change in one step, without dropping a connection that
+        they do not concern; a file that cannot be used, or that changes what only a
+        restart can change, changes nothing.
+
+        :return: whether the new rules are in force.
+        """
+        assert self._path is not None
+        self._notifier.reloading()
+        try:
+            config = load(self._path)
+            if needs_restart := list(self._needs_restart(config)):
+                raise ConfigError(needs_restart)
+        except ConfigError as error:
+            for problem in error.problems:
+                self._log.error(
+                    "not reloaded: {problem}", event="bridge.not_reloaded", problem=str(problem)
+                )
+            self._notifier.reloaded("running; the changed configuration was refused")
+            return False
+        self._apply(config)
+        self._notifier.reloaded("running")
+        self._log.info("reloaded {path}", event="bridge.reloaded", path=self._path)
+        return True
+
+    def _needs_restart(self, config: Config) -> Iterator[Problem]:
+        if config.upstream != self.config.upstream:
+            yield Problem("upstream", "a change of it takes a restart")
+        for name in self._ending:
+            yield Problem(name, "is still stopping: reload again in a moment")
+        for name, side in self._sides.items():
+            # A side may have more to say than its section's own check does.
+            find = getattr(side, "needs_restart", None)
+            section = getattr(config, name)
+            if find is not None and section is not None:
+                yield from find(section)
+
+    def _apply(self, config: Config) -> None:
+        self.config = config
+        for name, build in _SIDES.items():
+            section = getattr(config, name)
+            side = self._sides.get(name)
+            try:
+                if side is not None and section is not None:
+                    side.reload(section)
+                elif section is not None:
+                    self._sides[name] = started = build(self, section)
+                    started.startService()
+                elif side is not None:
+                    del self._sides[name]
+                    self._end(name, side)
+            except Exception:
+                self._log.failure("the side {side} did not reload", event="side.failed", side=name)

@@ -1,0 +1,92 @@
+"""
+The side that all others stand on: the socket upstream.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ..client.socket import TokenSocket
+from .config.upstream import UpstreamConfig
+from .side import SideState
+
+__all__ = ["Upstream"]
+
+
+class Upstream:
+    """
+    The socket upstream, and how it is.
+
+    :param section: its options; a change of them needs a restart.
+    :param reactor: for everything.
+    :param options: more options of the socket, for tests.
+    :ivar socket: the socket, which the sides use.
+    """
+
+    name = "upstream"
+    _log = Logger()
+
+    def __init__(self, section: UpstreamConfig, reactor: Any, **options: Any) -> None:
+        self._reactor: IReactorTime = reactor
+        whole: dict[str, Any] = {
+            "port": section.port,
+            # A function, so that secrets that have changed are read for each attempt.
+            "authentication": section.credentials,
+            "token_path": section.token_path,
+            "socket_prefix": section.socket_prefix,
+            "headers": section.revealed_headers(),
+            "ping": section.ping,
+            "ping_timeout": section.ping_timeout,
+            "silence_timeout": section.silence_timeout,
+            "call_timeout": section.call_timeout,
+            "queue_limit": section.queue_limit,
+            "buffer_limit": section.buffer_limit,
+            "max_message_size": section.max_message_size,
+            "backoff": section.backoff.build(),
+            "timeouts": section.timeouts.build(),
+            "tls": section.policy(),
+        }
+        self.socket = TokenSocket(section.host, reactor=reactor, **(whole | options))
+        self._state = SideState(self.name, False, reactor.seconds(), "not started")
+        self.socket.on("ready", self._connected)
+        self.socket.on("reconnect", self._connected)
+        self.socket.on("disconnect", self._disconnected)
+        self.socket.on("error", self._error)
+
+    def startService(self) -> None:
+        """Connect."""
+        self._become(False, "connecting")
+        self.socket.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Disconnect."""
+        return self.socket.stopService()
+
+    def state(self) -> SideState:
+        """Whether there is an authenticated connection, and since when."""
+        return self._state
+
+    def _connected(self, error: Exception | None) -> None:
+        if error is None:
+            self._log.info("upstream connected", event="upstream.connected")
+            self._become(True, "")
+        else:
+            if str(error) != self._state.detail:  # else it has been said
+                self._log.warn("upstream: {error}", event="upstream.failed", error=error)
+            self._become(False, str(error))
+
+    def _disconnected(self, error: Exception) -> None:
+        self._log.warn("upstream lost: {error}", event="upstream.lost", error=error)
+        self._become(False, str(error))
+
+    def _error(self, error: Exception) -> None:
+        """What belongs to no call of a side: nobody else would say it."""
+        self._log.warn("upstream: {error}", event="upstream.error", error=error)
+
+    def _become(self, up: bool, detail: str) -> None:
+        since = self._state.since if up == self._state.up else self._reactor.seconds()
+        self._state = SideState(self.name, up, since, detail)

@@ -1,0 +1,90 @@
+"""
+``twistd tokensock bridge``: a configuration to a service, or lines that say what is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from .errors import TokenSocketError
+from .listening import fail
+
+__all__ = ["BridgeOptions", "bridging"]
+
+_NEEDS = ("klein", "prometheus_client")
+
+
+class BridgeOptions(usage.Options):
+    """``twistd tokensock bridge``."""
+
+    synopsis = "--config bridge.toml [options]"
+    longdesc = (
+        "A bridge between a token-sockjs server and what speaks WAMP or HTTP. It reads its"
+        " configuration again at SIGHUP."
+    )
+    optParameters = [
+        ["config", "c", None, "The configuration, TOML: see docs/bridge.rst"],
+    ]
+    optFlags = [
+        ["check", None, "Only say whether the configuration is good; start nothing"],
+    ]
+
+    def postOptions(self) -> None:
+        """There is nothing to bridge without a configuration."""
+        if self["config"] is None:
+            raise usage.UsageError("bridge needs --config")
+
+
+def bridging(options: BridgeOptions, reactor: Any) -> IService:
+    """
+    The service for these options.
+
+    :raises SystemExit: with status 2 and a line for each thing that is wrong with the
+        configuration, or that is not installed; 1 where it cannot be started; 0 where it
+        was only to be checked.
+    """
+    for module in _NEEDS:
+        if find_spec(module) is None:
+            fail(f"bridge needs {module}: pip install txtokensock[bridge]", 2)
+    from .bridge.config.loading import ConfigError, load
+    from .bridge.service import Bridge
+
+    class StartedByTwistd(Bridge):
+        def privilegedStartService(self) -> None:
+            try:
+                super().privilegedStartService()
+            except TokenSocketError as problem:
+                fail(str(problem), 1)
+
+        def startService(self) -> None:
+            try:
+                super().startService()
+            except TokenSocketError as problem:
+                fail(str(problem), 1)
+
+    # Absolute, for a daemon leaves its directory.
+    path = Path(options["config"]).absolute()
+    try:
+        config = load(str(path))
+    except ConfigError as error:
+        for problem in error.problems:
+            _say(f"{options['config']}: {problem}")
+        raise SystemExit(2) from None
+    if options["check"]:
+        print(f"{options['config']}: good", file=sys.__stdout__, flush=True)
+        raise SystemExit(0)
+    try:
+        return StartedByTwistd(config, path=str(path), reactor=reactor)
+    except TokenSocketError as problem:
+        fail(str(problem), 1)
+
+
+def _say(problem: str) -> None:
+    line = " ".join(problem.split())
+    print(f"twistd tokensock: {line}", file=sys.__stderr__, flush=True)
