@@ -313,6 +313,16 @@ class MountTests(ServerTestCase):
         for path in ("/", "/socket", "/x/sockets", "/socketsx"):
             self.assertEqual(server.get(path).status, 404)
 
+    def test_site(self) -> None:
+        """The server's own site takes no larger body than a frame may be."""
+        server = self.serve(limits={"frame_size": 1000})
+        server.site = server.service.site()
+        self.assertIsNotNone(server.token())
+        for size, status in ((1000, 404), (1001, 413)):
+            response = server.connection().request("POST", "/x", body=b"x" * size)
+            self.assertEqual(response.status, status)
+        server.turn(100)  # the timeout for idle connections
+
     def test_leaf(self) -> None:
         """What else is there may be a leaf, as Klein's resource is."""
         server = self.serve()

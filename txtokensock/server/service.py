@@ -19,6 +19,7 @@ from ..jsontext import dumps
 from ..messages import check_channel
 from ..messages.from_server import encode_subscribed, encode_unsubscribed
 from ..sockjs.server.resource import SockJSResource
+from ..sockjs.server.site import BoundedSite
 from .core import Core
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
@@ -142,6 +143,15 @@ class TokenSocketServer(Service):
         :param rest: what answers all other paths; by default, 404.
         """
         return Mounts(self._routes, rest)
+
+    def site(self, rest: IResource | None = None) -> BoundedSite:
+        """
+        A site with :meth:`resource`, for a server that strangers can reach: it takes no
+        body larger than ``Limits.frame_size``, and no request while its responses are not
+        read, neither of which twisted.web's own sees to.
+        """
+        max_body = self._core.limits.frame_size
+        return BoundedSite(self.resource(rest), max_body=max_body, reactor=self._core.reactor)
 
     # -- hooks
 
