@@ -12,9 +12,10 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IAddress, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IProtocolFactory, IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ...errors import SockJSClosed, shorten
 from ..quiet import Quiet
@@ -24,6 +25,9 @@ __all__ = ["websocket_factory"]
 
 _LONGEST_HANDSHAKE = 64 * 1024
 _TEXT = 1
+
+_MOST_FRAGMENTS = 10_000
+"""Frames of one message.  Empty ones cost memory too, and count for no size limit."""
 
 
 class _WebSocketWire(WebSocketClientProtocol):
@@ -38,6 +42,9 @@ class _WebSocketWire(WebSocketClientProtocol):
     def __init__(self, session: ClientSession) -> None:
         super().__init__()
         self._session = session
+        self._fragments = 0
+        self._full = False
+        self._unanswered: bytes | None = None  # a ping that waits for room in the buffer
 
     def __repr__(self) -> str:
         return f"<WebSocket of {self._session!r}>"
@@ -76,9 +83,24 @@ class _WebSocketWire(WebSocketClientProtocol):
         else:
             self._session.frame_received(payload)
 
+    def onMessageBegin(self, isBinary: bool) -> None:
+        super().onMessageBegin(isBinary)
+        self._fragments = 0
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        super().onMessageFrameBegin(length)
+        self._fragments += 1
+        if self._fragments > _MOST_FRAGMENTS:
+            self._session.violation("too many fragments")
+
     def onPing(self, payload: bytes) -> None:
-        super().onPing(payload)
         self._session.activity()
+        if self._full:
+            # A server that pings and does not read must not fill the memory with pongs.
+            # Only the last ping needs an answer: RFC 6455 section 5.5.3.
+            self._unanswered = payload
+        else:
+            super().onPing(payload)
 
     def onPong(self, payload: bytes) -> None:
         self._session.activity()
@@ -119,17 +141,45 @@ class _WebSocketWire(WebSocketClientProtocol):
     def resume(self) -> None:
         self.transport.resumeProducing()
 
-    def register_producer(self, producer: object, streaming: bool) -> None:
-        self.registerProducer(producer, streaming)
+    def register_producer(self, producer: Any, streaming: bool) -> None:
+        self.registerProducer(_Followed(self, producer) if streaming else producer, streaming)
 
     def unregister_producer(self) -> None:
         self.unregisterProducer()
+        self.follow_buffer(full=False)
+
+    def follow_buffer(self, *, full: bool) -> None:
+        """The write buffer is full, or has room."""
+        self._full = full
+        if not full and self._unanswered is not None:
+            payload, self._unanswered = self._unanswered, None
+            super().onPing(payload)
 
     def peer_address(self) -> IAddress:
         return self.transport.getPeer()  # type: ignore[no-any-return]
 
     def host_address(self) -> IAddress:
         return self.transport.getHost()  # type: ignore[no-any-return]
+
+
+@implementer(IPushProducer)
+class _Followed:
+    """A producer whose wire hears of the write buffer as well."""
+
+    def __init__(self, wire: _WebSocketWire, producer: IPushProducer) -> None:
+        self._wire = wire
+        self._producer = producer
+
+    def pauseProducing(self) -> None:
+        self._wire.follow_buffer(full=True)
+        self._producer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._wire.follow_buffer(full=False)
+        self._producer.resumeProducing()
+
+    def stopProducing(self) -> None:
+        self._producer.stopProducing()
 
 
 def websocket_factory(
