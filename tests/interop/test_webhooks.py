@@ -31,6 +31,7 @@ BIN = Path(sys.executable).parent
 CONFIG = """
 [upstream]
 host = "{upstream}"
+backoff = {{ cap = 0.25 }}
 
 [webhooks]
 spool = "{spool}"
@@ -55,25 +56,33 @@ timeout = 1.0
 
 
 class Bridge(Program):
-    """A bridge in a process of its own."""
+    """``twistd tokensock bridge``."""
 
-    name = "bridge"
+    name = "twistd tokensock bridge"
 
     def __init__(self, config: Path) -> None:
         super().__init__()
         self._config = config
 
     def command(self) -> list[str]:
-        program = Path(__file__).with_name("webhook_bridge.py")
-        return [sys.executable, str(program), str(self._config)]
+        twistd = [str(BIN / "twistd"), "--pidfile=", "-n"]
+        return [*twistd, "tokensock", "bridge", "--config", str(self._config)]
 
     def is_ready(self, line: str) -> bool:
         return "bridge started" in line
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None
 
     async def terminate(self) -> None:
         """SIGTERM, and the end that follows from it."""
         self._process.signalProcess(signal.Signals.SIGTERM.value)
         await self.until(lambda: self._child is None, what="end of the process")
+
+    def hang_up(self) -> None:
+        """SIGHUP: it reads its configuration again."""
+        self._process.signalProcess("HUP")
 
     def reported(self) -> int:
         """How many deliveries it said were in flight when it was killed."""
@@ -148,12 +157,12 @@ class WebhooksTests(InteropTestCase):
         self.embedded = EmbeddedServer()
         self.addCleanup(self.embedded.close)
         await self.embedded.start()
-        config = Path(directory.name, "bridge.toml")
-        config.write_text(
-            CONFIG.format(upstream=self.embedded.url, spool=self.spool, webhook=self.webhook.url)
+        self.config = Path(directory.name, "bridge.toml")
+        self.text = CONFIG.format(
+            upstream=self.embedded.url, spool=self.spool, webhook=self.webhook.url
         )
-        self.config = config
-        self.bridge = await self.started(Bridge(config))
+        self.config.write_text(self.text)
+        self.bridge = await self.started(Bridge(self.config))
         await self.subscribed()
 
     # -- waiting
@@ -184,7 +193,8 @@ class WebhooksTests(InteropTestCase):
 
     async def restart(self) -> None:
         """kill -9, and a new life that listens again."""
-        await self.bridge.kill()
+        if self.bridge.running:
+            await self.bridge.kill()
         await self.eventually(lambda: not self.embedded.server.peers(), "end upstream")
         await self.bridge.start()
         await self.subscribed()
@@ -213,10 +223,11 @@ class WebhooksTests(InteropTestCase):
         self.webhook.answer = lambda path, body: None if len(self._of(path)) > 100 else 204
         self.webhook.listen()
         await self.eventually(lambda: len(self.webhook.heard) == 202, "202 requests")
+        await self.bridge.kill()
+        self.webhook.answer = lambda path, body: 204
         await self.restart()
         self.assertEqual(self.bridge.reported() - unheard, 2)
 
-        self.webhook.answer = lambda path, body: 204
         await self.eventually(lambda: len(self.webhook.heard) >= 600, "600 requests")
         self.assertTrue(self.waiting())
         await self.restart()
@@ -282,6 +293,38 @@ class WebhooksTests(InteropTestCase):
             )
         )
         return out.decode(), err.decode(), status
+
+    async def test_reload(self) -> None:
+        """
+        A rule that is taken out leaves what waits where it is; it goes on when the rule is
+        back.  The connection upstream stays.
+        """
+        self.publish(range(3))
+        await self.stored(6)
+        (peer,) = self.embedded.server.peers()
+        self.config.write_text(re.sub(r'channels = \["orders"\]', 'channels = ["o"]', self.text))
+        self.bridge.hang_up()
+        await self.eventually(lambda: self.embedded.server.channel_peers("o"), "the new rule")
+        self.webhook.listen()
+        await self.stored(3)
+        self.assertEqual(self.webhook.messages("orders"), [])
+        self.config.write_text(self.text)
+        self.bridge.hang_up()
+        await self.stored(0)
+        self.assertEqual(self.webhook.messages("orders"), list(range(3)))
+        self.assertEqual(self.embedded.server.peers(), [peer])
+
+    async def test_corrupt_spool(self) -> None:
+        """A spool that was damaged ends the start with one line, and is left alone."""
+        self.publish(range(100))
+        await self.stored(200)
+        await self.bridge.terminate()
+        damaged = Path(self.spool).read_bytes()[:8192] + b"\xff" * 8192
+        Path(self.spool).write_bytes(damaged)
+        await self.assertFailure(Deferred.fromCoroutine(self.bridge.start()), AssertionError)
+        self.assertRegex(self.bridge.log(), "twistd tokensock: the spool .* (corrupt|malformed)")
+        self.assertNotIn("Traceback", self.bridge.log())
+        self.assertEqual(Path(self.spool).read_bytes(), damaged)
 
     async def test_two_bridges(self) -> None:
         """A second bridge on the same spool ends at once, with a line that says why."""

@@ -6,19 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from ...errors import InvalidOption, UsageError
 from ...messages import check_channel
 from ...messages.from_client import check_name
 from .fields import check_field, check_fixed_field, check_url, signing_key
+from .numbers import counts, seconds
 from .section import Problem, Secret, SecretUnavailable, Section
 
 __all__ = ["CallRule", "ChannelRule", "Rule", "WebhooksConfig", "problems"]
 
 Overflow: TypeAlias = Literal["newest", "oldest"]
-
-_LARGEST = 2**53
 
 
 class Rule(Section, frozen=True, kw_only=True):
@@ -122,7 +121,7 @@ def problems(section: WebhooksConfig, path: str) -> Iterator[Problem]:
 
     :param path: where the section is, such as ``webhooks``.
     """
-    yield from _numbers(section, path, "stop_timeout")
+    yield from seconds(section, path, "stop_timeout")
     if section.channels and section.spool is None:
         yield Problem(f"{path}.spool", "is needed: it is where messages of channels wait")
     if section.spool is not None and not Path(section.spool).absolute().parent.is_dir():
@@ -166,10 +165,8 @@ def _channel_rule(rule: ChannelRule, path: str) -> Iterator[Problem]:
             yield Problem(f"{path}.channels[{number}]", str(problem))
         if channel in rule.channels[:number]:
             yield Problem(f"{path}.channels[{number}]", f"{channel!r} is named twice")
-    yield from _numbers(rule, path, "first_delay", "longest_delay", "give_up_after")
-    yield from _numbers(rule, path, "spool_messages", "spool_bytes", "dead_letters")
-    if rule.attempts is not None:
-        yield from _numbers(rule, path, "attempts")
+    yield from seconds(rule, path, "first_delay", "longest_delay", "give_up_after")
+    yield from counts(rule, path, "attempts", "spool_messages", "spool_bytes", "dead_letters")
     if rule.first_delay > rule.longest_delay:
         yield Problem(f"{path}.first_delay", "is longer than longest_delay")
     yield from _webhook(rule, path)
@@ -182,7 +179,7 @@ def _call_rule(rule: CallRule, path: str) -> Iterator[Problem]:
             raise InvalidOption(f"{rule.action!r} has an empty part")
     except UsageError as problem:
         yield Problem(f"{path}.action", str(problem))
-    yield from _numbers(rule, path, "concurrency")
+    yield from counts(rule, path, "concurrency")
     yield from _webhook(rule, path)
 
 
@@ -193,7 +190,7 @@ def _webhook(rule: Rule, path: str) -> Iterator[Problem]:
         check_url(rule.url)
     except InvalidOption as problem:
         yield Problem(f"{path}.url", str(problem))
-    yield from _numbers(rule, path, "timeout")
+    yield from seconds(rule, path, "timeout")
     for name, value in rule.headers.items():
         try:
             check_fixed_field(name, value.reveal() if isinstance(value, Secret) else value)
@@ -220,13 +217,3 @@ def _secrets(rule: Rule, path: str) -> Iterator[Problem]:
                 yield Problem(f"{path}.{field}", str(problem))
     if rule.previous_secret is not None and rule.secret is None:
         yield Problem(f"{path}.previous_secret", "needs a secret beside it")
-
-
-def _numbers(section: Any, path: str, *fields: str) -> Iterator[Problem]:
-    for field in fields:
-        value = getattr(section, field)
-        if isinstance(value, float):
-            if not 0 < value < 1e9:
-                yield Problem(f"{path}.{field}", f"is {value:g}: it must be above 0 seconds")
-        elif not 0 < value < _LARGEST:
-            yield Problem(f"{path}.{field}", f"is {value}: it must be a whole number above 0")
