@@ -379,8 +379,12 @@ class AuthenticationRefused(AuthenticationError):
     :ivar error: the error as it was sent.
     """
 
-    def __init__(self, error: Any) -> None:
-        super().__init__(f"the server refused the token: {_readable(error)}")
+    def __init__(self, error: Any, token: str = "") -> None:
+        """:param token: what the text must not hold, though the server's may."""
+        text = _readable(error)
+        super().__init__(
+            f"the server refused the token: {text.replace(token, '<token>') if token else text}"
+        )
         self.error = error
 
 

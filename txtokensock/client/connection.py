@@ -82,6 +82,7 @@ class Connection(TwistedProtocol):
         self._keep_alive = keep_alive(self)
         self._new_uuid = uuid_source()
         self._auth_uuid: str | None = None
+        self._token = ""
         self._authenticated: Deferred[None] | None = None
         self._established = False
         self._actions: set[Deferred[Any]] = set()
@@ -105,6 +106,7 @@ class Connection(TwistedProtocol):
             :class:`~txtokensock.errors.AuthenticationAborted`.
         """
         self._auth_uuid = self._new_uuid()
+        self._token = token
         self._authenticated = Deferred()
         if self.lost:
             self._abort_authentication(Failure(SockJSClosed(1006, "")))
@@ -117,7 +119,7 @@ class Connection(TwistedProtocol):
         if waiting is None or waiting.called:
             return  # some servers answer twice (S14): the first counts
         if answer.error is not None:
-            waiting.errback(Failure(AuthenticationRefused(answer.error)))
+            waiting.errback(Failure(AuthenticationRefused(answer.error, self._token)))
         else:
             self.acks = answer.acks
             self._established = True
