@@ -25,6 +25,7 @@ from .children import EVENT_SECONDS, Program
 from .embedded import EmbeddedServer
 from .servers import ReservedPort
 from .support import InteropTestCase, within
+from .test_examples import EXAMPLES, Python
 
 BIN = Path(sys.executable).parent
 
@@ -60,13 +61,17 @@ class Bridge(Program):
 
     name = "twistd tokensock bridge"
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, **environment: str) -> None:
         super().__init__()
         self._config = config
+        self._environment = environment
 
     def command(self) -> list[str]:
         twistd = [str(BIN / "twistd"), "--pidfile=", "-n"]
         return [*twistd, "tokensock", "bridge", "--config", str(self._config)]
+
+    def environment(self) -> dict[str, str]:
+        return self._environment
 
     def is_ready(self, line: str) -> bool:
         return "bridge started" in line
@@ -344,3 +349,42 @@ class WebhooksTests(InteropTestCase):
         self.publish(range(3, 6))
         await self.eventually(lambda: len(self.webhook.heard) == 12, "all messages")
         self.assertEqual(self.webhook.messages("orders"), list(range(6)))
+
+
+class ExampleTests(InteropTestCase):
+    """The example of the documentation, save for its addresses."""
+
+    programs = ()
+
+    async def test_example(self) -> None:
+        """A signed message and a call reach the receiver, and its answer comes back."""
+        embedded = EmbeddedServer()
+        self.addCleanup(embedded.close)
+        await embedded.start()
+        reserved = ReservedPort()
+        self.addCleanup(reserved.release)
+        secret = "whsec_c2VjcmV0IG9mIHRoZSBleGFtcGxl"
+        receiver = await self.started(
+            Python(
+                "webhook_receiver.py",
+                EXAMPLES / "webhook_receiver.py",
+                reserved.number,
+                ready="listening",
+                WEBHOOK_SECRET=secret,
+            )
+        )
+        directory = tempfile.TemporaryDirectory(prefix="txtokensock-webhooks-")
+        self.addCleanup(directory.cleanup)
+        text = (EXAMPLES / "webhooks.toml").read_text()
+        text = text.replace("http://127.0.0.1:8080", embedded.url)
+        text = text.replace("127.0.0.1:9000", f"127.0.0.1:{reserved.number}")
+        text = text.replace("webhooks.sqlite3", f"{directory.name}/webhooks.sqlite3")
+        config = Path(directory.name, "webhooks.toml")
+        config.write_text(text)
+        bridge = await self.started(Bridge(config, WEBHOOK_SECRET=secret))
+        await embedded.asked.until(1)
+        (peer,) = embedded.server.peers()
+        self.assertEqual(await within(peer.rpc("price", {"pieces": 2})), {"price": 10})
+        embedded.server.publish("orders", {"order": 1})
+        await receiver.line("received {'order': 1}")
+        await bridge.terminate()

@@ -1,0 +1,63 @@
+"""
+Receives webhooks of a bridge, checks their signatures, and ignores what it had before:
+python examples/webhook_receiver.py [port]
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+KEY = base64.b64decode(os.environ["WEBHOOK_SECRET"].removeprefix("whsec_"))
+seen = set()  # in earnest, in the transaction that does the work
+
+
+def is_signed(headers, body):
+    """Whether the bridge signed it, and not long ago."""
+    id, timestamp = headers["Webhook-Id"], headers["Webhook-Timestamp"]
+    if abs(time.time() - float(timestamp)) > 300:
+        return False
+    content = f"{id}.{timestamp}.".encode() + body
+    digest = base64.b64encode(hmac.digest(KEY, content, hashlib.sha256)).decode()
+    signatures = headers["Webhook-Signature"].split()
+    return any(hmac.compare_digest(each, f"v1,{digest}") for each in signatures)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections are used again
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if not is_signed(self.headers, body):
+            self.answer(401)
+        elif self.path == "/price":
+            asked = json.loads(body)["data"]
+            self.answer(200, {"price": 5 * asked["pieces"]})
+        else:
+            if self.headers["Webhook-Id"] not in seen:
+                seen.add(self.headers["Webhook-Id"])
+                print("received", json.loads(body)["message"], flush=True)
+            self.answer(204)
+
+    def answer(self, status, value=None):
+        self.send_response(status)
+        if status != 204:
+            content = json.dumps(value).encode()
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if status != 204:
+            self.wfile.write(content)
+
+    def log_message(self, *arguments):
+        pass
+
+
+port = int(sys.argv[1]) if sys.argv[1:] else 9000
+server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
+print("listening", flush=True)
+server.serve_forever()
