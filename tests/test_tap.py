@@ -18,6 +18,7 @@ from zope.interface.verify import verifyObject
 
 from txtokensock.server import TokenSocketServer
 from txtokensock.server.admin import QuietSite
+from txtokensock.sockjs.server.site import BoundedSite
 from txtokensock.tap import Options, makeService
 
 
@@ -206,6 +207,7 @@ class OptionsTests(SynchronousTestCase):
             [(port, interface) for port, _, _, interface in reactor.tcpServers],
             [(1, ""), (2, "127.0.0.1")],
         )
+        self.assertIsInstance(reactor.tcpServers[0][1], BoundedSite)
         self.assertIsInstance(reactor.tcpServers[1][1], QuietSite)
 
     def test_order_of_the_end(self) -> None:
