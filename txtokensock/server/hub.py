@@ -117,6 +117,11 @@ class Hub:
         """Channels of one peer, in the order of their subscription."""
         return list(self._channels.get(peer, ()))
 
+    def has_room(self, peer: Subscriber, channel: str, limit: int) -> bool:
+        """Whether the peer may be subscribed to that channel too, with no more than so many."""
+        mine = self._channels.get(peer, {})
+        return channel in mine or len(mine) < limit
+
     def peers_of(self, channel: str) -> list[Any]:
         """Peers of one channel, in the order of their subscription."""
         return list(self._peers.get(channel, ()))

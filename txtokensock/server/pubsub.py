@@ -185,8 +185,8 @@ class PubSub:
         return [encode_subscribed_with_request(channel, uuid)]
 
     def _check_room(self, channel: str) -> None:
-        mine = self._core.hub.channels_of(self._peer)
-        if channel not in mine and len(mine) >= self._core.limits.channels:
+        core = self._core
+        if not core.hub.has_room(self._peer, channel, core.limits.channels):
             raise Crossed(TOO_MANY_CHANNELS)
 
     async def _unsubscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
