@@ -65,6 +65,25 @@ class CommandLineTests(SynchronousTestCase):
         self.assertEqual(status, 2)
         self.assertNotIn("secret", err)
 
+    def test_no_text(self) -> None:
+        """Bytes that are no UTF-8, and numbers of any length, are mistakes like any other."""
+        for arguments in (
+            ["rpc", "\udcff"],
+            ["rpc", "echo", '"\udcff"'],
+            ["publish", "\udcff", "1"],
+            ["listen", "\udcff"],
+            ["rpc", "echo", "--auth", "user=s3cret\udcff"],
+            ["rpc", "echo", "--auth", "\udcff=s3cret"],
+            ["rpc", "echo", "--host", "\udcff"],
+            ["rpc", "echo", "--host", f"a:{'9' * 5000}"],
+            ["rpc", "echo", "[" * 100_000],
+        ):
+            out, err, status = self.outcome(*arguments)
+            self.assertEqual((out, status, err.count("\n")), ("", 2, 1), (arguments, err))
+            self.assertTrue(err.startswith("tokensock: "), err)
+            self.assertNotIn("s3cret", err)
+            self.assertLess(len(err), 6000)
+
     def test_help(self) -> None:
         """Every command has its help, with status 0."""
         for arguments in (

@@ -8,7 +8,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from .errors import InvalidAddress, InvalidOption
+from .errors import InvalidAddress, InvalidOption, shorten
 
 __all__ = ["Address"]
 
@@ -61,8 +61,10 @@ class Address:
         if port_text is not None:
             if port is not None:
                 raise InvalidAddress(f"host {host!r} names a port and port={port!r} is given too")
-            if not port_text.isascii() or not port_text.isdigit():
-                raise InvalidAddress(f"host {host!r} has the port {port_text!r}: not a number")
+            if not port_text.isascii() or not port_text.isdigit() or len(port_text) > 5:
+                raise InvalidAddress(
+                    f"host has the port {shorten(repr(port_text))}: it must be a number to 65535"
+                )
             port = int(port_text)
         if port is None:
             port = 443 if secure else 80

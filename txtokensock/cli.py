@@ -8,6 +8,8 @@ is 0 for success, 1 for a failure, 2 for a mistake on the command line.
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -21,8 +23,9 @@ from twisted.python.failure import Failure
 
 from .address import Address
 from .bridge.webhooks import command as spool_command
+from .client.credentials import encode_credentials
 from .client.socket import TokenSocket
-from .errors import InvalidOption, RemoteError, TokenSocketError, UsageError
+from .errors import InvalidOption, RemoteError, TokenSocketError, UsageError, shorten
 from .jsontext import Malformed, dumps, loads
 from .messages import check_channel
 from .messages.from_client import check_name
@@ -45,7 +48,7 @@ def _json(text: str) -> Any:
         return loads(text.encode(errors="surrogateescape"))
     except Malformed as problem:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no JSON: {problem}; quote it for the shell"
+            f"{shorten(repr(text))} is no JSON: {problem}; quote it for the shell"
         ) from None
 
 
@@ -162,12 +165,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _say(text: str) -> None:
-    print(f"tokensock: {text}", file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # print() would take stdout instead
+        with suppress(OSError):  # nobody listens
+            print(f"tokensock: {text}", file=sys.stderr, flush=True)
 
 
 def _print_json(value: Any) -> None:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     sys.stdout.write(dumps(value).decode() + "\n")
     sys.stdout.flush()
+
+
+def _close_stdout() -> None:
+    """What could not be written must not be tried once more when Python exits."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 async def _rpc(socket: TokenSocket, arguments: argparse.Namespace) -> None:
@@ -218,7 +231,7 @@ async def _listen(socket: TokenSocket, arguments: argparse.Namespace) -> None:
         def print_message(message: Any, channel: str = channel) -> None:
             try:
                 _print_json({"channel": channel, "message": message})
-            except BrokenPipeError as problem:
+            except OSError as problem:
                 fail(problem)
 
         await socket.subscribe(channel, print_message)
@@ -244,14 +257,17 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
         await running
     except CancelledError:  # Ctrl-C, which is how listening ends
         return 0 if endless else 1
-    except BrokenPipeError:
-        # Nobody reads any more; Python must not try once more when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # nobody reads any more
+        _close_stdout()
     except TimeoutError:
         _say(f"no answer from {arguments.host} within {arguments.timeout:g} seconds")
         return 1
     except TokenSocketError as problem:
         _say(str(problem))
+        return 1
+    except OSError as problem:
+        _say(f"cannot write to stdout: {problem.strerror}")
+        _close_stdout()
         return 1
     finally:
         socket.remove_all_listeners()  # the end is no news
@@ -268,7 +284,7 @@ def _bridge_spool(parser: argparse.ArgumentParser, arguments: argparse.Namespace
     except TokenSocketError as error:
         _say(str(error))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
     sys.exit(1)
 
 
@@ -280,8 +296,11 @@ def main(argv: list[str] | None = None) -> NoReturn:
         _bridge_spool(parser, arguments)
     try:
         arguments.credentials = _credentials(arguments.auth_first + arguments.auth_more)
+        encode_credentials(arguments.credentials)
     except InvalidOption as problem:
         parser.error(str(problem))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # as JSON is, whatever the locale
     from twisted.internet import reactor as global_reactor
 
     reactor: Any = global_reactor
