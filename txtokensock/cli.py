@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ReactorNotRunning
@@ -165,9 +165,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _say(text: str) -> None:
-    if sys.stderr is not None:  # print() would take stdout instead
-        with suppress(OSError):  # nobody listens
-            print(f"tokensock: {text}", file=sys.stderr, flush=True)
+    if sys.stderr is None:  # print() would take stdout instead
+        return
+    try:
+        print(f"tokensock: {text}", file=sys.stderr, flush=True)
+    except OSError:  # nobody listens
+        _discard(sys.stderr)
 
 
 def _print_json(value: Any) -> None:
@@ -177,10 +180,10 @@ def _print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def _close_stdout() -> None:
+def _discard(stream: TextIO | None) -> None:
     """What could not be written must not be tried once more when Python exits."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 async def _rpc(socket: TokenSocket, arguments: argparse.Namespace) -> None:
@@ -258,7 +261,7 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
     except CancelledError:  # Ctrl-C, which is how listening ends
         return 0 if endless else 1
     except BrokenPipeError:  # nobody reads any more
-        _close_stdout()
+        _discard(sys.stdout)
     except TimeoutError:
         _say(f"no answer from {arguments.host} within {arguments.timeout:g} seconds")
         return 1
@@ -267,7 +270,7 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
         return 1
     except OSError as problem:
         _say(f"cannot write to stdout: {problem.strerror}")
-        _close_stdout()
+        _discard(sys.stdout)
         return 1
     finally:
         socket.remove_all_listeners()  # the end is no news
@@ -284,7 +287,7 @@ def _bridge_spool(parser: argparse.ArgumentParser, arguments: argparse.Namespace
     except TokenSocketError as error:
         _say(str(error))
     except BrokenPipeError:
-        _close_stdout()
+        _discard(sys.stdout)
     sys.exit(1)
 
 
