@@ -12,9 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.bridge.config.fields import signing_key
 from txtokensock.bridge.config.webhooks import WebhooksConfig, problems
-from txtokensock.bridge.webhooks.requests import Target
 from txtokensock.bridge.webhooks.retry_after import retry_after
 from txtokensock.bridge.webhooks.signature import sign
+from txtokensock.bridge.webhooks.target import Target
 
 CHANNEL = '[[channels]]\nchannels = ["orders"]\nurl = "https://hooks.test/a"\n'
 CALL = '[[calls]]\naction = "notify"\nurl = "https://hooks.test/b"\n'
@@ -47,6 +47,8 @@ class ConfigTests(SynchronousTestCase):
             (CHANNEL, "webhooks.spool"),
             ('spool = "/no/such/directory/spool"', "webhooks.spool"),
             ("stop_timeout = 0", "webhooks.stop_timeout"),
+            ('tls = { authorities = "/no/such/file" }', "webhooks.tls"),
+            ('tls = { key = "/no/such/file" }', "webhooks.tls"),
             (SPOOL + CHANNEL + "timeout = -1", f"{first}.timeout"),
             (SPOOL + CHANNEL + "timeout = nan", f"{first}.timeout"),
             (SPOOL + CHANNEL + "first_delay = 600", f"{first}.first_delay"),

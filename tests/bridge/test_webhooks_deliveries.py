@@ -124,7 +124,7 @@ class DeliveryTests(WebhooksTestCase):
     def test_refusals(self) -> None:
         """A status that speaks of the message ends it at once; the next goes on."""
         self.webhook.answer = lambda body: (
-            (422, {}, b"no such\n customer") if body["message"] == "bad" else 200
+            (422, {}, b"no such\n\x1b customer") if body["message"] == "bad" else 200
         )
         side = self.start(self.rule())
         self.publish("bad", "good")

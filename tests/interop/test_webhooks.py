@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.web.resource import Resource
@@ -21,6 +22,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from txtokensock.bridge.webhooks.inspection import Inspection
 from txtokensock.errors import RemoteError
 
+from .certificates import write_certificate
 from .children import EVENT_SECONDS, Program
 from .embedded import EmbeddedServer
 from .servers import ReservedPort
@@ -135,9 +137,13 @@ class Webhook(Resource):
         """How many requests had an id that had come before."""
         return len(self.heard) - len({id for _, _, id in self.heard})
 
-    def listen(self) -> None:
-        """Be reachable."""
-        self._port = reactor.listenTCP(self._reserved.number, self._site, interface="127.0.0.1")
+    def listen(self, tls: Any = None) -> None:
+        """Be reachable, with ``tls`` by that alone."""
+        where = (self._reserved.number, self._site)
+        if tls is None:
+            self._port = reactor.listenTCP(*where, interface="127.0.0.1")
+        else:
+            self._port = reactor.listenSSL(*where, tls, interface="127.0.0.1")
 
     async def close(self) -> None:
         """Listen no more; whoever is connected is dropped by the end of the test's bridge."""
@@ -318,6 +324,27 @@ class WebhooksTests(InteropTestCase):
         await self.stored(0)
         self.assertEqual(self.webhook.messages("orders"), list(range(3)))
         self.assertEqual(self.embedded.server.peers(), [peer])
+
+    async def test_tls(self) -> None:
+        """A certificate that nobody vouches for is refused, until the authority is named."""
+        certificate, key = write_certificate(self.config.parent)
+        self.webhook.listen(DefaultOpenSSLContextFactory(str(key), str(certificate)))
+        text = self.text.replace(self.webhook.url, self.webhook.url.replace("http:", "https:"))
+        self.config.write_text(text)
+        self.bridge.hang_up()
+        await self.bridge.until(
+            lambda: any("reloaded" in line for line in self.bridge.output), what="reload"
+        )
+        self.publish(range(2))
+        await self.bridge.until(
+            lambda: any("certificate verify failed" in line for line in self.bridge.output),
+            what="refusal of the certificate",
+        )
+        self.assertEqual(self.webhook.heard, [])
+        self.config.write_text(f'{text}\n[webhooks.tls]\nauthorities = "{certificate}"\n')
+        self.bridge.hang_up()
+        await self.stored(0)
+        self.assertEqual(self.webhook.messages("orders"), [0, 1])
 
     async def test_corrupt_spool(self) -> None:
         """A spool that was damaged ends the start with one line, and is left alone."""

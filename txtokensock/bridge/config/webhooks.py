@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from twisted.web.iweb import IPolicyForHTTPS
+
 from ...errors import InvalidOption, UsageError
 from ...messages import check_channel
 from ...messages.from_client import check_name
 from .fields import check_field, check_fixed_field, check_url, signing_key
 from .numbers import counts, seconds
 from .section import Problem, Secret, SecretUnavailable, Section
+from .tls import TlsConfig
 
 __all__ = ["CallRule", "ChannelRule", "Rule", "WebhooksConfig", "problems"]
 
@@ -106,13 +109,23 @@ class WebhooksConfig(Section, frozen=True, kw_only=True):
     :ivar spool: the database in which messages wait; its directory must exist.
     :ivar channels: ``[[webhooks.channels]]``, see :class:`ChannelRule`.
     :ivar calls: ``[[webhooks.calls]]``, see :class:`CallRule`.
+    :ivar tls: how certificates of webhooks are checked, and what we show for one.
     :ivar stop_timeout: seconds for what is in flight when the bridge stops.
     """
 
     spool: str | None = None
     channels: tuple[ChannelRule, ...] = ()
     calls: tuple[CallRule, ...] = ()
+    tls: TlsConfig | None = None
     stop_timeout: float = 5.0
+
+    def policy(self) -> IPolicyForHTTPS | None:
+        """
+        What decides on certificates; None for the default.
+
+        :raises InvalidOption: if a file of it cannot be used.
+        """
+        return None if self.tls is None else self.tls.policy()
 
 
 def problems(section: WebhooksConfig, path: str) -> Iterator[Problem]:
@@ -122,6 +135,10 @@ def problems(section: WebhooksConfig, path: str) -> Iterator[Problem]:
     :param path: where the section is, such as ``webhooks``.
     """
     yield from seconds(section, path, "stop_timeout")
+    try:
+        section.policy()
+    except InvalidOption as problem:
+        yield Problem(f"{path}.tls", str(problem))
     if section.channels and section.spool is None:
         yield Problem(f"{path}.spool", "is needed: it is where messages of channels wait")
     if section.spool is not None and not Path(section.spool).absolute().parent.is_dir():

@@ -14,7 +14,8 @@ from ...jsontext import Malformed, dumps, loads
 from ..config.webhooks import CallRule
 from ..counters import Counters
 from .headers import allowed
-from .requests import Answer, Requests, Target, WebhookUnreachable
+from .requests import Answer, Requests, WebhookUnreachable
+from .target import Target
 
 __all__ = ["Calls"]
 

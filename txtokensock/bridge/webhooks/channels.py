@@ -23,9 +23,10 @@ from .database import Database
 from .deliveries import Deliveries
 from .headers import allowed
 from .intake import Intake
-from .requests import Requests, Target
+from .requests import Requests
 from .spool import Spool
 from .store import Delivery, Limits
+from .target import Target
 
 __all__ = ["ChannelRules"]
 

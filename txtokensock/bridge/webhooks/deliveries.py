@@ -17,10 +17,11 @@ from ...errors import shorten
 from ..config.webhooks import ChannelRule
 from ..counters import Counters
 from . import store
-from .requests import Answer, Requests, Target, WebhookUnreachable
+from .requests import Answer, Requests, WebhookUnreachable
 from .schema import Cursor
 from .spool import Spool
 from .store import Delivery
+from .target import Target
 
 __all__ = ["Deliveries"]
 
@@ -272,5 +273,7 @@ def _closed(failure: object) -> None:
 
 def _describe(answer: Answer) -> str:
     """A status, and what the webhook had to say."""
-    words = shorten(answer.body[:1000].decode("utf-8", "replace"))
+    text = answer.body[:1000].decode("utf-8", "replace")
+    # It goes to logs and terminals, which some characters would command.
+    words = shorten("".join(mark if mark.isprintable() else " " for mark in text))
     return f"answered {answer.status}{': ' + words if words else ''}"

@@ -25,17 +25,15 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
 from ...errors import NetworkError, shorten
-from ..config.fields import signing_key
-from ..config.section import Secret
-from ..config.webhooks import Rule
 from .retry_after import retry_after
 from .signature import sign
+from .target import Target
 
-__all__ = ["Answer", "Requests", "Target", "WebhookUnreachable"]
+__all__ = ["Answer", "Requests", "WebhookUnreachable"]
 
 LONGEST_ANSWER = 1024 * 1024
 """Bytes; what comes after that is not read."""
@@ -43,38 +41,6 @@ LONGEST_ANSWER = 1024 * 1024
 
 class WebhookUnreachable(NetworkError):
     """No answer: no connection, broken off, or too late; the text says which."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """
-    Where a rule's requests go, with its secrets read.
-
-    :ivar allowed: names, in lower case, of headers that a message may set.
-    """
-
-    url: str = field(repr=False)
-    method: str
-    timeout: float
-    allowed: frozenset[str]
-    headers: Mapping[str, str] = field(repr=False)
-    keys: tuple[bytes, ...] = field(repr=False)
-
-    @classmethod
-    def of(cls, rule: Rule) -> Target:
-        """:raises SecretUnavailable: if a secret cannot be read."""
-        secrets = [secret for secret in (rule.secret, rule.previous_secret) if secret]
-        return cls(
-            url=rule.url,
-            method=rule.method,
-            timeout=rule.timeout,
-            allowed=frozenset(name.lower() for name in rule.allow_headers),
-            headers={
-                name: value.reveal() if isinstance(value, Secret) else value
-                for name, value in rule.headers.items()
-            },
-            keys=tuple(signing_key(secret.reveal()) for secret in secrets),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +64,43 @@ class Requests:
     """
     Sends requests, on connections that are used again.
 
+    :param tls: decides on certificates; None for the platform's authorities.
     :param agent: sends instead of Twisted's ``Agent``.
     :param now: seconds since the epoch.
     """
 
     def __init__(
-        self, reactor: Any, *, agent: IAgent | None = None, now: Callable[[], float] = time.time
+        self,
+        reactor: Any,
+        tls: IPolicyForHTTPS | None = None,
+        *,
+        agent: IAgent | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._reactor = reactor
         self._now = now
-        self._pool = HTTPConnectionPool(reactor)
+        self._agent = agent
+        self._pool, self._client = self._with(tls)
+
+    def _with(self, tls: IPolicyForHTTPS | None) -> tuple[HTTPConnectionPool, HTTPClient]:
+        pool = HTTPConnectionPool(self._reactor)
+        pool._factory = _QuietFactory
+        pool.maxPersistentPerHost = 8
+        pool.cachedConnectionTimeout = 4  # many servers close idle ones after 5 seconds
         # Whoever sends again must know of it: order and attempts are counted.
-        self._pool.retryAutomatically = False
-        self._client = HTTPClient(
-            agent or Agent(reactor, BrowserLikePolicyForHTTPS(), pool=self._pool),
+        pool.retryAutomatically = False
+        client = HTTPClient(
+            self._agent or Agent(self._reactor, tls or BrowserLikePolicyForHTTPS(), pool=pool),
             cookiejar=IndexableCookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
+        return pool, client
+
+    def use(self, tls: IPolicyForHTTPS | None) -> None:
+        """Let this decide on the certificates of new connections; idle ones are closed."""
+        pool = self._pool
+        self._pool, self._client = self._with(tls)
+        pool.persistent = False  # what is in flight there comes back to be closed
+        pool.closeCachedConnections()
 
     def close(self) -> Deferred[None]:
         """:return: fires when no idle connection is left."""
@@ -203,6 +190,12 @@ class Requests:
             body=content,
             whole=whole,
         )
+
+
+class _QuietFactory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
+    """Without the two lines that each connection would write to the log."""
+
+    noisy = False
 
 
 @implementer(IBodyProducer)

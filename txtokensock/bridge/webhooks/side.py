@@ -27,7 +27,8 @@ from .actions import install, uninstall
 from .calls import Calls
 from .channels import ChannelRules
 from .database import Database, Lock, SpoolUnavailable, SQLite, prepare
-from .requests import Requests, Target
+from .requests import Requests
+from .target import Target
 
 __all__ = ["WebhooksSide"]
 
@@ -72,7 +73,7 @@ class WebhooksSide(Service):
         self._now = now
         self._path = None if section.spool is None else Path(section.spool).absolute()
         self._lock: Lock | None = None
-        self._requests = Requests(reactor, agent=agent, now=now)
+        self._requests = Requests(reactor, section.policy(), agent=agent, now=now)
         self._rules = ChannelRules(
             socket, self._requests, counters, reactor, self.new_id, jitter=jitter, now=now
         )
@@ -144,7 +145,7 @@ class WebhooksSide(Service):
         What cannot be applied is logged, and the old rules stay.
         """
         try:
-            targets = _targets(section)
+            targets, policy = _targets(section), section.policy()
             path = None if section.spool is None else Path(section.spool).absolute()
             if path is not None and self._path is None:
                 self._open_spool(path)
@@ -160,6 +161,8 @@ class WebhooksSide(Service):
                 self._log.warn("another spool takes a restart", event="webhooks.spool_kept")
             else:
                 self._path = path
+        if section.tls is not None or self._section.tls is not None:
+            self._requests.use(policy)  # also where only the files have changed
         self._section = section
         self._apply(section, targets)
 
