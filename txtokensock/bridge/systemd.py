@@ -41,7 +41,7 @@ class SystemdNotifier(Service):
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._interval = _watchdog_interval(environment)
         self._watchdog = LoopingCall(self.notify, "WATCHDOG=1")
-        self._watchdog.clock = reactor  # type: ignore[assignment]
+        self._watchdog.clock = reactor
 
     def startService(self) -> None:
         """Ready."""
