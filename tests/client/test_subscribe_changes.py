@@ -35,6 +35,17 @@ class RaceTests(ChannelTestCase):
         self.settle()
         self.successResultOf(leaving)
 
+    def test_unsubscribe_before_refusal(self) -> None:
+        """Where the server refuses, there is nothing left to take back."""
+        subscribing = self.subscribing()
+        leaving = self.socket.unsubscribe("c")
+        self.failure(subscribing, CancelledError)
+        self.settle()
+        self.session.refuse(self.session.received[-1])
+        self.settle()
+        self.successResultOf(leaving)
+        self.assertEqual(self.socket.channels(), [])
+
     def test_subscribe_unsubscribe_subscribe(self) -> None:
         """The last word counts, and what it overtook does not wait for ever."""
         first = self.subscribing()

@@ -285,6 +285,8 @@ class Channels:
             others = len(channel.subscriptions) > len(waiting)
             error: Any = failure.value
             self._end(channel, error)
+            if channel.state is _State.OFF:
+                channel.fire_leavers(None)  # who left meanwhile has what they wanted
             _fire(waiting, failure)
             if others:
                 self._report(error)
