@@ -327,14 +327,12 @@ class Pages:
     def _no_page(self, request: Any, failure: Failure) -> bytes:
         """404, or 405 with what could be asked."""
         problem: Any = failure.value
-        headers = [
-            (name.lower(), value)
-            for name, value in problem.get_headers()
-            if name.lower() in ("allow", "location")
-        ]
-        refusal = Refusal(
-            problem.code, "tokensock.error.no_such_page", problem.name, headers=tuple(headers)
-        )
+        uri = "tokensock.error.no_such_page"
+        if problem.code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allow = (("allow", ", ".join(sorted(problem.valid_methods or ()))),)
+            refusal = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, uri, problem.name, headers=allow)
+        else:  # also what werkzeug would redirect
+            refusal = Refusal(HTTPStatus.NOT_FOUND, uri, "there is no such page")
         return self._respond(request, "other", refusal.answer)
 
     @app.handle_errors(Exception)

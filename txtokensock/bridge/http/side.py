@@ -102,6 +102,7 @@ class HttpSide(Service):
     def startService(self) -> None:
         """Take requests; the upstream socket may not be connected yet."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._pages.stopping = False
         self._pages.feeds.start(self._section.heartbeat, self._section.stream_timeout)
         self._listen()
 

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
-from twisted.web.resource import IResource
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 __all__ = ["BoundedRequest", "Connections", "site"]
@@ -60,6 +60,31 @@ class BoundedRequest(Request):
             )
             self.channel.loseConnection()
 
+    def getRequestHostname(self) -> bytes:
+        """
+        Always the same: pages do not depend on it, and Klein raises for names that are
+        none.  Whether the name is ours, :class:`.authentication.Authentication` looks at.
+        """
+        return b"bridge"
+
+
+class _Readable(Resource):
+    """Lets through what Klein can read; it would log the rest with a traceback."""
+
+    isLeaf = True
+
+    def __init__(self, resource: IResource) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._resource = resource
+
+    def render(self, request: Any) -> Any:
+        try:
+            b"/".join([request.method, *request.prepath, *request.postpath]).decode("utf-8")
+        except UnicodeDecodeError:
+            request.setResponseCode(400)
+            return b""
+        return self._resource.render(request)
+
 
 class _QuietSite(Site):
     """Logs no requests: the query of a signed one is nobody's business."""
@@ -82,7 +107,7 @@ def site(resource: IResource, body_limit: Callable[[], int], reactor: Any) -> Si
 
     BodyRequest.body_limit = staticmethod(body_limit)
     return _QuietSite(  # type: ignore[no-untyped-call]
-        resource, requestFactory=BodyRequest, reactor=reactor, timeout=_IDLE
+        _Readable(resource), requestFactory=BodyRequest, reactor=reactor, timeout=_IDLE
     )
 
 
