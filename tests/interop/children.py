@@ -68,10 +68,12 @@ class Program:
     :ivar events: those of them that are events, decoded: the JavaScript programs here
         print one as a line of JSON that begins with ``{"event":``.
     :ivar directory: where it runs.
+    :ivar start_seconds: how long it may take to start.
     """
 
     name: str
     directory: Path = NODE
+    start_seconds = START_SECONDS
 
     def __init__(self) -> None:
         self.output: list[str] = []
@@ -103,7 +105,7 @@ class Program:
         child.ended.addCallback(self._has_ended)
         await self.until(
             lambda: self._child is not child or any(map(self.is_ready, self.output[seen:])),
-            START_SECONDS,
+            self.start_seconds,
             "start",
         )
         if self._child is not child:

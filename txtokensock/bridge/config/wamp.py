@@ -1,0 +1,384 @@
+"""
+``[wamp]``: the WAMP router, and what goes between it and the token-sockjs server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import combinations
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from ...actions import check_actions
+from ...client.timeouts import check_seconds
+from ...errors import InvalidOption, UsageError
+from ...messages import check_channel
+from ...messages.from_client import check_name
+from ..wamp_rules import Pattern
+from .section import Problem, Secret, SecretUnavailable, Section
+from .tls import TlsConfig
+
+__all__ = [
+    "ActionRule",
+    "Arguments",
+    "Authentication",
+    "CallRule",
+    "ChannelRule",
+    "JsonText",
+    "WampConfig",
+    "WampRules",
+    "problems",
+    "rule_problems",
+]
+
+Arguments: TypeAlias = Literal["one", "spread"]
+JsonText: TypeAlias = Literal["either", "kept", "read"]
+Serializer: TypeAlias = Literal["cbor", "msgpack", "json", "ubjson", "flatbuffers"]
+
+_URI = re.compile(r"([^\s.#]+\.)*[^\s.#]+")
+_SCHEMES = ("ws", "wss", "rs", "rss")
+
+
+class ChannelRule(Section, frozen=True):
+    """
+    Messages between a channel and a topic, or between all of a prefix: a ``*`` stands for
+    the rest of the name, and is filled in on the other side.
+
+    :ivar channel: the channel; ``*`` may stand anywhere in it.
+    :ivar topic: the topic; ``*`` may stand at its end.
+    :ivar direction: where the messages go.
+    :ivar channels: with ``*``: channels that are always taken, besides those whose topic
+        somebody subscribes to.
+    :ivar arguments: what events hold: the message as their one argument, or a list as
+        arguments and an object as keyword arguments (``spread``).
+    :ivar name: of the rule; by default ``channel:`` and its channel.
+    """
+
+    channel: str
+    topic: str
+    direction: Literal["to-wamp", "to-upstream", "both"]
+    channels: tuple[str, ...] = ()
+    arguments: Arguments = "one"
+    name: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule's name, given or made."""
+        return self.name or f"channel:{self.channel}"
+
+    @property
+    def to_wamp(self) -> bool:
+        """Whether messages of the channel go to the topic."""
+        return self.direction != "to-upstream"
+
+    @property
+    def to_upstream(self) -> bool:
+        """Whether events of the topic go to the channel."""
+        return self.direction != "to-wamp"
+
+
+class CallRule(Section, frozen=True):
+    """
+    A procedure that calls a function of the server; see :class:`ChannelRule` for ``*``.
+
+    :ivar procedure: what WAMP callers call; ``*`` may stand at its end.
+    :ivar rpc: the function; dots nest.
+    :ivar timeout: seconds; None for the upstream's ``call_timeout``.
+    :ivar concurrency: calls that the router gives to one bridge at once; None for all.
+    :ivar name: of the rule; by default ``call:`` and its procedure.
+    """
+
+    procedure: str
+    rpc: str
+    timeout: float | None = None
+    concurrency: int | None = None
+    name: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule's name, given or made."""
+        return self.name or f"call:{self.procedure}"
+
+
+class ActionRule(Section, frozen=True):
+    """
+    An action that calls a WAMP procedure.
+
+    :ivar action: what the server calls; dots nest.
+    :ivar procedure: what answers.
+    :ivar timeout: seconds.
+    :ivar arguments: see :class:`ChannelRule`.
+    :ivar name: of the rule; by default ``action:`` and its action.
+    """
+
+    action: str
+    procedure: str
+    timeout: float = 30.0
+    arguments: Arguments = "one"
+    name: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule's name, given or made."""
+        return self.name or f"action:{self.action}"
+
+
+class WampRules(Section, frozen=True):
+    """
+    What goes between the two, whoever keeps the connection to the router.
+
+    :ivar channels: ``[[wamp.channels]]``, see :class:`ChannelRule`.
+    :ivar calls: ``[[wamp.calls]]``, see :class:`CallRule`.
+    :ivar actions: ``[[wamp.actions]]``, see :class:`ActionRule`.
+    :ivar lease: a procedure that only one bridge can register: who has it forwards the
+        channels.  The same for all bridges of one upstream; None for a bridge that is
+        the only one.
+    :ivar lease_retry: seconds between attempts to get it.
+    :ivar queue_limit: messages that may wait in each direction.
+    :ivar echo_timeout: seconds after which a message that was published on a channel is
+        not expected to come back any more.
+    :ivar json_text: what the server makes of a published text that is JSON, such as
+        ``"12"``: node-token-sockjs reads it (``read``), and so the number 12 comes back;
+        ours keeps it (``kept``).  ``either`` expects both.
+    :ivar request_timeout: seconds for the router to answer.
+    """
+
+    channels: tuple[ChannelRule, ...] = ()
+    calls: tuple[CallRule, ...] = ()
+    actions: tuple[ActionRule, ...] = ()
+    lease: str | None = None
+    lease_retry: float = 1.0
+    queue_limit: int = 10_000
+    echo_timeout: float = 30.0
+    json_text: JsonText = "either"
+    request_timeout: float = 10.0
+
+
+class Authentication(Section, frozen=True):
+    """
+    Who the bridge is for the router.
+
+    :ivar method: as the router has it.
+    :ivar authid: the name.
+    :ivar secret: the ticket, or WAMP-CRA's secret; read for each attempt.
+    """
+
+    method: Literal["ticket", "wampcra"]
+    authid: str
+    secret: Secret
+
+
+class WampConfig(WampRules, frozen=True, kw_only=True):
+    """
+    ``[wamp]``.
+
+    :ivar url: the router: ``ws://``, ``wss://`` for WebSocket, ``rs://host:port``,
+        ``rss://`` for RawSocket.
+    :ivar realm: the realm.
+    :ivar serializer: how messages are encoded.
+    :ivar authentication: see :class:`Authentication`; None for anonymous.
+    :ivar tls: for ``wss`` and ``rss``, see :class:`~.tls.TlsConfig`.
+    :ivar endpoint: a Twisted endpoint string that is connected to instead of the URL's
+        host and port, such as ``unix:/run/crossbar.sock``.
+    :ivar connect_timeout: seconds until the realm is joined.
+    :ivar ping: seconds between signs of life asked of the router.
+    :ivar ping_timeout: seconds without one after which the connection is made anew.
+    :ivar longest_delay: seconds, at most, between attempts to connect.
+    :ivar max_message_size: bytes of a message from the router.
+    :ivar stop_timeout: seconds for what is in flight when the bridge stops.
+    """
+
+    url: str
+    realm: str
+    serializer: Serializer = "cbor"
+    authentication: Authentication | None = None
+    tls: TlsConfig = TlsConfig()
+    endpoint: str | None = None
+    connect_timeout: float = 20.0
+    ping: float = 10.0
+    ping_timeout: float = 10.0
+    longest_delay: float = 10.0
+    max_message_size: int = 16 * 1024 * 1024
+    stop_timeout: float = 5.0
+
+
+def problems(section: WampConfig, path: str) -> Iterator[Problem]:
+    """What is wrong with ``[wamp]``."""
+    yield from _url_problems(section, f"{path}.url")
+    if not section.realm or re.search(r"\s", section.realm):
+        yield Problem(f"{path}.realm", "must be non-empty text without spaces")
+    if section.serializer == "ubjson" and find_spec("bjdata") is None:
+        yield Problem(f"{path}.serializer", "ubjson needs the package bjdata, which is missing")
+    if section.endpoint is not None and ":" not in section.endpoint:
+        yield Problem(f"{path}.endpoint", "is no endpoint: write it as tcp:HOST:PORT or unix:PATH")
+    if section.authentication is not None:
+        try:
+            section.authentication.secret.reveal()
+        except SecretUnavailable as problem:
+            yield Problem(f"{path}.authentication.secret", str(problem))
+    try:
+        section.tls.policy()
+    except InvalidOption as problem:
+        yield Problem(f"{path}.tls", str(problem))
+    for name in ("connect_timeout", "ping", "ping_timeout", "longest_delay", "stop_timeout"):
+        yield from _seconds(path, name, getattr(section, name))
+    if not 512 <= section.max_message_size <= 2**24:
+        yield Problem(f"{path}.max_message_size", "must be from 512 to 16777216")
+    yield from rule_problems(section, path)
+
+
+def _url_problems(section: WampConfig, path: str) -> Iterator[Problem]:
+    try:
+        url = urlsplit(section.url)
+        port = url.port
+    except ValueError as problem:
+        yield Problem(path, f"cannot be read: {problem}")
+        return
+    if url.scheme not in _SCHEMES:
+        yield Problem(path, f"must begin with one of {', '.join(f'{s}://' for s in _SCHEMES)}")
+    elif not url.hostname:
+        yield Problem(path, "names no host")
+    elif url.scheme in ("rs", "rss") and port is None and section.endpoint is None:
+        yield Problem(path, "names no port, and RawSocket has no usual one")
+    if url.username or url.password:
+        yield Problem(path, "must hold no credentials: use authentication")
+
+
+def rule_problems(section: WampRules, path: str) -> Iterator[Problem]:
+    """What is wrong with the rules."""
+    for index, channel in enumerate(section.channels):
+        yield from _channel_problems(channel, f"{path}.channels[{index}]")
+    for index, call in enumerate(section.calls):
+        yield from _call_problems(call, f"{path}.calls[{index}]")
+    for index, action in enumerate(section.actions):
+        yield from _action_problems(action, f"{path}.actions[{index}]")
+    yield from _conflicts(section, path)
+    if section.lease is not None:
+        yield from _uri(f"{path}.lease", section.lease)
+    for name in ("lease_retry", "echo_timeout", "request_timeout"):
+        yield from _seconds(path, name, getattr(section, name))
+    if section.lease_retry > 4:
+        yield Problem(f"{path}.lease_retry", "must be at most 4: a takeover takes 5 seconds")
+    if section.queue_limit < 1:
+        yield Problem(f"{path}.queue_limit", "must be a whole number above 0")
+
+
+def _channel_problems(rule: ChannelRule, path: str) -> Iterator[Problem]:
+    yield from _pair(path, ("channel", rule.channel), ("topic", rule.topic))
+    yield from _uri(f"{path}.topic", rule.topic, pattern=True)
+    pattern = Pattern(rule.channel)
+    try:
+        check_channel(rule.channel)
+    except UsageError as problem:
+        yield Problem(f"{path}.channel", str(problem))
+    if rule.channels and (pattern.exact or not rule.to_wamp):
+        yield Problem(f"{path}.channels", "has no use here: channel has no *, or nothing goes out")
+    for index, channel in enumerate(rule.channels):
+        where = f"{path}.channels[{index}]"
+        rest = pattern.match(channel)
+        if rest is None:
+            yield Problem(where, f"{channel!r} does not fit {rule.channel!r}")
+        else:
+            yield from _uri(where, Pattern(rule.topic).fill(rest))
+
+
+def _call_problems(rule: CallRule, path: str) -> Iterator[Problem]:
+    yield from _pair(path, ("rpc", rule.rpc), ("procedure", rule.procedure))
+    yield from _uri(f"{path}.procedure", rule.procedure, pattern=True)
+    try:
+        check_name(rule.rpc)
+    except UsageError as problem:
+        yield Problem(f"{path}.rpc", str(problem))
+    if rule.timeout is not None:
+        yield from _seconds(path, "timeout", rule.timeout)
+    if rule.concurrency is not None and rule.concurrency < 1:
+        yield Problem(f"{path}.concurrency", "must be a whole number above 0")
+
+
+def _action_problems(rule: ActionRule, path: str) -> Iterator[Problem]:
+    yield from _uri(f"{path}.procedure", rule.procedure)
+    try:
+        for part in rule.action.split("."):
+            check_actions({part: lambda _: None}, "action")
+    except InvalidOption:
+        yield Problem(f"{path}.action", "must be names, with dots between them")
+    yield from _seconds(path, "timeout", rule.timeout)
+
+
+def _pair(path: str, upstream: tuple[str, str], wamp: tuple[str, str]) -> Iterator[Problem]:
+    """Both with one ``*``, or both without."""
+    for name, text in (upstream, wamp):
+        if text.count("*") > 1:
+            yield Problem(f"{path}.{name}", "may have only one *")
+            return
+    if ("*" in upstream[1]) != ("*" in wamp[1]):
+        yield Problem(path, f"{upstream[0]} and {wamp[0]} must both have a *, or neither")
+    elif "*" in wamp[1] and not wamp[1].endswith("*"):
+        yield Problem(f"{path}.{wamp[0]}", "may have its * only at the end")
+
+
+def _uri(path: str, text: str, *, pattern: bool = False) -> Iterator[Problem]:
+    if pattern and text == "*":
+        yield Problem(path, "may not be * alone: that is everybody's, write a prefix before it")
+    elif not _URI.fullmatch(text):
+        yield Problem(path, f"{text!r} is no URI: names with dots between them, without spaces")
+    elif text.startswith("wamp."):
+        yield Problem(path, "wamp. is the router's own")
+    elif "*" in text and not pattern:
+        yield Problem(path, "may have no * here")
+
+
+def _seconds(path: str, name: str, value: float) -> Iterator[Problem]:
+    try:
+        check_seconds(name, value)
+    except InvalidOption as problem:
+        yield Problem(f"{path}.{name}", str(problem))
+
+
+def _conflicts(section: WampRules, path: str) -> Iterator[Problem]:
+    """Two rules that do the same would do it twice; two of one name are counted as one."""
+    for kind in ("channels", "calls", "actions"):
+        rules = getattr(section, kind)
+        for (i, one), (j, other) in combinations(enumerate(rules), 2):
+            here, there = f"{path}.{kind}[{j}]", f"{path}.{kind}[{i}]"
+            if kind == "channels" and _same_messages(one, other):
+                yield Problem(here, f"takes the same messages to the same place as {there}")
+            elif kind == "calls" and one.procedure == other.procedure:
+                yield Problem(f"{here}.procedure", f"is also that of {there}")
+            elif kind == "actions" and _same_action(one.action, other.action):
+                yield Problem(f"{here}.action", f"is in the way of that of {there}")
+    named: dict[str, str] = {}
+    for kind in ("channels", "calls", "actions"):
+        for index, rule in enumerate(getattr(section, kind)):
+            first = named.setdefault(rule.rule, f"{path}.{kind}[{index}]")
+            if rule.name and first != f"{path}.{kind}[{index}]":
+                yield Problem(f"{path}.{kind}[{index}].name", f"is also the name of {first}")
+
+
+def _same_messages(one: ChannelRule, other: ChannelRule) -> bool:
+    """Whether there is a pair of channel and topic that both are about."""
+    return (
+        Pattern(one.topic).overlaps(Pattern(other.topic))
+        and Pattern(one.channel).overlaps(Pattern(other.channel))
+        and _same_rest(one, other)
+    )
+
+
+def _same_rest(one: ChannelRule, other: ChannelRule) -> bool:
+    """Whether a topic of both would be the same channel for both."""
+    longer = max(Pattern(one.topic), Pattern(other.topic), key=lambda pattern: len(pattern.text))
+    topic = longer.fill("x")
+    rests = [Pattern(rule.topic).match(topic) for rule in (one, other)]
+    if None in rests:
+        return False
+    channels = [
+        Pattern(rule.channel).fill(rest or "")
+        for rule, rest in zip((one, other), rests, strict=True)
+    ]
+    return channels[0] == channels[1]
+
+
+def _same_action(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
