@@ -76,6 +76,28 @@ class EventTests(ServerTestCase):
         # ``ready`` has its ``disconnect``.
         self.assertEqual(ready.count(None), len(disconnect))
 
+    def test_lost_in_the_same_turn(self) -> None:
+        """A connection that is gone before anybody heard of it was a failed attempt."""
+
+        def accept_and_cut(session: Any) -> None:
+            session.accept_auth()
+            client, _ = self.server.network.connections[-1]
+            self.server.clock.callLater(0, client.cut)  # right after the answer is read
+
+        self.server.script(auth=accept_and_cut)
+        client = self.client()
+        ready, disconnect = Calls(), Calls()
+        client.ready(ready)
+        client.on("disconnect", disconnect)
+        failed = client.when_ready(fail_after=1)
+        client.startService()
+        self.settle()
+        self.failure(failed)
+        self.assertEqual((len(ready), ready.count(None), disconnect), (1, 0, []))
+        self.server.script()
+        self.advance(0.1)
+        self.assertTrue(client.connected)
+
     def test_listener_that_raises(self) -> None:
         """It is logged; the client and other listeners go on."""
         client, heard = self.client(), Calls()

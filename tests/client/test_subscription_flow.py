@@ -30,6 +30,16 @@ class FlowTests(SubscriptionTestCase):
         self.assertTrue(self.reading)
         self.assertEqual(subscription.dropped, 0)
 
+    def test_half_is_enough(self) -> None:
+        """The socket is read again when half of the buffer is free, not when all is."""
+        iterator = aiter(self.subscribed())
+        self.publish(*range(4))
+        self.assertFalse(self.reading)
+        for still in (False, True):
+            self.successResultOf(Deferred.fromCoroutine(take(iterator, 1)))
+            self.settle()
+            self.assertEqual(self.reading, still)
+
     def test_within_one_frame(self) -> None:
         """The stop takes hold in the middle of a frame, and the rest comes in order."""
         iterator = aiter(self.subscribed())

@@ -108,6 +108,15 @@ class MemoryTransport:
         if self.connected:
             self._end(ConnectionAborted(), ConnectionLost())
 
+    def cut(self) -> None:
+        """
+        The connection is gone at this very moment, as a reactor may find out in the turn
+        in which it delivered the last bytes.
+        """
+        if self.connected:
+            self._end(ConnectionLost(), ConnectionLost())
+            self._lost(ConnectionLost())
+
     def getHost(self) -> IPv4Address:
         """This end's address."""
         return self._host
