@@ -5,8 +5,8 @@ The spool, looked at and mended by people, whether or not a bridge runs with it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,7 +42,7 @@ class Inspection:
         def read(cursor: Cursor) -> list[dict[str, Any]]:
             return list(map(describe, store.stored(cursor, kind, rule, limit)))
 
-        return self._run(read)
+        return self._run(read, writes=False)
 
     def total(self, kind: Kind, rule: str | None) -> int:
         """How many there are."""
@@ -51,7 +51,7 @@ class Inspection:
             totals = store.totals(cursor, kind)
             return sum(totals.values()) if rule is None else totals.get(rule, 0)
 
-        return self._run(count)
+        return self._run(count, writes=False)
 
     def retry(self, rule: str | None, deliveries: list[str], now: float) -> int:
         """
@@ -72,22 +72,18 @@ class Inspection:
         """
         return self._run(lambda cursor: store.drop(cursor, kind, rule, deliveries))
 
-    def _run(self, function: Callable[[Cursor], T]) -> T:
+    def _run(self, function: Callable[[Cursor], T], *, writes: bool = True) -> T:
         if not self._path.is_file():  # SQLite would make one
             raise SpoolUnavailable(f"there is no spool {self._path}")
         try:
-            with closing(connect(self._path)) as connection, _transaction(connection) as cursor:
+            with closing(connect(self._path)) as connection:
                 check_format(connection, self._path)
-                return function(cursor)
+                # Who only reads holds up nobody who writes.
+                connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+                with connection:  # commits, or undoes
+                    return function(connection.cursor())
         except sqlite3.Error as problem:
             raise SpoolUnavailable(f"the spool {self._path} cannot be used: {problem}") from None
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
-    connection.execute("BEGIN IMMEDIATE")
-    with connection:  # commits, or undoes
-        yield connection.cursor()
 
 
 def describe(row: Stored) -> dict[str, Any]:
