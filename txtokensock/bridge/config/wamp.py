@@ -368,8 +368,11 @@ def _same_messages(one: ChannelRule, other: ChannelRule) -> bool:
 
 def _same_rest(one: ChannelRule, other: ChannelRule) -> bool:
     """Whether a topic of both would be the same channel for both."""
-    longer = max(Pattern(one.topic), Pattern(other.topic), key=lambda pattern: len(pattern.text))
-    topic = longer.fill("x")
+    narrower = max(
+        (Pattern(one.topic), Pattern(other.topic)),
+        key=lambda pattern: (pattern.exact, len(pattern.prefix)),
+    )
+    topic = narrower.fill("x")
     rests = [Pattern(rule.topic).match(topic) for rule in (one, other)]
     if None in rests:
         return False
