@@ -44,8 +44,8 @@ class PortsReactor(MemoryReactorClock):
         return listening
 
 
-class OptionsTests(SynchronousTestCase):
-    """Parsing."""
+class MakingTestCase(SynchronousTestCase):
+    """Makes services of arguments."""
 
     def exit_of(self, *arguments: str, reactor: Any = None) -> tuple[int, str]:
         """The exit status and what was said, for arguments that cannot be."""
@@ -59,6 +59,10 @@ class OptionsTests(SynchronousTestCase):
         options = Options()
         options.parseOptions(list(arguments))
         return makeService(options, reactor or MemoryReactorClock())
+
+
+class OptionsTests(MakingTestCase):
+    """Parsing."""
 
     def test_default(self) -> None:
         """Without a command there is a service, and nothing listens before it starts."""

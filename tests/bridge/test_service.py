@@ -1,0 +1,370 @@
+"""The bridge as a service: starting, reloading, stopping, and telling systemd."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
+from twisted.logger import globalLogPublisher
+
+from tests.support import ServerTestCase
+from txtokensock.bridge import service
+from txtokensock.bridge.config.loading import load
+from txtokensock.bridge.config.section import Problem
+from txtokensock.bridge.service import Bridge
+from txtokensock.bridge.side import SideState
+from txtokensock.bridge.systemd import SystemdNotifier
+from txtokensock.bridge.upstream import Upstream
+from txtokensock.testing import ScriptedServer
+
+GOOD = '[upstream]\nhost = "http://server.test"\n'
+HTTP = GOOD + "[http]\n"
+
+
+class RecordedSide:
+    """A side that notes what is done to it, and stops when it is told to."""
+
+    def __init__(self, name: str, events: list[Any]) -> None:
+        self.name = name
+        self.events = events
+        self.stopped: Deferred[None] | None = None
+        self.fails: Exception | None = None
+
+    def startService(self) -> None:
+        self.events.append(f"{self.name} started")
+
+    def stopService(self) -> Deferred[None] | None:
+        self.events.append(f"{self.name} stopping")
+        if self.fails is not None:
+            raise self.fails
+        return self.stopped
+
+    def state(self) -> SideState:
+        return SideState(self.name, True, 0.0)
+
+    def needs_restart(self, section: Any) -> Iterator[Problem]:
+        if section.listen.startswith("tcp:1:"):
+            yield Problem("http.listen", "a change of it takes a restart")
+
+    def reload(self, section: Any) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.events.append((f"{self.name} reloaded", getattr(section, "streams", None)))
+
+
+class BridgeTestCase(ServerTestCase):
+    """With a file, a scripted server, and a side for ``[http]`` that notes what it is told."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor = MemoryReactorClock()
+        self.server = ScriptedServer(self.reactor)
+        directory = tempfile.TemporaryDirectory(prefix="txtokensock-bridge-")
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / "bridge.toml"
+        self.events: list[Any] = []
+        self.side = RecordedSide("http", self.events)
+        self.patch(service, "_SIDES", {"http": lambda bridge, section: self.side})
+        self.logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.told: list[str] = []
+
+    def bridge(self, text: str = HTTP) -> Bridge:
+        """A bridge that was started, and is stopped after the test."""
+        self.path.write_text(text)
+        config = load(str(self.path))
+        upstream = Upstream(
+            config.upstream,
+            self.reactor,
+            endpoint=self.server.network.endpoint(),
+            agent=self.server.network.agent(),
+        )
+        notifier = SystemdNotifier(self.reactor, {})
+        self.patch(notifier, "notify", self.told.append)
+        bridge = Bridge(
+            config,
+            reactor=self.reactor,
+            path=str(self.path),
+            upstream=upstream,
+            notifier=notifier,
+        )
+        bridge.startService()
+        self.addCleanup(self._stop, bridge)
+        self.settle()
+        return bridge
+
+    def _stop(self, bridge: Bridge) -> None:
+        if bridge.running:
+            self.side.fails, self.side.stopped = None, None
+            stopped = bridge.stopService()
+            self.advance(20)
+            self.successResultOf(stopped)
+
+    def said(self, event: str) -> list[Any]:
+        """What was logged by that name."""
+        return [each for each in self.logged if each.get("event") == event]
+
+
+class LifeTests(BridgeTestCase):
+    """Start and end."""
+
+    def test_start(self) -> None:
+        """Sides first, then the connection; the states say so."""
+        bridge = self.bridge()
+        self.assertEqual(self.events, ["http started"])
+        self.assertEqual(
+            [(state.name, state.up, state.detail) for state in bridge.states()],
+            [("upstream", True, ""), ("http", True, "")],
+        )
+        self.assertEqual(self.told[0], "READY=1")
+        self.assertEqual(self.said("bridge.started")[0]["sides"], "upstream, http")
+
+    def test_upstream_states(self) -> None:
+        """Up or down, since when, and why; time passes, the moment stays."""
+        self.server.script(token="refuse")
+        bridge = self.bridge()
+        begun = self.reactor.seconds()
+        self.advance(3)
+        state = bridge.upstream.state()
+        self.assertEqual((state.up, state.since), (False, begun))
+        self.assertIn("403", state.detail)
+        self.assertEqual(len(self.said("upstream.failed")), 1)
+        self.server.script()
+        self.advance(60)
+        up = bridge.upstream.state()
+        self.assertEqual((up.up, up.detail), (True, ""))
+        self.assertGreater(up.since, begun)
+        self.advance(5)
+        self.server.session.drop()
+        self.server.script(token_connect="refuse")
+        self.settle()
+        down = bridge.upstream.state()
+        self.assertFalse(down.up)
+        self.assertGreater(down.since, up.since)
+        self.assertEqual(len(self.said("upstream.lost")), 1)
+
+    def test_late_refusals(self) -> None:
+        """An error that belongs to no call is logged."""
+        bridge = self.bridge()
+        publishing = bridge.upstream.socket.publish("c", 1)
+        self.settle()
+        self.successResultOf(publishing)
+        self.server.session.refuse(self.server.session.received[-1])
+        self.settle()
+        self.assertEqual(len(self.said("upstream.error")), 1)
+
+    def test_stop(self) -> None:
+        """Sides first; the connection stays until they are done."""
+        bridge = self.bridge()
+        self.side.stopped = Deferred()
+        stopped = bridge.stopService()
+        self.advance(5)
+        self.assertNoResult(stopped)
+        self.assertTrue(bridge.upstream.socket.connected)
+        self.side.stopped.callback(None)
+        self.settle()
+        self.successResultOf(stopped)
+        self.assertFalse(bridge.upstream.socket.connected)
+        self.assertIn("STOPPING=1", self.told)
+
+    def test_side_that_does_not_stop(self) -> None:
+        """It is left behind after ``stop_timeout``, and the log says so."""
+        bridge = self.bridge(HTTP + "[operation]\nstop_timeout = 3\n")
+        self.side.stopped = Deferred()
+        stopped = bridge.stopService()
+        self.advance(3.9)
+        self.assertNoResult(stopped)
+        self.advance(0.2)
+        self.successResultOf(stopped)
+        self.assertEqual(len(self.said("side.failed")), 1)
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    def test_side_that_fails_to_stop(self) -> None:
+        """The others and the connection end all the same."""
+        bridge = self.bridge()
+        self.side.fails = RuntimeError("oops")
+        stopped = bridge.stopService()
+        self.settle()
+        self.successResultOf(stopped)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_real_sides(self) -> None:
+        """Every section that there can be has its side."""
+        spool = self.path.with_name("spool.sqlite")
+        self.path.write_text(HTTP + f'[webhooks]\nspool = "{spool}"\n')
+        with mock.patch.object(service, "_SIDES", SIDES):
+            bridge = Bridge(load(str(self.path)), reactor=self.reactor)
+        names = [state.name for state in bridge.states()]
+        self.assertEqual(names, ["upstream", "webhooks", "http"])
+
+
+SIDES = dict(service._SIDES)
+"""The real ones, before any test replaces them."""
+
+
+class ReloadTests(BridgeTestCase):
+    """Another file."""
+
+    def test_good(self) -> None:
+        """Rules change; the connection stays."""
+        bridge = self.bridge()
+        session = self.server.session
+        self.path.write_text(HTTP + "streams = 5\n[operation]\nstop_timeout = 2\n")
+        self.assertTrue(bridge.reload())
+        self.assertEqual(self.events[-1], ("http reloaded", 5))
+        self.assertEqual(bridge.config.operation.stop_timeout, 2)
+        self.assertEqual(self.server.open_sessions, [session])
+        self.assertTrue(self.told[-2].startswith("RELOADING=1\nMONOTONIC_USEC="))
+        self.assertEqual(self.told[-1], "READY=1\nSTATUS=running")
+
+    def test_bad(self) -> None:
+        """A file that cannot be used changes nothing, and each mistake is logged."""
+        bridge = self.bridge()
+        config = bridge.config
+        for text, count in (
+            ("[", 1),
+            (HTTP + "streams = 0\nconcurrency = 0\n", 2),
+            (GOOD.replace("server", "other"), 1),
+            (HTTP + 'listen = "tcp:1:interface=127.0.0.1"', 1),
+        ):
+            before = len(self.said("bridge.not_reloaded"))
+            self.path.write_text(text)
+            self.assertFalse(bridge.reload(), text)
+            self.assertEqual(len(self.said("bridge.not_reloaded")) - before, count)
+        self.path.unlink()
+        self.assertFalse(bridge.reload())
+        self.assertIs(bridge.config, config)
+        self.assertEqual(self.events, ["http started"])
+        self.assertIn("refused", self.told[-1])
+
+    def test_side_goes_and_comes(self) -> None:
+        """A section that goes takes its side along; one that comes brings it."""
+        bridge = self.bridge()
+        self.side.stopped = Deferred()
+        self.path.write_text(GOOD)
+        self.assertTrue(bridge.reload())
+        self.assertEqual([state.name for state in bridge.states()], ["upstream"])
+        self.assertEqual(self.events[-1], "http stopping")
+        self.path.write_text(HTTP)
+        self.assertFalse(bridge.reload())
+        self.side.stopped.callback(None)
+        self.assertTrue(bridge.reload())
+        self.assertEqual(self.events[-1], "http started")
+        self.assertEqual([state.name for state in bridge.states()], ["upstream", "http"])
+
+    def test_stop_waits_for_a_side_that_goes(self) -> None:
+        """Also one that a reload ended."""
+        bridge = self.bridge()
+        self.side.stopped = Deferred()
+        self.path.write_text(GOOD)
+        bridge.reload()
+        stopped = bridge.stopService()
+        self.settle()
+        self.assertNoResult(stopped)
+        self.side.stopped.callback(None)
+        self.settle()
+        self.successResultOf(stopped)
+
+    def test_side_that_fails(self) -> None:
+        """What a side raises goes no further than the log."""
+        bridge = self.bridge()
+        self.side.fails = RuntimeError("oops")
+        self.assertTrue(bridge.reload())
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_hang_up(self) -> None:
+        """SIGHUP reloads, in a turn of the reactor; after the end it is what it was."""
+        previous = signal.getsignal(signal.SIGHUP)
+        bridge = self.bridge()
+        turns: list[Any] = []
+        self.reactor.callFromThread = turns.append  # type: ignore[method-assign]
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual(turns, [bridge.reload])
+        stopped = bridge.stopService()
+        self.settle()
+        self.successResultOf(stopped)
+        self.assertEqual(signal.getsignal(signal.SIGHUP), previous)
+
+
+class SystemdTests(ServerTestCase):
+    """What systemd is told."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        directory = tempfile.TemporaryDirectory(prefix="txtokensock-notify-")
+        self.addCleanup(directory.cleanup)
+        self.address = f"{directory.name}/notify"
+        self.receiving = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.receiving.close)
+        self.receiving.setblocking(False)
+
+    def received(self) -> list[str]:
+        """What has come."""
+        messages = []
+        while True:
+            try:
+                messages.append(self.receiving.recv(4096).decode())
+            except BlockingIOError:
+                return messages
+
+    def notifier(self, clock: Clock, **environment: str) -> SystemdNotifier:
+        """One that was started."""
+        notifier = SystemdNotifier(clock, environment)
+        notifier.startService()
+        return notifier
+
+    def test_watchdog(self) -> None:
+        """It is fed twice as often as it must be, to the end of the end."""
+        self.receiving.bind(self.address)
+        clock = Clock()
+        notifier = self.notifier(
+            clock,
+            NOTIFY_SOCKET=self.address,
+            WATCHDOG_USEC="10000000",
+            WATCHDOG_PID=str(os.getpid()),
+        )
+        self.assertEqual(self.received(), ["READY=1", "WATCHDOG=1"])
+        clock.advance(4.9)
+        self.assertEqual(self.received(), [])
+        clock.advance(0.2)
+        self.assertEqual(self.received(), ["WATCHDOG=1"])
+        notifier.stopService()
+        clock.advance(5)
+        self.assertEqual(self.received(), ["STOPPING=1", "WATCHDOG=1"])
+        notifier.ended()
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_abstract(self) -> None:
+        """A leading @ is an address without a file."""
+        name = f"txtokensock-test-{os.getpid()}"
+        self.receiving.bind(f"\0{name}")
+        self.notifier(Clock(), NOTIFY_SOCKET=f"@{name}")
+        self.assertEqual(self.received(), ["READY=1"])
+
+    def test_not_for_us(self) -> None:
+        """Without systemd, with another's watchdog, or nonsense, nothing is fed."""
+        self.receiving.bind(self.address)
+        for environment in (
+            {},
+            {"WATCHDOG_USEC": "1000000"},
+            {"NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"},
+            {"NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": "x"},
+            {"NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": "0"},
+        ):
+            clock = Clock()
+            self.notifier(clock, **environment)
+            self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_nobody_listens(self) -> None:
+        """It is logged, and no more."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.notifier(Clock(), NOTIFY_SOCKET=self.address)
+        self.assertEqual(len(logged), 1)
