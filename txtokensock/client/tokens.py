@@ -5,12 +5,14 @@ The token request: an HTTP GET that buys one token.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 from urllib.request import Request
 
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import (
@@ -84,10 +86,13 @@ class TokenRequest:
         self._headers.setRawHeaders("Accept", ["application/json"])
         self._timeout = timeout
         self.cookies = IndexableCookieJar()
-        self._client = HTTPClient(
-            agent or _agent(reactor, tls or BrowserLikePolicyForHTTPS(), timeout),
-            cookiejar=self.cookies,
-        )
+        self._connections: list[Protocol] = []
+        if agent is None:
+            pool = HTTPConnectionPool(reactor, persistent=False)
+            pool._factory = partial(_Factory, self._connections)  # type: ignore[assignment]
+            policy = tls or BrowserLikePolicyForHTTPS()
+            agent = Agent(reactor, policy, connectTimeout=timeout, pool=pool)
+        self._client = HTTPClient(agent, cookiejar=self.cookies)
 
     def __repr__(self) -> str:
         return f"<TokenRequest to {self._url}>"
@@ -132,7 +137,16 @@ class TokenRequest:
             raise TokenUnreachable(
                 f"cannot reach the token route {self._url}: {_reason(problem)}"
             ) from None  # the cause may quote the query, which is secret
+        finally:
+            self._drop_connections()
         return self._token(response, body)
+
+    def _drop_connections(self) -> None:
+        """Twisted closes in order, and with TLS waits until the server does so, too."""
+        while self._connections:
+            transport: Any = self._connections.pop().transport
+            if transport is not None:
+                transport.abortConnection()
 
     async def _credentials(self) -> str:
         if not callable(self._authentication):
@@ -205,15 +219,23 @@ class TokenRequest:
         return token
 
 
-class _QuietFactory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
+class _Factory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
+    """
+    Twisted's, without the two lines that each request would write to the log.
+
+    :param connections: where every protocol is noted.
+    """
+
     noisy = False
 
+    def __init__(self, connections: list[Protocol], *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._connections = connections
 
-def _agent(reactor: Any, tls: IPolicyForHTTPS, timeout: float) -> IAgent:
-    """Twisted's, without the two lines that each request would write to the log."""
-    pool = HTTPConnectionPool(reactor, persistent=False)
-    pool._factory = _QuietFactory
-    return Agent(reactor, tls, connectTimeout=timeout, pool=pool)
+    def buildProtocol(self, addr: IAddress) -> Any:
+        protocol = super().buildProtocol(addr)
+        self._connections.append(protocol)
+        return protocol
 
 
 def _reason(problem: Exception) -> str:
