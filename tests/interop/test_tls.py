@@ -14,7 +14,13 @@ from twisted.internet.tcp import Client
 from twisted.web.client import BrowserLikePolicyForHTTPS
 
 from txtokensock import Backoff, Timeouts, TokenSocket
-from txtokensock.errors import TokenRefused, TokenSocketError
+from txtokensock.errors import (
+    ConnectionFailed,
+    TokenRefused,
+    TokenSocketError,
+    TokenUnreachable,
+)
+from txtokensock.sockjs import SockJSClientEndpoint
 
 from .certificates import write_certificate
 from .support import InteropTestCase, within
@@ -65,9 +71,10 @@ class TLSTests(InteropTestCase):
         factory = Factory.forProtocol(lambda: RudeServer(answer, self.connections))  # type: ignore[arg-type]
         port = await serverFromString(reactor, self.description).listen(factory)
         self.addCleanup(port.stopListening)
+        self.port = port.getHost().port
         options.setdefault("host", "127.0.0.1")
         client = TokenSocket(
-            f"https://{options.pop('host')}:{port.getHost().port}",
+            f"https://{options.pop('host')}:{self.port}",
             reactor=reactor,
             backoff=Backoff(cap=0.01),
             timeouts=Timeouts(token=0.3),
@@ -99,3 +106,21 @@ class TLSTests(InteropTestCase):
         """So do those that are given up in the middle of the body."""
         answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
         await self.check_dropped(answer, TokenSocketError)
+
+    async def test_certificates(self) -> None:
+        """Nobody is trusted by mistake, and the error says why, to token and socket alike."""
+        for host, tls, problem in (
+            ("127.0.0.1", None, "TLS: certificate verify failed"),
+            ("localhost", self.trusting, "TLS: the server's certificate is for another host"),
+        ):
+            client = await self.client(b"", host=host, tls=tls)
+            ready = client.when_ready(fail_after=1)
+            client.startService()
+            with self.assertRaises(TokenUnreachable) as unreachable:
+                await within(ready)
+            self.assertIn(problem, str(unreachable.exception))
+            url = f"https://{host}:{self.port}"
+            endpoint = SockJSClientEndpoint(reactor, url, tls=tls)
+            with self.assertRaises(ConnectionFailed) as failed:
+                await within(endpoint.connect(Factory.forProtocol(Protocol)))
+            self.assertIn(problem, str(failed.exception))

@@ -38,6 +38,7 @@ from ..errors import (
     shorten,
 )
 from ..jsontext import Malformed, loads
+from ..sockjs.client.tls import explain
 from .credentials import encode_credentials
 
 __all__ = ["Authentication", "TokenRequest"]
@@ -242,7 +243,7 @@ def _reason(problem: Exception) -> str:
     """What went wrong, without the URL that some of these errors quote."""
     if isinstance(problem, ResponseFailed) and problem.reasons:
         return _reason(problem.reasons[0].value)
-    return shorten(str(problem)) or type(problem).__name__
+    return explain(problem)
 
 
 def _read(response: IResponse) -> Deferred[bytes]:

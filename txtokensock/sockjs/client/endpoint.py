@@ -29,9 +29,9 @@ from ...errors import (
     ConnectionFailed,
     InvalidOption,
     Phase,
-    shorten,
 )
 from .session import ClientSession
+from .tls import explain
 from .websocket import websocket_factory
 
 __all__ = ["SockJSClientEndpoint"]
@@ -136,7 +136,7 @@ class SockJSClientEndpoint:
             raise CancelledError from None
         except Exception as problem:
             raise ConnectFailed(
-                f"cannot connect to {self._address.authority}: {shorten(str(problem))}", phase
+                f"cannot connect to {self._address.authority}: {explain(problem)}", phase
             ) from problem
 
     def _open_wire(self, session: ClientSession) -> Deferred[IProtocol]:

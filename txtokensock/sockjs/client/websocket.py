@@ -13,6 +13,7 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IAddress, IProtocolFactory, IPushProducer
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -20,6 +21,7 @@ from zope.interface import implementer
 from ...errors import SockJSClosed, shorten
 from ..quiet import Quiet
 from .session import ClientSession
+from .tls import explain, is_tls_problem
 
 __all__ = ["websocket_factory"]
 
@@ -42,6 +44,7 @@ class _WebSocketWire(WebSocketClientProtocol):
     def __init__(self, session: ClientSession) -> None:
         super().__init__()
         self._session = session
+        self._lost_by: BaseException | None = None
         self._fragments = 0
         self._full = False
         self._unanswered: bytes | None = None  # a ping that waits for room in the buffer
@@ -71,6 +74,10 @@ class _WebSocketWire(WebSocketClientProtocol):
             if not in_handshake:
                 self._log.failure("Autobahn could not read what the server sent")
             self._session.violation("bytes that are no WebSocket")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost_by = reason.value
+        super().connectionLost(reason)
 
     # -- from Autobahn
 
@@ -118,6 +125,8 @@ class _WebSocketWire(WebSocketClientProtocol):
         why: Exception
         if wasClean:
             why = SockJSClosed(code or 1005, reason or "")
+        elif self._lost_by is not None and is_tls_problem(self._lost_by):
+            why = ConnectionLost(explain(self._lost_by))
         else:
             why = ConnectionLost(shorten(self.wasNotCleanReason or "the connection was lost"))
         self._session.wire_lost(Failure(why))
