@@ -47,8 +47,17 @@ def _webhooks(bridge: Bridge, section: Any) -> Side:
     )
 
 
+def _wamp(bridge: Bridge, section: Any) -> Side:
+    from .wamp import WampSide
+
+    return WampSide(
+        section, socket=bridge.upstream.socket, counters=bridge.counters, reactor=bridge.reactor
+    )
+
+
 _SIDES: dict[str, Callable[[Bridge, Any], Side]] = {
     "webhooks": _webhooks,
+    "wamp": _wamp,
     "http": _http,
 }
 """

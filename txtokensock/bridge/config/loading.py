@@ -13,13 +13,14 @@ import msgspec
 from msgspec import field
 
 from ...errors import UsageError, shorten
-from . import http, operation, upstream, webhooks
+from . import http, operation, upstream, wamp, webhooks
 from .conflicts import conflicts
 from .http import HttpConfig
 from .operation import OperationConfig
 from .section import Problem, Section
 from .types import type_problem
 from .upstream import UpstreamConfig
+from .wamp import WampConfig
 from .webhooks import WebhooksConfig
 
 __all__ = ["Config", "ConfigError", "load", "parse"]
@@ -30,12 +31,14 @@ class Config(Section, frozen=True):
     The whole file.  A side that has no section is not there.
 
     :ivar upstream: the server.
+    :ivar wamp: the WAMP side.
     :ivar http: HTTP in.
     :ivar webhooks: HTTP out.
     :ivar operation: how the process behaves.
     """
 
     upstream: UpstreamConfig
+    wamp: WampConfig | None = None
     http: HttpConfig | None = None
     webhooks: WebhooksConfig | None = None
     operation: OperationConfig = field(default_factory=OperationConfig)
@@ -43,6 +46,7 @@ class Config(Section, frozen=True):
 
 _SECTIONS: dict[str, tuple[type[Section], Callable[[Any, str], Iterator[Problem]]]] = {
     "upstream": (UpstreamConfig, upstream.problems),
+    "wamp": (WampConfig, wamp.problems),
     "http": (HttpConfig, http.problems),
     "webhooks": (WebhooksConfig, webhooks.problems),
     "operation": (OperationConfig, operation.problems),
