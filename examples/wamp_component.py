@@ -30,4 +30,4 @@ def joined(session, details):
 
 
 if __name__ == "__main__":
-    run([component])
+    run([component], log_level=None)
