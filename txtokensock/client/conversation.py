@@ -54,6 +54,7 @@ class Conversation:
         self.exchange = Exchange(reactor, queue_limit, self.report)
         self.channels = Channels(reactor, self.exchange, self.new_uuid, call_timeout, self.report)
         self.ignored = 0
+        self._complained = False
         self._connection: Connection | None = None
         self._holders: set[object] = set()
 
@@ -95,7 +96,13 @@ class Conversation:
         elif isinstance(message, Unsubscribed):
             self.channels.ended(message)
         elif isinstance(message, ServerError):
-            self.report(UnsolicitedError(message.error))
+            self._unsolicited(UnsolicitedError(message.error))
+
+    def _unsolicited(self, error: UnsolicitedError) -> None:
+        """A server may report one after the other: the log says so once a connection."""
+        if not self.events.emit("error", error) and not self._complained:
+            self._complained = True
+            self._log.warn("{error}; more of this is not logged", error=error)
 
     def message_ignored(self, problem: str) -> None:
         """Count what cannot be read, and say so once."""
@@ -126,6 +133,7 @@ class Conversation:
     def established(self, connection: Connection, first: bool) -> None:
         """Subscribe to what is wanted now, then send what waits."""
         self._connection = connection
+        self._complained = False
         if self._holders:
             connection.hold(self)
         self.channels.connected()

@@ -50,6 +50,8 @@ asked before every attempt.
 """
 
 _LONGEST_BODY = 64 * 1024
+_MOST_COOKIES = 50
+_LARGEST_COOKIE = 4096
 
 
 class TokenRequest:
@@ -140,6 +142,7 @@ class TokenRequest:
             ) from None  # the cause may quote the query, which is secret
         finally:
             self._drop_connections()
+            self._drop_cookies()
         return self._token(response, body)
 
     def _drop_connections(self) -> None:
@@ -148,6 +151,17 @@ class TokenRequest:
             transport: Any = self._connections.pop().transport
             if transport is not None:
                 transport.abortConnection()
+
+    def _drop_cookies(self) -> None:
+        """
+        Keep what a browser keeps, see RFC 6265 section 6.1: a header that grew with every
+        cookie of another name would be refused one day, and then for ever.
+        """
+        for cookie in list(self.cookies):
+            if len(cookie.name) + len(cookie.value or "") > _LARGEST_COOKIE:
+                self.cookies.clear(cookie.domain, cookie.path, cookie.name)
+        for cookie in list(self.cookies)[:-_MOST_COOKIES]:
+            self.cookies.clear(cookie.domain, cookie.path, cookie.name)
 
     async def _credentials(self) -> str:
         if not callable(self._authentication):
