@@ -26,7 +26,6 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import react
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
-from twisted.web.server import Site
 from twisted.web.static import Data
 
 from txtokensock import ActionError
@@ -78,7 +77,7 @@ async def main(reactor: Any, endpoint: str = "tcp:8082:interface=127.0.0.1") -> 
 
     server.startService()
     reactor.addSystemEventTrigger("before", "shutdown", server.stopService)
-    port = await serverFromString(reactor, endpoint).listen(Site(server.resource(pages)))
+    port = await serverFromString(reactor, endpoint).listen(server.site(pages))
     print(f"listening on {port.getHost().host}:{port.getHost().port}")
     await Deferred()
 

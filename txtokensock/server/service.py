@@ -44,7 +44,7 @@ class TokenSocketServer(Service):
 
         server = TokenSocketServer(authenticate, actions={"echo": lambda data, peer: data})
         server.setServiceParent(application)
-        site = Site(server.resource())
+        site = server.site()
         StreamServerEndpointService(endpoint, site).setServiceParent(application)
 
     It answers while the service runs.
