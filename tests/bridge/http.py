@@ -238,16 +238,18 @@ class HttpTestCase(ServerTestCase):
         """The reply to a GET."""
         return self.ask(path, method="GET", headers=headers)
 
-    def raw(self, data: bytes) -> bytes:
-        """What is answered to these bytes."""
+    def raw(self, data: bytes, *, reading: bool = True) -> bytes:
+        """What is answered to these bytes; all of it only to who reads."""
         protocol = StringOf()
         factory = Factory.forProtocol(lambda: protocol)
         connecting = self.network.endpoint().connect(factory)
         self.settle()
         self.successResultOf(connecting)
+        if not reading:
+            protocol.transport.pauseProducing()
         protocol.transport.write(data)
         self.settle()
-        protocol.transport.loseConnection()
+        protocol.transport.abortConnection()
         self.settle()
         return protocol.received
 

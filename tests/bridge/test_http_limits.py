@@ -56,6 +56,17 @@ class BodyTests(HttpTestCase):
         self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer)
         self.assertEqual(self.network.open, [])
 
+    def test_unread_answers(self) -> None:
+        """Who sends requests and reads no answers is not read any more."""
+        self.answers["f"] = "x" * 10_000
+        self.serve()
+        request = (
+            b"POST /call HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b'Content-Length: 11\r\n\r\n{"rpc":"f"}'
+        )
+        self.raw(request * 200, reading=False)
+        self.assertLess(len(self.asked("f")), 50)
+
     def test_connections(self) -> None:
         """Connections beyond the limit are closed at once."""
         self.serve(connections=2)

@@ -5,6 +5,7 @@ HTTP as the bridge takes it: bodies and connections have limits.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -13,6 +14,8 @@ from twisted.internet.interfaces import IAddress
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
+
+from ...sockjs.server.site import BoundedChannel, BoundedSite
 
 __all__ = ["BoundedRequest", "Connections", "site"]
 
@@ -24,6 +27,32 @@ who is cut off while sending does not see it.
 
 _IDLE = 60
 """Seconds without a byte after which a connection without a request is closed."""
+
+
+class _Channel(BoundedChannel):
+    """
+    Answers no request while earlier answers are not read: an answer can be much larger than
+    what asks for it, and what came in one piece was read already.
+    """
+
+    _held: Callable[[], None] | None = None
+
+    def in_turn(self, answer: Callable[[], None]) -> None:
+        """Call ``answer`` when there is room for one."""
+        if self.full:
+            self._held = answer
+            # It is off while a request is answered.
+            self.setTimeout(_IDLE)  # type: ignore[no-untyped-call]
+        else:
+            answer()
+
+    def resumeProducing(self) -> None:
+        """There is room again."""
+        super().resumeProducing()
+        held, self._held = self._held, None
+        if held is not None:
+            self.setTimeout(None)  # type: ignore[no-untyped-call]
+            held()
 
 
 class BoundedRequest(Request):
@@ -38,7 +67,7 @@ class BoundedRequest(Request):
     too_long = False
     _received = 0
     _most = 0
-    channel: Any
+    channel: _Channel
     transport: Any
 
     def gotLength(self, length: int | None) -> None:
@@ -58,7 +87,11 @@ class BoundedRequest(Request):
                 b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 0\r\n"
                 b"Connection: close\r\n\r\n"
             )
-            self.channel.loseConnection()
+            self.channel.loseConnection()  # type: ignore[no-untyped-call]
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """It is complete; its turn comes when the answers before it are read."""
+        self.channel.in_turn(partial(super().requestReceived, command, path, version))
 
     def getRequestHostname(self) -> bytes:
         """
@@ -86,11 +119,27 @@ class _Readable(Resource):
         return self._resource.render(request)
 
 
-class _QuietSite(Site):
-    """Logs no requests: the query of a signed one is nobody's business."""
+class _QuietSite(BoundedSite):
+    """
+    Logs no requests: the query of a signed one is nobody's business.
+
+    :param body_limit: bytes, asked for each request.
+    """
 
     noisy = False
     displayTracebacks = False
+    protocol = _Channel
+
+    def __init__(self, resource: IResource, body_limit: Callable[[], int], reactor: Any) -> None:
+        super().__init__(_Readable(resource), max_body=1, reactor=reactor, timeout=_IDLE)
+
+        class OwnRequest(BoundedRequest):
+            # A request is made by the channel, which knows nothing of us.
+            pass
+
+        OwnRequest.body_limit = staticmethod(body_limit)
+        # Instead of one that cuts off who sends too much before they read the answer.
+        self.requestFactory = OwnRequest
 
     def log(self, request: Any) -> None:
         """Log nothing."""
@@ -100,15 +149,7 @@ def site(resource: IResource, body_limit: Callable[[], int], reactor: Any) -> Si
     """
     :param body_limit: bytes, asked for each request.
     """
-
-    class BodyRequest(BoundedRequest):
-        # A request is made by the channel, which knows nothing of us.
-        pass
-
-    BodyRequest.body_limit = staticmethod(body_limit)
-    return _QuietSite(  # type: ignore[no-untyped-call]
-        _Readable(resource), requestFactory=BodyRequest, reactor=reactor, timeout=_IDLE
-    )
+    return _QuietSite(resource, body_limit, reactor)
 
 
 class Connections(WrappingFactory):

@@ -104,10 +104,7 @@ class Stream:
 
     def abort(self) -> None:
         """Drop the connection: nobody reads.  ``ended`` fires when it is gone."""
-        channel = self._request.channel
-        # HTTP/1 and HTTP/2 have different names for it.
-        abort = getattr(channel, "abortConnection", None) or channel.forceAbortClient
-        abort()
+        self._request.channel.forceAbortClient()
 
     def _end(self) -> None:
         if not self._over:

@@ -12,7 +12,7 @@ from twisted.web.server import Request, Site
 
 from ...errors import InvalidOption
 
-__all__ = ["BoundedSite"]
+__all__ = ["BoundedChannel", "BoundedSite"]
 
 _TOO_LARGE = (
     b"HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -51,28 +51,30 @@ class _BoundedRequest(Request):
             self.channel.loseConnection()
 
 
-class _BoundedChannel(HTTPChannel):
+class BoundedChannel(HTTPChannel):
     """
     Reads no request while earlier responses are not read.
 
     twisted.web pauses reading when its write buffer is full, save while it answers a
     request: and then the buffer fills.
+
+    :ivar full: whether what was written waits for its reader.
     """
 
     transport: Any  # a push producer as well, as every TCP transport is
-    _full = False
+    full = False
 
     def pauseProducing(self) -> None:
-        self._full = True
+        self.full = True
         super().pauseProducing()  # type: ignore[no-untyped-call]
 
     def resumeProducing(self) -> None:
-        self._full = False
+        self.full = False
         super().resumeProducing()  # type: ignore[no-untyped-call]
 
     def requestDone(self, request: Any) -> None:
         super().requestDone(request)  # type: ignore[no-untyped-call]
-        if self._full:
+        if self.full:
             self.transport.pauseProducing()
 
 
@@ -91,7 +93,7 @@ class BoundedSite(Site):
     :raises InvalidOption: if ``max_body`` is no positive number.
     """
 
-    protocol = _BoundedChannel  # type: ignore[assignment]  # as good as what can do HTTP/2 too
+    protocol = BoundedChannel  # type: ignore[assignment]  # as good as what can do HTTP/2 too
 
     def __init__(self, resource: IResource, *, max_body: int, **options: Any) -> None:
         super().__init__(resource, requestFactory=_BoundedRequest, **options)  # type: ignore[no-untyped-call]
