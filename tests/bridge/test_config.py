@@ -96,6 +96,16 @@ BAD: list[tuple[str, str]] = [
     # what is good alone, and not together
     (HTTP + 'listen = "tcp:8080:interface=127.0.0.1"', "http.listen: is port 8080, where"),
     (
+        WEBHOOKS + '[[webhooks.calls]]\naction = "a.b"\nurl = "http://h"\n'
+        '[wamp]\nurl = "ws://h"\nrealm = "r"\n'
+        '[[wamp.actions]]\naction = "a"\nprocedure = "p.a"\n',
+        "webhooks.calls[0].action: 'a.b' is in conflict with 'a', of wamp.actions[0].action",
+    ),
+    (
+        HTTP + '[wamp]\nurl = "ws://127.0.0.1:8090/ws"\nrealm = "r"\n',
+        "http.listen: is port 8090, where wamp.url leads to",
+    ),
+    (
         HTTP + WEBHOOKS.removeprefix(UPSTREAM) + '[[webhooks.calls]]\naction = "a"\n'
         'url = "http://localhost:8090/call"',
         "http.listen: is port 8090, where webhooks.calls[0].url leads to",

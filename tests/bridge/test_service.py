@@ -28,6 +28,7 @@ from txtokensock.testing import ScriptedServer
 
 GOOD = '[upstream]\nhost = "http://server.test"\n'
 HTTP = GOOD + "[http]\n"
+WAMP = '[wamp]\nurl = "ws://127.0.0.1:1/ws"\nrealm = "r"\n'
 
 
 class RecordedSide:
@@ -199,11 +200,11 @@ class LifeTests(BridgeTestCase):
     def test_real_sides(self) -> None:
         """Every section that there can be has its side."""
         spool = self.path.with_name("spool.sqlite")
-        self.path.write_text(HTTP + f'[webhooks]\nspool = "{spool}"\n')
+        self.path.write_text(HTTP + f'[webhooks]\nspool = "{spool}"\n' + WAMP)
         with mock.patch.object(service, "_SIDES", SIDES):
             bridge = Bridge(load(str(self.path)), reactor=self.reactor)
         names = [state.name for state in bridge.states()]
-        self.assertEqual(names, ["upstream", "webhooks", "http"])
+        self.assertEqual(names, ["upstream", "webhooks", "wamp", "http"])
 
 
 SIDES = dict(service._SIDES)

@@ -28,6 +28,8 @@ from .support import Heard, InteropTestCase, within
 from .test_commands import BIN, EmbeddedServer
 from .test_examples import Python
 
+ROOT = Path(__file__).parents[2]
+
 CLIENT = """
 import sys
 from crossbarhttp import Client, ClientSignatureError
@@ -364,3 +366,47 @@ class CrossbarClientTests(BridgeTestCase):
         [refused] = await self.run_client(bridge, "wrong")
         self.assertIn("401", refused)
         self.assertEqual(len(heard), 2)
+
+
+class DocumentationTests(InteropTestCase):
+    """The pages' commands, as printed, but for the ports."""
+
+    programs: tuple[str, ...] = ("curl",)
+
+    async def test_commands(self) -> None:
+        """``examples/bridge.toml`` with a server and ``curl``."""
+        temporary = tempfile.TemporaryDirectory(prefix="txtokensock-docs-")
+        self.addCleanup(temporary.cleanup)
+        server = await self.started(EmbeddedServer())
+        bridge = Bridge(Path(temporary.name))
+        text = (ROOT / "examples" / "bridge.toml").read_text()
+        text = text.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}")
+        (bridge.directory / "bridge.toml").write_text(text.replace("8090", str(bridge.port)))
+        await self.started(bridge)
+        await bridge.until_ready()
+        reader = await self.started(Reader(f"{bridge.url}/events?channel=news"))
+        for page in ("bridge-http.rst", "bridge.rst"):
+            for command, answer in commands((ROOT / "docs" / page).read_text()):
+                if "not connected" in answer:
+                    await server.kill()
+                    await bridge.until_ready(503)
+                out, _, status = await within(
+                    getProcessOutputAndValue(
+                        "sh", ["-c", command.replace(":8090", f":{bridge.port}")], reactor=reactor
+                    )
+                )
+                self.assertEqual(status, 0, command)
+                self.assertEqual(out.decode() if answer else "", answer, command)
+        self.assertEqual(reader.messages(), ["it rains", "it rains"])
+
+
+def commands(page: str) -> list[tuple[str, str]]:
+    """The calls of ``curl`` that end, and what they print where that is shown."""
+    found = []
+    lines = page.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("   $ curl ") and " -N " not in line:
+            follows = lines[number + 1].strip() if number + 1 < len(lines) else ""
+            answer = "" if follows.startswith("$") else follows
+            found.append((line.removeprefix("   $ "), f"{answer}\n" if answer else ""))
+    return found
