@@ -24,7 +24,7 @@ docs: .venv/installed-docs
 .venv/installed: setup.py pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--config-settings editable_mode=compat -e '.[test,dev]'
 	touch $@
 
@@ -34,4 +34,4 @@ docs: .venv/installed-docs
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info docs/_build tests/interop/node/node_modules
+	rm -rf .venv build dist *.egg-info docs/_build tests/interop/node/node_modules tests/interop/.crossbar

@@ -18,9 +18,7 @@ class StreamTests(InteropTestCase):
         await super().setUp()
         self.server = await self.started(EmbeddedServer())
 
-    async def outcome(
-        self, redirection: str, *arguments: str, **env: str
-    ) -> tuple[str, str, int]:
+    async def outcome(self, redirection: str, *arguments: str, **env: str) -> tuple[str, str, int]:
         """``tokensock`` behind a shell's redirection."""
         command = [str(BIN / "tokensock"), *arguments, f"--host=127.0.0.1:{self.server.port}"]
         shell = ["-c", f'exec "$@" {redirection}', "sh", *command]
