@@ -25,7 +25,7 @@ from ...errors import (
 )
 from ...jsontext import dumps
 
-__all__ = ["Answer", "Refusal", "answer", "refusal_of", "unavailable"]
+__all__ = ["Answer", "Refusal", "answer", "forbidden", "refusal_of", "unavailable"]
 
 JSON = "application/json"
 
@@ -94,6 +94,11 @@ def unavailable(reason: str) -> Refusal:
         reason,
         headers=(("retry-after", "1"),),
     )
+
+
+def forbidden(reason: str) -> Refusal:
+    """403: this key may not do that."""
+    return Refusal(HTTPStatus.FORBIDDEN, "wamp.error.not_authorized", reason)
 
 
 def refusal_of(problem: BaseException) -> Refusal:

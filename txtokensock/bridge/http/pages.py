@@ -5,8 +5,7 @@ The pages, on Klein.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -17,34 +16,25 @@ from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException
 
 from ...client.socket import TokenSocket
-from ...errors import TokenSocketError, UsageError
-from ...messages import check_channel
+from ...errors import TokenSocketError
 from ..config.http import HttpConfig
 from ..counters import Counters
 from ..side import SideState
-from .answers import Answer, Refusal, answer, refusal_of, unavailable
+from .answers import Answer, Refusal, answer, forbidden, refusal_of, unavailable
 from .authentication import Authentication, Caller
-from .feeds import Feeds
 from .idempotency import Answered
 from .limits import Slots
 from .metrics import BridgeMetrics
+from .probes import readiness
 from .publishing import Publishing
+from .reading import Readers
 from .requests import Asked, bad_request, read_broadcast, read_call, read_publish
-from .streams import Stream, event
 
 __all__ = ["Pages"]
 
 _NOBODY = "nobody"
-_MOST_CHANNELS = 64
-"""Of one stream."""
-
 _HEADERS = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 """Of every response."""
-
-_STREAM_HEADERS = (
-    ("content-type", "text/event-stream"),
-    ("x-accel-buffering", "no"),  # nginx would keep events until it has enough of them
-)
 
 
 class Pages:
@@ -87,14 +77,12 @@ class Pages:
         self._reactor = reactor
         self.stopping = False
         self.requests = Slots("requests")
-        self.readers = Slots("event streams")
+        self.readers = Readers(socket, counters, reactor)
         self.publishing = Publishing(socket, counters)
-        self.feeds = Feeds(socket, reactor, self._reader_dropped)
         self.answered = Answered(reactor, 0, 0, 0)
-        self._callers: dict[Stream, str] = {}
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "http_in_flight": ("Requests that wait.", lambda: self.requests.total),
-            "http_streams": ("Event streams.", lambda: self.readers.total),
+            "http_streams": ("Event streams.", lambda: self.readers.slots.total),
             "http_queued": ("Publishes that wait for upstream.", lambda: self.publishing.waiting),
         }
         self._metrics = BridgeMetrics(counters, states, gauges)
@@ -108,9 +96,8 @@ class Pages:
         """
         before, self._authentication = self._authentication, authentication
         self.section = section
-        for stream, name in list(self._callers.items()):
-            if not authentication.same(before, name):
-                stream.finish(event("end", {"reason": "the key has changed"}))
+        self.readers.room = section.stream_buffer
+        self.readers.end_others(lambda name: authentication.same(before, name))
         self.publishing.limit = section.queue_limit
         self.publishing.room = section.queue_bytes
         self.answered.configure(
@@ -176,39 +163,14 @@ class Pages:
                 raise unavailable("the bridge is stopping")
             caller = self._caller(request, b"")
             rule = caller.name
-            channels = _channels(request, caller)
-            with self.readers.one(caller.name, caller.streams):
-                self._counters.count("http", f"{rule}/events", "in")
-                await self._stream(request, rule, channels)
+            await self.readers.read(
+                request, caller, lambda: self._begin(request, "events", HTTPStatus.OK)
+            )
             return None
         except (Refusal, TokenSocketError) as problem:
             refusal = problem if isinstance(problem, Refusal) else refusal_of(problem)
             self._counters.count("http", f"{rule}/events", "refused")
             return self._respond(request, "events", refusal.answer)
-
-    async def _stream(self, request: Any, name: str, channels: Iterable[str]) -> None:
-        if not self._socket.connected:
-            raise unavailable("not connected to the server")
-        stream = Stream(request, self.section.stream_buffer, self._reactor)
-        self._callers[stream] = name
-        try:
-            await self.feeds.join(stream, channels)
-            _set_headers(
-                request, ("content-type", "text/event-stream"), ("x-accel-buffering", "no")
-            )
-            self._metrics.answered("events", HTTPStatus.OK)
-            self._counters.count("http", f"{name}/events", "out")
-            stream.start(b": connected\nretry: 1000\n\n")
-            await stream.ended
-        finally:
-            self.feeds.leave(stream)
-            del self._callers[stream]
-
-    def _reader_dropped(self, stream: Stream, count: int) -> None:
-        rule = f"{self._callers.get(stream, _NOBODY)}/events"
-        self._counters.count("http", rule, "dropped", count)
-        if stream.dropped == count:  # the first ones: more of them would say no more
-            self._log.warn("{rule}: a reader is too slow", event="http.slow_reader", rule=rule)
 
     # -- for those who run it
 
@@ -224,30 +186,18 @@ class Pages:
             details = self._caller(request, b"").metrics
         except Refusal:
             details = False
-        states = self._states()
-        ready = all(state.up for state in states)
-        body = {
-            "ready": ready,
-            "sides": {state.name: self._describe(state, details) for state in states},
-        }
-        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return self._respond(request, "readyz", answer(status, body))
+        now = self._reactor.seconds()
+        return self._respond(request, "readyz", readiness(self._states(), now, details))
 
     @app.route("/metrics", methods=["GET"])
     def metrics(self, request: Any) -> bytes:
         """See :class:`Pages`."""
         try:
             if not self._caller(request, b"").metrics:
-                raise _forbidden("this key may not read metrics")
+                raise forbidden("this key may not read metrics")
         except Refusal as refusal:
             return self._respond(request, "metrics", refusal.answer)
         return self._respond(request, "metrics", self._metrics.page())
-
-    def _describe(self, state: SideState, details: bool) -> dict[str, Any]:
-        since = datetime.fromtimestamp(state.since, UTC).isoformat(timespec="milliseconds")
-        seconds = round(max(0.0, self._reactor.seconds() - state.since), 3)
-        described = {"up": state.up, "since": since, "seconds": seconds}
-        return described | {"detail": state.detail} if details else described
 
     # -- what requests have in common
 
@@ -269,7 +219,7 @@ class Pages:
             name = caller.name
             asked = read(body)
             if not allowed(caller, asked):
-                raise _forbidden(f"this key may not {route}" + f" {asked.name}".rstrip())
+                raise forbidden(f"this key may not {route}" + f" {asked.name}".rstrip())
 
             async def once() -> Answer:
                 return await self._do(f"{name}/{route}", caller, asked, do)
@@ -315,13 +265,18 @@ class Pages:
         return self._authentication.caller(request, body, self._reactor.seconds())
 
     def _respond(self, request: Any, route: str, result: Answer) -> bytes:
-        self._metrics.answered(route, result.status)
-        request.setResponseCode(result.status, HTTPStatus(result.status).phrase.encode())
-        _set_headers(request, *result.headers)
-        if self.stopping:
-            request.setHeader("connection", "close")
+        self._begin(request, route, result.status, *result.headers)
         request.setHeader("content-length", str(len(result.body)))
         return b"" if request.method == b"HEAD" else result.body
+
+    def _begin(self, request: Any, route: str, status: int, *headers: tuple[str, str]) -> None:
+        """Everything but the body."""
+        self._metrics.answered(route, status)
+        request.setResponseCode(status, HTTPStatus(status).phrase.encode())
+        for name, value in (*_HEADERS, *headers):
+            request.setHeader(name, value)
+        if self.stopping:
+            request.setHeader("connection", "close")
 
     @app.handle_errors(HTTPException)
     def _no_page(self, request: Any, failure: Failure) -> bytes:
@@ -341,28 +296,3 @@ class Pages:
         self._log.failure("a request failed", failure, event="http.failed")
         refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "wamp.error.runtime_error")
         return self._respond(request, "other", refusal.answer)
-
-
-def _channels(request: Any, caller: Caller) -> list[str]:
-    """The channels that a reader wants, each once."""
-    channels: dict[str, None] = {}
-    for given in request.args.get(b"channel", []):
-        try:
-            channels[check_channel(given.decode("utf-8"))] = None
-        except (UnicodeDecodeError, UsageError) as problem:
-            raise bad_request(str(problem)) from None
-    if not 0 < len(channels) <= _MOST_CHANNELS:
-        raise bad_request(f"name 1 to {_MOST_CHANNELS} channels: /events?channel=...")
-    for channel in channels:
-        if channel not in caller.channels:
-            raise _forbidden(f"this key may not listen to {channel}")
-    return list(channels)
-
-
-def _forbidden(reason: str) -> Refusal:
-    return Refusal(HTTPStatus.FORBIDDEN, "wamp.error.not_authorized", reason)
-
-
-def _set_headers(request: Any, *headers: tuple[str, str]) -> None:
-    for name, value in (*_HEADERS, *headers):
-        request.setHeader(name, value)

@@ -103,7 +103,7 @@ class HttpSide(Service):
         """Take requests; the upstream socket may not be connected yet."""
         super().startService()  # type: ignore[no-untyped-call]
         self._pages.stopping = False
-        self._pages.feeds.start(self._section.heartbeat, self._section.stream_timeout)
+        self._pages.readers.feeds.start(self._section.heartbeat, self._section.stream_timeout)
         self._listen()
 
     def _listen(self) -> None:
@@ -136,7 +136,7 @@ class HttpSide(Service):
         port, self._port = self._port, None
         if port is not None:
             await maybeDeferred(port.stopListening)
-        self._pages.feeds.stop()
+        self._pages.readers.feeds.stop()
         idle = [self._pages.requests.free(), self._pages.publishing.drained()]
         both = DeferredList(idle, consumeErrors=True)  # which a timeout does not let fail
         await both.addTimeout(self._stop_timeout(), self._reactor)
@@ -177,7 +177,7 @@ class HttpSide(Service):
         authentication = Authentication(section, self._replays)
         self._section = section
         self._pages.configure(section, authentication)
-        self._pages.feeds.start(section.heartbeat, section.stream_timeout)
+        self._pages.readers.feeds.start(section.heartbeat, section.stream_timeout)
         if self._port is None:
             self._listen()
 
