@@ -12,6 +12,8 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.python import usage
 
+from .bridge.config.loading import ConfigError, load
+from .bridge.service import Bridge
 from .errors import TokenSocketError
 from .listening import fail
 
@@ -41,6 +43,24 @@ class BridgeOptions(usage.Options):
             raise usage.UsageError("bridge needs --config")
 
 
+class _StartedByTwistd(Bridge):
+    """Ends the process with one line where it cannot start: there is nobody to catch it."""
+
+    def privilegedStartService(self) -> None:
+        """See :meth:`Bridge.privilegedStartService`."""
+        try:
+            super().privilegedStartService()
+        except TokenSocketError as problem:
+            fail(str(problem), 1)
+
+    def startService(self) -> None:
+        """See :meth:`Bridge.startService`."""
+        try:
+            super().startService()
+        except TokenSocketError as problem:
+            fail(str(problem), 1)
+
+
 def bridging(options: BridgeOptions, reactor: Any) -> IService:
     """
     The service for these options.
@@ -52,35 +72,20 @@ def bridging(options: BridgeOptions, reactor: Any) -> IService:
     for module in _NEEDS:
         if find_spec(module) is None:
             fail(f"bridge needs {module}: pip install txtokensock[bridge]", 2)
-    from .bridge.config.loading import ConfigError, load
-    from .bridge.service import Bridge
-
-    class StartedByTwistd(Bridge):
-        def privilegedStartService(self) -> None:
-            try:
-                super().privilegedStartService()
-            except TokenSocketError as problem:
-                fail(str(problem), 1)
-
-        def startService(self) -> None:
-            try:
-                super().startService()
-            except TokenSocketError as problem:
-                fail(str(problem), 1)
-
     # Absolute, for a daemon leaves its directory.
     path = Path(options["config"]).absolute()
     try:
         config = load(str(path))
     except ConfigError as error:
         for problem in error.problems:
-            _say(f"{options['config']}: {problem}")
+            whole_file = problem.path == str(path)
+            _say(f"{options['config']}: {problem.message if whole_file else problem}")
         raise SystemExit(2) from None
     if options["check"]:
         print(f"{options['config']}: good", file=sys.__stdout__, flush=True)
         raise SystemExit(0)
     try:
-        return StartedByTwistd(config, path=str(path), reactor=reactor)
+        return _StartedByTwistd(config, path=str(path), reactor=reactor)
     except TokenSocketError as problem:
         fail(str(problem), 1)
 

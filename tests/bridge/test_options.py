@@ -54,6 +54,13 @@ class BridgeTests(MakingTestCase):
             )
             self.assertEqual((reactor.tcpServers, reactor.getDelayedCalls()), ([], []))
 
+    def test_no_file(self) -> None:
+        """It is named as it was given, and once."""
+        status, said = self.exit_of("bridge", "--config", "none.toml")
+        self.assertEqual(
+            (status, said), (2, "twistd tokensock: none.toml: No such file or directory\n")
+        )
+
     def test_check(self) -> None:
         """``--check`` only says that it is good."""
         path = self.config(self.GOOD)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from OpenSSL.crypto import FILETYPE_PEM
 from OpenSSL.crypto import Error as SSLError
+from twisted.internet.error import VerifyError
 from twisted.internet.ssl import (
     Certificate,
     KeyPair,
@@ -59,7 +60,7 @@ class TlsConfig(Section, frozen=True):
             key = _of_file(self.key, _key)
             try:
                 own = PrivateCertificate.fromCertificateAndKeyPair(certificate, key)
-            except (ValueError, SSLError):
+            except VerifyError:
                 raise InvalidOption("key is not the key of certificate") from None
         return _Policy(trust, own)
 
