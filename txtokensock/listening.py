@@ -4,6 +4,7 @@ Services that listen, for ``twistd``.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -20,6 +21,9 @@ from .server import TokenSocketServer
 __all__ = ["Listening", "Serving", "fail"]
 
 
+_log = Logger()
+
+
 def fail(problem: str, status: int) -> NoReturn:
     """
     End the process with one line: beside the log, which may be a file, and without the
@@ -28,6 +32,27 @@ def fail(problem: str, status: int) -> NoReturn:
     line = " ".join(problem.split())
     print(f"twistd tokensock: {line}", file=sys.__stderr__, flush=True)
     raise SystemExit(status)
+
+
+def fail_to_start(problem: str) -> NoReturn:
+    """
+    The same, with status 1, where the process may be a daemon already.  Then nobody reads
+    its standard error, and twistd in the foreground waits to hear of an exception: for a
+    ``SystemExit`` it would wait for ever.
+    """
+    if not _is_daemon():
+        fail(problem, 1)
+    _log.critical("{problem}", problem=problem)
+    sys.excepthook = lambda *_: None  # that says it all
+    raise RuntimeError(problem)
+
+
+def _is_daemon() -> bool:
+    null = os.stat(os.devnull)
+    try:
+        return all(os.path.samestat(os.fstat(number), null) for number in range(3))
+    except OSError:  # one of them is closed
+        return False
 
 
 class Listening(Service):
@@ -63,9 +88,9 @@ class Listening(Service):
         outcome: list[Any] = []
         self._endpoint.listen(self._site).addBoth(outcome.append)
         if not outcome:
-            fail(f"{self._description} does not listen at once", 1)
+            fail_to_start(f"{self._description} does not listen at once")
         if isinstance(outcome[0], Failure):
-            fail(self._explain(outcome[0].value), 1)
+            fail_to_start(self._explain(outcome[0].value))
         self._port = outcome[0]
 
     def startService(self) -> None:
