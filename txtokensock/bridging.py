@@ -15,7 +15,7 @@ from twisted.python import usage
 from .bridge.config.loading import ConfigError, load
 from .bridge.service import Bridge
 from .errors import TokenSocketError
-from .listening import fail
+from .listening import fail, fail_to_start
 
 __all__ = ["BridgeOptions", "bridging"]
 
@@ -51,14 +51,14 @@ class _StartedByTwistd(Bridge):
         try:
             super().privilegedStartService()
         except TokenSocketError as problem:
-            fail(str(problem), 1)
+            fail_to_start(str(problem))
 
     def startService(self) -> None:
         """See :meth:`Bridge.startService`."""
         try:
             super().startService()
         except TokenSocketError as problem:
-            fail(str(problem), 1)
+            fail_to_start(str(problem))
 
 
 def bridging(options: BridgeOptions, reactor: Any) -> IService:

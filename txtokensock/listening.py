@@ -18,7 +18,7 @@ from twisted.web.server import Site
 
 from .server import TokenSocketServer
 
-__all__ = ["Listening", "Serving", "fail"]
+__all__ = ["Listening", "Serving", "fail", "fail_to_start"]
 
 
 _log = Logger()
