@@ -22,14 +22,15 @@ docs: .venv/installed-docs
 # A plain install hides changes to the sources, and the default editable one hides the
 # plugin from twistd: "compat" shows both.
 .venv/installed: setup.py pyproject.toml
-	$(PYTHON) -m venv .venv
+	@echo "Installing into .venv; this takes about a minute."
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--config-settings editable_mode=compat -e '.[test,dev]'
 	touch $@
 
 .venv/installed-docs: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' \
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' \
 		--config-settings editable_mode=compat
 	touch $@
 

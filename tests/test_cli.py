@@ -7,7 +7,7 @@ import io
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.cli import main
+from txtokensock.cli import main, parse
 
 
 class CommandLineTests(SynchronousTestCase):
@@ -50,6 +50,17 @@ class CommandLineTests(SynchronousTestCase):
             out, err, status = self.outcome(*arguments)
             self.assertEqual((out, status, err.count("\n")), ("", 2, 1), (arguments, err))
             self.assertTrue(err.startswith("tokensock: "), err)
+
+    def test_options_stand_anywhere(self) -> None:
+        """Before the command, behind it, and between its arguments."""
+        for arguments in (
+            ["--auth", "a=1", "rpc", "echo", "1"],
+            ["rpc", "--auth", "a=1", "echo", "1"],
+            ["rpc", "echo", "--auth", "a=1", "1"],
+            ["rpc", "echo", "1", "--auth", "a=1"],
+        ):
+            parsed = parse(arguments)
+            self.assertEqual((parsed.credentials, parsed.data), ({"a": "1"}, 1), arguments)
 
     def test_no_password_is_repeated(self) -> None:
         """An address with a password is refused, without showing it."""

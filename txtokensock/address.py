@@ -13,7 +13,7 @@ from .errors import InvalidAddress, InvalidOption, shorten
 __all__ = ["Address"]
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9.])?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*")
 
 

@@ -37,7 +37,22 @@ DEFAULT_TIMEOUT = 10.0
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong."""
+    """
+    Says in one line what is wrong.  A command's parser also takes options between its
+    arguments, which argparse does not do for an argument that may be left out.
+    """
+
+    _mixing = True
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None, **more: Any) -> Any:
+        """See the class; ``parse_known_intermixed_args`` comes back here."""
+        if self._mixing and self._subparsers is None:
+            self._mixing = False
+            try:
+                return self.parse_known_intermixed_args(args, namespace)
+            finally:
+                self._mixing = True
+        return super().parse_known_args(args, namespace, **more)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"tokensock: {message} (see {self.prog} --help)\n")
@@ -48,7 +63,8 @@ def _json(text: str) -> Any:
         return loads(text.encode(errors="surrogateescape"))
     except Malformed as problem:
         raise argparse.ArgumentTypeError(
-            f"{shorten(repr(text))} is no JSON: {problem}; quote it for the shell"
+            f"{shorten(repr(text))} is no JSON: {problem}"
+            """ (a text has quotes of its own: '"text"')"""
         ) from None
 
 
@@ -291,8 +307,12 @@ def _bridge_spool(parser: argparse.ArgumentParser, arguments: argparse.Namespace
     sys.exit(1)
 
 
-def main(argv: list[str] | None = None) -> NoReturn:
-    """The command ``tokensock``."""
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """
+    Read a command line.
+
+    :raises SystemExit: with status 2 where it cannot be.
+    """
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.command == "bridge-spool":
@@ -302,6 +322,12 @@ def main(argv: list[str] | None = None) -> NoReturn:
         encode_credentials(arguments.credentials)
     except InvalidOption as problem:
         parser.error(str(problem))
+    return arguments
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """The command ``tokensock``."""
+    arguments = parse(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # as JSON is, whatever the locale
     from twisted.internet import reactor as global_reactor

@@ -4,6 +4,7 @@ Services that listen, for ``twistd``.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any, NoReturn
@@ -108,11 +109,14 @@ class Listening(Service):
 
     def _explain(self, problem: BaseException | None) -> str:
         if isinstance(problem, CannotListenError):
-            return (
-                f"cannot listen on {self._description}: {problem.socketError.strerror}."
-                " Stop the program that does, or choose another place:"
-                f" twistd -n tokensock {self._option}"
-            )
+            reason = problem.socketError.strerror
+            what_to_do = ""
+            if problem.socketError.errno == errno.EADDRINUSE:
+                what_to_do = (
+                    ". Stop the program that does, or choose another place:"
+                    f" {sys.argv[0]} --pidfile= -n tokensock {self._option}"
+                )
+            return f"cannot listen on {self._description}: {reason}{what_to_do}"
         return f"cannot listen on {self._description}: {problem}"
 
 

@@ -16,7 +16,9 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet import reactor
@@ -97,6 +99,12 @@ class InteropTestCase(TestCase):
         if "npm" in self.programs:
             # Nothing was awaited yet: trial's clock for setUp does not run, npm may be slow.
             install_packages()
+
+    def directory(self) -> Path:
+        """A new directory, gone after the test; trial's ``mktemp`` would litter the checkout."""
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        return Path(made.name)
 
     async def started(self, program: ProgramT) -> ProgramT:
         """The program, running, and ended after the test whatever happens."""

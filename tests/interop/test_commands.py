@@ -31,6 +31,15 @@ class EmbeddedServer(Server):
         return "token-sockjs server on" in line
 
 
+class IPv6Server(EmbeddedServer):
+    """The same, on the loopback address of IPv6."""
+
+    name = "twistd tokensock serve, IPv6"
+
+    def command(self) -> list[str]:
+        return [*super().command()[:-1], rf"tcp6:{self.port}:interface=\:\:1"]
+
+
 class Listener(Program):
     """``tokensock listen``; its messages are the lines of JSON in ``output``."""
 
@@ -152,6 +161,18 @@ class CommandTests(InteropTestCase):
         )
         self.assertEqual((status, err.count(b"\n")), (1, 1), err)
         self.assertIn(b"already in use", err)
+
+    async def test_ipv6(self) -> None:
+        """The token and the socket come over IPv6 as well."""
+        server = await self.started(IPv6Server())
+        out, err, status = await within(
+            getProcessOutputAndValue(
+                str(BIN / "tokensock"),
+                ["rpc", "echo", "1", f"--host=[::1]:{server.port}"],
+                reactor=reactor,
+            )
+        )
+        self.assertEqual((out, err, status), (b"1\n", b"", 0))
 
     async def test_plugin_is_listed(self) -> None:
         """``twistd --help`` knows us."""

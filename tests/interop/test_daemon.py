@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from twisted.internet import reactor
 from twisted.internet.utils import getProcessOutputAndValue
 
@@ -19,9 +17,8 @@ class DaemonTests(InteropTestCase):
     async def test_port_in_use(self) -> None:
         """The command ends, with status 1; the log says why in one line; no pid file is left."""
         server = await self.started(EmbeddedServer())
-        directory = Path(self.mktemp())
-        directory.mkdir(parents=True)
-        log, pid = directory.absolute() / "log", directory.absolute() / "pid"
+        directory = self.directory()
+        log, pid = directory / "log", directory / "pid"
         twistd = ["12", str(BIN / "twistd"), f"--pidfile={pid}", f"--logfile={log}"]
         listen = f"--listen=tcp:{server.port}:interface=127.0.0.1"
         _, err, status = await within(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
@@ -55,16 +54,10 @@ class TLSTests(InteropTestCase):
 
     async def setUp(self) -> None:
         await super().setUp()
-        certificate, key = write_certificate(Path(self.mktemp_directory()))
+        certificate, key = write_certificate(self.directory())
         self.description = f"ssl:0:privateKey={key}:certKey={certificate}:interface=127.0.0.1"
         self.trusting = BrowserLikePolicyForHTTPS(Certificate.loadPEM(certificate.read_bytes()))
         self.connections: set[RudeServer] = set()
-
-    def mktemp_directory(self) -> str:
-        """A new directory."""
-        path = self.mktemp()
-        Path(path).mkdir(parents=True)
-        return path
 
     async def client(self, answer: bytes, **options: Any) -> TokenSocket:
         """A client of a rude server, not yet started."""

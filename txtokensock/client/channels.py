@@ -115,7 +115,8 @@ class Channels:
         channel.subscribers.append(confirmed)
 
         def timed_out(*_: object) -> Failure:
-            hint = " (a server without publish/subscribe answers nothing)"  # S3
+            # S3
+            hint = "confirmation (a server without publish/subscribe gives none)"
             return self._timed_out("subscribe to", channel, hint)
 
         def failed(failure: Failure) -> Failure:
@@ -308,9 +309,12 @@ class Channels:
 
         return left.addTimeout(self._timeout, self._reactor, timed_out)
 
-    def _timed_out(self, verb: str, channel: _Channel, hint: str = "") -> Failure:
-        problem = f"{verb} {channel.name!r}: not confirmed within {self._timeout:g} seconds{hint}"
-        return Failure(CallTimeout(problem, may_have_run=channel.state is not _State.OFF))
+    def _timed_out(
+        self, verb: str, channel: _Channel, waited_for: str = "confirmation"
+    ) -> Failure:
+        sent = channel.state is not _State.OFF
+        what = f"{verb} {channel.name!r}"
+        return Failure(self._exchange.timeout(what, self._timeout, sent, waited_for))
 
     def _end(self, channel: _Channel, reason: Exception | None) -> None:
         subscriptions, channel.subscriptions = channel.subscriptions, []

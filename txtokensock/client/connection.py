@@ -56,7 +56,7 @@ class ConnectionOwner(Protocol):
     def connection_writable(self) -> None:
         """The transport takes messages again."""
 
-    def connection_lost(self) -> None:
+    def connection_lost(self, reason: Exception) -> None:
         """The end, once, and only where the connection had been authenticated."""
 
 
@@ -158,7 +158,8 @@ class Connection(TwistedProtocol):
         self._held.clear()
         reason = self._silent or reason
         if self._established:
-            self._owner.connection_lost()
+            error: Any = reason.value
+            self._owner.connection_lost(error)
             self.when_lost(reason)
         else:
             self._abort_authentication(reason)

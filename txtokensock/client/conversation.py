@@ -117,21 +117,23 @@ class Conversation:
         """Send what waits."""
         self.exchange.writable()
 
-    def connection_lost(self) -> None:
+    def connection_lost(self, reason: Exception) -> None:
         """Nothing is in flight any more."""
         self._connection = None
         self.channels.disconnected()
-        self.exchange.detach()
+        self.exchange.detach(reason)
 
     # -- ServiceObserver
 
     def attempt_failed(self, error: Exception, first: bool) -> None:
         """Say so: to ``ready`` listeners before the first success, then to ``reconnect``."""
+        self.exchange.obstacle = error
         self._log.info("cannot connect: {error}", error=error)
         self.events.emit("ready" if first else "reconnect", error)
 
     def established(self, connection: Connection, first: bool) -> None:
         """Subscribe to what is wanted now, then send what waits."""
+        self._log.info("connected")
         self._connection = connection
         self._complained = False
         if self._holders:

@@ -44,6 +44,7 @@ class Exchange:
     :param queue_limit: operations that may wait.
     :param report: hears of errors that belong to no Deferred (any more).
     :ivar closed: why nothing is taken any more, or None.
+    :ivar obstacle: why there is no connection, as far as it is known, or ``""``.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Exchange:
         self._flush_call: IDelayedCall | None = None
         self._deadlines = Deadlines(reactor, self._timed_out)
         self.closed: ClientClosed | None = None
+        self.obstacle: Exception | str = "the client was not started"
 
     # -- operations
 
@@ -102,17 +104,19 @@ class Exchange:
     def attach(self, link: Link) -> None:
         """There is a connection: what waits goes out, and what comes in goes with it."""
         self._link = link
+        self.obstacle = ""
         # The subscriptions were asked for just now; they go before what waited.
         waiting = sorted(self._queue.items(), key=lambda entry: not entry[1].channel_request)
         self._queue = OrderedDict(waiting)
         self._schedule_flush()
 
-    def detach(self) -> None:
+    def detach(self, reason: Exception) -> None:
         """
-        The connection is gone: what was in flight fails, save what is idempotent; that
-        goes first on the next one, before what waits.
+        The connection is gone, for ``reason``: what was in flight fails, save what is
+        idempotent; that goes first on the next one, before what waits.
         """
         self._link = None
+        self.obstacle = reason
         self._sends.clear()
         self._stop_flush()
         in_flight, self._in_flight = self._in_flight, {}
@@ -125,7 +129,7 @@ class Exchange:
             else:
                 lost.append(operation)
         for operation in lost:
-            operation.finish(Failure(_lost(operation)))
+            operation.finish(Failure(_lost(operation, reason)))
 
     def writable(self) -> None:
         """The connection takes messages again."""
@@ -150,7 +154,7 @@ class Exchange:
         def fail_all() -> None:
             for operation in [*in_flight.values(), *waiting.values()]:
                 # What was sent may have run, also where it waits to be sent again.
-                error = _lost(operation) if operation.sent else reason.again()
+                error = _lost(operation, reason) if operation.sent else reason.again()
                 operation.finish(Failure(error))
 
         return fail_all
@@ -158,6 +162,7 @@ class Exchange:
     def reopen(self) -> None:
         """Take operations again."""
         self.closed = None
+        self.obstacle = ""
 
     # -- details
 
@@ -171,9 +176,25 @@ class Exchange:
 
     def _timed_out(self, operation: Operation) -> None:
         self._forget(operation)
-        where = "no answer" if operation.sent else "no connection"
-        problem = f"{operation.what}: {where} within {operation.timeout:g} seconds"
-        operation.finish(Failure(CallTimeout(problem, may_have_run=operation.sent)))
+        operation.finish(Failure(self.timeout(operation.what, operation.timeout, operation.sent)))
+
+    def timeout(
+        self, what: str, seconds: float, sent: bool, waited_for: str = "answer"
+    ) -> CallTimeout:
+        """
+        The error of what took too long, with what is behind it.
+
+        :param sent: whether it was sent.
+        :param waited_for: what did not come, where it was.
+        """
+        missing = waited_for if sent and self._link is not None else "connection"
+        why = f": {self.obstacle}" if missing == "connection" and self.obstacle else ""
+        error = CallTimeout(
+            f"{what}: no {missing} within {seconds:g} seconds{why}", may_have_run=sent
+        )
+        if isinstance(self.obstacle, Exception) and why:
+            error.__cause__ = self.obstacle
+        return error
 
     def _schedule_flush(self) -> None:
         if self._flush_call is None and self._link is not None and self._queue:
@@ -214,6 +235,8 @@ class Exchange:
             self._sends.popitem(last=False)
 
 
-def _lost(operation: Operation) -> ConnectionLost:
-    problem = f"{operation.what}: the connection was lost before the answer"
-    return ConnectionLost(problem, may_have_run=operation.sent)
+def _lost(operation: Operation, reason: Exception) -> ConnectionLost:
+    problem = f"{operation.what}: the connection was lost before the answer: {reason}"
+    error = ConnectionLost(problem, may_have_run=operation.sent)
+    error.__cause__ = reason
+    return error

@@ -169,7 +169,7 @@ class ReconnectingClientService(Service):
         """See :meth:`TokenSocket.when_ready <txtokensock.TokenSocket.when_ready>`."""
         if self._ended is not None and not self.running:
             return fail(self._ended.again())
-        if self.connection is not None:
+        if self.connection is not None and not self.connection.lost:
             return succeed(None)
         ready: Deferred[None] = Deferred()
         self._waiting.append((ready, fail_after))

@@ -5,7 +5,7 @@ The client, as applications hold it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail
@@ -32,6 +32,8 @@ from .timeouts import Timeouts, check_seconds
 from .tokens import Authentication, TokenRequest
 
 __all__ = ["TokenSocket"]
+
+T = TypeVar("T")
 
 
 class TokenSocket(Service):
@@ -108,7 +110,8 @@ class TokenSocket(Service):
         self._timeout = check_seconds("call_timeout", call_timeout)
         self._buffer_limit = _positive("buffer_limit", buffer_limit)
         self._address = Address.parse(host, port)
-        timeouts = timeouts or Timeouts()
+        timeouts = _instance("timeouts", timeouts or Timeouts(), Timeouts)
+        _instance("reconnect", reconnect, bool)
         headers = check_headers(headers or {})
         tokens = TokenRequest(
             reactor,
@@ -141,7 +144,7 @@ class TokenSocket(Service):
             Factory.forProtocol(
                 lambda: Connection(self._conversation, keep_alive)  # type: ignore[arg-type]
             ),
-            backoff or Backoff(),
+            _instance("backoff", backoff or Backoff(), Backoff),
             reconnect=reconnect,
             observer=self._conversation,
         )
@@ -410,6 +413,12 @@ class TokenSocket(Service):
     def onmessage(self, listener: Listener) -> None:
         """``on("message", listener)``."""
         self.on("message", listener)
+
+
+def _instance(option: str, value: T, kind: type[T]) -> T:
+    if not isinstance(value, kind):
+        raise InvalidOption(f"{option} is {value!r}: it must be a {kind.__name__}")
+    return value
 
 
 def _positive(option: str, value: object) -> int:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeAlias
 from urllib.request import Request
 
+from hyperlink import EncodedURL
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -128,7 +129,7 @@ class TokenRequest:
         try:
             # The originals always append the question mark.
             response = await self._client.get(
-                f"{self._url}?{query}",
+                _URI.from_text(f"{self._url}?{query}"),
                 headers=self._headers,
                 allow_redirects=False,
                 unbuffered=True,
@@ -251,6 +252,16 @@ class _Factory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
         protocol = super().buildProtocol(addr)
         self._connections.append(protocol)
         return protocol
+
+
+class _URI(EncodedURL):
+    """
+    A URL that needs no conversion: treq passes its host to IDNA, which refuses IPv6.
+    """
+
+    def to_uri(self) -> EncodedURL:
+        """Itself."""
+        return self
 
 
 def _reason(problem: Exception) -> str:
