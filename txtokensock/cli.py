@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from importlib.metadata import version
 from typing import Any, NoReturn, TextIO
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -152,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     first = _common("auth_first", host=DEFAULT_HOST, timeout=DEFAULT_TIMEOUT, **defaults)
     description = "Talk to a token-sockjs server."
     parser = _Parser(prog="tokensock", parents=[first], description=description)
+    parser.add_argument("--version", action="version", version=version("txtokensock"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[..., Coroutine[Any, Any, None]], help: str) -> _Parser:

@@ -108,7 +108,7 @@ class ServeOptions(usage.Options):
 class Options(usage.Options):
     """``twistd tokensock``."""
 
-    synopsis = "[serve | bridge] [options]"
+    synopsis = ""  # it stands before that of each command
     longdesc = (
         "Without a command: an embedded token-sockjs server on 127.0.0.1:8080, to try"
         " things out with the command 'tokensock'."
@@ -123,7 +123,8 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
         except usage.UsageError as problem:
-            fail(f"{problem} (see twistd tokensock --help)", 2)
+            command = f" {self.subCommand}" if self.subCommand else ""
+            fail(f"{problem} (see twistd tokensock{command} --help)", 2)
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
