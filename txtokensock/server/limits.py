@@ -28,7 +28,8 @@ class Limits:
         itself gives up at some hundreds.
     :ivar channel_length: bytes of a channel's name in UTF-8.
     :ivar channels: channels that one peer is subscribed to.
-    :ivar calls: requests of one peer that are being worked on.
+    :ivar calls: requests of one peer that are being worked on; a client that reconnects
+        sends all that it had queued, and what hooks or a store take their time with adds up.
     :ivar messages_per_second: what one peer may send in the long run.
     :ivar message_burst: what it may send at once after a while of silence; a client
         that reconnects sends all that it had queued.
@@ -51,7 +52,7 @@ class Limits:
     json_depth: int = 64
     channel_length: int = 256
     channels: int = 1_000
-    calls: int = 1_000
+    calls: int = 10_000
     messages_per_second: float = 1_000.0
     message_burst: int = 20_000
     buffered: int = 4 * 1024 * 1024
