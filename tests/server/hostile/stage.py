@@ -63,6 +63,8 @@ class Stage(TokenServer):
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("authentication", lambda request: {"user": "mallory"})
+        # A Clock sorts all its timers for each new one: ten thousand take it minutes.
+        options.setdefault("limits", {"calls": 1000})
         super().__init__(actions=ACTIONS, **options)
         self.site = Site(self.service.resource(), reactor=self.clock)
         self.connections: list[Connection] = []
