@@ -100,7 +100,7 @@ class InteropTestCase(TestCase):
             # Nothing was awaited yet: trial's clock for setUp does not run, npm may be slow.
             install_packages()
 
-    def directory(self) -> Path:
+    def new_directory(self) -> Path:
         """A new directory, gone after the test; trial's ``mktemp`` would litter the checkout."""
         made = tempfile.TemporaryDirectory()
         self.addCleanup(made.cleanup)

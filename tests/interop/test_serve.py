@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import treq
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import ConnectionRefusedError
@@ -25,6 +20,7 @@ from twisted.web.client import BrowserLikePolicyForHTTPS
 from txtokensock import Backoff, TokenSocket
 from txtokensock.errors import ConnectionFailed, TokenRefused, TokenSocketError
 
+from .certificates import write_certificate
 from .children import EVENT_SECONDS
 from .servers import Redis, ReservedPort, Server
 from .support import Heard, InteropTestCase, within
@@ -327,43 +323,13 @@ class RedisTests(ServeTestCase):
 class TLSTests(ServeTestCase):
     """With a certificate of our own making."""
 
-    def write_certificate(self) -> bytes:
-        """Make ``key.pem`` and ``certificate.pem`` for 127.0.0.1, and return the latter."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "txtokensock test")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]),
-                critical=False,
-            )
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        (self.directory / "key.pem").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        pem = certificate.public_bytes(serialization.Encoding.PEM)
-        (self.directory / "certificate.pem").write_bytes(pem)
-        return pem
-
     async def test_tls(self) -> None:
         """Who trusts the certificate gets in over TLS, others do not."""
-        pem = self.write_certificate()
+        certificate, _ = write_certificate(self.directory)
+        own = Certificate.loadPEM(certificate.read_bytes())
         server = await self.serve(tls=":privateKey=key.pem:certKey=certificate.pem")
         url = f"https://127.0.0.1:{server.port}"
-        trusting = BrowserLikePolicyForHTTPS(trustRoot=Certificate.loadPEM(pem))
+        trusting = BrowserLikePolicyForHTTPS(trustRoot=own)
         client = await self.client(url, tls=trusting)
         self.assertEqual(await within(client.rpc("whoami")), CREDENTIALS)
         with self.assertRaises(ConnectionFailed):

@@ -54,7 +54,7 @@ class TLSTests(InteropTestCase):
 
     async def setUp(self) -> None:
         await super().setUp()
-        certificate, key = write_certificate(self.directory())
+        certificate, key = write_certificate(self.new_directory())
         self.description = f"ssl:0:privateKey={key}:certKey={certificate}:interface=127.0.0.1"
         self.trusting = BrowserLikePolicyForHTTPS(Certificate.loadPEM(certificate.read_bytes()))
         self.connections: set[RudeServer] = set()
