@@ -99,14 +99,16 @@ class Bridge(Service):
         self._previous_handler: Any = None
         self._ending: dict[str, Deferred[None]] = {}
         self._sides: dict[str, Side] = {}
+        self._missing: dict[str, SideState] = {}
         for name, build in _SIDES.items():
             section = getattr(config, name)
             if section is not None:
                 self._sides[name] = build(self, section)
 
     def states(self) -> list[SideState]:
-        """How the upstream and each side is, now."""
-        return [self.upstream.state(), *(side.state() for side in self._sides.values())]
+        """How the upstream and each side is, now; one that could not start is down."""
+        sides = (side.state() for side in self._sides.values())
+        return [self.upstream.state(), *sides, *self._missing.values()]
 
     # -- IService
 
@@ -218,6 +220,12 @@ class Bridge(Service):
             if find is not None and section is not None:
                 yield from find(section)
 
+    def _misses(self, name: str, problem: Exception) -> None:
+        """A side could not start; the next reload tries again."""
+        before = self._missing.get(name)
+        since = self.reactor.seconds() if before is None else before.since
+        self._missing[name] = SideState(name, False, since, f"not started: {problem}")
+
     def _apply(self, config: Config) -> None:
         self.config = config
         for name, build in _SIDES.items():
@@ -227,10 +235,16 @@ class Bridge(Service):
                 if side is not None and section is not None:
                     side.reload(section)
                 elif section is not None:
-                    self._sides[name] = started = build(self, section)
-                    started.startService()
-                elif side is not None:
-                    del self._sides[name]
-                    self._end(name, side)
-            except Exception:
+                    coming = build(self, section)
+                    coming.startService()
+                    self._sides[name] = coming
+                    self._missing.pop(name, None)
+                else:
+                    self._missing.pop(name, None)
+                    if side is not None:
+                        del self._sides[name]
+                        self._end(name, side)
+            except Exception as problem:
+                if section is not None and side is None:
+                    self._misses(name, problem)
                 self._log.failure("the side {side} did not reload", event="side.failed", side=name)

@@ -143,7 +143,7 @@ class Authentication:
 
     def _of_bearer(self, header: str) -> Caller:
         scheme, _, secret = header.partition(" ")
-        given = _digest(secret.strip().encode("utf-8", "replace"))
+        given = _digest(secret.strip().encode("utf-8", "surrogateescape"))
         found = None
         # All of them, always: how long it takes says nothing about any.
         for key in self._bearers:

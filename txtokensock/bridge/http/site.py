@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
-from typing import Any
+from typing import Any, AnyStr
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress
@@ -92,6 +92,13 @@ class BoundedRequest(Request):
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """It is complete; its turn comes when the answers before it are read."""
         self.channel.in_turn(partial(super().requestReceived, command, path, version))
+
+    def getHeader(self, key: AnyStr) -> AnyStr | None:
+        """As text, also where it is none: that is for who reads it to refuse."""
+        if isinstance(key, bytes):
+            return super().getHeader(key)
+        value = super().getHeader(key.encode())
+        return None if value is None else value.decode("utf-8", "surrogateescape")
 
     def getRequestHostname(self) -> bytes:
         """

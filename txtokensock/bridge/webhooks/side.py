@@ -225,16 +225,20 @@ class WebhooksSide(Service):
             uninstall(self._socket.actions, action, running)
         self._calls.clear()
         endings = [self._rules.stop(), *(running.stop() for running in calls)]
-        if not await self._within(DeferredList(endings, consumeErrors=True)):
+        try:
+            await self._within(DeferredList(endings, consumeErrors=True))
             self._rules.abandon()
             for running in calls:
                 running.abandon()
-        await self._within(self._rules.flush())
-        self._rules.close()
-        await self._within(self._requests.close())
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+            await self._within(self._rules.flush())
+            self._rules.close()
+            await self._within(self._requests.close())
+        finally:
+            # Also where who stops us waits no longer: a side that comes again needs the spool.
+            self._rules.close()
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
 
     async def _within(self, ending: Deferred[Any]) -> bool:
         """Whether it fired in time."""

@@ -1,0 +1,144 @@
+"""The bridge under attack: sides taken out and in again, and bytes that mean no good."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
+
+from txtokensock.bridge import service
+from txtokensock.bridge.config.http import HttpConfig
+from txtokensock.bridge.service import Bridge
+from txtokensock.bridge.webhooks import SpoolUnavailable
+
+from .http import HttpTestCase
+from .test_service import GOOD, HTTP, BridgeTestCase
+from .webhooks import WebhooksTestCase
+
+
+class StoppedTooSoonTests(WebhooksTestCase):
+    """Who stops the side does not wait as long as the side would."""
+
+    def test_gives_the_spool_back(self) -> None:
+        """What is in flight is given up, and the next side finds the spool free."""
+        self.webhook.answer = lambda body: None
+        side = self.start(self.rule(timeout=60.0))
+        self.publish(1, 2)
+        stopped = side.stopService()
+        self.advance(1)
+        self.assertNoResult(stopped)
+        self.assertEqual(len(self.webhook.network.open), 1)
+        stopped.cancel()
+        self.settle()
+        self.successResultOf(stopped)
+        self.assertEqual(self.webhook.network.open, [])
+        self.webhook.answer = lambda body: 204
+        again = self.start(self.rule())
+        self.advance(5)
+        self.assertEqual(again.uncertain, 1)
+        self.assertEqual(self.webhook.messages, [1, 1, 2])
+
+    def test_gives_a_stuck_spool_back(self) -> None:
+        """Also where the disk does not answer in time."""
+        side = self.start(self.rule())
+        self.databases[0].stuck = True
+        self.publish(1)
+        stopped = side.stopService()
+        self.advance(1)
+        self.assertNoResult(stopped)
+        stopped.cancel()
+        self.settle()
+        self.failureResultOf(stopped, CancelledError)
+        self.assertEqual(self.count("dropped"), 1)
+        self.start(self.rule())
+        self.publish(2)
+        self.assertEqual(self.webhook.messages, [2])
+
+
+class SideThatDoesNotStartTests(BridgeTestCase):
+    """A reload brings a section whose side cannot be."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.problem: Exception | None = SpoolUnavailable("in use by another bridge")
+        self.where = "build"
+        original = self.side.startService
+
+        def build(bridge: Bridge, section: object) -> object:
+            if self.problem is not None and self.where == "build":
+                raise self.problem
+            return self.side
+
+        def start() -> None:
+            if self.problem is not None and self.where == "start":
+                raise self.problem
+            original()
+
+        self.patch(service, "_SIDES", {"http": build})
+        self.patch(self.side, "startService", start)
+
+    def check(self, where: str) -> None:
+        self.where = where
+        bridge = self.bridge(GOOD)
+        self.path.write_text(HTTP)
+        bridge.reload()
+        (_, state) = bridge.states()
+        self.assertEqual((state.name, state.up), ("http", False))
+        self.assertIn("in use by another bridge", state.detail)
+        self.assertEqual(len(self.flushLoggedErrors(SpoolUnavailable)), 1)
+        self.problem = None
+        self.assertTrue(bridge.reload())
+        (_, state) = bridge.states()
+        self.assertTrue(state.up)
+        self.assertEqual(self.events, ["http started"])
+
+    def test_not_built(self) -> None:
+        """It is down for all to see, and the next reload tries again."""
+        self.check("build")
+
+    def test_not_started(self) -> None:
+        """Likewise."""
+        self.check("start")
+
+    def test_given_up(self) -> None:
+        """Without the section it is missed no more."""
+        bridge = self.bridge(GOOD)
+        self.path.write_text(HTTP)
+        bridge.reload()
+        self.flushLoggedErrors(SpoolUnavailable)
+        self.path.write_text(GOOD)
+        self.assertTrue(bridge.reload())
+        self.assertEqual([state.name for state in bridge.states()], ["upstream"])
+
+
+class BytesTests(HttpTestCase):
+    """Requests as no library would send them."""
+
+    def post(self, **headers: bytes) -> int:
+        """The status of a publish with these headers."""
+        body = b'{"channel": "c"}'
+        fields = {
+            "host": b"127.0.0.1",
+            "content_type": b"application/json",
+            "content_length": b"%d" % len(body),
+        }
+        head = b"".join(
+            b"%b: %b\r\n" % (name.replace("_", "-").encode(), value)
+            for name, value in (fields | headers).items()
+        )
+        answer = self.raw(b"POST /publish HTTP/1.1\r\n" + head + b"\r\n" + body)
+        return int(answer.split(b" ", 2)[1])
+
+    def test_headers_that_are_no_text(self) -> None:
+        """They are refused like any other that is wrong, and the log is not theirs to fill."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.serve()
+        self.assertEqual(self.post(), 202)
+        self.assertEqual(self.post(host=b"\xff"), 403)
+        self.assertEqual(self.post(content_type=b"\xff"), 400)
+        self.assertEqual(self.post(idempotency_key=b"\xff"), 400)
+        self.side.reload(HttpConfig(keys=(self.key("a", "x?"),)))
+        self.assertEqual(self.post(authorization=b"Bearer x?"), 202)
+        self.assertEqual(self.post(authorization=b"Bearer x\xff"), 401)
+        self.assertEqual(self.get("/readyz", {"authorization": "Bearer \xff"}).status, 200)
+        self.assertEqual([event for event in logged if event.get("event") == "http.failed"], [])
