@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError
+from typing import Any, cast
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Factory
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 
 from txtokensock.bridge import service
 from txtokensock.bridge.config.http import HttpConfig
+from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.service import Bridge
+from txtokensock.bridge.wamp_side import WampSide
 from txtokensock.bridge.webhooks import SpoolUnavailable
 
-from .http import HttpTestCase
+from .http import HttpTestCase, StringOf
 from .test_service import GOOD, HTTP, BridgeTestCase
+from .test_wamp_calls import CALLS
+from .wamp_support import TrafficTestCase, rules
 from .webhooks import WebhooksTestCase
 
 
@@ -53,6 +60,43 @@ class StoppedTooSoonTests(WebhooksTestCase):
         self.start(self.rule())
         self.publish(2)
         self.assertEqual(self.webhook.messages, [2])
+
+
+class WampStoppedTooSoonTests(TrafficTestCase):
+    """Likewise."""
+
+    def test_leaves_the_realm(self) -> None:
+        """A session that stayed would keep the lease and its part of the calls."""
+        connecting: list[Deferred[Any]] = []
+
+        class Side(WampSide):
+            @staticmethod
+            def connect(section: WampConfig, reactor: object) -> Any:
+                connecting.append(Deferred())
+                return connecting[-1]
+
+        section = WampConfig(
+            url="ws://router.test/", realm="r", calls=rules(calls=CALLS).calls, stop_timeout=5.0
+        )
+        side = Side(
+            section, socket=self.socket(), counters=self.counters, reactor=cast(Any, self.clock)
+        )
+        side.startService()
+        side._traffic.joined(self.router.join())
+        self.settle()
+        called = self.component.call("com.example.rpc.never", (), {}, 10)
+        self.settle()
+        stopped = side.stopService()
+        self.memory.advance(1)
+        self.assertNoResult(stopped)
+        self.assertFalse(connecting[0].called)
+        stopped.cancel()
+        self.settle()
+        self.failureResultOf(stopped, CancelledError)
+        self.assertTrue(connecting[0].called)
+        self.assertEqual(side.state().detail, "stopped")
+        self.memory.advance(10)
+        self.failureResultOf(called)
 
 
 class SideThatDoesNotStartTests(BridgeTestCase):
@@ -109,6 +153,32 @@ class SideThatDoesNotStartTests(BridgeTestCase):
         self.path.write_text(GOOD)
         self.assertTrue(bridge.reload())
         self.assertEqual([state.name for state in bridge.states()], ["upstream"])
+
+
+class HttpStoppedTooSoonTests(HttpTestCase):
+    """Likewise."""
+
+    def test_drops_who_does_not_read(self) -> None:
+        """Nobody keeps a connection to a side that is gone."""
+        self.serve(stream_buffer=10_000_000)
+        protocol = StringOf()
+        connecting = self.network.endpoint().connect(Factory.forProtocol(lambda: protocol))
+        self.settle()
+        self.successResultOf(connecting)
+        protocol.transport.write(b"GET /events?channel=c HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        self.settle()
+        protocol.transport.pauseProducing()
+        self.server.session.publish("c", "x" * 3_000_000)
+        self.settle()
+        stopped = self.side.stopService()
+        self.advance(1)
+        self.assertNoResult(stopped)
+        stopped.cancel()
+        self.settle()
+        self.successResultOf(stopped)
+        self.assertFalse(self.side.connections.protocols)
+        protocol.transport.resumeProducing()
+        self.settle()
 
 
 class BytesTests(HttpTestCase):

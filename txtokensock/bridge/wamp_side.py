@@ -79,9 +79,11 @@ class WampSide(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await self._traffic.stop(self._section.stop_timeout)
-        await self._service.stopService()
-        self._become(False, "stopped")
+        try:
+            await self._traffic.stop(self._section.stop_timeout)
+        finally:  # also where who stops us waits no longer
+            await self._service.stopService()
+            self._become(False, "stopped")
 
     def state(self) -> SideState:
         """Whether the realm is joined; a bridge that stands by says so in ``detail``."""

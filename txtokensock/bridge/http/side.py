@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, TimeoutError, maybeDeferred
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    TimeoutError,
+    maybeDeferred,
+)
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
@@ -154,7 +160,7 @@ class HttpSide(Service):
             connection.loseConnection()
         try:
             await self.connections.gone().addTimeout(_FLUSH, self._reactor)
-        except TimeoutError:
+        except (TimeoutError, CancelledError):  # the latter from who waits no longer
             await self.connections.drop()
 
     # -- Side
