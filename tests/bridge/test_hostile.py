@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
+from twisted.web._newclient import Request
+from twisted.web.http_headers import Headers
 
 from txtokensock.bridge import service
 from txtokensock.bridge.config.http import HttpConfig
@@ -15,6 +17,8 @@ from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.service import Bridge
 from txtokensock.bridge.wamp_side import WampSide
 from txtokensock.bridge.webhooks import SpoolUnavailable
+from txtokensock.bridge.webhooks.requests import Requests, _reason
+from txtokensock.testing import MemoryNetwork
 
 from .http import HttpTestCase, StringOf
 from .test_service import GOOD, HTTP, BridgeTestCase
@@ -179,6 +183,42 @@ class HttpStoppedTooSoonTests(HttpTestCase):
         self.assertFalse(self.side.connections.protocols)
         protocol.transport.resumeProducing()
         self.settle()
+
+
+class EndlessHeadTests(WebhooksTestCase):
+    """A webhook whose answer does not come to its body."""
+
+    def check(self, first: bytes, again: bytes) -> None:
+        sent = 0
+
+        class Endless(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                nonlocal sent
+                assert self.transport is not None
+                self.transport.write(first)
+                while sent < 2_000_000:
+                    sent += len(again)
+                    self.transport.write(again)
+
+        network = MemoryNetwork(self.clock, Factory.forProtocol(Endless))
+        requests = Requests(self.clock)
+        client = requests._pool._factory(lambda _: None, "").buildProtocol(None)
+        connecting = network.endpoint().connect(Factory.forProtocol(lambda: client))
+        self.settle()
+        self.successResultOf(connecting)
+        asking = client.request(Request(b"POST", b"/", Headers({b"host": [b"h"]}), None))
+        self.settle()
+        problem = self.failureResultOf(asking).value
+        self.assertIn("head", _reason(problem))
+        self.assertEqual(network.open, [])
+
+    def test_headers(self) -> None:
+        """So many headers are not kept."""
+        self.check(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 4000 + b"\r\n")
+
+    def test_informational(self) -> None:
+        """Nor is one announcement after the other listened to."""
+        self.check(b"", b"HTTP/1.1 103 Early Hints\r\nX: " + b"x" * 4000 + b"\r\n\r\n")
 
 
 class BytesTests(HttpTestCase):

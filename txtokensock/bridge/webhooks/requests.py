@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
+from twisted.web._newclient import HEADER, STATUS, HTTP11ClientProtocol
 from twisted.web.client import (
     Agent,
     BrowserLikePolicyForHTTPS,
@@ -37,6 +38,9 @@ __all__ = ["Answer", "Requests", "WebhookUnreachable"]
 
 LONGEST_ANSWER = 1024 * 1024
 """Bytes; what comes after that is not read."""
+
+_LONGEST_HEAD = 256 * 1024
+"""Bytes of status and headers; what came with them of the body may count."""
 
 
 class WebhookUnreachable(NetworkError):
@@ -192,10 +196,32 @@ class Requests:
         )
 
 
+class _Connection(HTTP11ClientProtocol):
+    """Gives up an answer whose head does not end; Twisted would keep all of it."""
+
+    _reading: object = None
+    _head = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        parser = self._parser
+        if parser is not self._reading:
+            self._reading, self._head = parser, 0
+        if parser is not None and parser.state in (STATUS, HEADER):
+            self._head += len(data)
+            if self._head > _LONGEST_HEAD:
+                problem = ValueError("the head of the answer is too long")
+                self._giveUp(Failure(problem))  # type: ignore[no-untyped-call]
+                return
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+
+
 class _QuietFactory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
     """Without the two lines that each connection would write to the log."""
 
     noisy = False
+
+    def buildProtocol(self, addr: object) -> _Connection:
+        return _Connection(self._quiescentCallback)  # type: ignore[no-untyped-call]
 
 
 @implementer(IBodyProducer)
