@@ -148,6 +148,18 @@ class SideThatDoesNotStartTests(BridgeTestCase):
         """Likewise."""
         self.check("start")
 
+    def test_stopped(self) -> None:
+        """A SIGHUP that came just before the end starts nothing after it."""
+        self.problem = None
+        bridge = self.bridge(GOOD)
+        stopped = bridge.stopService()
+        self.path.write_text(HTTP)
+        self.assertFalse(bridge.reload())
+        self.settle()
+        self.successResultOf(stopped)
+        self.assertFalse(bridge.reload())
+        self.assertEqual(self.events, [])
+
     def test_given_up(self) -> None:
         """Without the section it is missed no more."""
         bridge = self.bridge(GOOD)

@@ -191,6 +191,8 @@ class Bridge(Service):
         :return: whether the new rules are in force.
         """
         assert self._path is not None
+        if not self.running:
+            return False  # whatever it would start, nobody would stop
         self._notifier.reloading()
         try:
             config = load(self._path)
