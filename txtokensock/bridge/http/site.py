@@ -10,10 +10,11 @@ from io import BytesIO
 from typing import Any, AnyStr
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
+from zope.interface import implementer
 
 from ...sockjs.server.site import BoundedChannel, BoundedSite
 
@@ -159,6 +160,7 @@ def site(resource: IResource, body_limit: Callable[[], int], reactor: Any) -> Si
     return _QuietSite(resource, body_limit, reactor)
 
 
+@implementer(IProtocolNegotiationFactory)
 class Connections(WrappingFactory):
     """
     Counts the connections of a site, and can drop them.
@@ -172,6 +174,10 @@ class Connections(WrappingFactory):
         super().__init__(factory)  # type: ignore[no-untyped-call]
         self._limit = limit
         self._gone: list[Deferred[None]] = []
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What TLS may agree on: the site's, which a wrapper would hide."""
+        return [b"http/1.1"]
 
     def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
         """None closes it."""
