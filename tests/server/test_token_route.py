@@ -76,6 +76,24 @@ class StatusTests(ServerTestCase):
         server.turn(30)
         server.token()
 
+    def test_share_of_one_identity(self) -> None:
+        """Nobody takes the tokens of the others (S10); spent and old ones make room."""
+        store = MemoryStore(max_tokens_per_identity=2)
+        server = self.serve(authentication=query, store=store)
+
+        def status(user: str) -> int:
+            return server.get(f"/socket/token?user={user}").status
+
+        self.assertEqual([status("ada") for _ in range(3)], [200, 200, 503])
+        self.assertEqual(status("bob"), 200)
+        server.turn(30)
+        self.assertEqual(status("ada"), 200)
+        token = json.loads(server.get("/socket/token?user=ada").body)["token"]
+        self.assertEqual(status("ada"), 503)
+        link: Any = next(iter(store._links))
+        self.assertIsNotNone(self.successResultOf(link.spend_token(token)))
+        self.assertEqual(status("ada"), 200)
+
     def test_not_running(self) -> None:
         """A server that does not run is unavailable, and nobody is asked for credentials."""
         asked: list[Any] = []

@@ -4,6 +4,8 @@ A store in this process's memory.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -22,12 +24,23 @@ class MemoryStore:
 
     :param max_tokens: how many unspent tokens there may be before token requests are
         answered 503, so that nobody fills the memory with them.
+    :param max_tokens_per_identity: how many of them for the same credentials, as
+        ``authentication`` returned them, so that nobody takes them all (S10).  Where it
+        tells nobody apart, all are the same.
     """
 
-    def __init__(self, *, max_tokens: int = 100_000) -> None:
-        if not isinstance(max_tokens, int) or max_tokens < 1:
-            raise InvalidOption(f"max_tokens is {max_tokens!r}: it must be a positive number")
+    def __init__(
+        self, *, max_tokens: int = 100_000, max_tokens_per_identity: int = 10_000
+    ) -> None:
+        for name, value in (
+            ("max_tokens", max_tokens),
+            ("max_tokens_per_identity", max_tokens_per_identity),
+        ):
+            if not isinstance(value, int) or value < 1:
+                raise InvalidOption(f"{name} is {value!r}: it must be a positive number")
         self._max_tokens = max_tokens
+        self._max_tokens_per_identity = max_tokens_per_identity
+        self._unspent: Counter[bytes] = Counter()
         self._tokens: dict[str, tuple[float, bytes]] = {}
         self._links: dict[_MemoryLink, None] = {}
 
@@ -47,8 +60,19 @@ class MemoryStore:
         self._forget_old(now)
         if len(self._tokens) >= self._max_tokens:
             return False
+        if self._unspent[identity] >= self._max_tokens_per_identity:
+            return False
         self._tokens[token] = (expires, identity)
+        self._unspent[identity] += 1
         return True
+
+    def _remove(self, token: str) -> tuple[float, bytes] | None:
+        entry = self._tokens.pop(token, None)
+        if entry is not None:
+            self._unspent[entry[1]] -= 1
+            if not self._unspent[entry[1]]:
+                del self._unspent[entry[1]]
+        return entry
 
     def _forget_old(self, now: float) -> None:
         # Oldest first: where servers give tokens different lifetimes, a long-lived one
@@ -57,12 +81,12 @@ class MemoryStore:
             oldest = next(iter(self._tokens))
             if self._tokens[oldest][0] > now:
                 return
-            del self._tokens[oldest]
+            self._remove(oldest)
 
     def _take(self, token: str, now: float) -> bytes | None:
         # Taken out before anything else: nobody can come in between (S9).
-        expires, identity = self._tokens.pop(token, (now, b""))
-        return identity if expires > now else None
+        entry = self._remove(token)
+        return entry[1] if entry is not None and entry[0] > now else None
 
 
 @implementer(IStoreLink)
