@@ -176,8 +176,8 @@ class Connections(WrappingFactory):
         self._gone: list[Deferred[None]] = []
 
     def acceptableProtocols(self) -> list[bytes]:
-        """What TLS may agree on: the site's, which a wrapper would hide."""
-        return [b"http/1.1"]
+        """What TLS may agree on: what the site says, which a wrapper would hide."""
+        return list(self.wrappedFactory.acceptableProtocols())
 
     def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
         """None closes it."""
