@@ -39,7 +39,7 @@ from ..errors import (
     shorten,
 )
 from ..jsontext import Malformed, loads
-from ..sockjs.client.tls import explain
+from ..web.tls import explain
 from .credentials import encode_credentials
 
 __all__ = ["Authentication", "TokenRequest"]

@@ -30,8 +30,8 @@ from ...errors import (
     InvalidOption,
     Phase,
 )
+from ...web.tls import explain
 from .session import ClientSession
-from .tls import explain
 from .websocket import websocket_factory
 
 __all__ = ["SockJSClientEndpoint"]

@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import SockJSClosed, shorten
+from ...web.tls import explain, is_tls_problem
 from ..quiet import Quiet
 from .session import ClientSession
-from .tls import explain, is_tls_problem
 
 __all__ = ["websocket_factory"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from OpenSSL.SSL import Error as TLSError
 from service_identity import VerificationError
 
-from ...errors import shorten
+from ..errors import shorten
 
 __all__ = ["explain", "is_tls_problem"]
 
