@@ -39,7 +39,7 @@ CONFINED = {
     "autobahn": ["sockjs/*/websocket.py", "bridge/wamp.py"],
     "txaio": ["sockjs/*/websocket.py", "bridge/wamp.py"],
     "treq": [
-        *("web/client.py", "client/tokens.py", "sockjs/client/xhr*.py"),
+        "web/client.py",
         *("bridge/webhooks/requests.py", "testing/*.py"),
     ],
     "klein": ["bridge/http/*.py"],

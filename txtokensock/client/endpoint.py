@@ -4,18 +4,17 @@ A client endpoint that connects and authenticates, or fails and leaves nothing o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
-from twisted.python.failure import Failure
-from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
 from ..address import Address
-from ..errors import AttemptTimeout
+from ..errors import CredentialsUnavailable, InvalidOption
 from ..sockjs import ISockJSTransport, SockJSClientEndpoint
+from ..web.outlet import Outlet
+from ..web.phases import within_phase
 from .timeouts import Timeouts
 from .tokens import TokenRequest
 
@@ -46,38 +45,39 @@ class TokenSocketEndpoint:
     """
     Connects to a token-sockjs server: a token over HTTP, a SockJS session, ``auth``.
 
-    :param reactor: see :class:`~txtokensock.sockjs.SockJSClientEndpoint`.
+    :param outlet: what the token request and the session share: cookies, headers, and
+        the way to connect.
     :param address: the server.
     :param tokens: buys a fresh token for every attempt.
     :param socket_prefix: the path of SockJS below the address.
-    :param headers: for the SockJS session; cookies of the token route are added.
     :param timeouts: of every phase.
-    :param tls: decides on certificates.
-    :param endpoint: connects instead of TCP (and TLS) to the address.
     :param max_message_size: bytes of one message from the server.
     """
 
     def __init__(
         self,
-        reactor: Any,
+        outlet: Outlet,
         address: Address,
         tokens: TokenRequest,
         *,
         socket_prefix: str,
-        headers: Mapping[str, str],
         timeouts: Timeouts,
-        tls: IPolicyForHTTPS | None = None,
-        endpoint: IStreamClientEndpoint | None = None,
         max_message_size: int = 16 * 1024 * 1024,
     ) -> None:
-        self._reactor = reactor
+        self._outlet = outlet
         self._url = address.http_url(socket_prefix)
         self._tokens = tokens
-        self._headers = headers
         self._timeouts = timeouts
-        self._tls = tls
-        self._endpoint = endpoint
-        self._max_message_size = max_message_size
+        self._sockjs = SockJSClientEndpoint(
+            outlet.reactor,
+            self._url,
+            outlet=outlet,
+            connect_timeout=timeouts.connect,
+            handshake_timeout=timeouts.handshake,
+            open_timeout=timeouts.open,
+            close_timeout=timeouts.close,
+            max_message_size=max_message_size,
+        )
 
     def __repr__(self) -> str:
         return f"<TokenSocketEndpoint {self._url}>"
@@ -93,39 +93,22 @@ class TokenSocketEndpoint:
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        token = await self._tokens.send()
-        protocol: Any = await self._sockjs().connect(factory)
-        seconds = self._timeouts.auth
-
-        def timed_out(*_: object) -> Failure:
-            return Failure(AttemptTimeout("auth", seconds))
-
+        reactor, timeouts = self._outlet.reactor, self._timeouts
+        asked = Deferred.fromCoroutine(self._ask())
+        headers, token = await within_phase(asked, "token", timeouts.token, reactor)
+        protocol: Any = await self._sockjs.connect_with(factory, headers)
         try:
-            await protocol.authenticate(token).addTimeout(seconds, self._reactor, timed_out)
+            answer = protocol.authenticate(token)
+            await within_phase(answer, "auth", timeouts.auth, reactor)
         except BaseException:
             protocol.transport.abortConnection()
             raise
         return protocol  # type: ignore[no-any-return]
 
-    def _socket_headers(self) -> dict[str, str]:
-        """The headers for SockJS; the cookies in them are the caller's and the route's."""
-        headers = {name: text for name, text in self._headers.items() if name.lower() != "cookie"}
-        cookies = [text for name, text in self._headers.items() if name.lower() == "cookie"]
-        cookies.append(self._tokens.cookie_header(f"{self._url}/"))
-        if any(cookies):
-            headers["Cookie"] = "; ".join(filter(None, cookies))
-        return headers
-
-    def _sockjs(self) -> SockJSClientEndpoint:
-        return SockJSClientEndpoint(
-            self._reactor,
-            self._url,
-            headers=self._socket_headers(),
-            tls=self._tls,
-            endpoint=self._endpoint,
-            connect_timeout=self._timeouts.connect,
-            handshake_timeout=self._timeouts.handshake,
-            open_timeout=self._timeouts.open,
-            close_timeout=self._timeouts.close,
-            max_message_size=self._max_message_size,
-        )
+    async def _ask(self) -> tuple[dict[str, str], str]:
+        """The headers of this attempt, and a token."""
+        try:
+            headers = await self._outlet.ask_headers()
+        except InvalidOption as problem:
+            raise CredentialsUnavailable(str(problem)) from problem
+        return headers, await self._tokens.send(headers)

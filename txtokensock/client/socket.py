@@ -18,7 +18,8 @@ from ..address import Address, url_path
 from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
-from ..sockjs.client.endpoint import check_headers
+from ..web.headers import HeadersOption
+from ..web.outlet import Outlet
 from .backoff import Backoff
 from .connection import Connection
 from .conversation import Conversation
@@ -64,7 +65,9 @@ class TokenSocket(Service):
         for dead and the connection is made anew.
     :param silence_timeout: seconds without any sign of the server after which it is
         pinged, also without ``ping``; None for never.
-    :param headers: sent with the token request and with the WebSocket handshake.
+    :param headers: sent with the token request and with every request of the socket: a
+        mapping, or a function that gives one (or a Deferred or coroutine of one), asked
+        before every attempt.
     :param call_timeout: seconds for each operation, time in the queue included.
     :param queue_limit: messages that may wait for the connection.
     :param buffer_limit: messages that may wait for the iteration of a subscription.
@@ -73,7 +76,8 @@ class TokenSocket(Service):
     :param max_message_size: bytes; a larger message from the server ends the connection.
     :param tls: decides on certificates; by default the platform's authorities and the
         host's name.
-    :param endpoint: connects the socket instead of TCP (and TLS) to ``host``.
+    :param endpoint: connects instead of TCP (and TLS) to ``host``, which still names the
+        server to itself: an endpoint, or the text of one such as ``"unix:/run/app.sock"``.
     :param agent: sends the token request instead of Twisted's ``Agent``.
     :param reactor: the reactor; by default the global one.
     :raises InvalidOption: for an option that cannot be.
@@ -92,7 +96,7 @@ class TokenSocket(Service):
         ping: float | None = None,
         ping_timeout: float = 10.0,
         silence_timeout: float | None = 60.0,
-        headers: Mapping[str, str] | None = None,
+        headers: HeadersOption | None = None,
         call_timeout: float = 60.0,
         queue_limit: int = 10_000,
         buffer_limit: int = 1000,
@@ -100,7 +104,7 @@ class TokenSocket(Service):
         timeouts: Timeouts | None = None,
         max_message_size: int = 16 * 1024 * 1024,
         tls: IPolicyForHTTPS | None = None,
-        endpoint: IStreamClientEndpoint | None = None,
+        endpoint: IStreamClientEndpoint | str | None = None,
         agent: IAgent | None = None,
         reactor: Any = None,
     ) -> None:
@@ -112,14 +116,11 @@ class TokenSocket(Service):
         self._address = Address.parse(host, port)
         timeouts = _instance("timeouts", timeouts or Timeouts(), Timeouts)
         _instance("reconnect", reconnect, bool)
-        headers = check_headers(headers or {})
+        outlet = Outlet(reactor, headers=headers, tls=tls, endpoint=endpoint)
         tokens = TokenRequest(
-            reactor,
+            outlet,
             self._address.http_url(url_path("token_path", token_path)),
             authentication or {},
-            headers=headers,
-            timeout=timeouts.token,
-            tls=tls,
             agent=agent,
         )
         self._conversation = Conversation(
@@ -131,14 +132,11 @@ class TokenSocket(Service):
         self._service = ReconnectingClientService(
             reactor,
             TokenSocketEndpoint(
-                reactor,
+                outlet,
                 self._address,
                 tokens,
                 socket_prefix=url_path("socket_prefix", socket_prefix),
-                headers=headers,
                 timeouts=timeouts,
-                tls=tls,
-                endpoint=endpoint,
                 max_message_size=_positive("max_message_size", max_message_size),
             ),
             Factory.forProtocol(

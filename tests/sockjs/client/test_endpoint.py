@@ -43,7 +43,7 @@ class OpeningTests(EndpointTestCase):
         headers = self.session.headers
         self.assertEqual((headers["x-a"], headers["cookie"]), ("1", "c=2"))
         self.assertEqual(headers["host"], "server.test:8443")
-        self.assertNotIn("user-agent", headers)
+        self.assertRegex(headers["user-agent"], r"^txtokensock/[0-9.]+$")
 
     def test_ipv6(self) -> None:
         """An IPv6 address has brackets in the Host header."""

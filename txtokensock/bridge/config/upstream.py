@@ -16,7 +16,7 @@ from ...client.backoff import Backoff
 from ...client.credentials import encode_credentials
 from ...client.timeouts import Timeouts
 from ...errors import UsageError
-from ...sockjs.client.endpoint import check_headers
+from ...web.headers import check_headers
 from .numbers import counts, seconds
 from .section import Problem, Secret, Section
 from .tls import TlsConfig

@@ -10,26 +10,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
     IStreamClientEndpoint,
 )
-from twisted.python.failure import Failure
-from twisted.web.client import BrowserLikePolicyForHTTPS
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
 from ...address import Address
-from ...errors import (
-    AttemptTimeout,
-    ConnectFailed,
-    ConnectionFailed,
-    InvalidOption,
-    Phase,
-)
+from ...errors import ConnectFailed, ConnectionFailed, InvalidOption, Phase
+from ...web.headers import HeadersOption
+from ...web.outlet import Outlet
+from ...web.phases import within_phase
 from ...web.tls import explain
 from .session import ClientSession
 from .websocket import websocket_factory
@@ -54,12 +48,16 @@ class SockJSClientEndpoint:
         name, a resolver.
     :param url: the SockJS prefix: ``http``, ``https``, ``ws`` or ``wss``, host, port and
         path, as in ``"https://example.com/sockets"``.
-    :param headers: sent with every HTTP request of the session.
+    :param headers: sent with every HTTP request of the session: a mapping, or a function
+        that gives one (or a Deferred or coroutine of one), asked before every attempt.
     :param transports: what to try; only ``"websocket"`` so far.
     :param tls: decides on certificates; by default the platform's authorities and the
         host's name.
     :param endpoint: connects instead of TCP to the URL's host (and TLS where the URL
-        says so); the URL still names the host to the server.
+        says so); the URL still names the host to the server.  An endpoint, or the text of
+        one such as ``"unix:/run/app.sock"``.
+    :param outlet: what other requests share, in place of ``headers``, ``tls`` and
+        ``endpoint``.
     :param connect_timeout: seconds for TCP and TLS.
     :param handshake_timeout: seconds for the WebSocket handshake.
     :param open_timeout: seconds for the server's ``o`` frame after that.
@@ -74,10 +72,11 @@ class SockJSClientEndpoint:
         reactor: Any,
         url: str,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: HeadersOption | None = None,
         transports: Sequence[str] = TRANSPORTS,
         tls: IPolicyForHTTPS | None = None,
-        endpoint: IStreamClientEndpoint | None = None,
+        endpoint: IStreamClientEndpoint | str | None = None,
+        outlet: Outlet | None = None,
         connect_timeout: float = 10.0,
         handshake_timeout: float = 10.0,
         open_timeout: float = 10.0,
@@ -89,8 +88,7 @@ class SockJSClientEndpoint:
             raise InvalidOption(f"transports is {transports!r}: choose from {TRANSPORTS}")
         self._reactor = reactor
         self._address = Address.parse(url)
-        self._headers = check_headers(headers or {})
-        self._endpoint = endpoint or _tcp_or_tls(reactor, self._address, tls)
+        self._outlet = outlet or Outlet(reactor, headers=headers, tls=tls, endpoint=endpoint)
         self._connect_timeout = connect_timeout
         self._handshake_timeout = handshake_timeout
         self._open_timeout = open_timeout
@@ -112,10 +110,26 @@ class SockJSClientEndpoint:
         """
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
+    def connect_with(
+        self, factory: IProtocolFactory, headers: Mapping[str, str]
+    ) -> Deferred[IProtocol]:
+        """
+        The same, with headers that were asked for already.
+
+        :param headers: instead of those of the outlet.
+        """
+        return Deferred.fromCoroutine(self._open(factory, headers))
+
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        asked = Deferred.fromCoroutine(self._outlet.ask_headers())
+        headers = await self._within("connect", self._connect_timeout, asked)
+        return await self._open(factory, headers)
+
+    async def _open(self, factory: IProtocolFactory, headers: Mapping[str, str]) -> IProtocol:
         session = ClientSession(factory, self._reactor, self._close_timeout)
         try:
-            await self._within("connect", self._connect_timeout, self._open_wire(session))
+            wire = self._open_wire(session, headers)
+            await self._within("connect", self._connect_timeout, wire)
             await self._within("handshake", self._handshake_timeout, session.ready)
             return await self._within("open", self._open_timeout, session.opened)
         except BaseException:  # cancelled, too
@@ -124,12 +138,8 @@ class SockJSClientEndpoint:
 
     async def _within(self, phase: Phase, seconds: float, step: Deferred[T]) -> T:
         """Await one step of connecting; its deadline and its failures name the phase."""
-
-        def timed_out(*_: object) -> Failure:
-            return Failure(AttemptTimeout(phase, seconds))
-
         try:
-            return await step.addTimeout(seconds, self._reactor, timed_out)
+            return await within_phase(step, phase, seconds, self._reactor)
         except (ConnectionFailed, CancelledError):
             raise
         except ConnectingCancelledError:  # what Twisted's own endpoints say instead
@@ -139,48 +149,24 @@ class SockJSClientEndpoint:
                 f"cannot connect to {self._address.authority}: {explain(problem)}", phase
             ) from problem
 
-    def _open_wire(self, session: ClientSession) -> Deferred[IProtocol]:
+    def _open_wire(
+        self, session: ClientSession, headers: Mapping[str, str]
+    ) -> Deferred[IProtocol]:
         server = f"{secrets.randbelow(1000):03}"
         session_id = "".join(secrets.choice(_SESSION_ALPHABET) for _ in range(16))
         address = self._address
+        path = f"/{server}/{session_id}/websocket"
         factory = websocket_factory(
             session,
             self._reactor,
             host_header=f"[{address.host}]" if ":" in address.host else address.host,
             port=address.port,
-            resource=f"{address.prefix}/{server}/{session_id}/websocket",
-            headers=self._headers,
+            resource=f"{address.prefix}{path}",
+            headers=self._outlet.with_cookies(headers, address.http_url(path)),
             max_message_size=self._max_message_size,
         )
-        return self._endpoint.connect(factory)
+        endpoint = self._outlet.dialer.endpoint(address.host, address.port, secure=address.secure)
+        return endpoint.connect(factory)
 
 
 _SESSION_ALPHABET = string.ascii_lowercase + string.digits
-
-
-def _tcp_or_tls(
-    reactor: Any, address: Address, tls: IPolicyForHTTPS | None
-) -> IStreamClientEndpoint:
-    tcp = HostnameEndpoint(reactor, address.host.encode("ascii"), address.port)
-    if not address.secure:
-        return tcp
-    policy = tls or BrowserLikePolicyForHTTPS()
-    creator = policy.creatorForNetloc(address.host.encode("ascii"), address.port)
-    return wrapClientTLS(creator, tcp)
-
-
-def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """
-    :return: a copy.
-    :raises InvalidOption: for a name or value that could break out of its line.
-    """
-    if not isinstance(headers, Mapping):
-        raise InvalidOption("headers must be a mapping of names to text")
-    for name, value in headers.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise InvalidOption("headers must be a mapping of names to text")
-        if not name.isascii() or not name or any(mark in name for mark in " \t\r\n:"):
-            raise InvalidOption(f"headers has the name {name!r}: no HTTP header has it")
-        if any(mark in value for mark in "\r\n\0"):
-            raise InvalidOption(f"headers has a line break in the value of {name!r}")
-    return dict(headers)

@@ -1,0 +1,195 @@
+"""
+HTTP requests: the client's home of treq.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from http.cookiejar import CookieJar
+from typing import Any
+
+from hyperlink import EncodedURL
+from treq.client import HTTPClient
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
+
+__all__ = ["BodyTooLong", "WebClient", "read_body"]
+
+_IDLE_SECONDS = 3
+"""How long a connection is kept for the next request; servers in Node.js wait for 5."""
+
+
+class WebClient:
+    """
+    Sends requests over connections of its own, which it can drop at once.
+
+    Redirects are not followed.  No request is sent twice.
+
+    :param reactor: for connections that wait for the next request.
+    :param dialer: connects.
+    :param cookies: go along where they belong, and take what servers set.
+    :param persistent: whether connections are used for more than one request.
+    :param connected: called whenever a connection was made.
+    :param agent: sends the requests instead; it minds its own connections.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        dialer: IAgentEndpointFactory,
+        cookies: CookieJar,
+        *,
+        persistent: bool = False,
+        connected: Callable[[], None] = lambda: None,
+        agent: IAgent | None = None,
+    ) -> None:
+        self._connections: list[Any] = []
+        self._pool = HTTPConnectionPool(reactor, persistent)
+        self._pool.retryAutomatically = False
+        self._pool.cachedConnectionTimeout = _IDLE_SECONDS
+        self._pool._factory = partial(  # type: ignore[assignment]
+            _Factory, self._connections, connected
+        )
+        any_jar: Any = cookies  # treq says that any will do; its annotation does not
+        self._client = HTTPClient(
+            agent or Agent.usingEndpointFactory(reactor, dialer, self._pool), cookiejar=any_jar
+        )
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> Deferred[IResponse]:
+        """
+        Send a request.
+
+        :param url: in ASCII, with its query.
+        :return: fires with the response as soon as its head is there; its body is
+            delivered as it comes.  Fails with whatever the connection fails with.
+            Cancelling it drops the connection.
+        """
+        answer: Deferred[Any] = self._client.request(
+            method,
+            _URI.from_text(url),
+            headers=Headers({name: [value] for name, value in headers.items()}),
+            data=body,
+            allow_redirects=False,
+            unbuffered=True,
+        )
+        return answer
+
+    @property
+    def transports(self) -> list[Any]:
+        """The transports of the connections that there are, the oldest first."""
+        return [
+            connection.transport
+            for connection in self._connections
+            if connection.transport is not None and connection.state != "CONNECTION_LOST"
+        ]
+
+    def abort(self) -> None:
+        """
+        Drop all connections at once.  (Twisted closes in order, and with TLS waits until
+        the server does so, too.)
+        """
+        transports = self.transports
+        self._connections.clear()
+        self._pool.closeCachedConnections().addErrback(lambda _: None)
+        for transport in transports:
+            transport.abortConnection()
+
+
+class _Factory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
+    """
+    Twisted's, without the two lines that each request would write to the log.
+
+    :param connections: where every protocol is noted.
+    :param connected: called for each.
+    """
+
+    noisy = False
+
+    def __init__(
+        self, connections: list[Any], connected: Callable[[], None], *arguments: Any
+    ) -> None:
+        super().__init__(*arguments)
+        self._connections = connections
+        self._connected = connected
+
+    def buildProtocol(self, addr: IAddress) -> Any:
+        protocol = super().buildProtocol(addr)
+        gone = [one for one in self._connections if one.state == "CONNECTION_LOST"]
+        for connection in gone:
+            self._connections.remove(connection)
+        self._connections.append(protocol)
+        self._connected()
+        return protocol
+
+
+class _URI(EncodedURL):
+    """
+    A URL that needs no conversion: treq passes its host to IDNA, which refuses IPv6.
+    """
+
+    def to_uri(self) -> EncodedURL:
+        """Itself."""
+        return self
+
+
+class BodyTooLong(Exception):
+    """A body went over its limit."""
+
+
+def read_body(response: IResponse, limit: int) -> Deferred[bytes]:
+    """
+    Collect a body.
+
+    :param limit: bytes.
+    :return: fires with the whole.  Fails with :class:`BodyTooLong`, and with whatever
+        ended the connection before the body did.  Cancelling it drops the connection.
+    """
+    body = _Body(limit)
+    response.deliverBody(body)
+    return body.whole
+
+
+class _Body(Protocol):
+    """Collects a body, within bounds; cancelling ``whole`` drops the connection."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+        self.whole: Deferred[bytes] = Deferred(lambda _: self.drop())
+
+    def dataReceived(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size <= self._limit:
+            self._parts.append(data)
+        elif not self.whole.called:
+            self.whole.errback(BodyTooLong())
+            self.drop()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.whole.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.whole.callback(b"".join(self._parts))
+        else:
+            self.whole.errback(reason)
+
+    def drop(self) -> None:
+        """Close the connection."""
+        # All that twisted.web gives a body for a transport can pause and lose it.
+        if self.transport is not None:
+            self.transport.loseConnection()

@@ -1,0 +1,86 @@
+"""
+What all connections of one client share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http.cookiejar import CookieJar
+from typing import Any
+
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.web.iweb import IAgent, IPolicyForHTTPS
+
+from .client import WebClient
+from .cookies import cookie_header, trim
+from .dialer import Dialer
+from .headers import HeadersOption, RequestHeaders
+
+__all__ = ["Outlet"]
+
+
+class Outlet:
+    """
+    The way out for everything that one client sends, token request and session alike:
+    the same cookies, the same headers, the same way to connect.
+
+    :param reactor: makes the connections, and keeps the time.
+    :param headers: see :data:`~.headers.HeadersOption`.
+    :param tls: decides on certificates.
+    :param endpoint: see :class:`~.dialer.Dialer`.
+    :raises InvalidOption: for an option that cannot be.
+    :ivar reactor: the same.
+    :ivar dialer: gives endpoints.
+    :ivar cookies: what servers set.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        headers: HeadersOption | None = None,
+        tls: IPolicyForHTTPS | None = None,
+        endpoint: IStreamClientEndpoint | str | None = None,
+    ) -> None:
+        self.reactor = reactor
+        self.dialer = Dialer(reactor, tls=tls, endpoint=endpoint)
+        self.cookies = CookieJar()
+        self._headers = RequestHeaders(headers)
+
+    async def ask_headers(self) -> dict[str, str]:
+        """
+        The headers of one attempt; see :meth:`~.headers.RequestHeaders.ask`.
+
+        :raises InvalidOption: if the user's function gave none.
+        """
+        return await self._headers.ask(self.reactor)
+
+    def with_cookies(self, headers: Mapping[str, str], url: str) -> dict[str, str]:
+        """
+        The headers of one request: those of the attempt, with the cookies that belong to
+        ``url`` behind those that the user gave.
+        """
+        trim(self.cookies)
+        complete = {name: text for name, text in headers.items() if name.lower() != "cookie"}
+        cookies = [text for name, text in headers.items() if name.lower() == "cookie"]
+        cookies.append(cookie_header(self.cookies, url))
+        if any(cookies):
+            complete["Cookie"] = "; ".join(filter(None, cookies))
+        return complete
+
+    def client(
+        self,
+        *,
+        persistent: bool = False,
+        connected: Callable[[], None] = lambda: None,
+        agent: IAgent | None = None,
+    ) -> WebClient:
+        """For requests; see :class:`~.client.WebClient`."""
+        return WebClient(
+            self.reactor,
+            self.dialer,
+            self.cookies,
+            persistent=persistent,
+            connected=connected,
+            agent=agent,
+        )
