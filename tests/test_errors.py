@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txtokensock import errors
 from txtokensock.errors import (
     ActionError,
+    AllHostsFailed,
     AttemptTimeout,
     AuthenticationRefused,
     CallTimeout,
@@ -26,6 +27,7 @@ from txtokensock.errors import (
     RemoteError,
     SockJSClosed,
     TokenRefused,
+    TokenServerError,
     TokenSocketError,
     UsageError,
     remote_error,
@@ -112,6 +114,18 @@ class TextTests(SynchronousTestCase):
             error = AttemptTimeout(phase, 2.5)  # type: ignore[arg-type]
             self.assertIn("within 2.5 seconds", str(error))
             self.assertEqual(error.phase, phase)
+
+    def test_all_hosts_failed(self) -> None:
+        """One line that names each host; it is permanent where all are."""
+        moved, refused = TokenServerError("moved", 301), TokenRefused("no\nentry", 403)
+        error = AllHostsFailed({"a": moved, "b": refused})
+        self.assertEqual(str(error), "no host could be connected to: a: moved; b: no entry")
+        self.assertEqual(list(error.errors.items()), [("a", moved), ("b", refused)])
+        self.assertIs(error.__cause__, refused)
+        self.assertEqual(error.phase, "token")
+        self.assertFalse(error.permanent)
+        self.assertTrue(AllHostsFailed({"a": moved, "b": moved}).permanent)
+        self.assertEqual(AllHostsFailed({"a": OSError("x")}).phase, "connect")
 
     def test_action_errors(self) -> None:
         """What peers read as success is refused; what JavaScript takes for true is not."""

@@ -133,7 +133,13 @@ class ExportTests(SynchronousTestCase):
     def test_pinned(self) -> None:
         """What `import *` gives: a name more or less is a decision."""
         errors = {
-            *("ActionError", "AttemptTimeout", "AuthenticationAborted", "AuthenticationError"),
+            *(
+                "ActionError",
+                "AllHostsFailed",
+                "AttemptTimeout",
+                "AuthenticationAborted",
+                "AuthenticationError",
+            ),
             *("AuthenticationRefused", "CallTimeout", "ClientClosed", "ConnectFailed"),
             *("ConnectionFailed", "ConnectionLost", "CredentialsUnavailable", "Forbidden"),
             *("FunctionNotFound", "HandshakeRefused", "InvalidAddress", "InvalidChannel"),

@@ -13,6 +13,7 @@ from .client.subscription import Subscription
 from .client.timeouts import Timeouts
 from .errors import (
     ActionError,
+    AllHostsFailed,
     AttemptTimeout,
     AuthenticationAborted,
     AuthenticationError,
@@ -50,6 +51,7 @@ from .errors import (
 
 __all__ = [
     "ActionError",
+    "AllHostsFailed",
     "AttemptTimeout",
     "AuthenticationAborted",
     "AuthenticationError",

@@ -14,6 +14,7 @@ One tree, ordered by whose move is next::
         CallTimeout, ConnectionLost, StoreUnavailable
         ConnectionFailed    one attempt to connect, .phase says how far it came
           AttemptTimeout, ConnectFailed, HandshakeRefused, SockJSRefused
+          AllHostsFailed
           TokenError        TokenRefused, TokenServerError, TokenInvalid, TokenUnreachable,
                             CredentialsUnavailable
           AuthenticationError  AuthenticationRefused, AuthenticationAborted
@@ -30,6 +31,7 @@ from twisted.internet import error
 
 __all__ = [
     "ActionError",
+    "AllHostsFailed",
     "AttemptTimeout",
     "AuthenticationAborted",
     "AuthenticationError",
@@ -75,6 +77,7 @@ the wait for the answer to ``auth``.
 """
 
 _LONGEST_QUOTE = 200
+_GONE = frozenset({301, 308, 410})
 
 
 def shorten(text: str) -> str:
@@ -287,13 +290,43 @@ class ConnectionFailed(NetworkError):
     One attempt to connect failed.
 
     :ivar phase: how far it had come, see :data:`Phase`.
+    :ivar permanent: whether the next attempt can be no better: what must change first is the
+        address, the server or the machine.
+    :ivar status: the HTTP status that said no, or None.
+    :ivar retry_after: seconds that the server asked us to wait, or None.
+    :ivar retry_in: seconds between this failure and the next attempt, known by the time
+        that anybody hears of it; None where there will be none, and for the error of one
+        among several hosts.
     """
 
     phase: Phase
+    permanent: bool = False
+    status: int | None = None
+    retry_after: float | None = None
+    retry_in: float | None = None
 
     def __init__(self, message: str, phase: Phase) -> None:
         super().__init__(message)
         self.phase = phase
+
+
+class AllHostsFailed(ConnectionFailed):
+    """
+    One attempt at each of several hosts failed.
+
+    :ivar errors: what each host's failed with, in the order in which they were tried.  The
+        last is the ``__cause__``, and ``phase`` is its.
+    """
+
+    def __init__(self, errors: Mapping[str, Exception]) -> None:
+        """:param errors: one at least."""
+        texts = (f"{host}: {shorten(str(error))}" for host, error in errors.items())
+        *_, last = errors.values()
+        phase = last.phase if isinstance(last, ConnectionFailed) else "connect"
+        super().__init__(f"no host could be connected to: {'; '.join(texts)}", phase)
+        self.errors = dict(errors)
+        self.permanent = all(getattr(error, "permanent", False) for error in errors.values())
+        self.__cause__ = last
 
 
 class AttemptTimeout(ConnectionFailed, TimeoutError):
@@ -315,7 +348,23 @@ class ConnectFailed(ConnectionFailed):
 
 
 class HandshakeRefused(ConnectionFailed):
-    """Connected, but what answered did not accept the WebSocket handshake."""
+    """
+    Connected, but what answered did not accept the WebSocket handshake, or a request of
+    another transport.
+
+    :ivar status: the HTTP status of its answer, or None where that was no HTTP.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        phase: Phase = "handshake",
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, phase)
+        self.status = status
+        self.retry_after = retry_after
 
 
 class SockJSRefused(ConnectionFailed):
@@ -335,14 +384,16 @@ class CredentialsUnavailable(TokenError):
 
 class TokenRefused(TokenError):
     """
-    The token route refused us: the credentials are wrong or not allowed in.
+    The token route refused us: the credentials are wrong or not allowed in.  The client
+    keeps trying, slowly, for they may be accepted one day.
 
     :ivar status: 401 or 403.
     """
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class TokenServerError(TokenError):
@@ -350,11 +401,14 @@ class TokenServerError(TokenError):
     The token route answered with a status that is neither success nor refusal.
 
     :ivar status: the HTTP status.
+    :ivar permanent: that it is 301, 308 or 410: another address is needed.
     """
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
+        self.permanent = status in _GONE
 
 
 class TokenInvalid(TokenError):
