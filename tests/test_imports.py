@@ -145,7 +145,7 @@ class ExportTests(SynchronousTestCase):
             *("FunctionNotFound", "HandshakeRefused", "InvalidAddress", "InvalidChannel"),
             *("InvalidData", "InvalidOption", "NetworkError", "PeerError", "PeerSilent"),
             *("QueueFull", "RemoteError", "SockJSClosed", "SockJSRefused", "SubscriptionEnded"),
-            *("TokenError", "TokenInvalid", "TokenRefused", "TokenServerError"),
+            *("TLSFailed", "TokenError", "TokenInvalid", "TokenRefused", "TokenServerError"),
             *("TokenSocketError", "TokenUnreachable", "UnsolicitedError", "UsageError"),
         }
         own = {"Backoff", "Subscription", "Timeouts", "TokenSocket"}

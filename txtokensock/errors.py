@@ -13,7 +13,7 @@ One tree, ordered by whose move is next::
       NetworkError          nobody's answer: it may work if tried again
         CallTimeout, ConnectionLost, StoreUnavailable
         ConnectionFailed    one attempt to connect, .phase says how far it came
-          AttemptTimeout, ConnectFailed, HandshakeRefused, SockJSRefused
+          AttemptTimeout, ConnectFailed, TLSFailed, HandshakeRefused, SockJSRefused
           AllHostsFailed
           TokenError        TokenRefused, TokenServerError, TokenInvalid, TokenUnreachable,
                             CredentialsUnavailable
@@ -59,6 +59,7 @@ __all__ = [
     "SockJSRefused",
     "StoreUnavailable",
     "SubscriptionEnded",
+    "TLSFailed",
     "TokenError",
     "TokenInvalid",
     "TokenRefused",
@@ -345,6 +346,20 @@ class AttemptTimeout(ConnectionFailed, TimeoutError):
 
 class ConnectFailed(ConnectionFailed):
     """No TCP or TLS connection to the SockJS server; the text says why."""
+
+
+class TLSFailed(ConnectionFailed):
+    """
+    Connected, but TLS came to nothing: the server's certificate is not to be trusted, ours
+    was refused, or what answered speaks no TLS.  The text says which, and names the option
+    that would allow it.
+
+    :ivar permanent: whether it stays like that until a certificate or an option is changed.
+    """
+
+    def __init__(self, message: str, phase: Phase, *, permanent: bool) -> None:
+        super().__init__(message, phase)
+        self.permanent = permanent
 
 
 class HandshakeRefused(ConnectionFailed):
