@@ -82,10 +82,9 @@ class TokenRequest:
         query = await self._credentials()
         client = self._outlet.client(agent=self._agent)
         try:
-            # The originals always append the question mark.
             response = await client.request(
                 "GET",
-                f"{self._url}?{query}",
+                f"{self._url}?{query}" if query else self._url,
                 headers={
                     **self._outlet.with_cookies(headers, self._url),
                     "Accept": "application/json",

@@ -1,0 +1,209 @@
+"""
+HTTP requests of the client.
+"""
+
+from __future__ import annotations
+
+from http.cookiejar import CookieJar
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import implementer
+
+from txtokensock.testing import MemoryNetwork
+from txtokensock.web.client import BodyTooLong, WebClient, read_body
+
+from ..support import Calls, collect_garbage
+
+
+class Peer(Protocol):
+    """Notes what comes in, and answers as it is told to."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.heads: list[bytes] = []
+        self._data = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        self._data += data
+        while b"\r\n\r\n" in self._data:
+            head, _, self._data = self._data.partition(b"\r\n\r\n")
+            self.heads.append(head)
+
+    def answer(self, body: bytes = b"", *headers: bytes) -> None:
+        lines = [b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *headers, b"", body]
+        self.transport.write(b"\r\n".join(lines[:-1]) + b"\r\n" + body)
+
+
+@implementer(IAgentEndpointFactory)
+class Network:
+    """A network in memory, whose peers are noted."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.peers: list[Peer] = []
+        self.network = MemoryNetwork(clock, Factory.forProtocol(self._peer))  # type: ignore[arg-type]
+
+    def _peer(self) -> Peer:
+        self.peers.append(Peer())
+        return self.peers[-1]
+
+    def endpointForURI(self, uri: Any) -> Any:
+        return self.network.endpoint()
+
+
+class ClientTestCase(SynchronousTestCase):
+    """With a client, which leaves nothing behind once it is aborted."""
+
+    persistent = False
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.network = Network(self.clock)
+        self.connected = Calls()
+        self.cookies = CookieJar()
+        self.client = WebClient(
+            self.clock,
+            self.network,
+            self.cookies,
+            persistent=self.persistent,
+            connected=lambda: self.connected(True),
+        )
+        self.addCleanup(self._end)
+
+    def _end(self) -> None:
+        self.client.abort()
+        self.settle()
+        self.assertEqual(self.network.network.open, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        collect_garbage()
+
+    def settle(self) -> None:
+        self.clock.advance(0)
+        self.clock.pump([0] * 20)
+
+    def send(self, method: str = "GET", body: bytes | None = None) -> Deferred[Any]:
+        """A request, on its way."""
+        answer = self.client.request(
+            method, "http://a.test/path?q", headers={"X-A": "b"}, body=body
+        )
+        self.settle()
+        return answer
+
+    @property
+    def peer(self) -> Peer:
+        return self.network.peers[-1]
+
+
+class RequestTests(ClientTestCase):
+    """One request a connection."""
+
+    def test_request_and_answer(self) -> None:
+        """What is sent, and what comes back."""
+        sent = self.send("POST", b"")
+        (head,) = self.peer.heads
+        self.assertTrue(head.startswith(b"POST /path?q HTTP/1.1\r\n"), head)
+        self.assertIn(b"Content-Length: 0", head)
+        self.assertIn(b"X-A: b", head)
+        self.peer.answer(b"body")
+        self.settle()
+        self.assertEqual(self.successResultOf(read_body(self.successResultOf(sent), 4)), b"body")
+        self.assertEqual(self.connected, [True])
+
+    def test_redirects_are_answers(self) -> None:
+        """They are not followed."""
+        sent = self.send()
+        self.peer.transport.write(
+            b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
+        )
+        self.settle()
+        self.assertEqual(self.successResultOf(sent).code, 302)
+
+    def test_body_too_long(self) -> None:
+        """A byte more than the limit."""
+        sent = self.send()
+        self.peer.answer(b"12345")
+        self.settle()
+        body = read_body(self.successResultOf(sent), 4)
+        self.settle()
+        self.failureResultOf(body, BodyTooLong)
+
+    def test_cancel_a_body(self) -> None:
+        """The connection is dropped."""
+        sent = self.send()
+        self.peer.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+        self.settle()
+        body = read_body(self.successResultOf(sent), 9)
+        body.cancel()
+        self.settle()
+        self.assertEqual(self.network.network.open, [])
+        self.failureResultOf(body, Exception)
+
+    def test_abort(self) -> None:
+        """Requests under way fail, once; nothing stays open."""
+        sent = self.send()
+        self.client.abort()
+        self.settle()
+        self.assertEqual(self.network.network.open, [])
+        self.failureResultOf(sent, Exception)
+
+    def test_cookies(self) -> None:
+        """They are kept, and go with the next request."""
+        self.send()
+        self.peer.answer(b"", b"Set-Cookie: sid=1; Path=/")
+        self.settle()
+        again = self.send()
+        self.assertIn(b"Cookie: sid=1", self.peer.heads[0])
+        self.peer.answer()
+        self.settle()
+        self.successResultOf(again)
+
+
+class PersistentTests(ClientTestCase):
+    """Several requests a connection."""
+
+    persistent = True
+
+    def exchange(self) -> None:
+        """A request and its answer."""
+        sent = self.send("POST", b"")
+        self.peer.answer(b"x")
+        self.settle()
+        read_body(self.successResultOf(sent), 1)
+        self.settle()
+
+    def test_connection_is_used_again(self) -> None:
+        """For the next request, a moment later."""
+        self.exchange()
+        self.exchange()
+        self.assertEqual(len(self.network.peers), 1)
+        self.assertEqual(len(self.peer.heads), 2)
+
+    def test_idle_connection_is_closed(self) -> None:
+        """Before a server in Node.js does so."""
+        self.exchange()
+        self.clock.advance(3)
+        self.settle()
+        self.assertEqual(self.network.network.open, [])
+
+    def test_connections_that_ended_are_forgotten(self) -> None:
+        """A long session makes many."""
+        for _ in range(5):
+            self.exchange()
+            self.clock.advance(3)
+            self.settle()
+        self.assertEqual(self.client.transports, [])
+        self.assertEqual(len(self.client._connections), 1)
+
+    def test_no_request_is_sent_twice(self) -> None:
+        """A connection that ends under a request fails it, also where it was idle before."""
+        self.exchange()
+        sent = self.send("GET")
+        self.peer.transport.abortConnection()
+        self.settle()
+        self.failureResultOf(sent, Exception)
+        self.assertEqual(len(self.network.peers), 1)
