@@ -8,6 +8,7 @@ import gc
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock import Backoff, TokenSocket
@@ -27,10 +28,14 @@ class ServerTestCase(SynchronousTestCase):
     """
     With a scripted server.  After each test, every client is ended, and then neither a
     timer nor a connection may be left.
+
+    :cvar clock_type: the time of the server and its clients.
     """
 
+    clock_type = Clock
+
     def setUp(self) -> None:
-        self.server = ScriptedServer()
+        self.server = ScriptedServer(self.clock_type())
         self._clients: list[TokenSocket] = []
         self.addCleanup(self._end)
 

@@ -137,7 +137,7 @@ class Channels:
         :return: fires when the server has confirmed, at once where other subscriptions
             still want the channel, or where nothing had been asked of the server.
         """
-        subscription.ended(None)  # which may deliver what was held back, to others
+        subscription.ended(None, discard=True)  # which may deliver what was held back, to others
         channel = self._channels.get(subscription.channel)
         if channel is None:
             return succeed(None)
@@ -150,7 +150,7 @@ class Channels:
         channel = self._channels.get(name)
         if channel is None:
             return succeed(None)
-        self._end(channel, None)
+        self._end(channel, None, discard=True)
         return self._leave(channel)
 
     # -- connections
@@ -170,10 +170,11 @@ class Channels:
             channel.fire_leavers(None)
             self._reconcile(channel)
 
-    def close(self, reason: ClientClosed) -> Callable[[], None]:
+    def close(self, reason: ClientClosed, *, discard: bool) -> Callable[[], None]:
         """
         Nothing is wanted any more.
 
+        :param discard: whether handlers are not to get what waits for them.
         :return: tells whoever waited, or iterates; they may subscribe anew.
         """
         self._connected = False
@@ -185,7 +186,7 @@ class Channels:
                 channel.request = None
                 channel.fire_leavers(None)
                 channel.fire_subscribers(Failure(reason.again()))
-                self._end(channel, None)
+                self._end(channel, None, discard=discard)
 
         return end_all
 
@@ -214,7 +215,7 @@ class Channels:
         elif channel.state is _State.ON:
             channel.state = _State.OFF
             problem = SubscriptionEnded(f"the server ended the subscription to {channel.name!r}")
-            self._end(channel, problem)
+            self._end(channel, problem, discard=False)
             self._report(problem)
 
     # -- requests
@@ -285,7 +286,7 @@ class Channels:
             waiting, channel.subscribers = channel.subscribers, []
             others = len(channel.subscriptions) > len(waiting)
             error: Any = failure.value
-            self._end(channel, error)
+            self._end(channel, error, discard=False)
             if channel.state is _State.OFF:
                 channel.fire_leavers(None)  # who left meanwhile has what they wanted
             _fire(waiting, failure)
@@ -316,8 +317,8 @@ class Channels:
         what = f"{verb} {channel.name!r}"
         return Failure(self._exchange.timeout(what, self._timeout, sent, waited_for))
 
-    def _end(self, channel: _Channel, reason: Exception | None) -> None:
+    def _end(self, channel: _Channel, reason: Exception | None, *, discard: bool) -> None:
         subscriptions, channel.subscriptions = channel.subscriptions, []
         for subscription in subscriptions:
-            subscription.ended(reason)
+            subscription.ended(reason, discard=discard)
         self._reconcile(channel)

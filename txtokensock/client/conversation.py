@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 
 from ..actions import Actions
@@ -24,6 +24,7 @@ from .channels import Channels
 from .connection import Connection
 from .events import Events
 from .exchange import Exchange
+from .flow import Running
 from .operations import uuid_source
 
 __all__ = ["Conversation"]
@@ -47,7 +48,9 @@ class Conversation:
         *,
         queue_limit: int,
         call_timeout: float,
+        buffer_limit: int,
     ) -> None:
+        self._reactor = reactor
         self.events = Events("ready", "reconnect", "message", "disconnect", "error")
         self.actions: MutableMapping[str, Any] = dict(actions)
         self.new_uuid = uuid_source()
@@ -57,19 +60,21 @@ class Conversation:
         self._complained = False
         self._connection: Connection | None = None
         self._holders: set[object] = set()
+        self._listening = Running(buffer_limit, self)
 
     def open(self) -> None:
         """Take calls again, after :meth:`close`."""
         self.exchange.reopen()
 
-    def close(self, reason: ClientClosed) -> Callable[[], None]:
+    def close(self, reason: ClientClosed, *, discard: bool = True) -> Callable[[], None]:
         """
         Fail whatever is asked from now on.
 
+        :param discard: whether handlers are not to get what waits for them.
         :return: fails what waits.  That is a step of its own, for whoever hears of it may
             start the client again, and must find it stopped.
         """
-        endings = [self.channels.close(reason), self.exchange.close(reason)]
+        endings = [self.channels.close(reason, discard=discard), self.exchange.close(reason)]
 
         def end_all() -> None:
             for end in endings:
@@ -89,14 +94,20 @@ class Conversation:
         if isinstance(message, Answer):
             self.exchange.answered(message)
         elif isinstance(message, ChannelMessage):
-            self.events.emit("message", message.channel, message.message)
-            self.channels.deliver(message.channel, message.message)
+            self._channel_message(message.channel, message.message)
         elif isinstance(message, Subscribed):
             self.channels.confirmed(message)
         elif isinstance(message, Unsubscribed):
             self.channels.ended(message)
         elif isinstance(message, ServerError):
             self._unsolicited(UnsolicitedError(message.error))
+
+    def _channel_message(self, channel: str, message: Any) -> None:
+        # Where they are full, reading has been stopped; only a connection that is not
+        # authenticated yet is read all the same, and could fill the memory.
+        if not self._listening.full:
+            self.events.emit("message", channel, message, running=self._listening.add)
+        self.channels.deliver(channel, message)
 
     def _unsolicited(self, error: UnsolicitedError) -> None:
         """A server may report one after the other: the log says so once a connection."""
@@ -150,7 +161,7 @@ class Conversation:
     def gave_up(self, error: ClientClosed) -> None:
         """Fail everything."""
         self._log.warn("{error}", error=error)
-        self.close(error)()
+        self.close(error, discard=False)()
         self.report(error)
 
     # -- Flow: slow readers
@@ -166,3 +177,10 @@ class Conversation:
         self._holders.discard(holder)
         if not self._holders and self._connection is not None:
             self._connection.release(self)
+
+    def in_turn(self, function: Callable[[], None]) -> None:
+        """Call ``function`` in a turn of the reactor; this, from wherever it may be."""
+        if IReactorFromThreads.providedBy(self._reactor):
+            self._reactor.callFromThread(function)
+        else:  # a clock
+            self._reactor.callLater(0, function)

@@ -21,21 +21,24 @@ Listener = Callable[..., Any]
 _log = Logger()
 
 
-def call_listener(listener: Listener, *arguments: Any) -> None:
-    """Call a listener; what it raises, now or later, is logged and goes no further."""
+def call_listener(listener: Listener, *arguments: Any) -> Deferred[Any] | None:
+    """
+    Call a listener; what it raises, now or later, is logged and goes no further.
+
+    :return: fires when it is done, and never fails; None where it is done already.
+    """
     try:
         result = listener(*arguments)
     except Exception:
         _log.failure("the listener {listener} raised", listener=listener)
-        return
+        return None
     if iscoroutine(result):
         result = Deferred.fromCoroutine(result)
-    if isinstance(result, Deferred):
-        result.addErrback(
-            lambda failure: _log.failure(
-                "the listener {listener} failed", failure, listener=listener
-            )
-        )
+    if not isinstance(result, Deferred):
+        return None
+    return result.addErrback(
+        lambda failure: _log.failure("the listener {listener} failed", failure, listener=listener)
+    )
 
 
 class Events:
@@ -71,10 +74,17 @@ class Events:
         for name in self._listeners if event is None else [event]:
             self._of(name).clear()
 
-    def emit(self, event: str, *arguments: Any) -> bool:
+    def emit(
+        self,
+        event: str,
+        *arguments: Any,
+        running: Callable[[Deferred[Any]], object] = lambda _: None,
+    ) -> bool:
         """
         Call the listeners, in the order in which they were added.
 
+        :param running: called with a Deferred for each that is not done at once, which
+            fires when it is, and never fails.
         :return: whether there was one.
         """
         listeners = self._listeners[event]
@@ -83,7 +93,9 @@ class Events:
         for entry in listeners[:]:
             if entry[1] and entry in listeners:
                 listeners.remove(entry)
-            call_listener(entry[0], *arguments)
+            deferred = call_listener(entry[0], *arguments)
+            if deferred is not None:
+                running(deferred)
         return True
 
     def _of(self, event: str) -> list[tuple[Listener, bool]]:

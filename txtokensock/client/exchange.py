@@ -31,6 +31,10 @@ class Link(Protocol):
     writable: bool
     acks: bool
 
+    @property
+    def reading(self) -> bool:
+        """Whether anything is read at present, so that an answer can be heard."""
+
     def send(self, messages: list[bytes]) -> None:
         """Send messages, in one frame."""
 
@@ -187,13 +191,19 @@ class Exchange:
         :param sent: whether it was sent.
         :param waited_for: what did not come, where it was.
         """
-        missing = waited_for if sent and self._link is not None else "connection"
-        why = f": {self.obstacle}" if missing == "connection" and self.obstacle else ""
+        missing, why, cause = waited_for, "", None
+        if self._link is None:
+            missing = "connection"
+            why = f": {self.obstacle}" if self.obstacle else ""
+            cause = self.obstacle if isinstance(self.obstacle, Exception) else None
+        elif not sent:
+            missing, why = "room in the buffer", ": the server does not read"
+        elif not self._link.reading:
+            why = ": nothing is read, for a subscription, a listener or the server is behind"
         error = CallTimeout(
             f"{what}: no {missing} within {seconds:g} seconds{why}", may_have_run=sent
         )
-        if isinstance(self.obstacle, Exception) and why:
-            error.__cause__ = self.obstacle
+        error.__cause__ = cause
         return error
 
     def _schedule_flush(self) -> None:

@@ -25,6 +25,7 @@ from .connection import Connection
 from .conversation import Conversation
 from .endpoint import TokenSocketEndpoint
 from .events import Listener
+from .flow import Overflow, check_overflow
 from .keepalive import KeepAlive
 from .operations import Completion, Operation
 from .service import ReconnectingClientService
@@ -128,6 +129,7 @@ class TokenSocket(Service):
             actions or {},
             queue_limit=_positive("queue_limit", queue_limit),
             call_timeout=call_timeout,
+            buffer_limit=buffer_limit,
         )
         self._service = ReconnectingClientService(
             reactor,
@@ -315,37 +317,65 @@ class TokenSocket(Service):
         return self._conversation.exchange.submit(operation, seconds)
 
     def subscribe(
-        self, channel: str, handler: Callable[[Any], Any] | None = None
+        self,
+        channel: str,
+        handler: Callable[[Any], Any] | None = None,
+        *,
+        overflow: Overflow = "pause",
+        buffer_limit: int | None = None,
     ) -> Deferred[Subscription]:
         """
         Subscribe to a channel, and again after each reconnect.
 
-        :param handler: called with each message; it may return a Deferred or be a
-            coroutine function, and what it raises is logged.
+        :param handler: called with each message, in order; it may return a Deferred or be
+            a coroutine function, and what it raises is logged.  Up to ``buffer_limit``
+            calls of it run at a time (with 1, one after the other); further messages wait.
+            Where the server ends the subscription, or the client gives up, it still gets
+            what waits; after ``unsubscribe`` and :meth:`stopService` it is not called.
+        :param overflow: what happens when ``buffer_limit`` messages wait:
+
+            ``"pause"``
+                the socket is not read until half of them are taken.  That goes for
+                everything that comes on it, answers to calls included.  Only while
+                nobody iterates, the oldest make room instead;
+            ``"drop-oldest"``
+                the oldest makes room for the newest;
+            ``"drop-newest"``
+                the newest is dropped.
+
+            What is dropped is counted in ``subscription.dropped``.
+        :param buffer_limit: messages that may wait, instead of the client's
+            ``buffer_limit``.
         :return: fires with the :class:`~txtokensock.Subscription` when the server has
             confirmed.  Fails with :class:`~txtokensock.errors.Forbidden` or another
             :class:`~txtokensock.errors.RemoteError` where the server refuses, with
             :class:`~txtokensock.errors.CallTimeout`, with
             :class:`~txtokensock.errors.InvalidChannel`,
+            :class:`~txtokensock.errors.InvalidOption`,
             :class:`~txtokensock.errors.ClientClosed`, and with ``CancelledError`` where
             the channel is unsubscribed meanwhile; after any failure it is as if it had
             not been asked for.
         """
+        limit = self._buffer_limit if buffer_limit is None else buffer_limit
         try:
             check_channel(channel)
             if handler is not None and not callable(handler):
                 raise InvalidOption(f"handler cannot be called: {handler!r}")
+            check_overflow(overflow)
+            _positive("buffer_limit", limit)
         except UsageError as problem:
             return fail(problem)
         if self._conversation.exchange.closed is not None:
             return fail(self._conversation.exchange.closed.again())
-        return self._conversation.channels.subscribe(
+        channels = self._conversation.channels
+        return channels.subscribe(
             Subscription(
                 channel,
                 handler,
-                self._buffer_limit,
                 self._conversation,
-                self._conversation.channels.drop,
+                channels.drop,
+                overflow=overflow,
+                buffer_limit=limit,
             )
         )
 

@@ -7,23 +7,15 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from .events import call_listener
+from ..errors import UsageError
+from .events import Listener, call_listener
+from .flow import Buffer, Flow, Overflow
 
-__all__ = ["Flow", "Subscription"]
-
-
-class Flow(Protocol):
-    """Stops reading from the network while anyone holds it."""
-
-    def hold(self, holder: object) -> None:
-        """Stop reading."""
-
-    def release(self, holder: object) -> None:
-        """Read again, unless others hold."""
+__all__ = ["Subscription"]
 
 
 class Subscription(AsyncIterable[Any]):
@@ -40,29 +32,30 @@ class Subscription(AsyncIterable[Any]):
 
     The iteration ends when the subscription does; it raises what ended it
     (:class:`~txtokensock.errors.Forbidden`, ``SubscriptionEnded``) where that was the
-    server.  Messages wait for a slow iteration: ``buffer_limit`` of them, then the
-    socket is not read until half are taken.  While nobody iterates (before the loop, and
-    after a ``break``), the oldest make room for the newest.
+    server.  A subscription with a handler cannot be iterated over
+    (:class:`~txtokensock.errors.UsageError`).
+
+    Messages wait for a slow reader: up to ``buffer_limit`` of them, and then ``overflow``
+    says what happens; see :meth:`TokenSocket.subscribe`.
 
     :ivar channel: its name.
-    :ivar dropped: how many messages made room so far.
     """
 
     def __init__(
         self,
         channel: str,
-        handler: Callable[[Any], Any] | None,
-        buffer_limit: int,
+        handler: Listener | None,
         flow: Flow,
         drop: Callable[[Subscription], Deferred[None]],
+        *,
+        overflow: Overflow,
+        buffer_limit: int,
     ) -> None:
         self.channel = channel
-        self.dropped = 0
-        self._handler = handler
-        self._buffer_limit = buffer_limit
         self._flow = flow
         self._drop = drop
-        self._buffer: deque[Any] = deque()
+        self._buffer = Buffer(buffer_limit, overflow, flow)
+        self._work = _Work(handler, self._buffer, buffer_limit) if handler is not None else None
         self._waiting: deque[Deferred[Any]] = deque()
         self._iterations = 0
         self._ended = False
@@ -73,12 +66,18 @@ class Subscription(AsyncIterable[Any]):
 
     @property
     def active(self) -> bool:
-        """Whether messages may still come."""
+        """Whether messages may still come from the server."""
         return not self._ended
+
+    @property
+    def dropped(self) -> int:
+        """How many messages were dropped so far, for there was no room."""
+        return self._buffer.dropped
 
     def unsubscribe(self) -> Deferred[None]:
         """
-        End this subscription; the channel's last one unsubscribes from it.
+        End this subscription; the channel's last one unsubscribes from it.  The handler
+        is not called any more; an iteration still takes what waits.
 
         :return: fires when the server has confirmed, at once where it need not; fails
             with :class:`~txtokensock.errors.CallTimeout` or a
@@ -92,8 +91,8 @@ class Subscription(AsyncIterable[Any]):
         """A message came in; after the end it is nobody's."""
         if self._ended:
             return
-        if self._handler is not None:
-            call_listener(self._handler, message)
+        if self._work is not None:
+            self._work.deliver(message)
             return
         while self._waiting:
             waiter = self._waiting.popleft()
@@ -101,21 +100,21 @@ class Subscription(AsyncIterable[Any]):
                 waiter.callback(message)
                 return
         self._buffer.append(message)
-        if self._iterations and len(self._buffer) >= self._buffer_limit:
-            self._flow.hold(self)
-        # A connection that is not authenticated yet is read all the same: the answer to
-        # ``auth`` must be heard, whatever else a server sends before it.
-        if len(self._buffer) > self._buffer_limit:
-            self._buffer.popleft()
-            self.dropped += 1
 
-    def ended(self, reason: Exception | None) -> None:
-        """No more messages: what waits can still be taken, then the iteration ends."""
+    def ended(self, reason: Exception | None, *, discard: bool) -> None:
+        """
+        No more messages come.
+
+        :param reason: what an iteration raises when it has taken what waits.
+        :param discard: whether the handler is not to get what waits for it.
+        """
+        if discard and self._work is not None:
+            self._buffer.clear()
         if self._ended:
             return
         self._ended = True
         self._reason = reason
-        self._flow.release(self)
+        self._buffer.release()
         waiting, self._waiting = self._waiting, deque()
         for waiter in waiting:
             if not waiter.called:
@@ -124,23 +123,27 @@ class Subscription(AsyncIterable[Any]):
     # -- iteration
 
     def __aiter__(self) -> AsyncIterator[Any]:
+        if self._work is not None:
+            raise UsageError(f"the messages of {self!r} go to its handler")
         iteration = _Iteration(self)
         self._iterations += 1
+        self._buffer.wanted = True
         # A loop that is left does not say so: its iterator just goes.
-        weakref.finalize(iteration, self._iteration_left).atexit = False
+        weakref.finalize(iteration, self._iteration_gone).atexit = False
         return iteration
+
+    def _iteration_gone(self) -> None:
+        # The garbage collector may say so, in any thread and in the middle of anything.
+        if not self._ended:
+            self._flow.in_turn(self._iteration_left)
 
     def _iteration_left(self) -> None:
         self._iterations -= 1
-        if not self._iterations:
-            self._flow.release(self)
+        self._buffer.wanted = self._iterations > 0
 
     async def _next(self) -> Any:
         if self._buffer:
-            message = self._buffer.popleft()
-            if len(self._buffer) <= self._buffer_limit // 2:
-                self._flow.release(self)
-            return message
+            return self._buffer.pop()
         if self._ended:
             raise self._stop()
         waiter: Deferred[Any] = Deferred(self._wait_no_longer)
@@ -165,3 +168,46 @@ class _Iteration(AsyncIterator[Any]):
 
     async def __anext__(self) -> Any:
         return await self._subscription._next()
+
+
+class _Work:
+    """
+    What a handler has to do: messages in order, up to ``limit`` at a time, and what is
+    beyond that waits in the buffer.
+    """
+
+    def __init__(self, handler: Listener, buffer: Buffer, limit: int) -> None:
+        self._handler = handler
+        self._buffer = buffer
+        self._limit = limit
+        self._running = 0
+        self._handing = False
+        buffer.wanted = True
+
+    def deliver(self, message: Any) -> None:
+        """A message came in, maybe while the handler is being called with another."""
+        if self._handing or self._running >= self._limit:
+            self._buffer.append(message)
+        else:
+            self._hand(message)
+
+    def _hand(self, message: Any) -> None:
+        self._handing = True
+        try:
+            self._call(message)
+            while self._buffer and self._running < self._limit:
+                self._call(self._buffer.pop())
+        finally:
+            self._handing = False
+
+    def _call(self, message: Any) -> None:
+        running = call_listener(self._handler, message)
+        if running is not None:
+            self._running += 1
+            running.addCallback(self._done)
+
+    def _done(self, result: Any) -> Any:
+        self._running -= 1
+        if self._buffer and not self._handing:
+            self._hand(self._buffer.pop())
+        return result  # the Deferred is the handler's: others may wait for it

@@ -1,0 +1,150 @@
+"""
+What waits for those who are slower than the server, and what that does to the reading
+from the network.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, TypeAlias, get_args
+
+from twisted.internet.defer import Deferred
+
+from ..errors import InvalidOption
+
+__all__ = ["Buffer", "Flow", "Overflow", "Running", "check_overflow"]
+
+Overflow: TypeAlias = Literal["pause", "drop-oldest", "drop-newest"]
+"""What happens to messages that nobody takes in time."""
+
+
+def check_overflow(value: object) -> None:
+    """
+    :raises InvalidOption: if it is none.
+    """
+    if value not in get_args(Overflow):
+        known = ", ".join(map(repr, get_args(Overflow)))
+        raise InvalidOption(f"overflow is {value!r}: it must be one of {known}")
+
+
+class Flow(Protocol):
+    """Stops reading from the network while anyone holds it."""
+
+    def hold(self, holder: object) -> None:
+        """Stop reading."""
+
+    def release(self, holder: object) -> None:
+        """Read again, unless others hold."""
+
+    def in_turn(self, function: Callable[[], None]) -> None:
+        """
+        Have ``function`` called in a turn of the reactor.  This itself may be called from
+        any thread, and in the middle of anything.
+        """
+
+
+class Buffer:
+    """
+    Messages that wait, and no more of them than ``limit``.
+
+    :param overflow: what is done about more: ``"pause"`` stops the reading when it is
+        full, until it is half empty; the others make room for the newest message, or
+        drop that.
+    :param flow: is held.
+    :ivar wanted: whether there is anybody to take messages.  Where there is not, nothing
+        is held up for him: the oldest make room, instead of a pause.
+    :ivar dropped: how many messages were dropped so far.
+    """
+
+    def __init__(self, limit: int, overflow: Overflow, flow: Flow) -> None:
+        self._limit = limit
+        self._overflow = overflow
+        self._flow = flow
+        self._messages: deque[Any] = deque()
+        self._wanted = False
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @property
+    def wanted(self) -> bool:
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, wanted: bool) -> None:
+        self._wanted = wanted
+        if wanted:
+            self._pause_if_full()
+        else:
+            self.release()
+
+    def append(self, message: Any) -> None:
+        """One more message waits; or another one, or this, is dropped."""
+        if self._overflow == "drop-newest" and len(self._messages) >= self._limit:
+            self.dropped += 1
+            return
+        self._messages.append(message)
+        self._pause_if_full()
+        # Also with "pause": a connection that is not authenticated yet is read whoever
+        # holds it, for the answer to ``auth`` must be heard, whatever else a server sends
+        # before that.
+        if len(self._messages) > self._limit:
+            self._messages.popleft()
+            self.dropped += 1
+
+    def pop(self) -> Any:
+        """
+        The oldest message.  Others may come in, and be appended, before this returns.
+        """
+        message = self._messages.popleft()
+        if len(self._messages) <= self._limit // 2:
+            self.release()
+        return message
+
+    def clear(self) -> None:
+        """Nobody will take what waits."""
+        self._messages.clear()
+        self.release()
+
+    def release(self) -> None:
+        """Stand in the way of reading no more."""
+        self._flow.release(self)
+
+    def _pause_if_full(self) -> None:
+        if self._overflow == "pause" and self._wanted and len(self._messages) >= self._limit:
+            self._flow.hold(self)
+
+
+class Running:
+    """
+    What was begun and is not done: stops the reading at ``limit``, until half is done.
+
+    :param flow: is held.
+    """
+
+    def __init__(self, limit: int, flow: Flow) -> None:
+        self._limit = limit
+        self._flow = flow
+        self._count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether so much runs that no more should be begun."""
+        return self._count >= self._limit
+
+    def add(self, running: Deferred[Any]) -> None:
+        """
+        :param running: fires, without a failure, when it is done.
+        """
+        self._count += 1
+        if self.full:
+            self._flow.hold(self)
+        running.addCallback(self._done)
+
+    def _done(self, result: Any) -> Any:
+        self._count -= 1
+        if self._count <= self._limit // 2:
+            self._flow.release(self)
+        return result  # the Deferred is a listener's: others may wait for it
