@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.web.client import ResponseFailed
 from twisted.web.iweb import IAgent, IResponse
 
 from ..errors import (
@@ -97,7 +96,7 @@ class TokenRequest:
             raise TokenInvalid("the token route answered more than 64 KiB") from None
         except Exception as problem:
             raise TokenUnreachable(
-                f"cannot reach the token route {self._url}: {_reason(problem)}"
+                f"cannot reach the token route {self._url}: {explain(problem)}"
             ) from None  # the cause may quote the query, which is secret
         finally:
             client.abort()
@@ -142,10 +141,3 @@ class TokenRequest:
         if not isinstance(token, str) or not token:
             raise TokenInvalid(f"the token route {self._url} answered without a token")
         return token
-
-
-def _reason(problem: Exception) -> str:
-    """What went wrong, without the URL that some of these errors quote."""
-    if isinstance(problem, ResponseFailed) and problem.reasons:
-        return _reason(problem.reasons[0].value)
-    return explain(problem)

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
@@ -75,8 +75,8 @@ class WebClient:
 
         :param url: in ASCII, with its query.
         :return: fires with the response as soon as its head is there; its body is
-            delivered as it comes.  Fails with whatever the connection fails with.
-            Cancelling it drops the connection.
+            delivered as it comes.  Fails with what the connection failed with, as the
+            network or TLS has it.  Cancelling it drops the connection.
         """
         answer: Deferred[Any] = self._client.request(
             method,
@@ -86,7 +86,7 @@ class WebClient:
             allow_redirects=False,
             unbuffered=True,
         )
-        return answer
+        return answer.addErrback(_unwrap)
 
     @property
     def transports(self) -> list[Any]:
@@ -155,12 +155,22 @@ def read_body(response: IResponse, limit: int) -> Deferred[bytes]:
     Collect a body.
 
     :param limit: bytes.
-    :return: fires with the whole.  Fails with :class:`BodyTooLong`, and with whatever
-        ended the connection before the body did.  Cancelling it drops the connection.
+    :return: fires with the whole.  Fails with :class:`BodyTooLong`, and with what ended
+        the connection before the body did.  Cancelling it drops the connection.
     """
     body = _Body(limit)
     response.deliverBody(body)
-    return body.whole
+    return body.whole.addErrback(_unwrap)
+
+
+def _unwrap(failure: Failure) -> Any:
+    """
+    What went wrong, out of the lists of Twisted's HTTP client, whose texts quote the whole
+    request.
+    """
+    while isinstance(failure.value, ResponseFailed) and failure.value.reasons:
+        failure = failure.value.reasons[0]
+    return failure
 
 
 class _Body(Protocol):
