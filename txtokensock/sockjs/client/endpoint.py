@@ -4,8 +4,6 @@ A Twisted client endpoint whose stream is a SockJS session.
 
 from __future__ import annotations
 
-import secrets
-import string
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -25,8 +23,9 @@ from ...web.headers import HeadersOption
 from ...web.outlet import Outlet
 from ...web.phases import within_phase
 from ...web.tls import explain
+from .destination import Destination
 from .session import ClientSession
-from .websocket import websocket_factory
+from .websocket import open_websocket
 
 __all__ = ["SockJSClientEndpoint"]
 
@@ -128,7 +127,7 @@ class SockJSClientEndpoint:
     async def _open(self, factory: IProtocolFactory, headers: Mapping[str, str]) -> IProtocol:
         session = ClientSession(factory, self._reactor, self._close_timeout)
         try:
-            wire = self._open_wire(session, headers)
+            wire = open_websocket(session, self._destination(headers))
             await self._within("connect", self._connect_timeout, wire)
             await self._within("handshake", self._handshake_timeout, session.ready)
             return await self._within("open", self._open_timeout, session.opened)
@@ -149,24 +148,5 @@ class SockJSClientEndpoint:
                 f"cannot connect to {self._address.authority}: {explain(problem)}", phase
             ) from problem
 
-    def _open_wire(
-        self, session: ClientSession, headers: Mapping[str, str]
-    ) -> Deferred[IProtocol]:
-        server = f"{secrets.randbelow(1000):03}"
-        session_id = "".join(secrets.choice(_SESSION_ALPHABET) for _ in range(16))
-        address = self._address
-        path = f"/{server}/{session_id}/websocket"
-        factory = websocket_factory(
-            session,
-            self._reactor,
-            host_header=f"[{address.host}]" if ":" in address.host else address.host,
-            port=address.port,
-            resource=f"{address.prefix}{path}",
-            headers=self._outlet.with_cookies(headers, address.http_url(path)),
-            max_message_size=self._max_message_size,
-        )
-        endpoint = self._outlet.dialer.endpoint(address.host, address.port, secure=address.secure)
-        return endpoint.connect(factory)
-
-
-_SESSION_ALPHABET = string.ascii_lowercase + string.digits
+    def _destination(self, headers: Mapping[str, str]) -> Destination:
+        return Destination(self._outlet, self._address, headers, self._max_message_size, 30.0)

@@ -27,7 +27,6 @@ from ..frames import (
     Messages,
     Open,
     decode_server_frame,
-    encode_client_frame,
 )
 from ..interfaces import ICarrier
 from ..transport import SockJSTransport
@@ -37,20 +36,28 @@ __all__ = ["ClientSession", "Wire"]
 
 class Wire(Protocol):
     """
-    One way of moving frames: a WebSocket, or HTTP requests.
+    One way of moving messages: a WebSocket, or HTTP requests.
 
-    It tells its session ``wire_open`` once, ``frame_received`` and ``activity`` as
-    things come in, and ``wire_lost`` exactly once, at the end.
+    It tells its session ``wire_connected`` and ``wire_open`` once, then ``frame_received``
+    and ``activity`` as things come in, and ``wire_lost`` exactly once, at the end.  A wire
+    without SockJS frames says ``session_open`` and ``message_received`` instead.
     """
 
-    def send_frame(self, frame: bytes) -> None:
-        """Send one client frame."""
+    def send(self, messages: list[bytes]) -> None:
+        """
+        Send messages, in one frame where the wire has frames.
+
+        :raises InvalidData: if one is not UTF-8; then none is sent.
+        """
 
     def close(self, code: int, reason: str) -> None:
         """Close in order; what was written before goes out first."""
 
+    def end(self) -> None:
+        """The server has closed the session: nothing is to be sent any more."""
+
     def abort(self) -> None:
-        """Drop the connection at once."""
+        """Drop the connection at once; ``wire_lost`` comes in a later turn."""
 
     def pause(self) -> None:
         """Read no more."""
@@ -113,9 +120,14 @@ class ClientSession:
 
     def wire_open(self) -> None:
         """The wire can carry frames."""
-        if self._phase == "handshake":
+        if self._phase == "handshake" and self._reason is None:
             self._phase = "open"
             self.ready.callback(None)
+
+    def session_open(self) -> None:
+        """The session is open, on a wire without SockJS frames."""
+        if self._phase == "open" and self._reason is None:
+            self._open()
 
     def activity(self) -> None:
         """The peer showed that it lives, by something that is no frame."""
@@ -144,6 +156,12 @@ class ClientSession:
                 # A second ``o`` means that the server lost the session, as
                 # sockjs-client 1.6.1 reads it; messages before the first mean nothing.
                 self.violation(f"a frame out of order: {type(frame).__name__}")
+
+    def message_received(self, message: bytes) -> None:
+        """One message came in, on a wire without SockJS frames."""
+        self._transport.heard += 1
+        if self._phase is None and self._reason is None:
+            self._transport.messages_received([message])
 
     def violation(self, problem: str) -> None:
         """The peer broke the protocol: drop it."""
@@ -209,7 +227,7 @@ class ClientSession:
         else:
             self._reason = Failure(self._refusal(f"the server refused: {closed}"))
         self.wire_closing()
-        self._wire.close(1000, "")
+        self._wire.end()
 
     def _fail(self, problem: str) -> None:
         if self._phase is None:
@@ -230,9 +248,8 @@ class ClientSession:
     # -- ICarrier
 
     def send(self, messages: list[bytes]) -> None:
-        frame = encode_client_frame(messages)
         if self._wire is not None and self._reason is None:
-            self._wire.send_frame(frame)
+            self._wire.send(messages)
 
     def close(self, code: int, reason: str) -> None:
         if self._reason is None:

@@ -7,26 +7,33 @@ all are off, and every deadline is kept by those who use this, on their clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IAddress, IProtocolFactory, IPushProducer
+from twisted.internet.interfaces import IAddress, IProtocol, IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ...errors import SockJSClosed, shorten
+from ...errors import InvalidData, SockJSClosed, shorten
 from ...web.tls import explain, is_tls_problem
+from ..frames import encode_client_frame
+from ..pongs import Pongs
 from ..quiet import Quiet
+from ..timer import Timer
+from .destination import Destination
 from .session import ClientSession
 
-__all__ = ["websocket_factory"]
+__all__ = ["open_raw_websocket", "open_websocket"]
 
 _LONGEST_HANDSHAKE = 64 * 1024
 _TEXT = 1
+
+_HEARTBEAT = 25.0
+"""Seconds between our pings where the server sends none; the interval of SockJS servers."""
 
 _MOST_FRAGMENTS = 10_000
 """Frames of one message.  Empty ones cost memory too, and count for no size limit."""
@@ -46,8 +53,7 @@ class _WebSocketWire(WebSocketClientProtocol):
         self._session = session
         self._lost_by: BaseException | None = None
         self._fragments = 0
-        self._full = False
-        self._unanswered: bytes | None = None  # a ping that waits for room in the buffer
+        self._pongs = Pongs(super().onPing)
 
     def __repr__(self) -> str:
         return f"<WebSocket of {self._session!r}>"
@@ -102,12 +108,7 @@ class _WebSocketWire(WebSocketClientProtocol):
 
     def onPing(self, payload: bytes) -> None:
         self._session.activity()
-        if self._full:
-            # A server that pings and does not read must not fill the memory with pongs.
-            # Only the last ping needs an answer: RFC 6455 section 5.5.3.
-            self._unanswered = payload
-        else:
-            super().onPing(payload)
+        self._pongs.pinged(payload)
 
     def onPong(self, payload: bytes) -> None:
         self._session.activity()
@@ -133,13 +134,19 @@ class _WebSocketWire(WebSocketClientProtocol):
 
     # -- Wire
 
-    def send_frame(self, frame: bytes) -> None:
+    def send(self, messages: list[bytes]) -> None:
+        self._send_text(encode_client_frame(messages))
+
+    def _send_text(self, payload: bytes) -> None:
         # sendMessage would apply the limit for incoming messages to outgoing ones.
         if self.state == self.STATE_OPEN:
-            self.sendFrame(opcode=_TEXT, payload=frame)
+            self.sendFrame(opcode=_TEXT, payload=payload)
 
     def close(self, code: int, reason: str) -> None:
         self.sendClose(code, reason or None)
+
+    def end(self) -> None:
+        self.sendClose(1000)
 
     def abort(self) -> None:
         self.transport.abortConnection()
@@ -159,16 +166,63 @@ class _WebSocketWire(WebSocketClientProtocol):
 
     def follow_buffer(self, *, full: bool) -> None:
         """The write buffer is full, or has room."""
-        self._full = full
-        if not full and self._unanswered is not None:
-            payload, self._unanswered = self._unanswered, None
-            super().onPing(payload)
+        if full:
+            self._pongs.hold()
+        else:
+            self._pongs.release()
 
     def peer_address(self) -> IAddress:
         return self.transport.getPeer()  # type: ignore[no-any-return]
 
     def host_address(self) -> IAddress:
         return self.transport.getHost()  # type: ignore[no-any-return]
+
+
+class _RawWebSocketWire(_WebSocketWire):
+    """
+    A WebSocket without SockJS frames: a WebSocket message is a message, and the session is
+    open as soon as the WebSocket is.  sockjs-node sends no heartbeat there, so that it is
+    for us to ask whether the server lives, and to keep what is in between from taking the
+    connection for idle.
+    """
+
+    def __init__(self, session: ClientSession, reactor: IReactorTime) -> None:
+        super().__init__(session)
+        self._beat = Timer(reactor, self._on_beat)
+
+    def onOpen(self) -> None:
+        super().onOpen()
+        self._beat.start(_HEARTBEAT)
+        self._session.session_open()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if isBinary or not _is_text(payload):
+            self._session.violation("a message that is no text in UTF-8")
+        else:
+            self._session.message_received(payload)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        self._beat.stop()
+        super().onClose(wasClean, code, reason)
+
+    def send(self, messages: list[bytes]) -> None:
+        if not all(map(_is_text, messages)):
+            raise InvalidData("a SockJS message must be text in UTF-8")
+        for message in messages:
+            self._send_text(message)
+
+    def _on_beat(self) -> None:
+        self._beat.start(_HEARTBEAT)
+        if not self._pongs.held:  # pings would fill a buffer that the server does not empty
+            self.sendPing()
+
+
+def _is_text(message: bytes) -> bool:
+    try:
+        message.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @implementer(IPushProducer)
@@ -191,38 +245,42 @@ class _Followed:
         self._producer.stopProducing()
 
 
-def websocket_factory(
-    session: ClientSession,
-    reactor: Any,
-    *,
-    host_header: str,
-    port: int,
-    resource: str,
-    headers: Mapping[str, str],
-    max_message_size: int,
-) -> IProtocolFactory:
+def open_websocket(session: ClientSession, to: Destination) -> Deferred[IProtocol]:
     """
-    The factory for one WebSocket connection that carries ``session``.
+    Carry a session over a WebSocket with SockJS frames.
 
-    :param host_header: the host for the ``Host`` header, IPv6 in brackets.
-    :param port: the port for the ``Host`` header.
-    :param resource: path and query.
-    :param headers: more headers for the handshake.
-    :param max_message_size: bytes; a larger message ends the connection.
+    :return: fires when the connection is made; the session says how it goes from there.
     """
-    factory = WebSocketClientFactory(useragent=None, headers=dict(headers), reactor=reactor)
-    factory.host, factory.port, factory.resource = host_header, port, resource
+    path = f"{to.new_session()}/websocket"
+    return _connect(lambda: _WebSocketWire(session), to, path)
+
+
+def open_raw_websocket(session: ClientSession, to: Destination) -> Deferred[IProtocol]:
+    """The same without SockJS frames; the session has no name."""
+    reactor = to.outlet.reactor
+    return _connect(lambda: _RawWebSocketWire(session, reactor), to, "/websocket")
+
+
+def _connect(build: Any, to: Destination, path: str) -> Deferred[IProtocol]:
+    address = to.address
+    factory = WebSocketClientFactory(
+        useragent=None,
+        headers=to.request_headers(to.url(path)),
+        reactor=to.outlet.reactor,
+    )
+    factory.host = f"[{address.host}]" if ":" in address.host else address.host
+    factory.port, factory.resource = address.port, f"{address.prefix}{path}"
     factory.log = _WebSocketWire.log
     factory.noisy = False
-    build: Any = lambda: _WebSocketWire(session)  # noqa: E731
     factory.protocol = build
     factory.setProtocolOptions(
         openHandshakeTimeout=0,
         closeHandshakeTimeout=0,
         serverConnectionDropTimeout=0,
         autoPingInterval=0,
-        maxMessagePayloadSize=max_message_size,
-        maxFramePayloadSize=max_message_size,
-        utf8validateIncoming=False,  # the JSON decoder does
+        maxMessagePayloadSize=to.max_message_size,
+        maxFramePayloadSize=to.max_message_size,
+        utf8validateIncoming=False,  # it is checked with the frame
     )
-    return factory
+    endpoint = to.outlet.dialer.endpoint(address.host, address.port, secure=address.secure)
+    return endpoint.connect(factory)

@@ -19,12 +19,12 @@ from ..frames import (
     encode_client_frame,
     encode_close_frame,
 )
+from ..timer import Timer
 from .options import TOO_SLOW
 from .request import RequestInfo
 from .session import ServerSession
 from .stream import FrameStream
 from .table import SessionTable
-from .timer import Timer
 
 __all__ = ["PollingSession"]
 

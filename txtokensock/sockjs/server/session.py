@@ -11,13 +11,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import SockJSClosed
+from ..flow import Flow
 from ..interfaces import ICarrier
+from ..timer import Timer
 from ..transport import SockJSTransport
-from .flow import Flow
 from .options import ARRAY_TOO_LONG, TOO_SLOW
 from .request import RequestInfo
 from .table import SessionTable
-from .timer import Timer
 
 __all__ = ["ServerSession", "SessionTransport"]
 

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...errors import SockJSClosed, shorten
+from ..pongs import Pongs
 from ..quiet import Quiet
 from .websocket_session import WebSocketSession
 from .wire import TCPWire
@@ -46,8 +47,7 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
         super().__init__()
         self._key = key
         self._session = session
-        self._full = False
-        self._unanswered: bytes | None = None  # a ping that waits for room in the buffer
+        self._pongs = Pongs(super().onPing)
 
     def __repr__(self) -> str:
         return f"<WebSocket of {self._session!r}>"
@@ -104,12 +104,7 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
 
     def onPing(self, payload: bytes) -> None:
         self._session.activity()
-        if self._full:
-            # A peer that pings and does not read must not fill the memory with pongs.  Only
-            # the last ping needs an answer: RFC 6455 section 5.5.3.
-            self._unanswered = payload
-        else:
-            super().onPing(payload)
+        self._pongs.pinged(payload)
 
     def onPong(self, payload: bytes) -> None:
         self._session.activity()
@@ -139,15 +134,12 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
 
     def pauseProducing(self) -> None:
         """The buffer is full."""
-        self._full = True
+        self._pongs.hold()
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
         """The buffer has drained."""
-        self._full = False
-        unanswered, self._unanswered = self._unanswered, None
-        if unanswered is not None:
-            super().onPing(unanswered)
+        self._pongs.release()
         super().resumeProducing()
 
     # -- WebSocketWire

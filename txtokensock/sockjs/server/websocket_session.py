@@ -20,11 +20,11 @@ from ..frames import (
     encode_close_frame,
     encode_server_frame,
 )
+from ..timer import Timer
 from .options import NO_HEARTBEAT, TOO_SLOW
 from .request import RequestInfo
 from .session import ServerSession
 from .table import SessionTable
-from .timer import Timer
 
 __all__ = ["RawWebSocketSession", "WebSocketSession", "WebSocketWire"]
 
