@@ -191,10 +191,12 @@ class _Work:
         else:
             self._hand(message)
 
-    def _hand(self, message: Any) -> None:
+    def _hand(self, *first: Any) -> None:
+        # Others may come in meanwhile, for to take one is to read on: they wait their turn.
         self._handing = True
         try:
-            self._call(message)
+            for message in first:
+                self._call(message)
             while self._buffer and self._running < self._limit:
                 self._call(self._buffer.pop())
         finally:
@@ -209,5 +211,5 @@ class _Work:
     def _done(self, result: Any) -> Any:
         self._running -= 1
         if self._buffer and not self._handing:
-            self._hand(self._buffer.pop())
+            self._hand()
         return result  # the Deferred is the handler's: others may wait for it
