@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from ..errors import InvalidOption
 from .asking import ask
 
-__all__ = ["HeadersOption", "RequestHeaders", "check_headers"]
+__all__ = ["USER_AGENT", "HeadersOption", "RequestHeaders", "check_headers"]
 
 HeadersOption: TypeAlias = Mapping[str, str] | Callable[[], Any]
 """
@@ -22,7 +22,7 @@ Headers, or a function that gives them (or a Deferred or coroutine of them), ask
 before every attempt.
 """
 
-_USER_AGENT = f"txtokensock/{version('txtokensock')}"
+USER_AGENT = f"txtokensock/{version('txtokensock')}"
 
 
 class RequestHeaders:
@@ -60,7 +60,7 @@ class RequestHeaders:
 def _complete(headers: Mapping[str, str]) -> dict[str, str]:
     checked = check_headers(headers)
     if not any(name.lower() == "user-agent" for name in checked):
-        checked["User-Agent"] = _USER_AGENT
+        checked["User-Agent"] = USER_AGENT
     return checked
 
 
