@@ -49,6 +49,14 @@ class ListenerFlowTests(SubscriptionTestCase):
         self.assertEqual(self.heard, list(range(10)))
         self.assertTrue(self.reading)
 
+    def test_half_is_enough(self) -> None:
+        """It is read again when half of them are done, not before."""
+        self.publish(*range(4))
+        for still in (False, True):
+            self.done(1)
+            self.assertEqual(self.reading, still)
+        self.done(2)
+
     def test_within_one_frame(self) -> None:
         """Also in the middle of a frame of ten thousand."""
         count = 10_000

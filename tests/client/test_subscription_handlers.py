@@ -59,6 +59,13 @@ class SlowHandlerTests(SubscriptionTestCase):
         self.assertEqual(self.subscription.dropped, 0)
         self.assertTrue(self.reading)
 
+    def test_half_is_enough(self) -> None:
+        """It is read again when half of the buffer is free, not before."""
+        self.publish(*range(8))
+        for still in (False, True):
+            self.handler.done()
+            self.assertEqual(self.reading, still)
+
     def test_within_one_frame(self) -> None:
         """Ten thousand messages in one frame: eight are taken, the others come in order."""
         count = 10_000
