@@ -8,6 +8,7 @@ from http.cookiejar import CookieJar
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -71,7 +72,7 @@ class ClientTestCase(SynchronousTestCase):
             self.network,
             self.cookies,
             persistent=self.persistent,
-            connected=lambda: self.connected(True),
+            connected=self.connected,
         )
         self.addCleanup(self._end)
 
@@ -112,7 +113,7 @@ class RequestTests(ClientTestCase):
         self.peer.answer(b"body")
         self.settle()
         self.assertEqual(self.successResultOf(read_body(self.successResultOf(sent), 4)), b"body")
-        self.assertEqual(self.connected, [True])
+        self.assertEqual(len(self.connected), 1)
 
     def test_redirects_are_answers(self) -> None:
         """They are not followed."""
@@ -150,6 +151,43 @@ class RequestTests(ClientTestCase):
         self.settle()
         self.assertEqual(self.network.network.open, [])
         self.failureResultOf(sent, Exception)
+
+    def test_connection_that_comes_late(self) -> None:
+        """An endpoint that cannot be cancelled connects after all: it is dropped."""
+        connected: Deferred[Any] = Deferred()
+
+        @implementer(IStreamClientEndpoint)
+        class Late:
+            def connect(self, factory: Any) -> Deferred[Any]:
+                self.factory = factory
+                return connected
+
+        late = Late()
+        self.network.endpointForURI = lambda uri: late  # type: ignore[method-assign]
+        sent = self.send()
+        self.client.abort()
+        self.network.network.endpoint().connect(late.factory).chainDeferred(connected)
+        self.settle()
+        self.assertEqual((self.network.network.open, self.connected), ([], []))
+        self.failureResultOf(sent, Exception)
+
+    def test_head_without_end(self) -> None:
+        """It is left after 256 KiB, not kept."""
+        sent = self.send()
+        self.peer.transport.write(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 40_000)
+        self.settle()
+        self.assertIn("head", str(self.failureResultOf(sent, ValueError).value))
+        self.assertEqual(self.network.network.open, [])
+
+    def test_body_and_encoding(self) -> None:
+        """A body is sent at once; a compressed answer is not asked for."""
+        sent = self.send("POST", b"abc")
+        self.assertIn(b"Content-Length: 3", self.peer.heads[0])
+        self.assertIn(b"Accept-Encoding: identity", self.peer.heads[0])
+        self.assertEqual(self.peer._data, b"abc")
+        self.peer.answer()
+        self.settle()
+        self.successResultOf(sent)
 
     def test_cookies(self) -> None:
         """They are kept, and go with the next request."""
@@ -196,7 +234,6 @@ class PersistentTests(ClientTestCase):
             self.exchange()
             self.clock.advance(3)
             self.settle()
-        self.assertEqual(self.client.transports, [])
         self.assertEqual(len(self.client._connections), 1)
 
     def test_no_request_is_sent_twice(self) -> None:

@@ -18,7 +18,10 @@ from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from .http11 import Connection, Content
 
 __all__ = ["BodyTooLong", "WebClient", "read_body"]
 
@@ -30,13 +33,14 @@ class WebClient:
     """
     Sends requests over connections of its own, which it can drop at once.
 
-    Redirects are not followed.  No request is sent twice.
+    Redirects are not followed.  No request is sent twice.  Compressed answers are not
+    asked for: what compresses a stream also holds it back.
 
     :param reactor: for connections that wait for the next request.
     :param dialer: connects.
     :param cookies: go along where they belong, and take what servers set.
     :param persistent: whether connections are used for more than one request.
-    :param connected: called whenever a connection was made.
+    :param connected: called with the transport whenever a connection was made.
     :param agent: sends the requests instead; it minds its own connections.
     """
 
@@ -47,20 +51,19 @@ class WebClient:
         cookies: CookieJar,
         *,
         persistent: bool = False,
-        connected: Callable[[], None] = lambda: None,
+        connected: Callable[[Any], None] = lambda _: None,
         agent: IAgent | None = None,
     ) -> None:
-        self._connections: list[Any] = []
+        self._connections: list[_Connection] = []
+        self._connected = connected
+        self._aborted = False
         self._pool = HTTPConnectionPool(reactor, persistent)
         self._pool.retryAutomatically = False
         self._pool.cachedConnectionTimeout = _IDLE_SECONDS
-        self._pool._factory = partial(  # type: ignore[assignment]
-            _Factory, self._connections, connected
-        )
+        self._pool._factory = partial(_Factory, self._made)  # type: ignore[assignment]
         any_jar: Any = cookies  # treq says that any will do; its annotation does not
-        self._client = HTTPClient(
-            agent or Agent.usingEndpointFactory(reactor, dialer, self._pool), cookiejar=any_jar
-        )
+        agent = agent or Agent.usingEndpointFactory(reactor, dialer, self._pool)
+        self._client = HTTPClient(_Uncompressed(agent), cookiejar=any_jar)
 
     def request(
         self,
@@ -82,58 +85,83 @@ class WebClient:
             method,
             _URI.from_text(url),
             headers=Headers({name: [value] for name, value in headers.items()}),
-            data=body,
+            data=None if body is None else Content(body),
             allow_redirects=False,
             unbuffered=True,
         )
         return answer.addErrback(_unwrap)
 
-    @property
-    def transports(self) -> list[Any]:
-        """The transports of the connections that there are, the oldest first."""
-        return [
-            connection.transport
-            for connection in self._connections
-            if connection.transport is not None and connection.state != "CONNECTION_LOST"
-        ]
+    def _made(self, connection: _Connection) -> None:
+        if self._aborted:  # an endpoint that cannot be cancelled
+            connection.transport.abortConnection()
+            return
+        self._connections = [one for one in self._connections if one.state != "CONNECTION_LOST"]
+        self._connections.append(connection)
+        self._connected(connection.transport)
 
     def abort(self) -> None:
         """
-        Drop all connections at once.  (Twisted closes in order, and with TLS waits until
-        the server does so, too.)
+        Drop all connections at once, and those that are still being made.  (Twisted closes
+        in order, and with TLS waits until the server does so, too.)
         """
-        transports = self.transports
-        self._connections.clear()
+        self._aborted = True
+        connections, self._connections = self._connections, []
+        alive = [one.transport for one in connections if one.state != "CONNECTION_LOST"]
         self._pool.closeCachedConnections().addErrback(lambda _: None)
-        for transport in transports:
+        for transport in alive:
             transport.abortConnection()
+
+
+class _Connection(Connection):
+    """
+    :param made: called with this once it is connected.
+    """
+
+    def __init__(
+        self, quiescent: Callable[[object], None], made: Callable[[_Connection], None]
+    ) -> None:
+        super().__init__(quiescent)  # type: ignore[no-untyped-call]
+        self._made = made
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._made(self)
 
 
 class _Factory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
     """
     Twisted's, without the two lines that each request would write to the log.
 
-    :param connections: where every protocol is noted.
-    :param connected: called for each.
+    :param made: called with each connection.
     """
 
     noisy = False
 
-    def __init__(
-        self, connections: list[Any], connected: Callable[[], None], *arguments: Any
-    ) -> None:
+    def __init__(self, made: Callable[[_Connection], None], *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._connections = connections
-        self._connected = connected
+        self._made = made
 
     def buildProtocol(self, addr: IAddress) -> Any:
-        protocol = super().buildProtocol(addr)
-        gone = [one for one in self._connections if one.state == "CONNECTION_LOST"]
-        for connection in gone:
-            self._connections.remove(connection)
-        self._connections.append(protocol)
-        self._connected()
-        return protocol
+        return _Connection(self._quiescentCallback, self._made)
+
+
+@implementer(IAgent)
+class _Uncompressed:
+    """Says that answers are wanted as they are; treq asks for gzip."""
+
+    def __init__(self, agent: IAgent) -> None:
+        self._agent = agent
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        headers = Headers() if headers is None else headers.copy()
+        headers.setRawHeaders("Accept-Encoding", ["identity"])
+        return self._agent.request(method, uri, headers, bodyProducer)
 
 
 class _URI(EncodedURL):

@@ -72,7 +72,7 @@ class Outlet:
         self,
         *,
         persistent: bool = False,
-        connected: Callable[[], None] = lambda: None,
+        connected: Callable[[Any], None] = lambda _: None,
         agent: IAgent | None = None,
     ) -> WebClient:
         """For requests; see :class:`~.client.WebClient`."""

@@ -12,11 +12,9 @@ from typing import Any
 
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
-from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IConsumer
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web._newclient import HEADER, STATUS, HTTP11ClientProtocol
 from twisted.web.client import (
     Agent,
     BrowserLikePolicyForHTTPS,
@@ -26,10 +24,10 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
-from zope.interface import implementer
+from twisted.web.iweb import IAgent, IPolicyForHTTPS, IResponse
 
 from ...errors import NetworkError, shorten
+from ...web.http11 import Connection, Content
 from .retry_after import retry_after
 from .signature import sign
 from .target import Target
@@ -38,9 +36,6 @@ __all__ = ["Answer", "Requests", "WebhookUnreachable"]
 
 LONGEST_ANSWER = 1024 * 1024
 """Bytes; what comes after that is not read."""
-
-_LONGEST_HEAD = 256 * 1024
-"""Bytes of status and headers; what came with them of the body may count."""
 
 
 class WebhookUnreachable(NetworkError):
@@ -173,7 +168,7 @@ class Requests:
                 target.method,
                 target.url,
                 headers=fields,
-                data=_Content(body),
+                data=Content(body),
                 allow_redirects=False,
                 unbuffered=True,
             )
@@ -196,54 +191,13 @@ class Requests:
         )
 
 
-class _Connection(HTTP11ClientProtocol):
-    """Gives up an answer whose head does not end; Twisted would keep all of it."""
-
-    _reading: object = None
-    _head = 0
-
-    def dataReceived(self, data: bytes) -> None:
-        parser = self._parser
-        if parser is not self._reading:
-            self._reading, self._head = parser, 0
-        if parser is not None and parser.state in (STATUS, HEADER):
-            self._head += len(data)
-            if self._head > _LONGEST_HEAD:
-                problem = ValueError("the head of the answer is too long")
-                self._giveUp(Failure(problem))  # type: ignore[no-untyped-call]
-                return
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
-
-
 class _QuietFactory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
     """Without the two lines that each connection would write to the log."""
 
     noisy = False
 
-    def buildProtocol(self, addr: object) -> _Connection:
-        return _Connection(self._quiescentCallback)  # type: ignore[no-untyped-call]
-
-
-@implementer(IBodyProducer)
-class _Content:
-    """A body, written at once: treq's own reads a file by and by, on the global reactor."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """It is too late."""
-
-    def resumeProducing(self) -> None:
-        """There is nothing more."""
-
-    def stopProducing(self) -> None:
-        """There is nothing more."""
+    def buildProtocol(self, addr: object) -> Connection:
+        return Connection(self._quiescentCallback)  # type: ignore[no-untyped-call]
 
 
 def _reason(problem: Exception) -> str:

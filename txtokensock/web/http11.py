@@ -1,0 +1,61 @@
+"""
+Twisted's HTTP/1.1 client, where it needs bounds, or a reactor of our choice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IConsumer
+from twisted.python.failure import Failure
+from twisted.web._newclient import HEADER, STATUS, HTTP11ClientProtocol
+from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer
+
+__all__ = ["Connection", "Content"]
+
+_LONGEST_HEAD = 256 * 1024
+"""Bytes of status and headers; what came with them of the body may count."""
+
+
+class Connection(HTTP11ClientProtocol):
+    """Gives up an answer whose head does not end; Twisted would keep all of it."""
+
+    transport: Any
+    _reading: object = None
+    _head = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        parser = self._parser
+        if parser is not self._reading:
+            self._reading, self._head = parser, 0
+        if parser is not None and parser.state in (STATUS, HEADER):
+            self._head += len(data)
+            if self._head > _LONGEST_HEAD:
+                problem = ValueError("the head of the answer is too long")
+                self._giveUp(Failure(problem))  # type: ignore[no-untyped-call]
+                return
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+
+
+@implementer(IBodyProducer)
+class Content:
+    """A body, written at once: treq's own reads a file by and by, on the global reactor."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """It is too late."""
+
+    def resumeProducing(self) -> None:
+        """There is nothing more."""
+
+    def stopProducing(self) -> None:
+        """There is nothing more."""
