@@ -148,7 +148,7 @@ class ExportTests(SynchronousTestCase):
             *("TLSFailed", "TokenError", "TokenInvalid", "TokenRefused", "TokenServerError"),
             *("TokenSocketError", "TokenUnreachable", "UnsolicitedError", "UsageError"),
         }
-        own = {"Backoff", "Subscription", "Timeouts", "TokenSocket"}
+        own = {"Backoff", "Subscription", "TLSPolicy", "Timeouts", "TokenSocket"}
         self.assertEqual(set(txtokensock.__all__), errors | own)
         self.assertEqual(txtokensock.__all__, sorted(txtokensock.__all__))
 

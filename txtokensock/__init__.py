@@ -49,6 +49,7 @@ from .errors import (
     UnsolicitedError,
     UsageError,
 )
+from .web.tls import TLSPolicy
 
 __all__ = [
     "ActionError",
@@ -81,6 +82,7 @@ __all__ = [
     "Subscription",
     "SubscriptionEnded",
     "TLSFailed",
+    "TLSPolicy",
     "Timeouts",
     "TokenError",
     "TokenInvalid",
