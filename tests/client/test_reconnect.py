@@ -36,7 +36,7 @@ class EventTests(ServerTestCase):
         client.ready(ready)
         client.onreconnect(reconnect)
         client.on("disconnect", disconnect)
-        self.server.script(token="refuse")
+        self.server.script(token="drop")
         self.session.close()
         self.advance(0.35)
         self.server.script()
@@ -177,7 +177,7 @@ class BackoffTests(ServerTestCase):
 
     def note(self, times: list[float], request: Any) -> None:
         times.append(round(self.server.clock.seconds(), 3))
-        request.refuse()
+        request.drop()
 
     def test_grows(self) -> None:
         """Waits double from a tenth of a second, up to the cap."""

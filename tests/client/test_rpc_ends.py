@@ -43,7 +43,7 @@ class TimeoutTests(RPCTestCase):
 
     def test_counts_queue_time(self) -> None:
         """Time without a connection counts; a call that was not sent did not run."""
-        self.server.script(token="refuse")
+        self.server.script(token="drop")
         self.session.drop()
         self.settle()
         queued = self.socket.rpc("f", timeout=3)

@@ -121,7 +121,7 @@ class StateTests:
             self.assertEqual(self.server.open_connections, 0)
             self.pending(patient)
             self.server.script()
-            self.advance(0.1)
+            self.advance(error.retry_in)
             self.successResultOf(patient)
             self.assertEqual(heard, [error, None])
             client.end()

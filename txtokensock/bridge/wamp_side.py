@@ -50,11 +50,13 @@ class WampSide(Service):
 
     def _new_service(self) -> ReconnectingClientService:
         section = self._section
+        backoff = Backoff(cap=section.longest_delay)
         return ReconnectingClientService(
             self._reactor,
             RouterEndpoint(self.connect, section, self._reactor),
             Factory.forProtocol(Protocol),
-            Backoff(cap=section.longest_delay),
+            backoff,
+            retry_policy=lambda _, attempt: backoff.delay(attempt),
             reconnect=True,
             observer=self,
         )
@@ -110,7 +112,7 @@ class WampSide(Service):
 
     # -- ServiceObserver
 
-    def attempt_failed(self, error: Exception, first: bool) -> None:
+    def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
         """No session yet."""
         self._become(False, str(error))
         self._log.info("cannot join {realm}: {error}", realm=self._section.realm, error=str(error))
@@ -121,7 +123,7 @@ class WampSide(Service):
         self._log.info("joined {realm}", realm=self._section.realm)
         self._traffic.joined(connection.realm)
 
-    def disconnected(self, reason: Exception) -> None:
+    def disconnected(self, reason: Exception, retry_in: float | None) -> None:
         """The session is gone."""
         self._become(False, str(reason))
         self._log.info("left {realm}: {reason}", realm=self._section.realm, reason=str(reason))

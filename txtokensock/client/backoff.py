@@ -1,5 +1,5 @@
 """
-How long to wait between attempts to connect.
+Whether to try again after a failure, and how long to wait before.
 """
 
 from __future__ import annotations
@@ -7,11 +7,24 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from ..errors import InvalidOption
+from twisted.python.failure import Failure
+
+from ..errors import AllHostsFailed, ConnectionFailed, InvalidOption, UsageError
 from .timeouts import check_seconds
 
-__all__ = ["Backoff", "check_delay"]
+__all__ = ["Backoff", "RetryPolicy", "check_delay"]
+
+RetryPolicy: TypeAlias = Callable[[Failure, int], float | None]
+"""
+Asked after each failed attempt, and after each loss: what went wrong, and the number of the
+retry that would come next, 1 for the first since things were well.  It gives the seconds to
+wait before that, or None to give up.
+"""
+
+_PASSING = frozenset({408, 425})
+"""Request Timeout and Too Early: of all that begin with 4, these say nothing about us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,8 @@ class Backoff:
     server that accepts and drops is not hammered, for only a connection that lasted
     counts as success.
 
+    Not everything that fails is a fault that passes: see :meth:`retry`.
+
     :ivar first: the longest wait before the first retry, in seconds.
     :ivar factor: how much longer each further one may be.
     :ivar cap: the longest wait of all, in seconds.
@@ -32,8 +47,12 @@ class Backoff:
     :ivar max_attempts: give up after so many failed attempts in a row; None never does.
         A connection lost before ``stable_after`` is one of them.
     :ivar jitter: a number from 0 to 1, each time it is called.
+    :ivar refused: the wait after a refusal such as 403, in seconds; between the half of it
+        and the whole.
+    :ivar longest_retry_after: how much of a server's ``Retry-After`` is believed, in seconds.
 
-    To replace the rule, subclass it and override :meth:`delay`.
+    To replace the rule for faults, subclass it and override :meth:`delay`; to replace all,
+    there is the option ``retry_policy``.
     """
 
     first: float = 0.1
@@ -42,9 +61,11 @@ class Backoff:
     stable_after: float = 10.0
     max_attempts: int | None = None
     jitter: Callable[[], float] = random.random
+    refused: float = 60.0
+    longest_retry_after: float = 3600.0
 
     def __post_init__(self) -> None:
-        for name in ("first", "cap", "stable_after"):
+        for name in ("first", "cap", "stable_after", "refused", "longest_retry_after"):
             check_seconds(f"backoff.{name}", getattr(self, name))
         if not self.factor >= 1:
             raise InvalidOption(f"backoff.factor is {self.factor!r}: it must be at least 1")
@@ -55,13 +76,54 @@ class Backoff:
     def delay(self, retry: int) -> float:
         """
         :param retry: 1 for the first retry since things were well.
-        :return: seconds to wait before it.
+        :return: seconds to wait before it, after a fault that passes.
         """
         try:
             longest = min(self.cap, self.first * self.factor ** (retry - 1))
         except OverflowError:
             longest = self.cap
         return longest * self.jitter()
+
+    def refusal_delay(self) -> float:
+        """:return: seconds to wait after a refusal: half of ``refused`` at least."""
+        return self.refused * (1 + self.jitter()) / 2
+
+    def retry(self, failure: Failure, attempt: int) -> float | None:
+        """
+        The default of ``retry_policy``.
+
+        - What no retry can mend gives up: an error that is ``permanent``, such as a
+          certificate that is not trusted or a token route that has moved, and a
+          :class:`~txtokensock.errors.UsageError`.
+        - Where the server sent ``Retry-After``, that and :meth:`delay` on top, so that not
+          all whom it told the same come back at once.
+        - A refusal, which is a status from 400 to 499 of the token route, the handshake or
+          a proxy, is tried again slowly: :meth:`refusal_delay`.
+        - Where several hosts failed, the first of them that may be tried again decides.
+        - All else is a fault that passes: :meth:`delay`.
+
+        :param failure: of the attempt, or of the connection that was lost.
+        :param attempt: see :meth:`delay`.
+        :return: seconds to wait, or None to give up.
+        """
+        # Asked once, or many hosts would make the least of their waits ever smaller.
+        return self._wait(failure.value, check_delay(self.delay(attempt)))
+
+    def _wait(self, error: BaseException | None, delay: float) -> float | None:
+        if isinstance(error, AllHostsFailed):
+            waits = [self._wait(one, delay) for one in error.errors.values()]
+            return min((wait for wait in waits if wait is not None), default=None)
+        if isinstance(error, UsageError):
+            return None
+        if not isinstance(error, ConnectionFailed):
+            return delay
+        if error.permanent:
+            return None
+        if error.retry_after is not None:
+            return min(error.retry_after, self.longest_retry_after) + delay
+        if error.status is not None and 400 <= error.status < 500 and error.status not in _PASSING:
+            return max(self.refusal_delay(), delay)
+        return delay
 
 
 def check_delay(delay: object) -> float:

@@ -136,10 +136,10 @@ class Conversation:
 
     # -- ServiceObserver
 
-    def attempt_failed(self, error: Exception, first: bool) -> None:
+    def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
         """Say so: to ``ready`` listeners before the first success, then to ``reconnect``."""
         self.exchange.obstacle = error
-        self._log.info("cannot connect: {error}", error=error)
+        self._log.info("cannot connect: {error}{next}", error=error, next=_next(retry_in))
         self.events.emit("ready" if first else "reconnect", error)
 
     def established(self, connection: Connection, first: bool) -> None:
@@ -153,9 +153,9 @@ class Conversation:
         self.exchange.attach(connection)
         self.events.emit("ready" if first else "reconnect", None)
 
-    def disconnected(self, reason: Exception) -> None:
+    def disconnected(self, reason: Exception, retry_in: float | None) -> None:
         """Say so."""
-        self._log.info("disconnected: {reason}", reason=reason)
+        self._log.info("disconnected: {reason}{next}", reason=reason, next=_next(retry_in))
         self.events.emit("disconnect", reason)
 
     def gave_up(self, error: ClientClosed) -> None:
@@ -184,3 +184,7 @@ class Conversation:
             self._reactor.callFromThread(function)
         else:  # a clock
             self._reactor.callLater(0, function)
+
+
+def _next(retry_in: float | None) -> str:
+    return "" if retry_in is None else f"; next attempt in {retry_in:.3g} s"

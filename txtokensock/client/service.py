@@ -19,13 +19,15 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import ClientClosed
-from .backoff import Backoff, check_delay
+from .backoff import Backoff, RetryPolicy
 from .connection import Connection
+from .retries import Retries
 
 __all__ = ["ReconnectingClientService", "ServiceObserver"]
 
@@ -33,14 +35,17 @@ __all__ = ["ReconnectingClientService", "ServiceObserver"]
 class ServiceObserver(Protocol):
     """Whom the service tells how it goes; each in a turn of the reactor of its own."""
 
-    def attempt_failed(self, error: Exception, first: bool) -> None:
-        """An attempt to connect failed; ``first``: there was no connection yet."""
+    def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
+        """
+        An attempt to connect failed; ``first``: there was no connection yet;
+        ``retry_in``: seconds to the next one, None where it gives up.
+        """
 
     def established(self, connection: Connection, first: bool) -> None:
         """There is an authenticated connection."""
 
-    def disconnected(self, reason: Exception) -> None:
-        """An established connection was lost."""
+    def disconnected(self, reason: Exception, retry_in: float | None) -> None:
+        """An established connection was lost; ``retry_in`` as above."""
 
     def gave_up(self, error: ClientClosed) -> None:
         """There will be no more attempts; the service has stopped."""
@@ -54,7 +59,8 @@ class ReconnectingClientService(Service):
     :param reactor: for the waits.
     :param endpoint: connects protocols of ``factory`` and authenticates them.
     :param factory: builds a :class:`~.connection.Connection`.
-    :param backoff: how long to wait, and when to give up.
+    :param backoff: when to give up, and what counts as success.
+    :param retry_policy: how long to wait; by default that of ``backoff``.
     :param reconnect: False for one connection only: its failure or its loss ends the
         service.
     :param observer: see :class:`ServiceObserver`.
@@ -69,14 +75,14 @@ class ReconnectingClientService(Service):
         factory: IProtocolFactory,
         backoff: Backoff,
         *,
+        retry_policy: RetryPolicy | None = None,
         reconnect: bool,
         observer: ServiceObserver,
     ) -> None:
         self._reactor = reactor
         self._endpoint = endpoint
         self._factory = factory
-        self._backoff = backoff
-        self._reconnect = reconnect
+        self._retries = Retries(backoff, retry_policy, reconnect)
         self._observer = observer
         self._client: ClientService | None = None
         self._stopping: Deferred[None] | None = None
@@ -91,9 +97,7 @@ class ReconnectingClientService(Service):
         self._announced = False
         self._since = 0.0
         self._was_connected = False
-        self._retries = 0
-        self._failed = 0
-        self._next_delay = 0.0
+        self._retries.start_over()
 
     # -- IService
 
@@ -114,21 +118,10 @@ class ReconnectingClientService(Service):
         self._client = ClientService(
             _Attempts(self, self._endpoint, self._factory),
             Factory.forProtocol(TwistedProtocol),
-            retryPolicy=lambda _: self._next_delay,
+            retryPolicy=lambda _: self._retries.wait,
             clock=self._reactor,
         )
         self._client.startService()
-
-    def _ask_backoff(self) -> None:
-        """
-        Before ``ClientService`` needs the answer, for its state machine survives neither
-        a policy that raises, nor a wait that is none, nor being stopped by the policy.
-        """
-        self._next_delay = self._backoff.cap
-        try:
-            self._next_delay = check_delay(self._backoff.delay(self._retries))
-        except Exception:
-            self._log.failure("the back-off policy failed; waiting {cap} s", cap=self._backoff.cap)
 
     def stopService(self) -> Deferred[None]:
         """
@@ -180,26 +173,22 @@ class ReconnectingClientService(Service):
     def _attempt_failed(self, failure: Failure) -> None:
         if self._ended is not None:
             return  # cancelled by _stop
-        self._retries += 1
-        self._failed += 1
-        self._announce(self._announce_failure, failure.value)
-        self._ask_backoff()
+        wait = self._retries.attempt_failed(failure)
+        self._announce(self._announce_failure, failure.value, wait)
 
     def _connected(self, connection: Connection) -> None:
         self._since = self._reactor.seconds()
         self._announce(self._announce_established, connection)
 
     def _lost(self, reason: Failure) -> None:
-        if self._reactor.seconds() - self._since >= self._backoff.stable_after:
-            self._retries = self._failed = 0
-        else:
-            self._failed += 1
-        self._retries += 1
         announced, self._announced = self._announced, False
         self.connection = None
-        self._announce(self._announce_loss if announced else self._announce_failure, reason.value)
+        wait = None
         if self._ended is None:
-            self._ask_backoff()
+            lasted = self._reactor.seconds() - self._since
+            wait = self._retries.connection_lost(reason, lasted)
+        announce = self._announce_loss if announced else self._announce_failure
+        self._announce(announce, reason.value, wait)
 
     # -- announcements
     #
@@ -219,7 +208,7 @@ class ReconnectingClientService(Service):
             what, arguments = self._announcements.pop(0)
             what(*arguments)
 
-    def _announce_failure(self, error: Exception) -> None:
+    def _announce_failure(self, error: Exception, wait: float | None) -> None:
         if self._ended is not None:
             return
         failed = [entry for entry in self._waiting if entry[1] is not None and entry[1] <= 1]
@@ -229,9 +218,10 @@ class ReconnectingClientService(Service):
             if not ready.called and (attempts is None or attempts > 1)
         ]
         client = self._client
-        self._observer.attempt_failed(error, not self._was_connected)
+        self._observer.attempt_failed(error, not self._was_connected, wait)
         _fire(failed, Failure(error))
-        self._maybe_give_up(error, client)
+        if wait is None:
+            self._give_up(error, client)
 
     def _announce_established(self, connection: Connection) -> None:
         if self._ended is not None or connection.lost:
@@ -244,21 +234,18 @@ class ReconnectingClientService(Service):
         self._observer.established(connection, first)
         _fire(waiting, None)
 
-    def _announce_loss(self, error: Exception) -> None:
+    def _announce_loss(self, error: Exception, wait: float | None) -> None:
         client = self._client
-        self._observer.disconnected(error)
-        self._maybe_give_up(error, client)
+        self._observer.disconnected(error, wait)
+        if wait is None:
+            self._give_up(error, client)
 
-    def _maybe_give_up(self, error: Exception, client: ClientService | None) -> None:
+    def _give_up(self, error: Exception, client: ClientService | None) -> None:
         """:param client: whose failure it was; whoever heard of it may have restarted."""
-        if client is not self._client:
+        if client is not self._client or self._ended is not None:
             return
-        limit = self._backoff.max_attempts
-        if self._ended is not None or (
-            self._reconnect and (limit is None or self._failed < limit)
-        ):
-            return
-        attempts = f" after {self._failed} failed attempts" if self._reconnect else ""
+        failed = self._retries.failed
+        attempts = f" after {failed} failed attempts" if failed > 1 else ""
         reason = ClientClosed(f"the client gave up{attempts}: {error}")
         reason.__cause__ = error
         super().stopService()  # type: ignore[no-untyped-call]
@@ -311,7 +298,12 @@ class _Attempts:
             self._service._attempt_failed(failure)
             return failure
 
-        return self._endpoint.connect(self._factory).addCallbacks(connected, failed)
+        # An endpoint may fail at once.  Then the policy would be asked in the middle of a
+        # transition, which is no place to stop the client from.
+        attempt: Deferred[Any] = deferLater(
+            self._service._reactor, 0, self._endpoint.connect, self._factory
+        )
+        return attempt.addCallbacks(connected, failed)
 
     def _lost(self, stand_in: IProtocol, reason: Failure) -> None:
         self._service._lost(reason)

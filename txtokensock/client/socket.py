@@ -20,7 +20,7 @@ from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
 from ..web.headers import HeadersOption
 from ..web.outlet import Outlet
-from .backoff import Backoff
+from .backoff import Backoff, RetryPolicy
 from .connection import Connection
 from .conversation import Conversation
 from .endpoint import TokenSocketEndpoint
@@ -73,6 +73,10 @@ class TokenSocket(Service):
     :param queue_limit: messages that may wait for the connection.
     :param buffer_limit: messages that may wait for the iteration of a subscription.
     :param backoff: how long to wait between attempts, and when to give up.
+    :param retry_policy: how long to wait, instead of :meth:`Backoff.retry
+        <txtokensock.Backoff.retry>`: a function of the failure (of an attempt, or the loss of
+        a connection) and of the number of the retry, 1 for the first since things were well;
+        it gives seconds, or None to give up.  One that raises waits ``backoff.cap``.
     :param timeouts: the deadlines of connecting and closing.
     :param max_message_size: bytes; a larger message from the server ends the connection.
     :param tls: decides on certificates; by default the platform's authorities and the
@@ -102,6 +106,7 @@ class TokenSocket(Service):
         queue_limit: int = 10_000,
         buffer_limit: int = 1000,
         backoff: Backoff | None = None,
+        retry_policy: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
         max_message_size: int = 16 * 1024 * 1024,
         tls: IPolicyForHTTPS | None = None,
@@ -117,6 +122,8 @@ class TokenSocket(Service):
         self._address = Address.parse(host, port)
         timeouts = _instance("timeouts", timeouts or Timeouts(), Timeouts)
         _instance("reconnect", reconnect, bool)
+        if retry_policy is not None and not callable(retry_policy):
+            raise InvalidOption(f"retry_policy cannot be called: {retry_policy!r}")
         outlet = Outlet(reactor, headers=headers, tls=tls, endpoint=endpoint)
         tokens = TokenRequest(
             outlet,
@@ -145,6 +152,7 @@ class TokenSocket(Service):
                 lambda: Connection(self._conversation, keep_alive)  # type: ignore[arg-type]
             ),
             _instance("backoff", backoff or Backoff(), Backoff),
+            retry_policy=retry_policy,
             reconnect=reconnect,
             observer=self._conversation,
         )
