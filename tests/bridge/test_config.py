@@ -44,6 +44,7 @@ BAD: list[tuple[str, str]] = [
     (UPSTREAM + 'token_path = "/a b"', "upstream.token_path: token_path is '/a b'"),
     (UPSTREAM + "[upstream.timeouts]\nauth = 0", "upstream.timeouts.auth: is 0: "),
     (UPSTREAM + "[upstream.backoff]\nfactor = 0.5", "upstream.backoff.factor: is 0.5: "),
+    (UPSTREAM + "[upstream.backoff]\nrefused = 0", "upstream.backoff.refused: is 0: "),
     (UPSTREAM + "[upstream.backoff]\nmax = 5", "upstream.backoff.max: is no option"),
     (UPSTREAM + "[upstream.headers]\nA = 1", "upstream.headers.A: expected text or table, got"),
     (UPSTREAM + '[upstream.headers]\nB = "b"\n"a b" = "c"', "upstream.headers.a b: headers has"),

@@ -150,6 +150,17 @@ class LifeTests(BridgeTestCase):
         self.assertGreater(down.since, up.since)
         self.assertEqual(len(self.said("upstream.lost")), 1)
 
+    def test_never_gives_up(self) -> None:
+        """What makes a client give up is tried again slowly, as long as the section says."""
+        self.server.script(token=lambda request: request.respond(410))
+        bridge = self.bridge(HTTP + "[upstream.backoff]\nrefused = 20\n")
+        self.assertIn("410", bridge.upstream.state().detail)
+        self.advance(9.9)
+        self.assertEqual(len(self.server.tokens), 1)
+        self.server.script()
+        self.advance(10.2)
+        self.assertTrue(bridge.upstream.state().up)
+
     def test_late_refusals(self) -> None:
         """An error that belongs to no call is logged."""
         bridge = self.bridge()

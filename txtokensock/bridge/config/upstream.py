@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from msgspec import field
+from msgspec.structs import asdict
 from twisted.web.iweb import IPolicyForHTTPS
 
 from ...address import Address, url_path
@@ -25,16 +26,21 @@ __all__ = ["BackoffConfig", "TimeoutsConfig", "UpstreamConfig", "problems"]
 
 
 class BackoffConfig(Section, frozen=True):
-    """See :class:`~txtokensock.Backoff`.  A bridge never gives up."""
+    """
+    See :class:`~txtokensock.Backoff`.  A bridge never gives up: what no retry can mend, an
+    operator may, so that it is tried again as a refusal is, slowly.
+    """
 
     first: float = 0.1
     factor: float = 2.0
     cap: float = 30.0
     stable_after: float = 10.0
+    refused: float = 60.0
+    longest_retry_after: float = 3600.0
 
     def build(self) -> Backoff:
         """The policy."""
-        return Backoff(self.first, self.factor, self.cap, self.stable_after)
+        return Backoff(**asdict(self))
 
 
 class TimeoutsConfig(Section, frozen=True):
@@ -141,7 +147,8 @@ def problems(section: UpstreamConfig, path: str) -> Iterator[Problem]:
             yield Problem(f"{path}.{name}", str(problem))
     yield from seconds(section, path, "ping", "ping_timeout", "silence_timeout", "call_timeout")
     yield from counts(section, path, "queue_limit", "buffer_limit", "max_message_size")
-    yield from seconds(section.backoff, f"{path}.backoff", "first", "cap", "stable_after")
+    waits = ("first", "cap", "stable_after", "refused", "longest_retry_after")
+    yield from seconds(section.backoff, f"{path}.backoff", *waits)
     if not 1 <= section.backoff.factor < 1e9:
         yield Problem(
             f"{path}.backoff.factor", f"is {section.backoff.factor:g}: it must be at least 1"
