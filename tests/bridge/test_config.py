@@ -60,9 +60,12 @@ BAD: list[tuple[str, str]] = [
         UPSTREAM + "[upstream.authentication]\nuser = []",
         "upstream.authentication.user: authentication['user'] is an empty list",
     ),
-    (UPSTREAM + '[upstream.tls]\nkey = "k"', "upstream.tls: certificate and key need each other"),
-    (UPSTREAM + '[upstream.tls]\nauthorities = "none"', "upstream.tls: the file none cannot"),
-    (UPSTREAM + '[upstream.tls]\nauthorities = "empty"', "upstream.tls: the file empty does not"),
+    (UPSTREAM + '[upstream.tls]\nkey = "k"', "upstream.tls: a private key is of no use without"),
+    (UPSTREAM + '[upstream.tls]\nauthorities = "none"', "upstream.tls: authorities: none cannot"),
+    (
+        UPSTREAM + '[upstream.tls]\nauthorities = "empty"',
+        "upstream.tls: authorities: the file empty holds no certificate",
+    ),
     # [http]
     (HTTP + "listen = 8090", "http.listen: expected text, got whole number"),
     (HTTP + 'listen = "8090"', "http.listen: '8090' is no endpoint: "),

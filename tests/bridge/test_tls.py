@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IPolicyForHTTPS
@@ -18,29 +13,7 @@ from zope.interface.verify import verifyObject
 from txtokensock.bridge.config.tls import TlsConfig
 from txtokensock.errors import InvalidOption
 
-
-def write(directory: Path, name: str) -> None:
-    """A key, the same with a passphrase, and a certificate for it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(who)
-        .issuer_name(who)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    locked = serialization.BestAvailableEncryption(b"passphrase")
-    for file, encryption in (("key", serialization.NoEncryption()), ("locked", locked)):
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-        )
-        (directory / f"{name}.{file}").write_bytes(pem)
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    (directory / f"{name}.pem").write_bytes(pem)
+from ..certificates import self_signed
 
 
 class TlsTests(SynchronousTestCase):
@@ -51,22 +24,22 @@ class TlsTests(SynchronousTestCase):
         self.addCleanup(directory.cleanup)
         self.directory = Path(directory.name)
         for name in "ab":
-            write(self.directory, name)
-        bundle = [(self.directory / f"{name}.pem").read_bytes() for name in "ab"]
-        (self.directory / "bundle").write_bytes("Ämter\n".encode("latin-1").join(bundle))
-        (self.directory / "broken").write_text("-----BEGIN CERTIFICATE-----\nx\n")
-        (self.directory / "empty").write_text("")
+            self_signed(f"{name}.test").write(self.directory, name)
+        both = [(self.directory / file).read_bytes() for file in ("b.pem", "b.key")]
+        (self.directory / "both").write_bytes(b"".join(both))
 
-    def config(self, **files: str) -> TlsConfig:
+    def config(self, server_name: str | None = None, **files: str) -> TlsConfig:
         """A section."""
-        return TlsConfig(**{name: str(self.directory / file) for name, file in files.items()})
+        paths = {name: str(self.directory / file) for name, file in files.items()}
+        return TlsConfig(server_name=server_name, **paths)
 
     def test_good(self) -> None:
-        """Authorities, one or several, and a certificate of our own."""
+        """Authorities, and a certificate of our own, with its key in a file or the same."""
         for config in (
             self.config(),
             self.config(authorities="a.pem"),
-            self.config(authorities="bundle", certificate="b.pem", key="b.key"),
+            self.config(authorities="a.pem", certificate="b.pem", key="b.key"),
+            self.config(certificate="both", server_name="c.test"),
         ):
             policy = config.policy()
             verifyObject(IPolicyForHTTPS, policy)
@@ -74,16 +47,13 @@ class TlsTests(SynchronousTestCase):
             self.assertTrue(IOpenSSLClientConnectionCreator.providedBy(creator))
 
     def test_bad(self) -> None:
-        """What cannot be used is said, and nobody is asked for a passphrase."""
+        """What cannot be used is said, in words that fit the configuration's."""
         for config, said in (
-            (self.config(key="a.key"), "certificate and key need each other"),
-            (self.config(certificate="a.pem", key="b.key"), "key is not the key of certificate"),
-            (self.config(certificate="a.pem", key="a.locked"), "does not hold it in PEM"),
-            (self.config(certificate="a.pem", key="a.pem"), "does not hold it in PEM"),
-            (self.config(certificate="broken", key="a.key"), "does not hold it in PEM"),
-            (self.config(authorities="broken"), "does not hold it in PEM"),
-            (self.config(authorities="empty"), "does not hold it in PEM"),
+            (self.config(key="a.key"), "a private key is of no use without certificate"),
+            (self.config(certificate="a.pem"), "a.pem holds no private key in PEM"),
+            (self.config(certificate="a.pem", key="b.key"), "is not that of the certificate in"),
             (self.config(authorities="none"), "cannot be read: No such file or directory"),
+            (self.config(server_name="a b"), "server_name is 'a b': it must be a host name"),
         ):
             problem = self.assertRaises(InvalidOption, config.policy)
             self.assertIn(said, str(problem))

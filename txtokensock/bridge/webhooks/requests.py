@@ -17,7 +17,6 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import (
     Agent,
-    BrowserLikePolicyForHTTPS,
     HTTPConnectionPool,
     ResponseDone,
     ResponseFailed,
@@ -26,8 +25,9 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IPolicyForHTTPS, IResponse
 
-from ...errors import NetworkError, shorten
+from ...errors import NetworkError
 from ...web.http11 import Connection, Content
+from ...web.tls import TLSPolicy, explain
 from .retry_after import retry_after
 from .signature import sign
 from .target import Target
@@ -89,7 +89,7 @@ class Requests:
         # Whoever sends again must know of it: order and attempts are counted.
         pool.retryAutomatically = False
         client = HTTPClient(
-            self._agent or Agent(self._reactor, tls or BrowserLikePolicyForHTTPS(), pool=pool),
+            self._agent or Agent(self._reactor, tls or TLSPolicy(), pool=pool),
             cookiejar=IndexableCookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
         return pool, client
@@ -203,7 +203,7 @@ class _QuietFactory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-typ
 def _reason(problem: Exception) -> str:
     if isinstance(problem, ResponseFailed) and problem.reasons:
         return _reason(problem.reasons[0].value)
-    return shorten(str(problem)) or type(problem).__name__
+    return explain(problem)
 
 
 def _is_cancelled(problem: Exception) -> bool:
