@@ -8,11 +8,12 @@ from typing import Any
 
 from twisted.internet.endpoints import HostnameEndpoint, clientFromString, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.web.client import URI, BrowserLikePolicyForHTTPS
+from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
 from ..errors import InvalidOption, shorten
+from .tls import TLSPolicy
 
 __all__ = ["Dialer"]
 
@@ -23,7 +24,7 @@ class Dialer:
     Gives the endpoint for a server.
 
     :param reactor: makes the connections.
-    :param tls: decides on certificates.
+    :param tls: decides on certificates; by default a :class:`~.tls.TLSPolicy`.
     :param endpoint: connects instead, whatever the server's address, TLS included: an
         endpoint, or the text of one such as ``"unix:/run/app.sock"``.
     :raises InvalidOption: for what is no endpoint.
@@ -37,7 +38,7 @@ class Dialer:
         endpoint: IStreamClientEndpoint | str | None = None,
     ) -> None:
         self._reactor = reactor
-        self._tls = tls or BrowserLikePolicyForHTTPS()
+        self._tls = tls or TLSPolicy()
         self._endpoint = _endpoint_option(reactor, endpoint)
 
     def endpoint(self, host: str, port: int, *, secure: bool) -> IStreamClientEndpoint:
