@@ -12,9 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.bridge.config.fields import signing_key
 from txtokensock.bridge.config.webhooks import WebhooksConfig, problems
-from txtokensock.bridge.webhooks.retry_after import retry_after
 from txtokensock.bridge.webhooks.signature import sign
 from txtokensock.bridge.webhooks.target import Target
+from txtokensock.web.retry_after import retry_after
 
 CHANNEL = '[[channels]]\nchannels = ["orders"]\nurl = "https://hooks.test/a"\n'
 CALL = '[[calls]]\naction = "notify"\nurl = "https://hooks.test/b"\n'

@@ -150,6 +150,19 @@ class FailureTests(EndpointTestCase):
             self.failed(HandshakeRefused, "handshake", handshake=step)
         self.assertIn("403", str(self.failed(HandshakeRefused, "handshake", handshake="refuse")))
 
+    def test_what_a_refusal_says(self) -> None:
+        """The status, when to come back, and where to; and nothing of a query."""
+
+        def refuse(session: Any) -> None:
+            session.send_raw(
+                b"HTTP/1.1 503 Away\r\nRetry-After: 7\r\nLocation: http://b.test/?secret\r\n\r\n"
+            )
+
+        error = self.failed(HandshakeRefused, "handshake", handshake=refuse)
+        self.assertEqual((error.status, error.retry_after), (503, 7.0))
+        self.assertIn("http://b.test/", str(error))
+        self.assertNotIn("secret", str(error))
+
     def test_wrong_handshakes(self) -> None:
         """Answers that are none to our question."""
         for answer in (

@@ -27,8 +27,8 @@ from twisted.web.iweb import IAgent, IPolicyForHTTPS, IResponse
 
 from ...errors import NetworkError
 from ...web.http11 import Connection, Content
+from ...web.retry_after import retry_after
 from ...web.tls import TLSPolicy, explain
-from .retry_after import retry_after
 from .signature import sign
 from .target import Target
 

@@ -4,7 +4,7 @@ The client's end of one SockJS session: what its frames mean, whatever carries t
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionLost
@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import ConnectionFailed, HandshakeRefused, Phase, SockJSClosed, SockJSRefused
+from ...web.tls import explain, is_tls_problem, tls_failure
 from ..frames import (
     Close,
     FrameError,
@@ -181,21 +182,30 @@ class ClientSession:
             self._deadline = self._reactor.callLater(self._close_timeout, self.abort)
 
     def wire_lost(self, reason: Failure) -> None:
-        """The wire is gone."""
+        """
+        The wire is gone.
+
+        :param reason: a :class:`~txtokensock.errors.ConnectionFailed` where that says more
+            than the phase would, or the network's.
+        """
         if self._lost:
             return
         self._lost = True
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         reason = self._reason = self._reason or reason
+        error: Any = reason.value
         if self._phase is None:
+            if is_tls_problem(error):
+                reason = Failure(ConnectionLost(explain(error)))
             self._transport.ended(reason)
             return
-        error = reason.value
         if isinstance(error, ConnectionAborted):  # cancelled
             error = CancelledError()
         elif not isinstance(error, ConnectionFailed):
-            error = self._refusal(f"the session was not opened: {error}")
+            error = tls_failure(error, self._phase) or self._refusal(
+                f"the session was not opened: {explain(error)}"
+            )
         waiting: Deferred[None] | Deferred[IProtocol]
         waiting = self.ready if self._phase == "handshake" else self.opened
         if not waiting.called:

@@ -7,6 +7,7 @@ all are off, and every deadline is kept by those who use this, on their clock.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
@@ -18,18 +19,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ...errors import InvalidData, SockJSClosed, shorten
-from ...web.tls import explain, is_tls_problem
+from ...errors import HandshakeRefused, InvalidData, SockJSClosed, shorten
+from ...web.tls import is_tls_problem
 from ..frames import encode_client_frame
 from ..pongs import Pongs
 from ..quiet import Quiet
 from ..timer import Timer
 from .destination import Destination
+from .refusals import refused
 from .session import ClientSession
 
 __all__ = ["open_raw_websocket", "open_websocket"]
 
 _LONGEST_HANDSHAKE = 64 * 1024
+_STATUS = re.compile(r"HTTP/1\.[01] ([0-9]{3})(?![0-9])")
 _TEXT = 1
 
 _HEARTBEAT = 25.0
@@ -52,6 +55,7 @@ class _WebSocketWire(WebSocketClientProtocol):
         super().__init__()
         self._session = session
         self._lost_by: BaseException | None = None
+        self._refused: HandshakeRefused | None = None
         self._fragments = 0
         self._pongs = Pongs(super().onPing)
 
@@ -66,9 +70,7 @@ class _WebSocketWire(WebSocketClientProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HANDSHAKE:
-            self.failHandshake(  # type: ignore[no-untyped-call]
-                "the answer to the handshake is longer than 64 KiB"
-            )
+            self.failHandshake("the answer to the handshake is longer than 64 KiB")
             return
         in_handshake = self.state == self.STATE_CONNECTING
         try:
@@ -86,6 +88,15 @@ class _WebSocketWire(WebSocketClientProtocol):
         super().connectionLost(reason)
 
     # -- from Autobahn
+
+    def failHandshake(self, reason: str) -> None:
+        found = _STATUS.match(getattr(self, "http_status_line", ""))
+        if found is not None and found[1] != "101":
+            headers = self.http_headers
+            self._refused = refused(
+                "the WebSocket handshake", int(found[1]), lambda name: headers.get(name, "")
+            )
+        super().failHandshake(reason)  # type: ignore[no-untyped-call]
 
     def onOpen(self) -> None:
         self._session.wire_open()
@@ -123,11 +134,13 @@ class _WebSocketWire(WebSocketClientProtocol):
         return failed
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        why: Exception
+        why: BaseException
         if wasClean:
             why = SockJSClosed(code or 1005, reason or "")
+        elif self._refused is not None:
+            why = self._refused
         elif self._lost_by is not None and is_tls_problem(self._lost_by):
-            why = ConnectionLost(explain(self._lost_by))
+            why = self._lost_by
         else:
             why = ConnectionLost(shorten(self.wasNotCleanReason or "the connection was lost"))
         self._session.wire_lost(Failure(why))
