@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
 from ..support import Calls
 from .support import SubscriptionTestCase, take
@@ -35,6 +36,32 @@ class PausedTests(SubscriptionTestCase):
         # From now on all is read, and nothing comes.
         self.advance(20)
         self.assertEqual(len(lost), 1)
+
+    def test_it_is_told(self) -> None:
+        """Where nothing is read for as long as a silence may last, the log says so."""
+        self.socket = self.ready(buffer_limit=2, silence_timeout=60)
+        lost = Calls()
+        self.socket.on("disconnect", lost)
+        warnings: list[str] = []
+
+        def note(event: Any) -> None:
+            if event["log_level"] is LogLevel.warn:
+                warnings.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(note)
+        self.addCleanup(globalLogPublisher.removeObserver, note)
+        iterator = aiter(self.subscribed())
+        self.advance(30)
+        self.publish(1, 2)
+        self.advance(60)
+        self.assertEqual(warnings, [])
+        self.advance(60)
+        self.assertEqual(len(warnings), 1)
+        self.assertIn("nothing was read for 60 seconds", warnings[0])
+        self.read(iterator, 2)
+        self.publish(3)
+        self.advance(60)
+        self.assertEqual((len(warnings), lost), (1, []))
 
     def read(self, iterator: AsyncIterator[Any], number: int) -> None:
         """Take messages, which are there."""

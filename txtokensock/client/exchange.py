@@ -24,6 +24,13 @@ _FRAME_MESSAGES = 128
 _FRAME_BYTES = 64 * 1024
 _REMEMBERED_SENDS = 1024
 
+_IN_FLIGHT = 9_000
+"""
+Operations that may wait for their answers, the others for their turn: a server that
+reads everything and answers nothing must not fill the memory either.  Servers of ours
+work on 10,000 requests of one client, and close who has more.
+"""
+
 
 class Link(Protocol):
     """An authenticated connection, as far as an exchange needs it."""
@@ -92,6 +99,7 @@ class Exchange:
     def answered(self, answer: Answer) -> None:
         """An answer came in."""
         operation = self._in_flight.pop(answer.uuid, None)
+        self._schedule_flush()
         if operation is None:
             what = self._sends.pop(answer.uuid, None)
             if what is not None and answer.error is not None:
@@ -177,6 +185,7 @@ class Exchange:
     def _forget(self, operation: Operation) -> None:
         self._queue.pop(operation.uuid, None)
         self._in_flight.pop(operation.uuid, None)
+        self._schedule_flush()
 
     def _timed_out(self, operation: Operation) -> None:
         self._forget(operation)
@@ -197,7 +206,7 @@ class Exchange:
             why = f": {self.obstacle}" if self.obstacle else ""
             cause = self.obstacle if isinstance(self.obstacle, Exception) else None
         elif not sent:
-            missing, why = "room in the buffer", ": the server does not read"
+            missing, why = "room for it on the connection", ": the server is behind"
         elif not self._link.reading:
             why = ": nothing is read, for a subscription, a listener or the server is behind"
         error = CallTimeout(
@@ -206,8 +215,14 @@ class Exchange:
         error.__cause__ = cause
         return error
 
+    def _room(self) -> int:
+        """How many operations can be sent now."""
+        if self._link is None or not self._link.writable:
+            return 0
+        return _IN_FLIGHT - len(self._in_flight)
+
     def _schedule_flush(self) -> None:
-        if self._flush_call is None and self._link is not None and self._queue:
+        if self._flush_call is None and self._queue and self._room() > 0:
             self._flush_call = self._reactor.callLater(0, self._flush)
 
     def _stop_flush(self) -> None:
@@ -219,13 +234,13 @@ class Exchange:
         self._flush_call = None
         # Firing Deferreds runs the caller's code, which may do anything at all, so
         # that everything is looked at anew for each frame.
-        while self._link is not None and self._link.writable and self._queue:
-            self._send_frame(self._link)
+        while self._link is not None and self._queue and (room := self._room()) > 0:
+            self._send_frame(self._link, min(room, _FRAME_MESSAGES))
 
-    def _send_frame(self, link: Link) -> None:
+    def _send_frame(self, link: Link, most: int) -> None:
         frame: list[Operation] = []
         size = 0
-        while self._queue and len(frame) < _FRAME_MESSAGES and size < _FRAME_BYTES:
+        while self._queue and len(frame) < most and size < _FRAME_BYTES:
             _, operation = self._queue.popitem(last=False)
             frame.append(operation)
             size += len(operation.payload)

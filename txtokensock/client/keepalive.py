@@ -125,6 +125,12 @@ class KeepAlive:
 
     def _probe(self, heard: int) -> None:
         if self._connection.heard != heard or not self._connection.reading:
+            if self._connection.heard == heard:
+                self._log.warn(
+                    "nothing was read for {seconds:g} seconds: a subscription, a listener, or "
+                    "the server with our answers, is behind",
+                    seconds=self._silence,
+                )
             self._listen()
             return
         if self._ping is None:
