@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.iweb import IAgent, IResponse
 
 from ..errors import (
+    ConnectionFailed,
     CredentialsUnavailable,
     InvalidOption,
     TokenError,
@@ -24,7 +25,7 @@ from ..jsontext import Malformed, loads
 from ..web.asking import ask
 from ..web.client import BodyTooLong, read_body
 from ..web.outlet import Outlet
-from ..web.tls import explain
+from ..web.tls import explain, tls_failure
 from .credentials import encode_credentials
 
 __all__ = ["Authentication", "TokenRequest"]
@@ -72,7 +73,8 @@ class TokenRequest:
 
         :param headers: sent along, with the cookies that belong there.
         :return: fires with the token.  Fails with a
-            :class:`~txtokensock.errors.TokenError`; it has no deadline of its own.
+            :class:`~txtokensock.errors.TokenError` or a
+            :class:`~txtokensock.errors.TLSFailed`; it has no deadline of its own.
             Cancelling it drops the request.
         """
         return Deferred.fromCoroutine(self._send(headers))
@@ -95,12 +97,15 @@ class TokenRequest:
         except BodyTooLong:
             raise TokenInvalid("the token route answered more than 64 KiB") from None
         except Exception as problem:
-            raise TokenUnreachable(
-                f"cannot reach the token route {self._url}: {explain(problem)}"
-            ) from None  # the cause may quote the query, which is secret
+            raise self._unreachable(problem) from None  # the cause may quote the query
         finally:
             client.abort()
         return self._token(response, body)
+
+    def _unreachable(self, problem: Exception) -> ConnectionFailed:
+        what = f"cannot reach the token route {self._url}"
+        failed = tls_failure(problem, "token", what)
+        return failed or TokenUnreachable(f"{what}: {explain(problem)}")
 
     async def _credentials(self) -> str:
         if not callable(self._authentication):
