@@ -71,7 +71,9 @@ class TokenSocket(Service):
         before every attempt.
     :param call_timeout: seconds for each operation, time in the queue included.
     :param queue_limit: messages that may wait for the connection.
-    :param buffer_limit: messages that may wait for the iteration of a subscription.
+    :param buffer_limit: messages that may wait for the handler or the iteration of a
+        subscription, and calls that may run, of a handler or of the ``message`` listeners;
+        see :meth:`subscribe` and :meth:`on`.
     :param backoff: how long to wait between attempts, and when to give up.
     :param retry_policy: how long to wait, instead of :meth:`Backoff.retry
         <txtokensock.Backoff.retry>`: a function of the failure (of an attempt, or the loss of
@@ -421,6 +423,8 @@ class TokenSocket(Service):
             subscription that the server ended, the client gave up.
 
         Listeners may return Deferreds or be coroutine functions; what they raise is logged.
+        When ``buffer_limit`` calls of ``message`` listeners run, the socket is not read
+        until half of them are done.
 
         :raises InvalidOption: for another event, or what cannot be called.
         """
