@@ -20,6 +20,7 @@ setup(
         "Twisted[tls]>=24.7",
         "autobahn>=24.4",
         "treq>=25.5",
+        "h11>=0.14",
         "msgspec>=0.19",
         "zope.interface>=6",
     ],
@@ -27,9 +28,10 @@ setup(
         # hiredis is no must for txredisapi, but reads three times as many messages.
         "redis": ["txredisapi>=1.6", "hiredis>=3"],
         "metrics": ["prometheus_client>=0.20"],
+        "socks": ["txtorcon>=23.11"],
         "bridge": ["klein>=23.12", "prometheus_client>=0.20"],
         "test": [
-            "txtokensock[redis,metrics,bridge]",
+            "txtokensock[redis,metrics,socks,bridge]",
             "pytest>=8",
             "hypothesis>=6.100",
             # A client of Crossbar's HTTP bridge, which has nothing to do with us.

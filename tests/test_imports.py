@@ -42,6 +42,8 @@ CONFINED = {
         "web/client.py",
         *("bridge/webhooks/requests.py", "testing/*.py"),
     ],
+    "h11": ["web/connect.py"],
+    "txtorcon": ["web/socks.py"],
     "klein": ["bridge/http/*.py"],
     "prometheus_client": ["server/metrics.py", "bridge/http/metrics.py"],
 }
@@ -144,7 +146,8 @@ class ExportTests(SynchronousTestCase):
             *("ConnectionFailed", "ConnectionLost", "CredentialsUnavailable", "Forbidden"),
             *("FunctionNotFound", "HandshakeRefused", "InvalidAddress", "InvalidChannel"),
             *("InvalidData", "InvalidOption", "NetworkError", "PeerError", "PeerSilent"),
-            *("QueueFull", "RemoteError", "SockJSClosed", "SockJSRefused", "SubscriptionEnded"),
+            *("ProxyRefused", "QueueFull", "RemoteError", "SockJSClosed", "SockJSRefused"),
+            "SubscriptionEnded",
             *("TLSFailed", "TokenError", "TokenInvalid", "TokenRefused", "TokenServerError"),
             *("TokenSocketError", "TokenUnreachable", "UnsolicitedError", "UsageError"),
         }

@@ -14,7 +14,7 @@ One tree, ordered by whose move is next::
         CallTimeout, ConnectionLost, StoreUnavailable
         ConnectionFailed    one attempt to connect, .phase says how far it came
           AttemptTimeout, ConnectFailed, TLSFailed, HandshakeRefused, SockJSRefused
-          AllHostsFailed
+          ProxyRefused, AllHostsFailed
           TokenError        TokenRefused, TokenServerError, TokenInvalid, TokenUnreachable,
                             CredentialsUnavailable
           AuthenticationError  AuthenticationRefused, AuthenticationAborted
@@ -53,6 +53,7 @@ __all__ = [
     "PeerError",
     "PeerSilent",
     "Phase",
+    "ProxyRefused",
     "QueueFull",
     "RemoteError",
     "SockJSClosed",
@@ -346,6 +347,20 @@ class AttemptTimeout(ConnectionFailed, TimeoutError):
 
 class ConnectFailed(ConnectionFailed):
     """No TCP or TLS connection to the SockJS server; the text says why."""
+
+
+class ProxyRefused(ConnectFailed):
+    """
+    The proxy was reached, and does not connect us to the server: it asks for a password,
+    does not allow that address, cannot reach it, or is no proxy.  The text says which.
+
+    :ivar status: the HTTP status of its answer, such as 407, 403 or 502; None where it gave
+        none.
+    """
+
+    def __init__(self, message: str, status: int | None = None, phase: Phase = "connect") -> None:
+        super().__init__(message, phase)
+        self.status = status
 
 
 class TLSFailed(ConnectionFailed):
