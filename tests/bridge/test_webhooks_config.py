@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,7 +13,6 @@ from txtokensock.bridge.config.fields import signing_key
 from txtokensock.bridge.config.webhooks import WebhooksConfig, problems
 from txtokensock.bridge.webhooks.signature import sign
 from txtokensock.bridge.webhooks.target import Target
-from txtokensock.web.retry_after import retry_after
 
 CHANNEL = '[[channels]]\nchannels = ["orders"]\nurl = "https://hooks.test/a"\n'
 CALL = '[[calls]]\naction = "notify"\nurl = "https://hooks.test/b"\n'
@@ -163,23 +161,3 @@ class WireTests(SynchronousTestCase):
         self.assertEqual(signing_key("whsec_YQ=="), b"a")
         self.assertEqual(signing_key("whsec_YQ"), b"a")
         self.assertEqual(signing_key("é"), "é".encode())
-
-    def test_retry_after(self) -> None:
-        """Seconds or a date, a day at most; nonsense is nothing."""
-        now = 1_700_000_000.0
-        values: dict[str, Any] = {
-            "": None,
-            "soon": None,
-            "-1": None,
-            "1.5": None,
-            "\u0663": None,
-            "0": 0.0,
-            " 120 ": 120.0,
-            "9" * 5000: 86_400.0,
-            "Tue, 14 Nov 2023 22:15:20 GMT": 120.0,
-            "Tue, 14 Nov 2023 22:00:00 GMT": 0.0,
-            "Tue, 14 Nov 2093 22:00:00 GMT": 86_400.0,
-            "Tue, 99 Nov 2023 22:00:00 GMT": None,
-        }
-        for value, expected in values.items():
-            self.assertEqual(retry_after(value, now), expected, value[:40])

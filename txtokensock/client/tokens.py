@@ -23,8 +23,9 @@ from ..errors import (
 )
 from ..jsontext import Malformed, loads
 from ..web.asking import ask
-from ..web.client import BodyTooLong, read_body
+from ..web.client import BodyTooLong, discard_body, read_body
 from ..web.outlet import Outlet
+from ..web.retry_after import retry_after_of
 from ..web.tls import explain, tls_failure
 from .credentials import encode_credentials
 
@@ -91,6 +92,10 @@ class TokenRequest:
                     "Accept": "application/json",
                 },
             )
+            refusal = self._refusal(response)
+            if refusal is not None:
+                discard_body(response)
+                raise refusal
             body = await read_body(response, _LONGEST_BODY)
         except (TokenError, CancelledError):
             raise
@@ -121,15 +126,19 @@ class TokenRequest:
                 f"authentication() raised {type(problem).__name__}"
             ) from problem
 
-    def _token(self, response: IResponse, body: bytes) -> str:
-        status = response.code
+    def _refusal(self, response: IResponse) -> TokenError | None:
+        status, wait = response.code, retry_after_of(response)
+        if status == 200:
+            return None
         if status in (401, 403):
-            raise TokenRefused(f"the token route {self._url} refused us: {status}", status)
-        if status != 200:
-            where = response.headers.getRawHeaders(b"location", [b""])[0]
-            target = where.partition(b"?")[0].decode("ascii", "replace")
-            hint = f" to {shorten(target)}: use that address" if target else ""
-            raise TokenServerError(f"the token route {self._url} answered {status}{hint}", status)
+            return TokenRefused(f"the token route {self._url} refused us: {status}", status, wait)
+        where = response.headers.getRawHeaders(b"location", [b""])[0]
+        target = where.partition(b"?")[0].decode("ascii", "replace")
+        hint = f" to {shorten(target)}: use that address" if target else ""
+        text = f"the token route {self._url} answered {status}{hint}"
+        return TokenServerError(text, status, wait)
+
+    def _token(self, response: IResponse, body: bytes) -> str:
         kind = response.headers.getRawHeaders(b"content-type", [b""])[0].decode("ascii", "replace")
         if "json" not in kind.lower():
             raise TokenInvalid(

@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from .http11 import Connection, Content
 
-__all__ = ["BodyTooLong", "WebClient", "read_body"]
+__all__ = ["BodyTooLong", "WebClient", "discard_body", "read_body"]
 
 _IDLE_SECONDS = 3
 """How long a connection is kept for the next request; servers in Node.js wait for 5."""
@@ -199,6 +199,14 @@ def _unwrap(failure: Failure) -> Any:
     while isinstance(failure.value, ResponseFailed) and failure.value.reasons:
         failure = failure.value.reasons[0]
     return failure
+
+
+def discard_body(response: IResponse) -> None:
+    """Do without the body.  Where it has not come to its end, that drops the connection."""
+    body = _Body(0)
+    body.whole.addErrback(lambda _: None)
+    response.deliverBody(body)
+    body.drop()
 
 
 class _Body(Protocol):

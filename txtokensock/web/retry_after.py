@@ -1,27 +1,40 @@
 """
-``Retry-After`` (RFC 9110, 10.2.3), no I/O.
+``Retry-After`` (RFC 9110, 10.2.3).
 """
 
 from __future__ import annotations
 
+import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-__all__ = ["retry_after"]
+from twisted.web.iweb import IResponse
+
+__all__ = ["retry_after", "retry_after_of"]
 
 _LONGEST = 86_400.0
 
 
-def retry_after(value: str, now: float) -> float | None:
+def retry_after(value: str, now: float | None = None) -> float | None:
     """
     :param value: of the header: seconds, or a date.
-    :param now: seconds since the epoch.
+    :param now: seconds since the epoch; by default those of the wall clock.
     :return: seconds to wait, a day at most; None where there is nothing that makes sense.
     """
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:12]), _LONGEST)
+        return min(float(text[:400]), _LONGEST)
     try:
-        then = parsedate_to_datetime(text).timestamp()
+        then = parsedate_to_datetime(text)
+        if then.tzinfo is None:  # the oldest form of a date names no zone: it is GMT
+            then = then.replace(tzinfo=UTC)
+        seconds = then.timestamp() - (time.time() if now is None else now)
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return min(max(then - now, 0.0), _LONGEST)
+    return min(max(seconds, 0.0), _LONGEST)
+
+
+def retry_after_of(response: IResponse) -> float | None:
+    """The same, of a response that has arrived just now."""
+    value = response.headers.getRawHeaders(b"retry-after", [b""])[0]
+    return retry_after(value.decode("ascii", "replace"))

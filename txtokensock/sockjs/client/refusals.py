@@ -4,7 +4,6 @@ HTTP answers that open nothing, as errors.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from ...errors import HandshakeRefused, shorten
@@ -24,5 +23,5 @@ def refused(what: str, status: int, header: Callable[[str], str]) -> HandshakeRe
     return HandshakeRefused(
         f"{what} was answered with {status}{hint}",
         status=status,
-        retry_after=retry_after(header("retry-after"), time.time()),
+        retry_after=retry_after(header("retry-after")),
     )
