@@ -18,6 +18,10 @@ setup(
     package_data={"txtokensock": ["py.typed"], "twisted.plugins": ["txtokensock_plugin.py"]},
     install_requires=[
         "Twisted[tls]>=24.7",
+        # Parts of Twisted[tls]; these are the first to take each other's certificates.
+        "pyOpenSSL>=24.3",
+        "cryptography>=42",
+        "service_identity>=24.1",
         "autobahn>=24.4",
         "treq>=25.5",
         "h11>=0.14",
