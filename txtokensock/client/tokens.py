@@ -14,6 +14,7 @@ from ..errors import (
     ConnectionFailed,
     CredentialsUnavailable,
     InvalidOption,
+    ProxyRefused,
     TokenError,
     TokenInvalid,
     TokenRefused,
@@ -74,8 +75,9 @@ class TokenRequest:
 
         :param headers: sent along, with the cookies that belong there.
         :return: fires with the token.  Fails with a
-            :class:`~txtokensock.errors.TokenError` or a
-            :class:`~txtokensock.errors.TLSFailed`; it has no deadline of its own.
+            :class:`~txtokensock.errors.TokenError`,
+            :class:`~txtokensock.errors.TLSFailed` or
+            :class:`~txtokensock.errors.ProxyRefused`; it has no deadline of its own.
             Cancelling it drops the request.
         """
         return Deferred.fromCoroutine(self._send(headers))
@@ -109,6 +111,8 @@ class TokenRequest:
 
     def _unreachable(self, problem: Exception) -> ConnectionFailed:
         what = f"cannot reach the token route {self._url}"
+        if isinstance(problem, ProxyRefused):
+            return ProxyRefused(f"{what}: {problem}", problem.status, "token")
         failed = tls_failure(problem, "token", what)
         return failed or TokenUnreachable(f"{what}: {explain(problem)}")
 

@@ -1,5 +1,5 @@
 """
-How connections are made: to which endpoint, and with TLS or without.
+How connections are made: to which endpoint, through a proxy or not, with TLS or without.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
 from ..errors import InvalidOption, shorten
+from .proxies import Proxy, ProxyOption, proxy_for, through
 from .tls import TLSPolicy
 
 __all__ = ["Dialer"]
@@ -25,9 +26,10 @@ class Dialer:
 
     :param reactor: makes the connections.
     :param tls: decides on certificates; by default a :class:`~.tls.TLSPolicy`.
+    :param proxy: see :data:`~.proxies.ProxyOption`.
     :param endpoint: connects instead, whatever the server's address, TLS included: an
         endpoint, or the text of one such as ``"unix:/run/app.sock"``.
-    :raises InvalidOption: for what is no endpoint.
+    :raises InvalidOption: for what is no endpoint, or no proxy.
     """
 
     def __init__(
@@ -35,11 +37,15 @@ class Dialer:
         reactor: Any,
         *,
         tls: IPolicyForHTTPS | None = None,
+        proxy: ProxyOption = True,
         endpoint: IStreamClientEndpoint | str | None = None,
     ) -> None:
         self._reactor = reactor
         self._tls = tls or TLSPolicy()
+        self._proxy = proxy
         self._endpoint = _endpoint_option(reactor, endpoint)
+        if self._endpoint is not None and isinstance(proxy, str):
+            raise InvalidOption("endpoint and proxy exclude each other: each is the whole way")
 
     def endpoint(self, host: str, port: int, *, secure: bool) -> IStreamClientEndpoint:
         """
@@ -50,10 +56,24 @@ class Dialer:
         if self._endpoint is not None:
             return self._endpoint
         name = host.encode("ascii")
-        tcp = HostnameEndpoint(self._reactor, name, port)
+        proxy = self.proxy(host, port, secure=secure)
+        tcp: IStreamClientEndpoint
+        if proxy is None:
+            tcp = HostnameEndpoint(self._reactor, name, port)
+        else:
+            tcp = through(proxy, self._reactor, host, port, self._tls)
         if not secure:
             return tcp
         return wrapClientTLS(self._tls.creatorForNetloc(name, port), tcp)
+
+    def proxy(self, host: str, port: int, *, secure: bool) -> Proxy | None:
+        """
+        :return: the proxy to that server at this moment, or None.
+        :raises InvalidOption: if what the option or the environment says is none.
+        """
+        if self._endpoint is not None:
+            return None
+        return proxy_for(self._proxy, host, port, secure=secure)
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """For Twisted's ``Agent``."""

@@ -15,6 +15,7 @@ from .client import WebClient
 from .cookies import cookie_header, trim
 from .dialer import Dialer
 from .headers import HeadersOption, RequestHeaders
+from .proxies import ProxyOption
 
 __all__ = ["Outlet"]
 
@@ -27,7 +28,8 @@ class Outlet:
     :param reactor: makes the connections, and keeps the time.
     :param headers: see :data:`~.headers.HeadersOption`.
     :param tls: decides on certificates.
-    :param endpoint: see :class:`~.dialer.Dialer`.
+    :param proxy: see :class:`~.dialer.Dialer`.
+    :param endpoint: see there.
     :raises InvalidOption: for an option that cannot be.
     :ivar reactor: the same.
     :ivar dialer: gives endpoints.
@@ -40,10 +42,11 @@ class Outlet:
         *,
         headers: HeadersOption | None = None,
         tls: IPolicyForHTTPS | None = None,
+        proxy: ProxyOption = True,
         endpoint: IStreamClientEndpoint | str | None = None,
     ) -> None:
         self.reactor = reactor
-        self.dialer = Dialer(reactor, tls=tls, endpoint=endpoint)
+        self.dialer = Dialer(reactor, tls=tls, proxy=proxy, endpoint=endpoint)
         self.cookies = CookieJar()
         self._headers = RequestHeaders(headers)
 
