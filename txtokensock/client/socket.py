@@ -20,6 +20,7 @@ from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
 from ..web.headers import HeadersOption
 from ..web.outlet import Outlet
+from ..web.proxies import ProxyOption
 from .backoff import Backoff, RetryPolicy
 from .connection import Connection
 from .conversation import Conversation
@@ -83,6 +84,9 @@ class TokenSocket(Service):
     :param max_message_size: bytes; a larger message from the server ends the connection.
     :param tls: decides on certificates; by default the platform's authorities and the
         host's name.
+    :param proxy: the URL of a proxy for everything, such as
+        ``"http://user:password@proxy.example:3128"``; True for that of the environment
+        (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), False for none.
     :param endpoint: connects instead of TCP (and TLS) to ``host``, which still names the
         server to itself: an endpoint, or the text of one such as ``"unix:/run/app.sock"``.
     :param agent: sends the token request instead of Twisted's ``Agent``.
@@ -112,6 +116,7 @@ class TokenSocket(Service):
         timeouts: Timeouts | None = None,
         max_message_size: int = 16 * 1024 * 1024,
         tls: IPolicyForHTTPS | None = None,
+        proxy: ProxyOption = True,
         endpoint: IStreamClientEndpoint | str | None = None,
         agent: IAgent | None = None,
         reactor: Any = None,
@@ -126,7 +131,7 @@ class TokenSocket(Service):
         _instance("reconnect", reconnect, bool)
         if retry_policy is not None and not callable(retry_policy):
             raise InvalidOption(f"retry_policy cannot be called: {retry_policy!r}")
-        outlet = Outlet(reactor, headers=headers, tls=tls, endpoint=endpoint)
+        outlet = Outlet(reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint)
         tokens = TokenRequest(
             outlet,
             self._address.http_url(url_path("token_path", token_path)),

@@ -22,6 +22,7 @@ from ...errors import ConnectFailed, ConnectionFailed, InvalidOption, Phase
 from ...web.headers import HeadersOption
 from ...web.outlet import Outlet
 from ...web.phases import within_phase
+from ...web.proxies import ProxyOption
 from ...web.tls import explain
 from .destination import Destination
 from .session import ClientSession
@@ -52,11 +53,13 @@ class SockJSClientEndpoint:
     :param transports: what to try; only ``"websocket"`` so far.
     :param tls: decides on certificates; by default the platform's authorities and the
         host's name.
+    :param proxy: the URL of a proxy for everything; True for that of the environment,
+        False for none.
     :param endpoint: connects instead of TCP to the URL's host (and TLS where the URL
         says so); the URL still names the host to the server.  An endpoint, or the text of
         one such as ``"unix:/run/app.sock"``.
-    :param outlet: what other requests share, in place of ``headers``, ``tls`` and
-        ``endpoint``.
+    :param outlet: what other requests share, in place of ``headers``, ``tls``,
+        ``proxy`` and ``endpoint``.
     :param connect_timeout: seconds for TCP and TLS.
     :param handshake_timeout: seconds for the WebSocket handshake.
     :param open_timeout: seconds for the server's ``o`` frame after that.
@@ -74,6 +77,7 @@ class SockJSClientEndpoint:
         headers: HeadersOption | None = None,
         transports: Sequence[str] = TRANSPORTS,
         tls: IPolicyForHTTPS | None = None,
+        proxy: ProxyOption = True,
         endpoint: IStreamClientEndpoint | str | None = None,
         outlet: Outlet | None = None,
         connect_timeout: float = 10.0,
@@ -87,7 +91,11 @@ class SockJSClientEndpoint:
             raise InvalidOption(f"transports is {transports!r}: choose from {TRANSPORTS}")
         self._reactor = reactor
         self._address = Address.parse(url)
-        self._outlet = outlet or Outlet(reactor, headers=headers, tls=tls, endpoint=endpoint)
+        self._outlet = outlet or Outlet(
+            reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint
+        )
+        address = self._address  # a mistake in the environment is reported now
+        self._outlet.dialer.proxy(address.host, address.port, secure=address.secure)
         self._connect_timeout = connect_timeout
         self._handshake_timeout = handshake_timeout
         self._open_timeout = open_timeout
