@@ -138,6 +138,7 @@ class ExportTests(SynchronousTestCase):
             *(
                 "ActionError",
                 "AllHostsFailed",
+                "AllTransportsFailed",
                 "AttemptTimeout",
                 "AuthenticationAborted",
                 "AuthenticationError",

@@ -14,6 +14,7 @@ from .client.timeouts import Timeouts
 from .errors import (
     ActionError,
     AllHostsFailed,
+    AllTransportsFailed,
     AttemptTimeout,
     AuthenticationAborted,
     AuthenticationError,
@@ -55,6 +56,7 @@ from .web.tls import TLSPolicy
 __all__ = [
     "ActionError",
     "AllHostsFailed",
+    "AllTransportsFailed",
     "AttemptTimeout",
     "AuthenticationAborted",
     "AuthenticationError",

@@ -32,6 +32,7 @@ from twisted.internet import error
 __all__ = [
     "ActionError",
     "AllHostsFailed",
+    "AllTransportsFailed",
     "AttemptTimeout",
     "AuthenticationAborted",
     "AuthenticationError",
@@ -74,7 +75,8 @@ __all__ = [
 Phase = Literal["token", "connect", "handshake", "open", "auth"]
 """
 How far an attempt to connect came: the HTTP request for a token, the TCP (and
-TLS) connection, the WebSocket handshake, the wait for SockJS's ``o`` frame,
+TLS) connection, the WebSocket handshake (or the first HTTP request of another
+transport), the wait for SockJS's ``o`` frame,
 the wait for the answer to ``auth``.
 """
 
@@ -331,6 +333,28 @@ class AllHostsFailed(ConnectionFailed):
         self.__cause__ = last
 
 
+class AllTransportsFailed(ConnectionFailed):
+    """
+    One attempt with each of several transports failed.
+
+    :ivar errors: what each transport's failed with, in the order in which they were tried.
+        The last is the ``__cause__``, and ``phase`` and ``status`` are its; ``retry_after``
+        is the longest.
+    """
+
+    def __init__(self, errors: Mapping[str, ConnectionFailed]) -> None:
+        """:param errors: one at least."""
+        texts = (f"{name}: {shorten(str(error))}" for name, error in errors.items())
+        *_, last = errors.values()
+        super().__init__(f"no transport worked: {'; '.join(texts)}", last.phase)
+        self.errors = dict(errors)
+        self.permanent = all(error.permanent for error in errors.values())
+        self.status = last.status
+        waits = [error.retry_after for error in errors.values() if error.retry_after is not None]
+        self.retry_after = max(waits, default=None)
+        self.__cause__ = last
+
+
 class AttemptTimeout(ConnectionFailed, TimeoutError):
     """A phase of connecting took longer than its deadline; ``phase`` says which."""
 
@@ -338,7 +362,7 @@ class AttemptTimeout(ConnectionFailed, TimeoutError):
         waited_for = {
             "token": "the token request was not answered",
             "connect": "no connection was made",
-            "handshake": "the WebSocket handshake was not answered",
+            "handshake": "the request for a session was not answered",
             "open": "the SockJS session was not opened",
             "auth": "the server did not answer auth",
         }[phase]
@@ -398,7 +422,15 @@ class HandshakeRefused(ConnectionFailed):
 
 
 class SockJSRefused(ConnectionFailed):
-    """The SockJS server closed the session instead of opening it."""
+    """
+    The SockJS server closed the session instead of opening it.
+
+    :ivar code: the close code that it gave, or None where it gave none.
+    """
+
+    def __init__(self, message: str, phase: Phase = "open", code: int | None = None) -> None:
+        super().__init__(message, phase)
+        self.code = code
 
 
 class TokenError(ConnectionFailed):

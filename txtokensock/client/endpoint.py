@@ -4,6 +4,7 @@ A client endpoint that connects and authenticates, or fails and leaves nothing o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -12,7 +13,7 @@ from zope.interface import implementer
 
 from ..address import Address
 from ..errors import CredentialsUnavailable, InvalidOption
-from ..sockjs import ISockJSTransport, SockJSClientEndpoint
+from ..sockjs import DEFAULT_TRANSPORTS, ISockJSTransport, SockJSClientEndpoint
 from ..web.outlet import Outlet
 from ..web.phases import within_phase
 from .timeouts import Timeouts
@@ -51,6 +52,8 @@ class TokenSocketEndpoint:
     :param tokens: buys a fresh token for every attempt.
     :param socket_prefix: the path of SockJS below the address.
     :param timeouts: of every phase.
+    :param transports: see :class:`~txtokensock.sockjs.SockJSClientEndpoint`.
+    :param info: see there.
     :param max_message_size: bytes of one message from the server.
     """
 
@@ -62,6 +65,8 @@ class TokenSocketEndpoint:
         *,
         socket_prefix: str,
         timeouts: Timeouts,
+        transports: Sequence[str] = DEFAULT_TRANSPORTS,
+        info: bool = False,
         max_message_size: int = 16 * 1024 * 1024,
     ) -> None:
         self._outlet = outlet
@@ -72,9 +77,12 @@ class TokenSocketEndpoint:
             outlet.reactor,
             self._url,
             outlet=outlet,
+            transports=transports,
+            info=info,
             connect_timeout=timeouts.connect,
             handshake_timeout=timeouts.handshake,
             open_timeout=timeouts.open,
+            send_timeout=timeouts.send,
             close_timeout=timeouts.close,
             max_message_size=max_message_size,
         )
@@ -87,7 +95,7 @@ class TokenSocketEndpoint:
         :param protocolFactory: builds an :class:`AuthenticatingProtocol`.
         :return: fires with the protocol once the server accepted its token.  Fails with
             a :class:`~txtokensock.errors.ConnectionFailed` whose ``phase`` says how far
-            it came, within the sum of the phases' deadlines.  Cancelling it, and every
+            it came, within the sum of the deadlines of all phases.  Cancelling it, and every
             failure, drops what was open.
         """
         return Deferred.fromCoroutine(self._connect(protocolFactory))

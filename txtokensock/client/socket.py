@@ -4,7 +4,7 @@ The client, as applications hold it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar
 
 from twisted.application.service import Service
@@ -18,6 +18,7 @@ from ..address import Address, url_path
 from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
+from ..sockjs import DEFAULT_TRANSPORTS
 from ..web.headers import HeadersOption
 from ..web.outlet import Outlet
 from ..web.proxies import ProxyOption
@@ -67,6 +68,11 @@ class TokenSocket(Service):
         for dead and the connection is made anew.
     :param silence_timeout: seconds without any sign of the server after which it is
         pinged, also without ``ping``; None for never.
+    :param transports: what carries the socket, tried in this order: ``"websocket"``,
+        ``"xhr-streaming"``, ``"eventsource"``, ``"xhr-polling"``, and ``"raw-websocket"``,
+        which has no SockJS frames.  What worked goes first for ten minutes.
+    :param info: whether to ask the server's ``/info`` before each attempt, and to try no
+        WebSocket where that says so.
     :param headers: sent with the token request and with every request of the socket: a
         mapping, or a function that gives one (or a Deferred or coroutine of one), asked
         before every attempt.
@@ -107,6 +113,8 @@ class TokenSocket(Service):
         ping: float | None = None,
         ping_timeout: float = 10.0,
         silence_timeout: float | None = 60.0,
+        transports: Sequence[str] = DEFAULT_TRANSPORTS,
+        info: bool = False,
         headers: HeadersOption | None = None,
         call_timeout: float = 60.0,
         queue_limit: int = 10_000,
@@ -153,6 +161,8 @@ class TokenSocket(Service):
                 tokens,
                 socket_prefix=url_path("socket_prefix", socket_prefix),
                 timeouts=timeouts,
+                transports=transports,
+                info=_instance("info", info, bool),
                 max_message_size=_positive("max_message_size", max_message_size),
             ),
             Factory.forProtocol(

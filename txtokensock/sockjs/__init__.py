@@ -3,12 +3,15 @@ SockJS for Twisted: carries any protocol, and knows nothing of what it says.
 """
 
 from .client.endpoint import SockJSClientEndpoint
+from .client.transports import DEFAULT_TRANSPORTS, TRANSPORTS
 from .interfaces import ISockJSTransport
 from .server.origins import same_origin
 from .server.request import RequestInfo
 from .server.resource import SockJSResource
 
 __all__ = [
+    "DEFAULT_TRANSPORTS",
+    "TRANSPORTS",
     "ISockJSTransport",
     "RequestInfo",
     "SockJSClientEndpoint",

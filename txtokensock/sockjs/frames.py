@@ -38,6 +38,7 @@ __all__ = [
     "encode_client_frame",
     "encode_close_frame",
     "encode_server_frame",
+    "encode_texts",
     "escape_frame",
 ]
 
@@ -138,8 +139,20 @@ def encode_client_frame(messages: Sequence[bytes]) -> bytes:
     :param messages: each in UTF-8.
     :raises InvalidData: if one is not UTF-8.
     """
+    return msgspec.json.encode(_texts(messages))
+
+
+def encode_texts(messages: Sequence[bytes]) -> list[bytes]:
+    """
+    What stands between the brackets and commas of a frame, see
+    :func:`encode_client_frame`.
+    """
+    return [msgspec.json.encode(text) for text in _texts(messages)]
+
+
+def _texts(messages: Sequence[bytes]) -> list[str]:
     try:
-        return msgspec.json.encode([message.decode() for message in messages])
+        return [message.decode() for message in messages]
     except UnicodeDecodeError:
         raise InvalidData("a SockJS message must be text in UTF-8") from None
 

@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..client.socket import TokenSocket
 from .host import MemoryHost
 from .network import Accept, MemoryTransport
 from .session import ScriptedSession
@@ -97,6 +98,14 @@ class ScriptedServer(MemoryHost):
             raise ValueError(f"there is no phase {unknown}: there are {STEPS}")
         for phase in STEPS:
             setattr(self, phase, steps.get(phase, "accept"))
+
+    def client(self, **options: Any) -> TokenSocket:
+        """
+        A client of this server, not yet started, on WebSockets: a scripted server speaks
+        nothing else.
+        """
+        options.setdefault("transports", ("websocket",))
+        return super().client(**options)
 
     @property
     def session(self) -> ScriptedSession:

@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from .http11 import Connection, Content
 
-__all__ = ["BodyTooLong", "WebClient", "discard_body", "read_body"]
+__all__ = ["BodyTooLong", "WebClient", "discard_body", "read_body", "unwrap"]
 
 _IDLE_SECONDS = 3
 """How long a connection is kept for the next request; servers in Node.js wait for 5."""
@@ -89,7 +89,7 @@ class WebClient:
             allow_redirects=False,
             unbuffered=True,
         )
-        return answer.addErrback(_unwrap)
+        return answer.addErrback(unwrap)
 
     def _made(self, connection: _Connection) -> None:
         if self._aborted:  # an endpoint that cannot be cancelled
@@ -188,10 +188,10 @@ def read_body(response: IResponse, limit: int) -> Deferred[bytes]:
     """
     body = _Body(limit)
     response.deliverBody(body)
-    return body.whole.addErrback(_unwrap)
+    return body.whole.addErrback(unwrap)
 
 
-def _unwrap(failure: Failure) -> Any:
+def unwrap(failure: Failure) -> Any:
     """
     What went wrong, out of the lists of Twisted's HTTP client, whose texts quote the whole
     request.

@@ -55,7 +55,8 @@ class EndpointTestCase(SynchronousTestCase):
         collect_garbage()
 
     def endpoint(self, url: str = "http://server.test/sockets", **options: Any) -> Any:
-        """An endpoint for the server."""
+        """An endpoint for the server, which speaks WebSocket alone."""
+        options.setdefault("transports", ("websocket",))
         options.setdefault("endpoint", self.server.network.endpoint(self.server._accepts_socket()))
         return SockJSClientEndpoint(self.server.clock, url, **options)
 

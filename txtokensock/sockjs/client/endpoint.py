@@ -5,35 +5,32 @@ A Twisted client endpoint whose stream is a SockJS session.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectingCancelledError
-from twisted.internet.interfaces import (
-    IProtocol,
-    IProtocolFactory,
-    IStreamClientEndpoint,
-)
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
 from ...address import Address
-from ...errors import ConnectFailed, ConnectionFailed, InvalidOption, Phase
+from ...errors import (
+    AllTransportsFailed,
+    ConnectFailed,
+    ConnectionFailed,
+    HandshakeRefused,
+    InvalidOption,
+    SockJSRefused,
+    TLSFailed,
+)
 from ...web.headers import HeadersOption
 from ...web.outlet import Outlet
 from ...web.phases import within_phase
 from ...web.proxies import ProxyOption
-from ...web.tls import explain
+from .attempt import Attempt, Deadlines
 from .destination import Destination
-from .session import ClientSession
-from .websocket import open_websocket
+from .transports import DEFAULT_TRANSPORTS, Preference, check_transports
 
 __all__ = ["SockJSClientEndpoint"]
-
-T = TypeVar("T")
-
-TRANSPORTS = ("websocket",)
-"""The transports there are: each is a coroutine method of the endpoint, see ``_connect``."""
 
 
 @implementer(IStreamClientEndpoint)
@@ -50,7 +47,11 @@ class SockJSClientEndpoint:
         path, as in ``"https://example.com/sockets"``.
     :param headers: sent with every HTTP request of the session: a mapping, or a function
         that gives one (or a Deferred or coroutine of one), asked before every attempt.
-    :param transports: what to try; only ``"websocket"`` so far.
+    :param transports: what to try, in this order: ``"websocket"``, ``"xhr-streaming"``,
+        ``"eventsource"``, ``"xhr-polling"``, and ``"raw-websocket"``, which has no SockJS
+        frames.  What worked goes first for ten minutes.
+    :param info: whether to ask the server's ``/info`` before, and to try no WebSocket where
+        that says ``"websocket": false``.  If it cannot be read, the attempt fails.
     :param tls: decides on certificates; by default the platform's authorities and the
         host's name.
     :param proxy: the URL of a proxy for everything; True for that of the environment,
@@ -61,11 +62,13 @@ class SockJSClientEndpoint:
     :param outlet: what other requests share, in place of ``headers``, ``tls``,
         ``proxy`` and ``endpoint``.
     :param connect_timeout: seconds for TCP and TLS.
-    :param handshake_timeout: seconds for the WebSocket handshake.
+    :param handshake_timeout: seconds for the answer to the WebSocket handshake, to the first
+        HTTP request of another transport, and to ``/info``.
     :param open_timeout: seconds for the server's ``o`` frame after that.
+    :param send_timeout: seconds for each request with messages, where they go over HTTP.
     :param close_timeout: seconds that an orderly close may take.
-    :param max_message_size: bytes of one WebSocket message; a larger one ends the
-        session.
+    :param max_message_size: bytes of one WebSocket message, or of one frame over HTTP; a
+        larger one ends the session.
     :raises InvalidOption: for an option that cannot be.
     """
 
@@ -75,7 +78,8 @@ class SockJSClientEndpoint:
         url: str,
         *,
         headers: HeadersOption | None = None,
-        transports: Sequence[str] = TRANSPORTS,
+        transports: Sequence[str] = DEFAULT_TRANSPORTS,
+        info: bool = False,
         tls: IPolicyForHTTPS | None = None,
         proxy: ProxyOption = True,
         endpoint: IStreamClientEndpoint | str | None = None,
@@ -83,23 +87,24 @@ class SockJSClientEndpoint:
         connect_timeout: float = 10.0,
         handshake_timeout: float = 10.0,
         open_timeout: float = 10.0,
+        send_timeout: float = 30.0,
         close_timeout: float = 5.0,
         max_message_size: int = 16 * 1024 * 1024,
     ) -> None:
-        unknown = [name for name in transports if name not in TRANSPORTS]
-        if unknown or isinstance(transports, str) or not transports:
-            raise InvalidOption(f"transports is {transports!r}: choose from {TRANSPORTS}")
         self._reactor = reactor
+        self._transports = check_transports(transports)
+        self._info = info
+        self._preference = Preference(reactor)
         self._address = Address.parse(url)
         self._outlet = outlet or Outlet(
             reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint
         )
         address = self._address  # a mistake in the environment is reported now
         self._outlet.dialer.proxy(address.host, address.port, secure=address.secure)
-        self._connect_timeout = connect_timeout
-        self._handshake_timeout = handshake_timeout
-        self._open_timeout = open_timeout
-        self._close_timeout = close_timeout
+        self._deadlines = Deadlines(
+            connect_timeout, handshake_timeout, open_timeout, close_timeout
+        )
+        self._send_timeout = send_timeout
         self._max_message_size = max_message_size
 
     def __repr__(self) -> str:
@@ -112,8 +117,9 @@ class SockJSClientEndpoint:
         :return: fires with the factory's protocol when the server has opened the
             session.  Fails with a :class:`~txtokensock.errors.ConnectionFailed` whose
             ``phase`` is ``connect``, ``handshake`` or ``open``, at the latest when that
-            phase's deadline is over.  Cancelling it, and every failure, drops the
-            connection.
+            phase's deadline is over; where several transports were tried, each has its
+            deadlines, and it is an :class:`~txtokensock.errors.AllTransportsFailed`.
+            Cancelling it, and every failure, drops the connection.
         """
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
@@ -129,32 +135,48 @@ class SockJSClientEndpoint:
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         asked = Deferred.fromCoroutine(self._outlet.ask_headers())
-        headers = await self._within("connect", self._connect_timeout, asked)
+        seconds = self._deadlines.connect
+        try:
+            headers = await within_phase(asked, "connect", seconds, self._reactor)
+        except InvalidOption as problem:
+            raise ConnectFailed(str(problem), "connect") from problem
         return await self._open(factory, headers)
 
     async def _open(self, factory: IProtocolFactory, headers: Mapping[str, str]) -> IProtocol:
-        session = ClientSession(factory, self._reactor, self._close_timeout)
-        try:
-            wire = open_websocket(session, self._destination(headers))
-            await self._within("connect", self._connect_timeout, wire)
-            await self._within("handshake", self._handshake_timeout, session.ready)
-            return await self._within("open", self._open_timeout, session.opened)
-        except BaseException:  # cancelled, too
-            session.abort()
-            raise
+        to = Destination(
+            self._outlet, self._address, headers, self._max_message_size, self._send_timeout
+        )
+        attempt = Attempt(to, self._deadlines)
+        failures: dict[str, ConnectionFailed] = {}
+        for transport in self._preference.order(await self._offered(attempt)):
+            try:
+                protocol = await attempt.open(transport, factory)
+            except ConnectionFailed as problem:
+                if not _may_be_the_transport(problem):
+                    raise
+                failures[transport] = problem
+            else:
+                self._preference.worked(transport)
+                return protocol
+        if len(failures) == 1:
+            raise failures.popitem()[1]
+        raise AllTransportsFailed(failures)
 
-    async def _within(self, phase: Phase, seconds: float, step: Deferred[T]) -> T:
-        """Await one step of connecting; its deadline and its failures name the phase."""
-        try:
-            return await within_phase(step, phase, seconds, self._reactor)
-        except (ConnectionFailed, CancelledError):
-            raise
-        except ConnectingCancelledError:  # what Twisted's own endpoints say instead
-            raise CancelledError from None
-        except Exception as problem:
-            raise ConnectFailed(
-                f"cannot connect to {self._address.authority}: {explain(problem)}", phase
-            ) from problem
+    async def _offered(self, attempt: Attempt) -> list[str]:
+        """The transports that may be tried."""
+        if not self._info or await attempt.offers_websockets():
+            return list(self._transports)
+        offered = [name for name in self._transports if "websocket" not in name]
+        if not offered:
+            raise HandshakeRefused("the server offers no WebSockets, and transports nothing else")
+        return offered
 
-    def _destination(self, headers: Mapping[str, str]) -> Destination:
-        return Destination(self._outlet, self._address, headers, self._max_message_size, 30.0)
+
+def _may_be_the_transport(problem: ConnectionFailed) -> bool:
+    """
+    Whether another transport may do better: not where there is no connection, where TLS is
+    what fails, or where it was the SockJS server that said no.
+    """
+    if problem.phase == "connect" or isinstance(problem, TLSFailed):
+        return False
+    return not (isinstance(problem, SockJSRefused) and problem.code is not None)

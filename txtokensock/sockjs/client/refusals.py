@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.web.iweb import IResponse
+
 from ...errors import HandshakeRefused, shorten
 from ...web.retry_after import retry_after
 
-__all__ = ["refused"]
+__all__ = ["header_of", "refused"]
 
 
 def refused(what: str, status: int, header: Callable[[str], str]) -> HandshakeRefused:
@@ -25,3 +27,10 @@ def refused(what: str, status: int, header: Callable[[str], str]) -> HandshakeRe
         status=status,
         retry_after=retry_after(header("retry-after")),
     )
+
+
+def header_of(response: IResponse, name: str) -> str:
+    """A header of a response, or nothing."""
+    values = response.headers.getRawHeaders(name.encode("ascii"), [b""])
+    text: str = values[0].decode("latin-1")
+    return text

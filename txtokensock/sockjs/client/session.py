@@ -235,7 +235,7 @@ class ClientSession:
         if self._phase is None:
             self._reason = Failure(closed)
         else:
-            self._reason = Failure(self._refusal(f"the server refused: {closed}"))
+            self._reason = Failure(SockJSRefused(f"the server refused: {closed}", "open", code))
         self.wire_closing()
         self._wire.end()
 

@@ -1,0 +1,185 @@
+"""
+The forms that frames have in HTTP responses, and how they are read (no I/O).
+
+Source: sockjs-protocol 0.3.3, sockjs-client 1.6.1; for event streams the HTML standard,
+section 9.2.6.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..frames import HEARTBEAT_FRAME, FrameError
+
+__all__ = ["EVENTSOURCE", "XHR_POLLING", "XHR_STREAMING", "EventReader", "Form", "LineReader"]
+
+
+class FrameReader(Protocol):
+    """Takes one response apart."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of a frame waits for its end: here a response may end."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """
+        :param data: more of the response, in pieces of any size.
+        :return: the frames that are complete now.
+        :raises FrameError: for a frame that is too large.
+        """
+
+
+class _Lines:
+    """
+    Cuts a stream into lines.
+
+    :param limit: bytes of one line.
+    :param split: cuts what has no half line end at its own end.
+    """
+
+    def __init__(self, limit: int, split: Callable[[bytes], list[bytes]]) -> None:
+        self._limit = limit
+        self._split = split
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    @property
+    def complete(self) -> bool:
+        return not self._size
+
+    def feed(self, data: bytes) -> list[bytes]:
+        *lines, rest = self._split(data)
+        if lines:
+            lines[0] = b"".join([*self._parts, lines[0]])
+            self._parts.clear()
+            self._size = 0
+        if rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+        if self._size > self._limit or any(len(line) > self._limit for line in lines):
+            raise FrameError(f"a frame of more than {self._limit} bytes")
+        return lines
+
+
+class LineReader:
+    """
+    Reads the responses of xhr: a frame a line.
+
+    :param limit: bytes of one frame.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._lines = _Lines(limit, lambda data: data.split(b"\n"))
+
+    @property
+    def complete(self) -> bool:
+        """See :class:`FrameReader`."""
+        return self._lines.complete
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """See :class:`FrameReader`."""
+        return [_without_padding(line) for line in self._lines.feed(data) if line]
+
+
+def _without_padding(line: bytes) -> bytes:
+    """A streaming response begins with a heartbeat of 2048 letters, for old browsers."""
+    return line if line.strip(b"h") else HEARTBEAT_FRAME
+
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_FIELD = b"data: "
+_ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
+_RESERVED = frozenset(b";/?:@&=+$,#")
+
+
+class EventReader:
+    """
+    Reads an event stream: a frame an event.
+
+    :param limit: bytes of one frame, as it is escaped.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._lines = _Lines(limit + len(_FIELD), _LINE_END.split)
+        self._after_cr = False
+        self._started = False
+        self._data: bytes | None = None
+        self._type = b""
+
+    @property
+    def complete(self) -> bool:
+        """See :class:`FrameReader`."""
+        return self._lines.complete and self._data is None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """See :class:`FrameReader`."""
+        if not data:
+            return []
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:]
+        self._after_cr = data.endswith(b"\r")
+        frames = []
+        for line in self._lines.feed(data):
+            if not self._started:
+                self._started = True
+                line = line.removeprefix(_BYTE_ORDER_MARK)
+            if line:
+                self._field(line)
+            else:
+                frames += self._event()
+        return frames
+
+    def _field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            if self._data is not None:  # no server writes JSON with line breaks
+                raise FrameError("a frame of several lines")
+            self._data = value
+        elif name == b"event":
+            self._type = value
+
+    def _event(self) -> list[bytes]:
+        data, self._data = self._data, None
+        kind, self._type = self._type, b""
+        if not data or kind not in (b"", b"message"):
+            return []
+        return [_unescape(data)]
+
+
+def _unescape(frame: bytes) -> bytes:
+    """As JavaScript's decodeURI: servers escape what would end an event, and ``%``."""
+    return _ESCAPE.sub(_unescape_one, frame) if b"%" in frame else frame
+
+
+def _unescape_one(escape: re.Match[bytes]) -> bytes:
+    byte = int(escape.group()[1:], 16)
+    return escape.group() if byte in _RESERVED else bytes([byte])
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """
+    One way of asking for frames.
+
+    :ivar name: of the transport.
+    :ivar method: of the request.
+    :ivar page: the last part of its URL.
+    :ivar content_type: that a response must have, or None for any: servers do not agree.
+    :ivar reader: makes what reads one response, given the bytes of its largest frame.
+    """
+
+    name: str
+    method: str
+    page: str
+    content_type: str | None
+    reader: Callable[[int], FrameReader]
+
+
+XHR_STREAMING = Form("xhr-streaming", "POST", "xhr_streaming", None, LineReader)
+XHR_POLLING = Form("xhr-polling", "POST", "xhr", None, LineReader)
+EVENTSOURCE = Form("eventsource", "GET", "eventsource", "text/event-stream", EventReader)

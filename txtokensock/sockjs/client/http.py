@@ -1,0 +1,220 @@
+"""
+HTTP requests as the wire of a SockJS session: xhr-streaming, xhr-polling and eventsource.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.internet.interfaces import IAddress
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.iweb import IResponse
+
+from ...errors import HandshakeRefused, SockJSClosed, shorten
+from ...web.client import BodyTooLong, read_body
+from ...web.tls import explain
+from ..flow import Flow
+from ..frames import encode_texts
+from .destination import Destination
+from .forms import Form
+from .receiver import Receiver
+from .refusals import header_of, refused
+from .sender import Sender
+from .session import ClientSession
+
+__all__ = ["open_http"]
+
+
+def open_http(form: Form, session: ClientSession, to: Destination) -> Deferred[None]:
+    """
+    Carry a session over HTTP requests.
+
+    :return: fires when the first connection is made; the session says how it goes from
+        there.  Fails with what the connection failed with.  Cancelling it drops what
+        there is.
+    """
+    wire = _HTTPWire(form, session, to)
+    return wire.connect()
+
+
+class _HTTPWire:
+    """
+    Frames come in the responses to one request after the other, messages leave with
+    requests of their own: two connections, which are used again as long as the server
+    keeps them.
+
+    Everything that is lost on the way ends the session, for nobody knows what it held; a
+    SockJS session cannot be taken up where it was.
+
+    :param form: of the responses.
+    :param session: whose messages these are.
+    """
+
+    def __init__(self, form: Form, session: ClientSession, to: Destination) -> None:
+        self._form = form
+        self._session = session
+        self._to = to
+        self._reactor = to.outlet.reactor
+        self._url = to.url(to.new_session())
+        self._client = to.outlet.client(persistent=True, connected=self._on_connected)
+        self._flow = Flow(self._reactor)
+        self._sender = Sender(self._reactor, self._post, self._flow, self._sending_failed)
+        self._receiver = Receiver(self._ask, lambda: form.reader(to.max_message_size), self)
+        self._connected: Deferred[None] = Deferred(lambda _: self._drop(CancelledError()))
+        self._transport: Any = None
+        self._accepted = False
+        self._dropped = False
+
+    def __repr__(self) -> str:
+        return f"<{self._form.name} to {self._to.address}>"
+
+    def connect(self) -> Deferred[None]:
+        """See :func:`open_http`."""
+        self._receiver.start()
+        return self._connected
+
+    def _on_connected(self, transport: Any) -> None:
+        if self._transport is None:
+            self._transport = transport
+            self._session.wire_connected(self)
+            if not self._connected.called:
+                self._connected.callback(None)
+
+    def _drop(self, problem: Exception) -> None:
+        """Drop everything; who waits hears of it in a later turn."""
+        if self._dropped:
+            return
+        self._dropped = True
+        self._receiver.stop()
+        self._sender.stop()
+        self._client.abort()
+        if self._transport is None:
+            self._connected.errback(Failure(problem))
+        else:
+            self._reactor.callLater(0, self._gone, Failure(problem))
+
+    def _gone(self, reason: Failure) -> None:
+        self._flow.stop()
+        self._session.wire_lost(reason)
+
+    # -- requests
+
+    def _headers(self, url: str, name: str, value: str) -> dict[str, str]:
+        """The headers of one request, with one of our own."""
+        headers = self._to.request_headers(url)
+        return {
+            **{other: text for other, text in headers.items() if other.lower() != name.lower()},
+            name: value,
+        }
+
+    def _ask(self) -> Deferred[IResponse]:
+        url = f"{self._url}/{self._form.page}"
+        headers = self._headers(url, "Accept", self._form.content_type or "*/*")
+        return self._client.request(self._form.method, url, headers=headers)
+
+    def _post(self, body: bytes) -> Deferred[None]:
+        seconds = self._to.send_timeout
+
+        def timed_out(*_: object) -> Failure:
+            return Failure(ConnectionLost(f"xhr_send was not answered within {seconds:g} seconds"))
+
+        posted = Deferred.fromCoroutine(self._post_and_wait(body))
+        return posted.addTimeout(seconds, self._reactor, timed_out)
+
+    async def _post_and_wait(self, body: bytes) -> None:
+        url = f"{self._url}/xhr_send"
+        headers = self._headers(url, "Content-Type", "text/plain;charset=UTF-8")
+        response = await self._client.request("POST", url, headers=headers, body=body)
+        self._session.activity()
+        if response.code not in (http.OK, http.NO_CONTENT):
+            raise _lost("xhr_send", response.code)
+        try:
+            await read_body(response, 0)
+        except BodyTooLong:
+            raise ConnectionLost("xhr_send was answered by no SockJS server") from None
+
+    def _sending_failed(self, problem: Exception) -> None:
+        if not isinstance(problem, ConnectionLost):
+            problem = ConnectionLost(f"xhr_send failed: {explain(problem)}")
+        self._drop(problem)
+
+    # -- Listener
+
+    def responded(self, response: IResponse) -> bool:
+        self._session.activity()
+        problem = self._problem(response)
+        if problem is not None:
+            self._drop(problem)
+        elif not self._accepted:
+            self._accepted = True
+            self._session.wire_open()
+        return not self._dropped
+
+    def _problem(self, response: IResponse) -> Exception | None:
+        """Why a response holds no frames."""
+        page, status = self._form.page, response.code
+        if status != http.OK:
+            if self._accepted:
+                return _lost(page, status)
+            return refused(page, status, lambda name: header_of(response, name))
+        expected, kind = self._form.content_type, header_of(response, "content-type")
+        if expected is None or kind.partition(";")[0].strip().lower() == expected:
+            return None
+        text = f"{page} was answered with {shorten(kind) or 'no content type'}, not {expected}"
+        return ConnectionLost(text) if self._accepted else HandshakeRefused(text)
+
+    def frame_received(self, frame: bytes) -> None:
+        self._session.frame_received(frame)
+
+    def violation(self, problem: str) -> None:
+        self._session.violation(problem)
+
+    def receiving_failed(self, problem: Exception) -> None:
+        if self._accepted and not isinstance(problem, ConnectionLost):
+            problem = ConnectionLost(f"{self._form.page} failed: {explain(problem)}")
+        self._drop(problem)
+
+    # -- Wire
+
+    def send(self, messages: list[bytes]) -> None:
+        self._sender.send(encode_texts(messages))
+
+    def close(self, code: int, reason: str) -> None:
+        # SockJS has no close from the client over HTTP: the server sees that nobody asks
+        # for frames any more.
+        self._receiver.finish()
+        self._sender.when_idle(lambda: self._drop(SockJSClosed(code, reason)))
+
+    def end(self) -> None:
+        self._drop(ConnectionLost("the server has closed the session"))
+
+    def abort(self) -> None:
+        self._drop(ConnectionAborted())
+
+    def pause(self) -> None:
+        self._receiver.pause()
+
+    def resume(self) -> None:
+        self._receiver.resume()
+
+    def register_producer(self, producer: object, streaming: bool) -> None:
+        self._flow.register(producer, streaming)
+
+    def unregister_producer(self) -> None:
+        self._flow.unregister()
+
+    def peer_address(self) -> IAddress:
+        return self._transport.getPeer()  # type: ignore[no-any-return]
+
+    def host_address(self) -> IAddress:
+        return self._transport.getHost()  # type: ignore[no-any-return]
+
+
+def _lost(page: str, status: int) -> ConnectionLost:
+    """The end of a session that had been accepted."""
+    if status == http.NOT_FOUND:
+        return ConnectionLost(f"{page} was answered with 404: the server has lost the session")
+    return ConnectionLost(f"{page} was answered with {status}")

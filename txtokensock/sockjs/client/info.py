@@ -1,0 +1,69 @@
+"""
+What a SockJS server says that it offers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.web import http
+
+from ...errors import HandshakeRefused
+from ...jsontext import Malformed, loads
+from ...web.client import BodyTooLong, read_body
+from .destination import Destination
+from .refusals import header_of, refused
+
+__all__ = ["InfoRequest"]
+
+_LONGEST = 64 * 1024
+
+
+class InfoRequest:
+    """
+    A request for ``/info``, under way.
+
+    Its ``base_url``, which sends a client elsewhere, is not followed: whoever chose the
+    address chose whom to trust.
+
+    :ivar connected: fires with None when the connection is made; fails with what the
+        connection failed with.
+    :ivar answered: fires with whether the server offers WebSockets.  Fails with
+        :class:`~txtokensock.errors.HandshakeRefused`, and with what the connection failed
+        with.
+    """
+
+    def __init__(self, to: Destination) -> None:
+        self._client = to.outlet.client(connected=self._on_connected)
+        self.connected: Deferred[None] = Deferred()
+        self.answered: Deferred[bool] = Deferred.fromCoroutine(self._ask(to))
+
+    def drop(self) -> None:
+        """Drop the connection; nothing happens where there was an answer."""
+        self.answered.addErrback(lambda _: None)
+        self.answered.cancel()
+        self._client.abort()
+
+    def _on_connected(self, transport: Any) -> None:
+        if not self.connected.called:
+            self.connected.callback(None)
+
+    async def _ask(self, to: Destination) -> bool:
+        url = to.url("/info")
+        try:
+            response = await self._client.request("GET", url, headers=to.request_headers(url))
+            if response.code != http.OK:
+                raise refused("info", response.code, lambda name: header_of(response, name))
+            info = loads(await read_body(response, _LONGEST))
+        except (BodyTooLong, Malformed):
+            info = None
+        except CancelledError:
+            raise
+        except Exception as problem:
+            if not self.connected.called:
+                self.connected.errback(problem)
+            raise
+        if not isinstance(info, dict):
+            raise HandshakeRefused("info was answered with no JSON object: is that SockJS?")
+        return info.get("websocket") is not False

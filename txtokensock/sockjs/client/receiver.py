@@ -1,0 +1,189 @@
+"""
+What comes in over HTTP: one response with frames after the other.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import IResponse
+
+from ...web.client import unwrap
+from ...web.tls import explain
+from ..frames import FrameError
+from .forms import FrameReader
+
+__all__ = ["Listener", "Receiver"]
+
+
+class Listener(typing.Protocol):
+    """Whom a receiver tells what it gets."""
+
+    def responded(self, response: IResponse) -> bool:
+        """
+        The head of a response is there.
+
+        :return: whether it is one with frames; if not, the receiver is to be stopped.
+        """
+
+    def frame_received(self, frame: bytes) -> None:
+        """A frame came in."""
+
+    def violation(self, problem: str) -> None:
+        """What came in are no frames."""
+
+    def receiving_failed(self, problem: Exception) -> None:
+        """A request failed, or its response broke off: nobody knows what was in it."""
+
+
+class Receiver:
+    """
+    Asks for frames, and asks again whenever a response has ended in order.
+
+    While it is paused, what a response holds is left with the network.  A response that
+    ends meanwhile is followed by another request, since a server keeps a session only for
+    some seconds without one; but that one's body is not read either.
+
+    :param request: sends the request for frames.
+    :param new_reader: makes what reads one response.
+    :param listener: see :class:`Listener`.
+    """
+
+    def __init__(
+        self,
+        request: Callable[[], Deferred[IResponse]],
+        new_reader: Callable[[], FrameReader],
+        listener: Listener,
+    ) -> None:
+        self._request = request
+        self._new_reader = new_reader
+        self._listener = listener
+        self._asked: Deferred[Any] | None = None
+        self._unread: IResponse | None = None
+        self._body: _Body | None = None
+        self._paused = False
+        self._last = False
+        self._stopped = False
+
+    def start(self) -> None:
+        """Ask."""
+        self._asked = asked = self._request()
+        asked.addCallback(self._responded).addErrback(self._failed)
+
+    def pause(self) -> None:
+        """Read no more from the network; frames of what was read already may still come."""
+        self._paused = True
+        if self._body is not None:
+            self._body.pause()
+
+    def resume(self) -> None:
+        """Read again."""
+        self._paused = False
+        unread, self._unread = self._unread, None
+        if unread is not None:
+            self._read(unread)
+        elif self._body is not None:
+            self._body.resume()
+
+    def finish(self) -> None:
+        """Do not ask again."""
+        self._last = True
+
+    def stop(self) -> None:
+        """Tell the listener nothing more; who stops it drops the connections."""
+        self._stopped = True
+        self._unread = None
+        if self._asked is not None:
+            self._asked.cancel()
+
+    def _responded(self, response: IResponse) -> None:
+        self._asked = None
+        if self._stopped or not self._listener.responded(response):
+            return
+        if self._paused:
+            self._unread = response
+        else:
+            self._read(response)
+
+    def _read(self, response: IResponse) -> None:
+        body = self._body = _Body(self._new_reader(), self)
+        response.deliverBody(body)
+        if self._paused and self._body is body:
+            body.pause()  # deliverBody lets the network go on, whatever happened meanwhile
+
+    def _failed(self, failure: Failure) -> None:
+        self._asked = None
+        if not self._stopped:
+            problem: Any = failure.value
+            self._listener.receiving_failed(problem)
+
+    # -- for the body
+
+    def received(self, body: _Body, data: bytes) -> None:
+        """More of a response came in."""
+        if self._stopped:
+            return
+        try:
+            frames = body.reader.feed(data)
+        except FrameError as problem:
+            self._listener.violation(str(problem))
+            return
+        for frame in frames:
+            if self._stopped:
+                return
+            body.frames += 1
+            self._listener.frame_received(frame)
+
+    def ended(self, body: _Body, reason: Failure) -> None:
+        """A response has ended."""
+        if self._stopped:
+            return
+        self._body = None
+        # PotentialDataLoss: a response without a length, as HTTP/1.0 has them.
+        if not reason.check(ResponseDone, PotentialDataLoss):
+            problem = explain(unwrap(reason).value)
+            self._listener.receiving_failed(ConnectionLost(f"a response broke off: {problem}"))
+        elif not body.reader.complete:
+            self._listener.receiving_failed(ConnectionLost("a response ended within a frame"))
+        elif not body.frames:
+            # Asking again at once could go on like that for ever.
+            self._listener.violation("a response without a frame")
+        elif not self._last:
+            self.start()
+
+
+class _Body(Protocol):
+    """
+    The body of one response.
+
+    :ivar frames: how many frames it held so far.
+    """
+
+    def __init__(self, reader: FrameReader, receiver: Receiver) -> None:
+        self.reader = reader
+        self.frames = 0
+        self._receiver = receiver
+
+    transport: Any  # Twisted's TransportProxyProducer, which does nothing after the end
+
+    def dataReceived(self, data: bytes) -> None:
+        self._receiver.received(self, data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._receiver.ended(self, reason)
+
+    def pause(self) -> None:
+        """Read no more of it."""
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Read on."""
+        self.transport.resumeProducing()

@@ -1,0 +1,117 @@
+"""
+What goes out over HTTP: one request with messages after the other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from ..flow import Flow
+from ..timer import Timer
+
+__all__ = ["Sender"]
+
+_LARGEST_BATCH = 64 * 1024
+"""Bytes of one request; a message that is larger has one of its own."""
+
+_HIGH_WATER = 64 * 1024
+"""Bytes that wait for their request before the protocol's producer is paused."""
+
+
+class Sender:
+    """
+    Sends messages in order: what waits when the answer to one request has come goes with
+    the next, and so does all that one turn of the reactor asks for.
+
+    :param reactor: for the next turn.
+    :param post: sends one body; fires when the server has taken it.
+    :param flow: the protocol's producer.
+    :param failed: called with what a request failed with; after that, and after
+        :meth:`stop`, nothing is sent.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        post: Callable[[bytes], Deferred[None]],
+        flow: Flow,
+        failed: Callable[[Exception], object],
+    ) -> None:
+        self._post = post
+        self._flow = flow
+        self._on_failed = failed
+        self._waiting: deque[bytes] = deque()
+        self._bytes_waiting = 0
+        self._next_turn = Timer(reactor, self._send)
+        self._posting: Deferred[None] | None = None
+        self._when_idle: Callable[[], object] | None = None
+        self._stopped = False
+
+    def send(self, texts: list[bytes]) -> None:
+        """
+        Send messages.
+
+        :param texts: each as JSON.
+        """
+        if self._stopped:
+            return
+        self._waiting.extend(texts)
+        self._bytes_waiting += sum(map(len, texts))
+        if self._bytes_waiting > _HIGH_WATER:
+            self._flow.hold()
+        if self._posting is None and not self._next_turn.running:
+            self._next_turn.start(0)
+
+    def when_idle(self, action: Callable[[], object]) -> None:
+        """Call ``action`` as soon as the server has taken everything: perhaps now."""
+        if self._waiting or self._posting is not None:
+            self._when_idle = action
+        else:
+            action()
+
+    def stop(self) -> None:
+        """Forget what waits, and drop a request that is under way."""
+        self._stopped = True
+        self._next_turn.stop()
+        self._waiting.clear()
+        self._when_idle = None
+        if self._posting is not None:
+            self._posting.cancel()
+
+    def _send(self) -> None:
+        batch = self._take()
+        self._posting = posting = self._post(b"[" + b",".join(batch) + b"]")
+        if self._bytes_waiting <= _HIGH_WATER:
+            self._flow.release()
+        posting.addCallbacks(self._posted, self._failed)
+
+    def _take(self) -> list[bytes]:
+        batch = [self._waiting.popleft()]
+        size = len(batch[0])
+        while self._waiting and size + len(self._waiting[0]) < _LARGEST_BATCH:
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1]) + 1  # with the comma
+        self._bytes_waiting -= sum(map(len, batch))
+        return batch
+
+    def _posted(self, _: object) -> None:
+        self._posting = None
+        if self._stopped:
+            return
+        if self._waiting:
+            self._send()
+        elif self._when_idle is not None:
+            self._when_idle()
+
+    def _failed(self, failure: Failure) -> None:
+        self._posting = None
+        if not self._stopped:
+            problem: Any = failure.value
+            self.stop()
+            self._on_failed(problem)

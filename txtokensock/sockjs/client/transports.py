@@ -1,0 +1,76 @@
+"""
+Which transports there are, and in which order they are tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from ...errors import InvalidOption
+from .destination import Destination
+from .forms import EVENTSOURCE, XHR_POLLING, XHR_STREAMING
+from .http import open_http
+from .session import ClientSession
+from .websocket import open_raw_websocket, open_websocket
+
+__all__ = ["DEFAULT_TRANSPORTS", "TRANSPORTS", "Preference", "check_transports"]
+
+Opener: TypeAlias = Callable[[ClientSession, Destination], Deferred[Any]]
+"""Fires when a connection is made, and then it is the session that says how it goes."""
+
+TRANSPORTS: dict[str, Opener] = {
+    "websocket": open_websocket,
+    **{form.name: partial(open_http, form) for form in (XHR_STREAMING, EVENTSOURCE, XHR_POLLING)},
+    "raw-websocket": open_raw_websocket,
+}
+"""By the names of sockjs-client, which has no raw WebSocket."""
+
+DEFAULT_TRANSPORTS = ("websocket", "xhr-streaming", "xhr-polling")
+
+_REMEMBERED = 600.0
+"""Seconds for which what worked is tried first."""
+
+
+def check_transports(option: Sequence[str]) -> tuple[str, ...]:
+    """
+    :return: a copy.
+    :raises InvalidOption: for anything but different names of transports.
+    """
+    several = isinstance(option, Sequence) and not isinstance(option, str | bytes)
+    if not several or not option or not all(name in tuple(TRANSPORTS) for name in option):
+        raise InvalidOption(
+            f"transports is {option!r}: it must hold some of {', '.join(TRANSPORTS)}"
+        )
+    if len(set(option)) < len(option):
+        raise InvalidOption(f"transports is {option!r}: it names one of them twice")
+    return tuple(option)
+
+
+class Preference:
+    """
+    What worked last goes first, for a while: where a proxy spoils WebSockets, not every
+    reconnect has to find that out anew.  After ten minutes the order is what it was.
+
+    :param reactor: its clock.
+    """
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
+        self._worked: str | None = None
+        self._when = 0.0
+
+    def order(self, transports: Iterable[str]) -> list[str]:
+        """:return: ``transports`` in the order in which to try them now."""
+        if self._reactor.seconds() - self._when >= _REMEMBERED:
+            self._worked = None
+        return sorted(transports, key=lambda name: name != self._worked)
+
+    def worked(self, transport: str) -> None:
+        """The session is open."""
+        self._worked = transport
+        self._when = self._reactor.seconds()
