@@ -152,6 +152,25 @@ class ReconnectTests(ChannelTestCase):
         self.assertEqual([type(error) for error in self.errors], [Forbidden])
         self.assertEqual(self.socket.channels(), [])
 
+    def test_unanswered_on_reconnect(self) -> None:
+        """
+        What was confirmed once is asked for until it is again, and listeners hear of it; who
+        asked meanwhile is told alone.
+        """
+        subscription = self.subscribed()
+        self.session.drop()
+        self.advance(0.1)
+        late = self.socket.subscribe("c")
+        self.advance(20)
+        self.assertEqual([type(error) for error in self.errors], [CallTimeout])
+        self.failure(late, CallTimeout)
+        self.assertTrue(subscription.active)
+        self.assertEqual(self.requests, [("_subscribe", "c"), ("_subscribe", "c")])
+        self.session.subscribed("c")
+        self.advance(60)
+        self.assertEqual((len(self.errors), len(self.requests)), (1, 2))
+        self.assertEqual(self.socket.channels(), ["c"])
+
     def test_subscribe_while_down_times_out(self) -> None:
         """Time without a connection counts."""
         self.server.script(token="refuse")

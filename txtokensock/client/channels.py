@@ -279,6 +279,8 @@ class Channels:
         if channel.state is _State.UNSUBSCRIBING:
             channel.state = _State.OFF
             channel.fire_leavers(failure)
+        elif failure.check(CallTimeout) and len(channel.subscriptions) > len(channel.subscribers):
+            self._unconfirmed(failure, channel)
         else:
             # A silent server may yet subscribe us, and then it must be told.
             channel.state = _State.ON if failure.check(CallTimeout) else _State.OFF
@@ -293,6 +295,17 @@ class Channels:
             if others:
                 self._report(error)
         self._reconcile(channel)
+
+    def _unconfirmed(self, failure: Failure, channel: _Channel) -> None:
+        """
+        On a new connection the server says nothing of what it had confirmed before: that is
+        wanted as much as ever, so it is asked again.
+        """
+        error: Any = failure.value
+        channel.state = _State.OFF
+        channel.fire_leavers(None)
+        channel.fire_subscribers(failure)  # who takes back what nobody had confirmed
+        self._report(error)
 
     def _leave(self, channel: _Channel) -> Deferred[None]:
         """Nobody wants the channel any more."""
