@@ -164,6 +164,16 @@ class SilenceTests(KeepAliveTestCase):
         self.assertEqual([type(error) for error in self.disconnects], [PeerSilent])
         self.assertIn("70 seconds", str(self.disconnects[0]))
 
+    def test_begins_with_the_last_sign(self) -> None:
+        """It is counted from the last frame, to a quarter: not from a look that came late."""
+        client = self.watched(silence_timeout=60)
+        self.advance(1)
+        self.session.publish("c", 1)
+        self.advance(75)
+        self.assertEqual(len(self.pings), 1)
+        self.advance(9)
+        self.assertFalse(client.connected)
+
     def test_probe_answered(self) -> None:
         """An answered probe keeps the connection; each silence is probed once."""
         client = self.watched(silence_timeout=60)

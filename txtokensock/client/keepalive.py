@@ -12,6 +12,9 @@ from twisted.logger import Logger
 
 __all__ = ["KeepAlive", "Watched"]
 
+_LOOKS = 4
+"""How often in the time of a silence it is looked whether there is one."""
+
 
 class Watched(Protocol):
     """A connection, as far as it is watched."""
@@ -42,7 +45,8 @@ class KeepAlive:
     - every ``interval`` seconds a ``_ping`` is sent, and its answer must come; any
       answer will do, for a server without ping answers "Function not found" (C12);
     - after ``silence`` seconds without any frame at all, WebSocket pings included, a
-      ``_ping`` is sent, and then any frame will do.
+      ``_ping`` is sent, and then any frame will do.  When the last frame came is known to
+      a quarter of that time, by which the ping may come later.
 
     A connection that is not being read, because its user wants no more for now, is not
     judged.
@@ -120,19 +124,28 @@ class KeepAlive:
     # -- silence
 
     def _listen(self) -> None:
+        self._look_later(self._connection.heard, _LOOKS)
+
+    def _look_later(self, heard: int, looks: int) -> None:
         assert self._silence is not None
-        self._later("silence", self._silence, self._probe, self._connection.heard)
+        self._later("silence", self._silence / _LOOKS, self._look, heard, looks - 1)
+
+    def _look(self, heard: int, looks: int) -> None:
+        if self._connection.heard != heard:
+            self._listen()
+        elif looks:
+            self._look_later(heard, looks)
+        elif self._connection.reading:
+            self._probe(heard)
+        else:
+            self._log.warn(
+                "nothing was read for {seconds:g} seconds: a subscription, a listener, or "
+                "the server with our answers, is behind",
+                seconds=self._silence,
+            )
+            self._listen()
 
     def _probe(self, heard: int) -> None:
-        if self._connection.heard != heard or not self._connection.reading:
-            if self._connection.heard == heard:
-                self._log.warn(
-                    "nothing was read for {seconds:g} seconds: a subscription, a listener, or "
-                    "the server with our answers, is behind",
-                    seconds=self._silence,
-                )
-            self._listen()
-            return
         if self._ping is None:
             self._ping = self._connection.ping()
         self._later("silence", self._timeout, self._judge, heard)
