@@ -24,7 +24,7 @@ setup(
         "service_identity>=24.1",
         "autobahn>=24.4",
         "treq>=25.5",
-        "h11>=0.14",
+        "h11>=0.16",
         "msgspec>=0.19",
         "zope.interface>=6",
     ],

@@ -105,7 +105,7 @@ class _Connect:
             event = self._http.next_event()
             while isinstance(event, h11.InformationalResponse):
                 event = self._http.next_event()
-        except (h11.RemoteProtocolError, ValueError):  # the latter for a length of 5000 digits
+        except h11.RemoteProtocolError:
             raise ProxyRefused(
                 f"the proxy {self._proxy_name} did not answer as HTTP proxies do"
             ) from None

@@ -66,7 +66,8 @@ class Proxy:
         text = url if "://" in url else f"http://{url}"
         try:
             parts = urlsplit(text)
-            port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+            usual = _DEFAULT_PORTS[parts.scheme]
+            port = usual if parts.port is None else parts.port
             host = parts.hostname or ""
             address = Address.parse(f"[{host}]" if ":" in host else host, port)
         except (ValueError, KeyError):

@@ -19,6 +19,8 @@ from .tunnel import open_tunnel
 
 __all__ = ["SocksEndpoint", "check_socks"]
 
+_NO_SOCKS = "it asks for a password, or does not speak SOCKS5"
+
 
 def check_socks(source: str, host: str, *, with_user: bool) -> None:
     """
@@ -125,16 +127,11 @@ class _Socks:
         if isinstance(self._outcome, Failure):
             # Only what the proxy answered by its code has one.
             code = getattr(self._outcome.value, "code", None)
-            reason = (
-                str(self._outcome.value) if code else "it asks for a password, or is no SOCKS5"
-            )
+            reason = str(self._outcome.value) if code else _NO_SOCKS
             raise ProxyRefused(
                 f"the proxy {self._proxy_name} refused to connect us to"
                 f" {self._host}:{self._port}: {shorten(reason)}"
             )
-
-
-_NO_SOCKS = "it asks for a password, or does not speak SOCKS5"
 
 
 @implementer(IStreamClientEndpoint)
