@@ -7,6 +7,7 @@ import io
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from txtokensock import TLSPolicy
 from txtokensock.cli import main, parse
 
 
@@ -45,6 +46,13 @@ class CommandLineTests(SynchronousTestCase):
             ["broadcast"],
             ["bogus"],
             ["--bogus"],
+            ["rpc", "echo", "--transport", "pigeon"],
+            ["rpc", "echo", "--header", "X-A"],
+            ["rpc", "echo", "--header", "X A: b"],
+            ["rpc", "echo", "--proxy", "ftp://proxy.test"],
+            ["rpc", "echo", "--authorities", "/nonexistent"],
+            ["rpc", "echo", "--private-key", "/nonexistent"],
+            ["rpc", "echo", "--server-name", "a b"],
             *(["rpc", "echo", "--host", host] for host in (":x", "ftp://a", "", "a b", "a:99999")),
         ):
             out, err, status = self.outcome(*arguments)
@@ -62,11 +70,39 @@ class CommandLineTests(SynchronousTestCase):
             parsed = parse(arguments)
             self.assertEqual((parsed.credentials, parsed.data), ({"a": "1"}, 1), arguments)
 
+    def test_how_the_server_is_reached(self) -> None:
+        """The client's options; what is not given is left to it."""
+        self.assertEqual(parse(["rpc", "echo"]).options, {})
+        parsed = parse(
+            [
+                *("rpc", "echo", "--transport", "xhr-streaming", "--transport", "xhr-polling"),
+                *("--header", "X-A: b:c", "--header", "X-D:e", "--proxy", "proxy.test:3128"),
+                *("--endpoint", "unix:/run/app.sock", "--server-name", "app.test"),
+            ]
+        )
+        self.assertIsInstance(parsed.options.pop("tls"), TLSPolicy)
+        self.assertEqual(
+            parsed.options,
+            {
+                "transports": ["xhr-streaming", "xhr-polling"],
+                "headers": {"X-A": "b:c", "X-D": "e"},
+                "proxy": "proxy.test:3128",
+                "endpoint": "unix:/run/app.sock",
+            },
+        )
+        self.assertIs(parse(["rpc", "echo", "--proxy", "none"]).options["proxy"], False)
+
     def test_no_password_is_repeated(self) -> None:
         """An address with a password is refused, without showing it."""
-        _, err, status = self.outcome("rpc", "echo", "--host", "http://ada:secret@example.com")
-        self.assertEqual(status, 2)
-        self.assertNotIn("secret", err)
+        for option, url in (
+            ("--host", "http://ada:secret@example.com"),
+            ("--proxy", "ftp://ada:secret@example.com"),
+            ("--proxy", "http://ada:sec#ret@example.com"),
+        ):
+            _, err, status = self.outcome("rpc", "echo", option, url)
+            self.assertEqual(status, 2)
+            self.assertNotIn("secret", err)
+            self.assertNotIn("sec#", err)
 
     def test_no_credential_is_repeated(self) -> None:
         """A credential that cannot be is refused, without showing its value."""

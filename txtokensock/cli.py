@@ -22,6 +22,7 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
 
+from . import reaching
 from .address import Address
 from .bridge.webhooks import command as spool_command
 from .client.credentials import encode_credentials
@@ -144,6 +145,7 @@ def _common(auth: str, **defaults: Any) -> _Parser:
         help=f"how long to wait for the server (default: {DEFAULT_TIMEOUT:g})",
     )
     common.add_argument("--verbose", action="store_true", help="log to stderr")
+    reaching.add_arguments(common)
     common.set_defaults(**defaults)
     return common
 
@@ -263,13 +265,18 @@ async def _listen(socket: TokenSocket, arguments: argparse.Namespace) -> None:
 async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
     """One command, from the connection to the exit status."""
     endless = arguments.run is _listen
-    socket = TokenSocket(
-        arguments.host,
-        authentication=arguments.credentials,
-        reconnect=endless,
-        call_timeout=arguments.timeout,
-        reactor=reactor,
-    )
+    try:
+        socket = TokenSocket(
+            arguments.host,
+            authentication=arguments.credentials,
+            reconnect=endless,
+            call_timeout=arguments.timeout,
+            reactor=reactor,
+            **arguments.options,
+        )
+    except InvalidOption as problem:  # one that takes a reactor to find out
+        _say(str(problem))
+        return 2
     socket.startService()
     try:
         running = Deferred.fromCoroutine(arguments.run(socket, arguments))
@@ -322,6 +329,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     try:
         arguments.credentials = _credentials(arguments.auth_first + arguments.auth_more)
         encode_credentials(arguments.credentials)
+        arguments.options = reaching.options(arguments)
     except InvalidOption as problem:
         parser.error(str(problem))
     return arguments

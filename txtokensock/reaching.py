@@ -1,0 +1,94 @@
+"""
+The options of ``tokensock`` that say how the server is reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .errors import InvalidOption
+from .sockjs import TRANSPORTS
+from .web.headers import check_headers
+from .web.proxies import Proxy
+from .web.tls import TLSPolicy
+
+__all__ = ["add_arguments", "options"]
+
+_TLS = ("authorities", "certificate", "private_key", "server_name")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add them; one that is not given leaves nothing behind."""
+    group = parser.add_argument_group("how the server is reached")
+    group.add_argument(
+        "--transport",
+        action="append",
+        choices=tuple(TRANSPORTS),
+        help="what carries the socket; several are tried in this order",
+    )
+    group.add_argument(
+        "--header",
+        action="append",
+        type=_header,
+        metavar="'NAME: VALUE'",
+        help="sent with every request; may be repeated",
+    )
+    group.add_argument(
+        "--proxy",
+        type=_proxy,
+        metavar="URL",
+        help="go through this proxy, or with 'none' through none"
+        " (default: HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment)",
+    )
+    group.add_argument(
+        "--endpoint", metavar="TEXT", help="connect here instead, such as unix:/run/app.sock"
+    )
+    group.add_argument(
+        "--authorities", metavar="FILE", help="trust these certificates, in PEM, and no others"
+    )
+    group.add_argument("--certificate", metavar="FILE", help="a certificate to show, in PEM")
+    group.add_argument("--private-key", metavar="FILE", help="its key (default: in the same file)")
+    group.add_argument(
+        "--server-name", metavar="NAME", help="whom the server's certificate must be for"
+    )
+
+
+def options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """
+    :return: options for :class:`~txtokensock.TokenSocket`.
+    :raises InvalidOption: for what cannot be.
+    """
+    given = vars(arguments)
+    chosen = {
+        option: given[name]
+        for option, name in (
+            ("transports", "transport"),
+            ("proxy", "proxy"),
+            ("endpoint", "endpoint"),
+        )
+        if name in given
+    }
+    if "header" in given:
+        chosen["headers"] = check_headers(dict(given["header"]))
+    policy = {name: given[name] for name in _TLS if name in given}
+    if policy:
+        chosen["tls"] = TLSPolicy(**policy)
+    return chosen
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError("it is not of the form 'NAME: VALUE'")
+    return name.strip(), value.strip()
+
+
+def _proxy(text: str) -> str | bool:
+    if text == "none":
+        return False
+    try:
+        Proxy.parse(text, "it")
+    except InvalidOption as problem:  # which quotes nothing, for it may hold a password
+        raise argparse.ArgumentTypeError(str(problem)) from None
+    return text
