@@ -114,6 +114,20 @@ class NoAnswerTests(StalledTestCase):
             self.assertEqual(len(self.session.received), min(30, number + 11))
             self.successResultOf(flood[number])
 
+    def test_what_was_sent(self) -> None:
+        """It is not kept, unless it may have to be sent again."""
+        socket = self.ready()
+        calls = [socket.rpc("f", MESSAGE, idempotent=again) for again in (False, True)]
+        self.settle()
+        kept = [len(one.payload) for one in socket._conversation.exchange._in_flight.values()]
+        self.assertEqual(kept[0], 0)
+        self.assertGreater(kept[1], len(MESSAGE))
+        self.session.drop()
+        self.advance(1)
+        self.assertEqual(self.session.received[-1]["req"], MESSAGE)
+        for one in calls:
+            one.addErrback(lambda _: None)
+
     def test_cancelled(self) -> None:
         """Those that nobody waits for any more make room as well."""
         flood = self.flood()

@@ -8,9 +8,11 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import deferLater
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
@@ -36,14 +38,25 @@ class EmbeddedServer:
     ``TokenSocketServer`` with a few actions, in a site; it refuses the channel "forbidden".
 
     :param rest: what else the site serves.
+    :param tls: what it shows and asks for, if it speaks TLS.
+    :param interface: the IP address that it listens on.
     :param options: more of the service's.
     :ivar server: the service.
     :ivar url: what a client is told to connect to, the same after a restart.
     """
 
-    def __init__(self, rest: IResource | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        rest: IResource | None = None,
+        *,
+        tls: CertificateOptions | None = None,
+        interface: str = "127.0.0.1",
+        **options: Any,
+    ) -> None:
         self._reserved = ReservedPort()
-        self.url = f"http://127.0.0.1:{self._reserved.number}"
+        self._interface = interface
+        host = f"[{interface}]" if ":" in interface else interface
+        self.url = f"http{'s' if tls else ''}://{host}:{self._reserved.number}"
         self.server = TokenSocketServer(
             query,
             actions={
@@ -60,14 +73,17 @@ class EmbeddedServer:
         self.server.on("subscribe", self.asked)
         self.server.on("subscribe", lambda peer, channel: channel != "forbidden")
         self.server.on("publish", lambda peer, channel, data: channel != "forbidden")
-        self._connections = Connections(Site(self.server.resource(rest), reactor=reactor))
+        site: IProtocolFactory = Site(self.server.resource(rest), reactor=reactor)
+        if tls is not None:
+            site = TLSMemoryBIOFactory(tls, False, site)
+        self._connections = Connections(site)
         self._port: IListeningPort | None = None
 
     async def start(self) -> None:
         """Take clients."""
         self.server.startService()
         self._port = reactor.listenTCP(
-            self._reserved.number, self._connections, interface="127.0.0.1"
+            self._reserved.number, self._connections, interface=self._interface
         )
 
     async def stop(self) -> None:
@@ -89,6 +105,16 @@ class EmbeddedServer:
         await self.stop()
         await self.start()
 
+    def stop_reading(self) -> None:
+        """Leave what the clients send in the buffers of the system."""
+        for connection in self._connections.protocols:
+            connection.pauseProducing()
+
+    def read_again(self) -> None:
+        """Read it."""
+        for connection in self._connections.protocols:
+            connection.resumeProducing()
+
 
 class Connections(WrappingFactory):
     """
@@ -97,7 +123,7 @@ class Connections(WrappingFactory):
 
     noisy = False
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: IProtocolFactory) -> None:
         super().__init__(site)
         self._all_gone: list[Deferred[None]] = []
 

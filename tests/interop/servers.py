@@ -70,6 +70,8 @@ class Redis(Server):
         return [
             *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
             *("--save", "", "--appendonly", "no", "--dir", self._directory.name),
+            # By default a server that takes 32 MB too slowly is disconnected.
+            *("--client-output-buffer-limit", "pubsub 0 0 0"),
         ]
 
     def is_ready(self, line: str) -> bool:

@@ -249,6 +249,8 @@ class Exchange:
                 self._in_flight[operation.uuid] = operation
         link.send([operation.payload for operation in frame])
         for operation in frame:
+            if not operation.idempotent:
+                operation.payload = b""  # what waits for its answer only need not be large
             if operation.completion is Completion.SENT and not link.acks:
                 self._remember(operation)
                 operation.finish(None)

@@ -1,7 +1,8 @@
 /*
  * A small application on the real node-token-sockjs, for the tests to talk to.
  *
- * Environment: REDIS_PORT (required), PORT (0: the system chooses), PING=1 (answer
+ * Environment: REDIS_PORT (required), PORT (0: the system chooses), HEARTBEAT
+ * (milliseconds between WebSocket pings, which want an answer), PING=1 (answer
  * _ping).  Every line on stdout is one JSON object: first {"port":N}, then what
  * happens, as {"event":NAME,...}, so that a test waits for an event instead of a
  * time.  It ends when stdin does, so that it cannot outlive the tests.
@@ -73,7 +74,10 @@ function authentication(request, callback) {
 }
 
 const app = express();
-const sockets = sockjs.createServer({ log: () => {} });
+const sockets = sockjs.createServer({
+  log: () => {},
+  heartbeat_delay: Number(process.env.HEARTBEAT || 25000),
+});
 const redisPort = Number(process.env.REDIS_PORT);
 const pubsubClient = redis.createClient(redisPort, "127.0.0.1");
 
