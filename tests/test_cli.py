@@ -44,6 +44,7 @@ class CommandLineTests(SynchronousTestCase):
             ["listen"],
             ["listen", "a", ""],
             ["broadcast"],
+            ["--host", "a", "--host", "http://a", "rpc", "echo"],
             ["bogus"],
             ["--bogus"],
             ["rpc", "echo", "--transport", "pigeon"],
@@ -91,6 +92,16 @@ class CommandLineTests(SynchronousTestCase):
             },
         )
         self.assertIs(parse(["rpc", "echo", "--proxy", "none"]).options["proxy"], False)
+
+    def test_hosts(self) -> None:
+        """They add up, and those behind the name replace those before it."""
+        for arguments, hosts in (
+            (["rpc", "f"], ["127.0.0.1:8080"]),
+            (["--host", "a", "rpc", "f"], ["a"]),
+            (["rpc", "f", "--host", "a", "--host=b"], ["a", "b"]),
+            (["--host", "a", "--host", "b", "rpc", "f", "--host", "c"], ["c"]),
+        ):
+            self.assertEqual(parse(arguments).hosts, hosts)
 
     def test_no_password_is_repeated(self) -> None:
         """An address with a password is refused, without showing it."""

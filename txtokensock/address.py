@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .errors import InvalidAddress, InvalidOption, shorten
 
-__all__ = ["Address"]
+__all__ = ["Address", "addresses", "url_path"]
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9.])?")
@@ -87,6 +88,32 @@ class Address:
 
     def __str__(self) -> str:
         return self.http_url("")
+
+
+def addresses(host: str | Sequence[str], port: int | None = None) -> list[Address]:
+    """
+    The address of one server, or those of several.
+
+    :param host: see :meth:`Address.parse`; a list for several.
+    :param port: see there; of several, for those that name none.
+    :raises InvalidAddress: if one cannot be read or is there twice, and for none at all.
+    """
+    if isinstance(host, str | bytes) or not isinstance(host, Sequence):
+        return [Address.parse(host, port)]
+    found = [Address.parse(one, None if _names_port(one) else port) for one in host]
+    if not found:
+        raise InvalidAddress("host is empty: it must name a server")
+    for number, address in enumerate(found):
+        if address in found[:number]:
+            raise InvalidAddress(f"host names {address} twice")
+    return found
+
+
+def _names_port(host: object) -> bool:
+    if not isinstance(host, str):
+        return False
+    authority = host.rpartition("://")[2].partition("/")[0]
+    return _split_authority(authority)[1] is not None
 
 
 def url_path(option: str, path: str) -> str:

@@ -23,7 +23,7 @@ from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
 
 from . import reaching
-from .address import Address
+from .address import Address, addresses
 from .bridge.webhooks import command as spool_command
 from .client.credentials import encode_credentials
 from .client.socket import TokenSocket
@@ -116,24 +116,29 @@ def _credentials(pairs: list[tuple[list[str], str]]) -> dict[str, Any]:
     return credentials
 
 
-def _common(auth: str, **defaults: Any) -> _Parser:
+def _common(place: str, **defaults: Any) -> _Parser:
     """
     The options of every command, before its name or behind it.
 
-    :param auth: where its credentials go; they add up, the others replace.
+    :param place: ``first`` or ``more``, which is which: credentials add up, hosts behind
+        the name replace those before it, as the other options do.
     :param defaults: of each option; behind the name there are none, or they would undo
         what stands before it.
     """
     common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument(
         "--host",
+        action="append",
+        dest=f"hosts_{place}",
         type=_checked(Address.parse),
-        help=f"the server: a URL or host[:port] (default: {DEFAULT_HOST})",
+        metavar="HOST",
+        help=f"the server: a URL or host[:port] (default: {DEFAULT_HOST}); may be repeated:"
+        " the next is tried where one cannot be connected to",
     )
     common.add_argument(
         "--auth",
         action="append",
-        dest=auth,
+        dest=f"auth_{place}",
         type=_pair,
         metavar="KEY=VALUE",
         help="a credential for the token request; may be repeated, and dots in KEY nest",
@@ -151,17 +156,17 @@ def _common(auth: str, **defaults: Any) -> _Parser:
 
 
 def _parser() -> argparse.ArgumentParser:
-    defaults = {"auth_first": [], "auth_more": [], "verbose": False}
-    first = _common("auth_first", host=DEFAULT_HOST, timeout=DEFAULT_TIMEOUT, **defaults)
+    empty: dict[str, Any] = {
+        f"{what}_{place}": [] for what in ("hosts", "auth") for place in ("first", "more")
+    }
+    first = _common("first", timeout=DEFAULT_TIMEOUT, verbose=False, **empty)
     description = "Talk to a token-sockjs server."
     parser = _Parser(prog="tokensock", parents=[first], description=description)
     parser.add_argument("--version", action="version", version=version("txtokensock"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[..., Coroutine[Any, Any, None]], help: str) -> _Parser:
-        added = commands.add_parser(
-            name, parents=[_common("auth_more")], help=help, description=help
-        )
+        added = commands.add_parser(name, parents=[_common("more")], help=help, description=help)
         added.set_defaults(run=run)
         return added
 
@@ -267,7 +272,7 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
     endless = arguments.run is _listen
     try:
         socket = TokenSocket(
-            arguments.host,
+            arguments.hosts,
             authentication=arguments.credentials,
             reconnect=endless,
             call_timeout=arguments.timeout,
@@ -288,7 +293,8 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
     except BrokenPipeError:  # nobody reads any more
         _discard(sys.stdout)
     except TimeoutError:
-        _say(f"no answer from {arguments.host} within {arguments.timeout:g} seconds")
+        hosts = " or ".join(arguments.hosts)
+        _say(f"no answer from {hosts} within {arguments.timeout:g} seconds")
         return 1
     except TokenSocketError as problem:
         _say(str(problem))
@@ -326,7 +332,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.command == "bridge-spool":
         _bridge_spool(parser, arguments)
+    arguments.hosts = arguments.hosts_more or arguments.hosts_first or [DEFAULT_HOST]
     try:
+        addresses(arguments.hosts)
         arguments.credentials = _credentials(arguments.auth_first + arguments.auth_more)
         encode_credentials(arguments.credentials)
         arguments.options = reaching.options(arguments)

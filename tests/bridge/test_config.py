@@ -28,7 +28,10 @@ BAD: list[tuple[str, str]] = [
     ("[[upstream]]\n", "upstream: is no table: write it as [upstream]"),
     # [upstream]
     ("[upstream]\n", "upstream.host: is missing"),
-    ("[upstream]\nhost = 3", "upstream.host: expected text, got whole number"),
+    ("[upstream]\nhost = []", "upstream.host: host is empty"),
+    ('[upstream]\nhost = ["a", "ftp://b"]', "upstream.host: host has the scheme 'ftp'"),
+    ('[upstream]\nhost = ["a", 3]', "upstream.host[1]: expected text, got whole number"),
+    ("[upstream]\nhost = 3", "upstream.host: expected text or array, got whole number"),
     ('[upstream]\nhost = ""', "upstream.host: host '' names no host"),
     ('[upstream]\nhost = "ftp://h"', "upstream.host: host has the scheme 'ftp'"),
     ('[upstream]\nhost = "http://u:s3cret@h"', "upstream.host: host cannot hold a user name"),
@@ -99,6 +102,10 @@ BAD: list[tuple[str, str]] = [
     (UPSTREAM + "[operation]\nstop = 1", "operation.stop: is no option: is it misspelt?"),
     # what is good alone, and not together
     (HTTP + 'listen = "tcp:8080:interface=127.0.0.1"', "http.listen: is port 8080, where"),
+    (
+        HTTP.replace('"127.0.0.1:8080"', '["a", "localhost:8090"]'),
+        "http.listen: is port 8090, where upstream.host",
+    ),
     (
         WEBHOOKS + '[[webhooks.calls]]\naction = "a.b"\nurl = "http://h"\n'
         '[wamp]\nurl = "ws://h"\nrealm = "r"\n'
@@ -218,6 +225,14 @@ class GoodConfigTests(ConfigTestCase):
         self.assertEqual(config.upstream.revealed_headers(), headers)
         self.assertEqual(config.upstream.timeouts.build().auth, 1.0)
         self.assertIsNotNone(config.upstream.policy())
+
+    def test_hosts(self) -> None:
+        """Several servers, in their order or in one of chance."""
+        section = self.good(
+            '[upstream]\nhost = ["a", "b:81"]\nport = 82\nshuffle = true\n'
+        ).upstream
+        self.assertEqual([str(one) for one in section.addresses()], ["http://a:82", "http://b:81"])
+        self.assertTrue(section.shuffle)
 
     def test_secrets_are_read_again(self) -> None:
         """A secret that changes is the new one at the next attempt to connect."""

@@ -37,6 +37,7 @@ class Upstream:
         self._reactor: IReactorTime = reactor
         whole: dict[str, Any] = {
             "port": section.port,
+            "shuffle": section.shuffle,
             # A function, so that secrets that have changed are read for each attempt.
             "authentication": section.credentials,
             "token_path": section.token_path,
@@ -76,7 +77,8 @@ class Upstream:
 
     def _connected(self, error: Exception | None) -> None:
         if error is None:
-            self._log.info("upstream connected", event="upstream.connected")
+            host = self.socket.connected_to
+            self._log.info("upstream connected to {host}", event="upstream.connected", host=host)
             self._become(True, "")
         else:
             if str(error) != self._state.detail:  # else it has been said

@@ -4,7 +4,9 @@ The client, as applications hold it.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.application.service import Service
@@ -14,7 +16,7 @@ from twisted.internet.protocol import Factory
 from twisted.web.iweb import IAgent, IPolicyForHTTPS
 
 from ..actions import Action, Actions, check_actions
-from ..address import Address, url_path
+from ..address import addresses, url_path
 from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
@@ -27,6 +29,7 @@ from .connection import Connection
 from .conversation import Conversation
 from .endpoint import TokenSocketEndpoint
 from .events import Listener
+from .failover import FailoverEndpoint
 from .flow import Overflow, check_overflow
 from .keepalive import KeepAlive
 from .operations import Completion, Operation
@@ -52,8 +55,12 @@ class TokenSocket(Service):
     ``call_timeout``; it can be awaited, and cancelling it withdraws the operation.
 
     :param host: a URL or ``host[:port]``; ``http``, ``https``, ``ws`` or ``wss``, IPv6 in
-        brackets, a path prefix where the server is mounted below one.
-    :param port: instead of one in ``host``.
+        brackets, a path prefix where the server is mounted below one.  A list of several
+        that are equally good: where one cannot be connected to, or is lost, the next is
+        tried.
+    :param port: instead of one in ``host``; of several, for those that name none.
+    :param shuffle: whether to try several hosts in an order of chance, which this client
+        then keeps, and not as they are listed.
     :param actions: functions that the server may call, by name; mappings nest.
     :param authentication: the query of the token request: a mapping of text, numbers,
         booleans, lists and mappings, or a function that gives one (or a Deferred or
@@ -102,9 +109,10 @@ class TokenSocket(Service):
 
     def __init__(
         self,
-        host: str = "127.0.0.1:8080",
+        host: str | Sequence[str] = "127.0.0.1:8080",
         *,
         port: int | None = None,
+        shuffle: bool = False,
         actions: Actions | None = None,
         authentication: Authentication | None = None,
         token_path: str = "/socket/token",
@@ -134,17 +142,36 @@ class TokenSocket(Service):
         check_actions(actions or {})
         self._timeout = check_seconds("call_timeout", call_timeout)
         self._buffer_limit = _positive("buffer_limit", buffer_limit)
-        self._address = Address.parse(host, port)
+        servers = addresses(host, port)
+        if _instance("shuffle", shuffle, bool):
+            random.shuffle(servers)
+        if endpoint is not None and len(servers) > 1:
+            raise InvalidOption("endpoint connects to one server, and host names several")
         timeouts = _instance("timeouts", timeouts or Timeouts(), Timeouts)
         _instance("reconnect", reconnect, bool)
         if retry_policy is not None and not callable(retry_policy):
             raise InvalidOption(f"retry_policy cannot be called: {retry_policy!r}")
         outlet = Outlet(reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint)
-        tokens = TokenRequest(
+        token_path = url_path("token_path", token_path)
+        server = partial(
+            TokenSocketEndpoint,
             outlet,
-            self._address.http_url(url_path("token_path", token_path)),
-            authentication or {},
-            agent=agent,
+            socket_prefix=url_path("socket_prefix", socket_prefix),
+            timeouts=timeouts,
+            transports=transports,
+            info=_instance("info", info, bool),
+            max_message_size=_positive("max_message_size", max_message_size),
+        )
+        self._servers = FailoverEndpoint(
+            {
+                str(address): server(
+                    address,
+                    TokenRequest(
+                        outlet, address.http_url(token_path), authentication or {}, agent=agent
+                    ),
+                )
+                for address in servers
+            }
         )
         self._conversation = Conversation(
             reactor,
@@ -155,16 +182,7 @@ class TokenSocket(Service):
         )
         self._service = ReconnectingClientService(
             reactor,
-            TokenSocketEndpoint(
-                outlet,
-                self._address,
-                tokens,
-                socket_prefix=url_path("socket_prefix", socket_prefix),
-                timeouts=timeouts,
-                transports=transports,
-                info=_instance("info", info, bool),
-                max_message_size=_positive("max_message_size", max_message_size),
-            ),
+            self._servers,
             Factory.forProtocol(
                 lambda: Connection(self._conversation, keep_alive)  # type: ignore[arg-type]
             ),
@@ -185,7 +203,7 @@ class TokenSocket(Service):
             )
 
     def __repr__(self) -> str:
-        return f"<TokenSocket to {self._address}>"
+        return f"<TokenSocket to {', '.join(self._servers.names)}>"
 
     # -- the service
 
@@ -197,6 +215,7 @@ class TokenSocket(Service):
         super().startService()  # type: ignore[no-untyped-call]
         if not self._service.running:
             self._conversation.open()
+            self._servers.start_over()
             self._service.startService()
 
     def stopService(self) -> Deferred[None]:
@@ -236,6 +255,14 @@ class TokenSocket(Service):
     def connected(self) -> bool:
         """Whether there is an authenticated connection now."""
         return self._service.connection is not None
+
+    @property
+    def connected_to(self) -> str | None:
+        """
+        The URL of the server that there is an authenticated connection to now, as
+        ``"http://a.example.com:8080"``; None where there is none.
+        """
+        return self._servers.current if self.connected else None
 
     @property
     def ignored_messages(self) -> int:

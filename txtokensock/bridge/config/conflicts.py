@@ -57,8 +57,8 @@ def _ports(listen: Listen, sections: dict[str, Any]) -> Iterator[Problem]:
 
 def _peers(sections: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
     if "upstream" in sections:
-        address = sections["upstream"].address()
-        yield "upstream.host", address.host, address.port
+        for address in sections["upstream"].addresses():
+            yield "upstream.host", address.host, address.port
     urls = [("wamp.url", getattr(sections.get("wamp"), "url", None))]
     for rules in ("channels", "calls"):
         for number, rule in enumerate(getattr(sections.get("webhooks"), rules, ())):

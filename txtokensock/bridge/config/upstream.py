@@ -12,7 +12,7 @@ from msgspec import field
 from msgspec.structs import asdict
 from twisted.web.iweb import IPolicyForHTTPS
 
-from ...address import Address, url_path
+from ...address import Address, addresses, url_path
 from ...client.backoff import Backoff
 from ...client.credentials import encode_credentials
 from ...client.timeouts import Timeouts
@@ -68,8 +68,9 @@ class UpstreamConfig(Section, frozen=True):
     :ivar tls: how certificates are checked, and what we show for one.
     """
 
-    host: str
+    host: str | list[str]
     port: int | None = None
+    shuffle: bool = False
     token_path: str = "/socket/token"
     socket_prefix: str = "/sockets"
     authentication: dict[str, Any] = field(default_factory=dict)
@@ -85,13 +86,13 @@ class UpstreamConfig(Section, frozen=True):
     timeouts: TimeoutsConfig = field(default_factory=TimeoutsConfig)
     tls: TlsConfig | None = None
 
-    def address(self) -> Address:
+    def addresses(self) -> list[Address]:
         """
-        Where it is.
+        Where it is, or where each of several is.
 
         :raises InvalidAddress: if that cannot be read.
         """
-        return Address.parse(self.host, self.port)
+        return addresses(self.host, self.port)
 
     def credentials(self) -> dict[str, Any]:
         """
@@ -131,7 +132,7 @@ def _revealed_text(value: str | Secret) -> str:
 def problems(section: UpstreamConfig, path: str) -> Iterator[Problem]:
     """What is wrong with ``[upstream]``."""
     checks: list[tuple[str, Callable[[], object]]] = [
-        ("host", section.address),
+        ("host", section.addresses),
         ("token_path", lambda: url_path("token_path", section.token_path)),
         ("socket_prefix", lambda: url_path("socket_prefix", section.socket_prefix)),
         ("tls", section.policy),
