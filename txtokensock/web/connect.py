@@ -23,6 +23,9 @@ __all__ = ["ConnectEndpoint"]
 
 _LONGEST_ANSWER = 64 * 1024
 
+# tinyproxy 1.11 answers 401 to those who tried with a wrong password.
+_WHO_ARE_YOU = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZED)
+
 
 @implementer(IStreamClientEndpoint)
 class ConnectEndpoint:
@@ -121,7 +124,7 @@ class _Connect:
         if any(secret in reason for secret in self._secrets()):
             reason = next((known.phrase for known in HTTPStatus if known == status), "")
         hint = ""
-        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        if status in _WHO_ARE_YOU:
             hint = (
                 ": it wants another user and password"
                 if self._authorization
