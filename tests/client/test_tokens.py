@@ -101,6 +101,17 @@ class CookieTests(TokenTestCase):
         self.assertEqual(self.server.tokens[1].headers["cookie"], "sid=1")
         self.assertEqual(self.session.headers["cookie"], "sid=2")
 
+    def test_of_the_handshake(self) -> None:
+        """What the answer to the handshake sets counts from then on."""
+        cookies = ("a=1; Path=/; Expires=Wed, 01 Jan 2098 00:00:00 GMT", "b=2; Path=/")
+        headers = [f"Set-Cookie: {cookie}" for cookie in cookies]
+        self.server.script(handshake=lambda session: session.accept_handshake(*headers))
+        self.ready()
+        self.session.drop()
+        self.advance(0.1)
+        for request in (self.server.tokens[1], self.session):
+            self.assertEqual(request.headers["cookie"], "a=1; b=2")
+
     def test_beside_those_of_the_caller(self) -> None:
         """A Cookie header of the caller's is not lost, whatever its case."""
         self.accept_with("sid=1; Path=/")

@@ -68,12 +68,17 @@ class ScriptedSession:
         elif step != "ignore":
             getattr(self, step.replace(" ", "_"))()
 
-    def accept_handshake(self) -> None:
-        """101, and then what the script says for ``open``."""
+    def accept_handshake(self, *headers: str) -> None:
+        """
+        101, and then what the script says for ``open``.
+
+        :param headers: more lines.
+        """
         key = accept_key(self.headers["sec-websocket-key"])
         self.send_raw(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {key}\r\n\r\n".encode()
+            f"Sec-WebSocket-Accept: {key}\r\n".encode()
+            + "".join(f"{line}\r\n" for line in (*headers, "")).encode()
         )
         # In the next turn, so that even a reset does not take the 101 with it.
         self._server.clock.callLater(0, self.play, "open")

@@ -4,10 +4,13 @@ The cookies of one client (no I/O).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from email.message import Message
 from http.cookiejar import CookieJar
+from typing import Any
 from urllib.request import Request
 
-__all__ = ["cookie_header", "trim"]
+__all__ = ["cookie_header", "take_cookies", "trim"]
 
 _MOST_COOKIES = 50
 _LARGEST_COOKIE = 4096
@@ -15,10 +18,34 @@ _LARGEST_COOKIE = 4096
 
 def cookie_header(jar: CookieJar, url: str) -> str:
     """The ``Cookie`` header that a browser would send to ``url`` now, or nothing."""
-    # The jar thinks in http and https.
     request = Request(url)
     jar.add_cookie_header(request)
     return request.get_header("Cookie") or ""
+
+
+def take_cookies(jar: CookieJar, url: str, set_cookie: Iterable[str]) -> None:
+    """
+    Keep what an answer sets.
+
+    :param url: what was asked.
+    :param set_cookie: the values of its ``Set-Cookie`` headers.
+    """
+    headers = Message()
+    for value in set_cookie:
+        headers["Set-Cookie"] = value
+    answer: Any = _Answer(headers)
+    jar.extract_cookies(answer, Request(url))
+    trim(jar)
+
+
+class _Answer:
+    """As much of an answer as a jar looks at."""
+
+    def __init__(self, headers: Message) -> None:
+        self._headers = headers
+
+    def info(self) -> Message:
+        return self._headers
 
 
 def trim(jar: CookieJar) -> None:

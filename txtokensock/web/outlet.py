@@ -4,7 +4,7 @@ What all connections of one client share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.cookiejar import CookieJar
 from typing import Any
 
@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.iweb import IAgent, IPolicyForHTTPS
 
 from .client import WebClient
-from .cookies import cookie_header, trim
+from .cookies import cookie_header, take_cookies, trim
 from .dialer import Dialer
 from .headers import HeadersOption, RequestHeaders
 from .proxies import ProxyOption
@@ -70,6 +70,10 @@ class Outlet:
         if any(cookies):
             complete["Cookie"] = "; ".join(filter(None, cookies))
         return complete
+
+    def take_cookies(self, url: str, set_cookie: Iterable[str]) -> None:
+        """See :func:`~.cookies.take_cookies`; :meth:`client` does it by itself."""
+        take_cookies(self.cookies, url, set_cookie)
 
     def client(
         self,

@@ -13,13 +13,14 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IAddress, IProtocol, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IAddress, IProtocol, IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import HandshakeRefused, InvalidData, SockJSClosed, shorten
+from ...web.outlet import Outlet
 from ...web.tls import is_tls_problem
 from ..frames import encode_client_frame
 from ..pongs import Pongs
@@ -33,6 +34,7 @@ __all__ = ["open_raw_websocket", "open_websocket"]
 
 _LONGEST_HANDSHAKE = 64 * 1024
 _STATUS = re.compile(r"HTTP/1\.[01] ([0-9]{3})(?![0-9])")
+_SET_COOKIE = re.compile(rb"\r\nset-cookie:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _TEXT = 1
 
 _HEARTBEAT = 25.0
@@ -45,15 +47,19 @@ _MOST_FRAGMENTS = 10_000
 class _WebSocketWire(WebSocketClientProtocol):
     """
     :param session: whose frames these are.
+    :param outlet: keeps the cookies that the answer to the handshake sets.
+    :param url: what was asked in the handshake.
     """
 
     transport: Any
     log = Quiet()
     _log = Logger()
 
-    def __init__(self, session: ClientSession) -> None:
+    def __init__(self, session: ClientSession, outlet: Outlet, url: str) -> None:
         super().__init__()
         self._session = session
+        self._outlet = outlet
+        self._url = url
         self._lost_by: BaseException | None = None
         self._refused: HandshakeRefused | None = None
         self._fragments = 0
@@ -88,6 +94,13 @@ class _WebSocketWire(WebSocketClientProtocol):
         super().connectionLost(reason)
 
     # -- from Autobahn
+
+    def processHandshake(self) -> None:
+        head, end, _ = bytes(self.data).partition(b"\r\n\r\n")
+        if end:  # Autobahn joins several headers of one name, which cookies do not survive
+            cookies = [one.decode("latin-1") for one in _SET_COOKIE.findall(head)]
+            self._outlet.take_cookies(self._url, cookies)
+        super().processHandshake()  # type: ignore[no-untyped-call]
 
     def failHandshake(self, reason: str) -> None:
         found = _STATUS.match(getattr(self, "http_status_line", ""))
@@ -199,9 +212,9 @@ class _RawWebSocketWire(_WebSocketWire):
     connection for idle.
     """
 
-    def __init__(self, session: ClientSession, reactor: IReactorTime) -> None:
-        super().__init__(session)
-        self._beat = Timer(reactor, self._on_beat)
+    def __init__(self, session: ClientSession, outlet: Outlet, url: str) -> None:
+        super().__init__(session, outlet, url)
+        self._beat = Timer(outlet.reactor, self._on_beat)
 
     def onOpen(self) -> None:
         super().onOpen()
@@ -264,27 +277,26 @@ def open_websocket(session: ClientSession, to: Destination) -> Deferred[IProtoco
 
     :return: fires when the connection is made; the session says how it goes from there.
     """
-    path = f"{to.new_session()}/websocket"
-    return _connect(lambda: _WebSocketWire(session), to, path)
+    return _connect(_WebSocketWire, session, to, f"{to.new_session()}/websocket")
 
 
 def open_raw_websocket(session: ClientSession, to: Destination) -> Deferred[IProtocol]:
     """The same without SockJS frames; the session has no name."""
-    reactor = to.outlet.reactor
-    return _connect(lambda: _RawWebSocketWire(session, reactor), to, "/websocket")
+    return _connect(_RawWebSocketWire, session, to, "/websocket")
 
 
-def _connect(build: Any, to: Destination, path: str) -> Deferred[IProtocol]:
-    address = to.address
+def _connect(
+    wire: type[_WebSocketWire], session: ClientSession, to: Destination, path: str
+) -> Deferred[IProtocol]:
+    address, url = to.address, to.url(path)
     factory = WebSocketClientFactory(
-        useragent=None,
-        headers=to.request_headers(to.url(path)),
-        reactor=to.outlet.reactor,
+        useragent=None, headers=to.request_headers(url), reactor=to.outlet.reactor
     )
     factory.host = f"[{address.host}]" if ":" in address.host else address.host
     factory.port, factory.resource = address.port, f"{address.prefix}{path}"
     factory.log = _WebSocketWire.log
     factory.noisy = False
+    build: Any = lambda: wire(session, to.outlet, url)  # noqa: E731
     factory.protocol = build
     factory.setProtocolOptions(
         openHandshakeTimeout=0,
