@@ -57,7 +57,7 @@ class WebClient:
         self._connections: list[_Connection] = []
         self._connected = connected
         self._aborted = False
-        self._pool = HTTPConnectionPool(reactor, persistent)
+        self._pool = _Pool(reactor, persistent)  # type: ignore[no-untyped-call]
         self._pool.retryAutomatically = False
         self._pool.cachedConnectionTimeout = _IDLE_SECONDS
         self._pool._factory = partial(_Factory, self._made)  # type: ignore[assignment]
@@ -104,12 +104,26 @@ class WebClient:
         Drop all connections at once, and those that are still being made.  (Twisted closes
         in order, and with TLS waits until the server does so, too.)
         """
-        self._aborted = True
+        self._aborted = self._pool.closed = True
         connections, self._connections = self._connections, []
         alive = [one.transport for one in connections if one.state != "CONNECTION_LOST"]
-        self._pool.closeCachedConnections().addErrback(lambda _: None)
+        closed: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
+        closed.addErrback(lambda _: None)
         for transport in alive:
             transport.abortConnection()
+
+
+class _Pool(HTTPConnectionPool):
+    """
+    Twisted's, which takes a connection back even where it was closed while an answer was
+    being read.
+    """
+
+    closed = False
+
+    def _putConnection(self, key: object, connection: Any) -> None:
+        if not self.closed:
+            super()._putConnection(key, connection)  # type: ignore[no-untyped-call]
 
 
 class _Connection(Connection):

@@ -93,7 +93,7 @@ class SockJSClientEndpoint:
     ) -> None:
         self._reactor = reactor
         self._transports = check_transports(transports)
-        self._info = info
+        self._info = _flag("info", info)
         self._preference = Preference(reactor)
         self._address = Address.parse(url)
         self._outlet = outlet or Outlet(
@@ -180,3 +180,9 @@ def _may_be_the_transport(problem: ConnectionFailed) -> bool:
     if problem.phase == "connect" or isinstance(problem, TLSFailed):
         return False
     return not (isinstance(problem, SockJSRefused) and problem.code is not None)
+
+
+def _flag(option: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidOption(f"{option} is {value!r}: it must be True or False")
+    return value

@@ -36,12 +36,14 @@ class _Lines:
     """
     Cuts a stream into lines.
 
-    :param limit: bytes of one line.
+    :param limit: bytes of one frame.
     :param split: cuts what has no half line end at its own end.
+    :param around: bytes of a line that do not belong to its frame.
     """
 
-    def __init__(self, limit: int, split: Callable[[bytes], list[bytes]]) -> None:
+    def __init__(self, limit: int, split: Callable[[bytes], list[bytes]], around: int = 0) -> None:
         self._limit = limit
+        self._around = around
         self._split = split
         self._parts: list[bytes] = []
         self._size = 0
@@ -59,7 +61,8 @@ class _Lines:
         if rest:
             self._parts.append(rest)
             self._size += len(rest)
-        if self._size > self._limit or any(len(line) > self._limit for line in lines):
+        longest = max(self._size, *map(len, lines)) if lines else self._size
+        if longest > self._limit + self._around:
             raise FrameError(f"a frame of more than {self._limit} bytes")
         return lines
 
@@ -104,7 +107,7 @@ class EventReader:
     """
 
     def __init__(self, limit: int) -> None:
-        self._lines = _Lines(limit + len(_FIELD), _LINE_END.split)
+        self._lines = _Lines(limit, _LINE_END.split, around=len(_FIELD))
         self._after_cr = False
         self._started = False
         self._data: bytes | None = None

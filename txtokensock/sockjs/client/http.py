@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -21,7 +21,7 @@ from ..frames import encode_texts
 from .destination import Destination
 from .forms import Form
 from .receiver import Receiver
-from .refusals import header_of, refused
+from .refusals import SessionLost, header_of, refused
 from .sender import Sender
 from .session import ClientSession
 
@@ -119,7 +119,7 @@ class _HTTPWire:
         seconds = self._to.send_timeout
 
         def timed_out(*_: object) -> Failure:
-            return Failure(ConnectionLost(f"xhr_send was not answered within {seconds:g} seconds"))
+            return Failure(SessionLost(f"xhr_send was not answered within {seconds:g} seconds"))
 
         posted = Deferred.fromCoroutine(self._post_and_wait(body))
         return posted.addTimeout(seconds, self._reactor, timed_out)
@@ -134,11 +134,11 @@ class _HTTPWire:
         try:
             await read_body(response, 0)
         except BodyTooLong:
-            raise ConnectionLost("xhr_send was answered by no SockJS server") from None
+            raise SessionLost("xhr_send was answered by no SockJS server") from None
 
     def _sending_failed(self, problem: Exception) -> None:
-        if not isinstance(problem, ConnectionLost):
-            problem = ConnectionLost(f"xhr_send failed: {explain(problem)}")
+        if not isinstance(problem, SessionLost):
+            problem = SessionLost(f"xhr_send failed: {explain(problem)}")
         self._drop(problem)
 
     # -- Listener
@@ -164,7 +164,7 @@ class _HTTPWire:
         if expected is None or kind.partition(";")[0].strip().lower() == expected:
             return None
         text = f"{page} was answered with {shorten(kind) or 'no content type'}, not {expected}"
-        return ConnectionLost(text) if self._accepted else HandshakeRefused(text)
+        return SessionLost(text) if self._accepted else HandshakeRefused(text)
 
     def frame_received(self, frame: bytes) -> None:
         self._session.frame_received(frame)
@@ -173,8 +173,8 @@ class _HTTPWire:
         self._session.violation(problem)
 
     def receiving_failed(self, problem: Exception) -> None:
-        if self._accepted and not isinstance(problem, ConnectionLost):
-            problem = ConnectionLost(f"{self._form.page} failed: {explain(problem)}")
+        if self._accepted and not isinstance(problem, SessionLost):
+            problem = SessionLost(f"{self._form.page} failed: {explain(problem)}")
         self._drop(problem)
 
     # -- Wire
@@ -189,7 +189,7 @@ class _HTTPWire:
         self._sender.when_idle(lambda: self._drop(SockJSClosed(code, reason)))
 
     def end(self) -> None:
-        self._drop(ConnectionLost("the server has closed the session"))
+        self._drop(SessionLost("the server has closed the session"))
 
     def abort(self) -> None:
         self._drop(ConnectionAborted())
@@ -213,8 +213,8 @@ class _HTTPWire:
         return self._transport.getHost()  # type: ignore[no-any-return]
 
 
-def _lost(page: str, status: int) -> ConnectionLost:
+def _lost(page: str, status: int) -> SessionLost:
     """The end of a session that had been accepted."""
     if status == http.NOT_FOUND:
-        return ConnectionLost(f"{page} was answered with 404: the server has lost the session")
-    return ConnectionLost(f"{page} was answered with {status}")
+        return SessionLost(f"{page} was answered with 404: the server has lost the session")
+    return SessionLost(f"{page} was answered with {status}")

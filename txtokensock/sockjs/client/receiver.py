@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
@@ -20,6 +19,7 @@ from ...web.client import unwrap
 from ...web.tls import explain
 from ..frames import FrameError
 from .forms import FrameReader
+from .refusals import SessionLost
 
 __all__ = ["Listener", "Receiver"]
 
@@ -150,9 +150,9 @@ class Receiver:
         # PotentialDataLoss: a response without a length, as HTTP/1.0 has them.
         if not reason.check(ResponseDone, PotentialDataLoss):
             problem = explain(unwrap(reason).value)
-            self._listener.receiving_failed(ConnectionLost(f"a response broke off: {problem}"))
+            self._listener.receiving_failed(SessionLost(f"a response broke off: {problem}"))
         elif not body.reader.complete:
-            self._listener.receiving_failed(ConnectionLost("a response ended within a frame"))
+            self._listener.receiving_failed(SessionLost("a response ended within a frame"))
         elif not body.frames:
             # Asking again at once could go on like that for ever.
             self._listener.violation("a response without a frame")

@@ -1,17 +1,22 @@
 """
-HTTP answers that open nothing, as errors.
+What HTTP answers say no to, as errors: before a session is open, and after that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.error import ConnectionLost
 from twisted.web.iweb import IResponse
 
 from ...errors import HandshakeRefused, shorten
 from ...web.retry_after import retry_after
 
-__all__ = ["header_of", "refused"]
+__all__ = ["SessionLost", "header_of", "refused"]
+
+
+class SessionLost(ConnectionLost):
+    """The end of a session over HTTP, in our words rather than in those of the network."""
 
 
 def refused(what: str, status: int, header: Callable[[str], str]) -> HandshakeRefused:
