@@ -15,10 +15,11 @@ import txtokensock
 
 ROOT = Path(txtokensock.__file__).parent
 
-BASE = {"errors", "address", "jsontext"}
+BASE = {"errors", "checks", "address", "jsontext"}
 SHARED = BASE | {"messages", "actions", "sockjs"}
 ALLOWED = {
     "errors": set[str](),
+    "checks": {"errors"},
     "address": {"errors"},
     "jsontext": {"errors"},
     "messages": BASE,

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from twisted.python.failure import Failure
 
+from ..checks import check_count, check_seconds
 from ..errors import AllHostsFailed, ConnectionFailed, InvalidOption, UsageError
-from .timeouts import check_seconds
 
 __all__ = ["Backoff", "RetryPolicy", "check_delay"]
 
@@ -69,9 +69,8 @@ class Backoff:
             check_seconds(f"backoff.{name}", getattr(self, name))
         if not self.factor >= 1:
             raise InvalidOption(f"backoff.factor is {self.factor!r}: it must be at least 1")
-        attempts = self.max_attempts
-        if attempts is not None and (not isinstance(attempts, int) or attempts < 1):
-            raise InvalidOption(f"backoff.max_attempts is {attempts!r}: it must be at least 1")
+        if self.max_attempts is not None:
+            check_count("backoff.max_attempts", self.max_attempts)
 
     def delay(self, retry: int) -> float:
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail
@@ -17,6 +17,7 @@ from twisted.web.iweb import IAgent, IPolicyForHTTPS
 
 from ..actions import Action, Actions, check_actions
 from ..address import addresses, url_path
+from ..checks import check_count, check_instance, check_seconds
 from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
@@ -35,12 +36,10 @@ from .keepalive import KeepAlive
 from .operations import Completion, Operation
 from .service import ReconnectingClientService
 from .subscription import Subscription
-from .timeouts import Timeouts, check_seconds
+from .timeouts import Timeouts
 from .tokens import Authentication, TokenRequest
 
 __all__ = ["TokenSocket"]
-
-T = TypeVar("T")
 
 
 class TokenSocket(Service):
@@ -141,14 +140,14 @@ class TokenSocket(Service):
             from twisted.internet import reactor
         check_actions(actions or {})
         self._timeout = check_seconds("call_timeout", call_timeout)
-        self._buffer_limit = _positive("buffer_limit", buffer_limit)
+        self._buffer_limit = check_count("buffer_limit", buffer_limit)
         servers = addresses(host, port)
-        if _instance("shuffle", shuffle, bool):
+        if check_instance("shuffle", shuffle, bool):
             random.shuffle(servers)
         if endpoint is not None and len(servers) > 1:
             raise InvalidOption("endpoint connects to one server, and host names several")
-        timeouts = _instance("timeouts", timeouts or Timeouts(), Timeouts)
-        _instance("reconnect", reconnect, bool)
+        timeouts = check_instance("timeouts", timeouts or Timeouts(), Timeouts)
+        check_instance("reconnect", reconnect, bool)
         if retry_policy is not None and not callable(retry_policy):
             raise InvalidOption(f"retry_policy cannot be called: {retry_policy!r}")
         outlet = Outlet(reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint)
@@ -159,8 +158,8 @@ class TokenSocket(Service):
             socket_prefix=url_path("socket_prefix", socket_prefix),
             timeouts=timeouts,
             transports=transports,
-            info=_instance("info", info, bool),
-            max_message_size=_positive("max_message_size", max_message_size),
+            info=check_instance("info", info, bool),
+            max_message_size=check_count("max_message_size", max_message_size),
         )
         self._servers = FailoverEndpoint(
             {
@@ -176,7 +175,7 @@ class TokenSocket(Service):
         self._conversation = Conversation(
             reactor,
             actions or {},
-            queue_limit=_positive("queue_limit", queue_limit),
+            queue_limit=check_count("queue_limit", queue_limit),
             call_timeout=call_timeout,
             buffer_limit=buffer_limit,
         )
@@ -186,7 +185,7 @@ class TokenSocket(Service):
             Factory.forProtocol(
                 lambda: Connection(self._conversation, keep_alive)  # type: ignore[arg-type]
             ),
-            _instance("backoff", backoff or Backoff(), Backoff),
+            check_instance("backoff", backoff or Backoff(), Backoff),
             retry_policy=retry_policy,
             reconnect=reconnect,
             observer=self._conversation,
@@ -414,7 +413,7 @@ class TokenSocket(Service):
             if handler is not None and not callable(handler):
                 raise InvalidOption(f"handler cannot be called: {handler!r}")
             check_overflow(overflow)
-            _positive("buffer_limit", limit)
+            check_count("buffer_limit", limit)
         except UsageError as problem:
             return fail(problem)
         if self._conversation.exchange.closed is not None:
@@ -495,15 +494,3 @@ class TokenSocket(Service):
     def onmessage(self, listener: Listener) -> None:
         """``on("message", listener)``."""
         self.on("message", listener)
-
-
-def _instance(option: str, value: T, kind: type[T]) -> T:
-    if not isinstance(value, kind):
-        raise InvalidOption(f"{option} is {value!r}: it must be a {kind.__name__}")
-    return value
-
-
-def _positive(option: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidOption(f"{option} is {value!r}: it must be a whole number above 0")
-    return value

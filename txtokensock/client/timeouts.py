@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from ..errors import InvalidOption
+from ..checks import check_seconds
 
-__all__ = ["Timeouts", "check_seconds"]
+__all__ = ["Timeouts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,3 @@ class Timeouts:
     def __post_init__(self) -> None:
         for field in fields(self):
             check_seconds(f"timeouts.{field.name}", getattr(self, field.name))
-
-
-def check_seconds(option: str, value: object) -> float:
-    """
-    :return: ``value``.
-    :raises InvalidOption: if it is not a positive, finite number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-        raise InvalidOption(f"{option} is {value!r}: it must be a positive number of seconds")
-    return value

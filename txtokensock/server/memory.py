@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from ..errors import InvalidOption, StoreUnavailable
+from ..checks import check_count
+from ..errors import StoreUnavailable
 from .store import IStore, IStoreLink, IStoreListener
 
 __all__ = ["MemoryStore"]
@@ -32,14 +33,10 @@ class MemoryStore:
     def __init__(
         self, *, max_tokens: int = 100_000, max_tokens_per_identity: int = 10_000
     ) -> None:
-        for name, value in (
-            ("max_tokens", max_tokens),
-            ("max_tokens_per_identity", max_tokens_per_identity),
-        ):
-            if not isinstance(value, int) or value < 1:
-                raise InvalidOption(f"{name} is {value!r}: it must be a positive number")
-        self._max_tokens = max_tokens
-        self._max_tokens_per_identity = max_tokens_per_identity
+        self._max_tokens = check_count("max_tokens", max_tokens)
+        self._max_tokens_per_identity = check_count(
+            "max_tokens_per_identity", max_tokens_per_identity
+        )
         self._unspent: Counter[bytes] = Counter()
         self._tokens: dict[str, tuple[float, bytes]] = {}
         self._links: dict[_MemoryLink, None] = {}

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.ssl import optionsForClientTLS
 from zope.interface import implementer
 
+from ..checks import check_seconds
 from ..errors import InvalidOption
 from .redis_connection import RedisConnection
 from .redis_layout import Layout, NamespaceLayout, SharedLayout
@@ -63,9 +64,7 @@ class RedisStore:
         self._layout: Layout
         self._layout = SharedLayout() if namespace is None else NamespaceLayout(namespace)
         self._endpoint = endpoint
-        if not isinstance(timeout, int | float) or not timeout > 0:
-            raise InvalidOption(f"timeout is {timeout!r}: it must be a number of seconds")
-        self._timeout = timeout
+        self._timeout = check_seconds("timeout", timeout)
         if find_spec("txredisapi") is None:
             raise InvalidOption("RedisStore needs txredisapi: pip install txtokensock[redis]")
 

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from ...actions import check_actions
-from ...client.timeouts import check_seconds
+from ...checks import check_seconds
 from ...errors import InvalidOption, UsageError
 from ...messages import check_channel
 from ...messages.from_client import check_name

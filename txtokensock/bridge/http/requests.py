@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from ...client.timeouts import check_seconds
+from ...checks import check_seconds
 from ...errors import UsageError
 from ...jsontext import Malformed, loads
 from ...messages import check_channel

@@ -4,9 +4,9 @@ What can be set about a SockJS server, checked once.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from ...checks import check_count, check_seconds
 from ...errors import InvalidOption
 from .origins import OriginPolicy
 
@@ -53,18 +53,11 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in _SECONDS:
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 < value < math.inf:
-                raise InvalidOption(f"{name} is {value!r}: it must be a number of seconds")
+            check_seconds(name, getattr(self, name))
         for name in _COUNTS:
-            _check_count(name, getattr(self, name))
+            check_count(name, getattr(self, name))
         for name in _OPTIONAL_COUNTS:
             if getattr(self, name) is not None:
-                _check_count(name, getattr(self, name))
+                check_count(name, getattr(self, name))
         if not isinstance(self.sockjs_url, str) or not self.sockjs_url:
             raise InvalidOption(f"sockjs_url is {self.sockjs_url!r}: it must be a URL")
-
-
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidOption(f"{name} is {value!r}: it must be a whole number, at least 1")

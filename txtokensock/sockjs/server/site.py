@@ -10,7 +10,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from ...errors import InvalidOption
+from ...checks import check_count
 
 __all__ = ["BoundedChannel", "BoundedSite"]
 
@@ -90,15 +90,14 @@ class BoundedSite(Site):
     :param max_body: bytes of a request's body; for a larger one, the connection is closed
         with 413 before it is read.
     :param options: more of :class:`twisted.web.server.Site`.
-    :raises InvalidOption: if ``max_body`` is no positive number.
+    :raises InvalidOption: if ``max_body`` is no count.
     """
 
     protocol = BoundedChannel  # type: ignore[assignment]  # as good as what can do HTTP/2 too
 
     def __init__(self, resource: IResource, *, max_body: int, **options: Any) -> None:
         super().__init__(resource, requestFactory=_BoundedRequest, **options)  # type: ignore[no-untyped-call]
-        if not isinstance(max_body, int) or max_body < 1:
-            raise InvalidOption(f"max_body is {max_body!r}: it must be a positive number")
+        check_count("max_body", max_body)
         self.max_body = max_body
 
     def acceptableProtocols(self) -> list[bytes]:
