@@ -358,7 +358,8 @@ class AllTransportsFailed(ConnectionFailed):
 class AttemptTimeout(ConnectionFailed, TimeoutError):
     """A phase of connecting took longer than its deadline; ``phase`` says which."""
 
-    def __init__(self, phase: Phase, seconds: float) -> None:
+    def __init__(self, phase: Phase, seconds: float, hint: str = "") -> None:
+        """:param hint: behind the rest of the text."""
         waited_for = {
             "token": "the token request was not answered",
             "connect": "no connection was made",
@@ -366,7 +367,7 @@ class AttemptTimeout(ConnectionFailed, TimeoutError):
             "open": "the SockJS session was not opened",
             "auth": "the server did not answer auth",
         }[phase]
-        super().__init__(f"{waited_for} within {seconds:g} seconds", phase)
+        super().__init__(f"{waited_for} within {seconds:g} seconds{hint}", phase)
 
 
 class ConnectFailed(ConnectionFailed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Ends(Protocol):
 
 
 class Greeting(Ends):
-    """A client that speaks first."""
+    """One that speaks first."""
 
     def connectionMade(self) -> None:
         self.transport.write(b"hello")
@@ -93,11 +94,13 @@ class TLSTestCase(SynchronousTestCase):
         *,
         version: TLSVersion = TLSVersion.TLSv1_3,
         clients_of: Sequence[Authority] = (),
+        greets: bool = False,
     ) -> MemoryNetwork:
         """
         Start a server.
 
         :param clients_of: whose certificates clients must show, if they must.
+        :param greets: whether it speaks first.
         """
         required: dict[str, Any] = {}
         if clients_of:
@@ -113,11 +116,12 @@ class TLSTestCase(SynchronousTestCase):
             **required,
         )
         self.served: list[Ends] = []
-        factory = Factory.forProtocol(self._protocol)  # type: ignore[arg-type]
+        build: Any = partial(self._protocol, Greeting if greets else Ends)
+        factory = Factory.forProtocol(build)
         return MemoryNetwork(self.clock, TLSMemoryBIOFactory(options, False, factory))
 
-    def _protocol(self) -> Ends:
-        self.served.append(Ends())
+    def _protocol(self, kind: type[Ends] = Ends) -> Ends:
+        self.served.append(kind())
         return self.served[-1]
 
     def bare(self, network: MemoryNetwork, policy: IPolicyForHTTPS, host: str) -> Greeting:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.endpoints import HostnameEndpoint, clientFromString, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint, clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
 from ..errors import InvalidOption, shorten
+from .handshake import TLSEndpoint
 from .proxies import Proxy, ProxyOption, proxy_for, through
 from .tls import TLSPolicy
 
@@ -64,7 +65,7 @@ class Dialer:
             tcp = through(proxy, self._reactor, host, port, self._tls)
         if not secure:
             return tcp
-        return wrapClientTLS(self._tls.creatorForNetloc(name, port), tcp)
+        return TLSEndpoint(self._reactor, self._tls.creatorForNetloc(name, port), tcp)
 
     def proxy(self, host: str, port: int, *, secure: bool) -> Proxy | None:
         """

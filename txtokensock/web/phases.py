@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from ..errors import AttemptTimeout, Phase
+from .handshake import TLSUnanswered
 
 __all__ = ["within_phase"]
 
@@ -25,7 +26,9 @@ def within_phase(
         :class:`~txtokensock.errors.AttemptTimeout`, which names the phase.
     """
 
-    def timed_out(*_: object) -> Failure:
-        return Failure(AttemptTimeout(phase, seconds))
+    def timed_out(outcome: object, _: float) -> Failure:
+        unanswered = isinstance(outcome, Failure) and outcome.check(TLSUnanswered)
+        hint = ": TLS was not answered, is it http:// there?" if unanswered else ""
+        return Failure(AttemptTimeout(phase, seconds, hint))
 
     return step.addTimeout(seconds, reactor, timed_out)
