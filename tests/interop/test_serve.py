@@ -12,15 +12,13 @@ import treq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import ConnectionRefusedError
-from twisted.internet.ssl import Certificate
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
-from twisted.web.client import BrowserLikePolicyForHTTPS
 
-from txtokensock import Backoff, TokenSocket
+from txtokensock import Backoff, TLSPolicy, TokenSocket
 from txtokensock.errors import ConnectionFailed, TokenRefused, TokenSocketError
 
-from .certificates import write_certificate
+from ..certificates import self_signed
 from .children import EVENT_SECONDS
 from .servers import Redis, ReservedPort, Server
 from .support import Heard, InteropTestCase, within
@@ -325,12 +323,10 @@ class TLSTests(ServeTestCase):
 
     async def test_tls(self) -> None:
         """Who trusts the certificate gets in over TLS, others do not."""
-        certificate, _ = write_certificate(self.directory)
-        own = Certificate.loadPEM(certificate.read_bytes())
-        server = await self.serve(tls=":privateKey=key.pem:certKey=certificate.pem")
+        certificate, _ = self_signed("127.0.0.1").write(self.directory)
+        server = await self.serve(tls=":privateKey=certificate.key:certKey=certificate.pem")
         url = f"https://127.0.0.1:{server.port}"
-        trusting = BrowserLikePolicyForHTTPS(trustRoot=own)
-        client = await self.client(url, tls=trusting)
+        client = await self.client(url, tls=TLSPolicy(authorities=certificate))
         self.assertEqual(await within(client.rpc("whoami")), CREDENTIALS)
         with self.assertRaises(ConnectionFailed):
             await self.client(url)
