@@ -28,6 +28,11 @@ def fail(data: Any, peer: Peer) -> None:
     raise ActionError(data)
 
 
+def callme(data: Any, peer: Peer) -> Deferred[Any]:
+    """An action that calls the caller's ``command`` and passes its answer on."""
+    return peer.rpc(data["command"], data["args"])
+
+
 def later(data: Any, peer: Peer) -> Deferred[Any]:
     """An action that answers in another turn of the reactor."""
     return deferLater(reactor, 0, lambda: {"nested": data})
@@ -64,6 +69,7 @@ class EmbeddedServer:
                 "whoami": lambda data, peer: peer.auth,
                 "something": {"nested": later},
                 "fail": fail,
+                "callme": callme,
             },
             reactor=reactor,
             **options,

@@ -254,7 +254,8 @@ class EnvironmentTests(ProxyTestCase):
         """HTTP_PROXY is gone through; not to what NO_PROXY names, nor to this machine."""
         proxy = await self.started(TinyProxy(USER, PASSWORD))
         self.assertEqual(await self.run_echo(HTTP_PROXY=proxy.url), ("1\n", "", 0))
-        await proxy.made(2, "0.0.0.0")  # the token request, and the socket
+        # The token request, and the socket.
+        await proxy.until(lambda: proxy.tunnels(self.port, "0.0.0.0") == 2)
         for host, variables in (
             ("0.0.0.0", {"HTTP_PROXY": proxy.url, "NO_PROXY": "0.0.0.0/8"}),
             ("127.0.0.1", {"HTTP_PROXY": proxy.url}),

@@ -21,8 +21,8 @@ def each(cases: Mapping[str, tuple[Any, ...]]) -> Callable[[T], T]:
     def decorate(test_case: T) -> T:
         for name, arguments in cases.items():
 
-            def test(self: Any, arguments: tuple[Any, ...] = arguments) -> None:
-                self.run_case(*arguments)
+            def test(self: Any, arguments: tuple[Any, ...] = arguments) -> Any:
+                return self.run_case(*arguments)
 
             test.__name__ = f"test_{name}"
             test.__qualname__ = f"{test_case.__qualname__}.{test.__name__}"
