@@ -247,7 +247,9 @@ async def _listen(socket: TokenSocket, arguments: argparse.Namespace) -> None:
             failed.errback(error)
 
     def came_back(error: Exception | None) -> None:
-        _say("connected" if error is None else f"{error}; trying again")
+        wait = getattr(error, "retry_in", None)
+        again = "" if wait is None else f"; trying again in {wait:.3g} s"
+        _say("connected" if error is None else f"{error}{again}")
 
     socket.on("ready", came_back)
     socket.on("reconnect", came_back)
