@@ -1,19 +1,31 @@
-"""``[upstream.tls]``: files into what decides on certificates."""
+"""The ``tls`` tables: files into what decides on certificates, and what comes of it."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface.verify import verifyObject
 
 from txtokensock.bridge.config.tls import TlsConfig
+from txtokensock.bridge.config.wamp import WampConfig
+from txtokensock.bridge.wamp import connect
+from txtokensock.bridge.wamp_endpoint import client_endpoint
+from txtokensock.bridge.wamp_realm import RealmLost
 from txtokensock.errors import InvalidOption
+from txtokensock.testing.network import MemoryNetwork
+from txtokensock.web.handshake import TLSEndpoint
+from txtokensock.web.tls import explain
+from txtokensock.web.verdict import CertificateRefused
 
 from ..certificates import self_signed
+from ..web.tls import TLSTestCase
 
 
 class TlsTests(SynchronousTestCase):
@@ -57,3 +69,38 @@ class TlsTests(SynchronousTestCase):
         ):
             problem = self.assertRaises(InvalidOption, config.policy)
             self.assertIn(said, str(problem))
+
+
+class RouterTests(TLSTestCase):
+    """A WAMP router that is not what it should be."""
+
+    def joining(self, network: MemoryNetwork, scheme: str, **tls: str) -> Deferred[Any]:
+        """An attempt to join its realm, after all that takes no time."""
+        section = WampConfig(
+            url=f"{scheme}://a.test:443/ws", realm="r", endpoint="unix:x", tls=TlsConfig(**tls)
+        )
+        made = client_endpoint(section, MemoryReactorClock())
+        self.assertIsInstance(made, TLSEndpoint)
+        creator = section.tls.policy().creatorForNetloc(b"a.test", 443)
+        clock: Any = self.clock
+        endpoint = TLSEndpoint(clock, creator, network.endpoint())
+        joining: Deferred[Any] = Deferred.fromCoroutine(connect(section, clock, endpoint))
+        self.settle()
+        return joining
+
+    def test_refused(self) -> None:
+        """Its certificate is not trusted."""
+        for scheme in ("wss", "rss"):
+            network = self.serve(self.authority.server("a.test"))
+            failure = self.failureResultOf(self.joining(network, scheme), CertificateRefused)
+            self.assertIn("signed by an unknown authority", explain(failure.value))
+            self.assertEqual(network.open, [])
+
+    def test_asks_for_certificate(self) -> None:
+        """It wants one of ours, which it says when TLS is there already."""
+        for scheme in ("wss", "rss"):
+            network = self.serve(self.authority.server("a.test"), clients_of=[self.authority])
+            joining = self.joining(network, scheme, authorities=str(self.authorities))
+            failure = self.failureResultOf(joining, RealmLost)
+            self.assertIn("TLS: the server asks for a certificate of ours", str(failure.value))
+            self.assertEqual(network.open, [])

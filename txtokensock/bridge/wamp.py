@@ -31,6 +31,7 @@ from twisted.python.failure import Failure
 
 from ..errors import InvalidOption, shorten
 from ..sockjs.quiet import Quiet
+from ..web.tls import explain, is_tls_problem
 from .config.wamp import WampConfig
 from .config.wamp_component import component_options
 from .counters import Counters
@@ -438,10 +439,11 @@ class _ClientSession(WampSession):
         self.lost = True
         if self._pings.running:
             self._pings.stop()
+        cause: Any = reason.value
         if self.joined.called:
-            self.on_lost(Failure(RealmLost(shorten(str(self._problem or reason.value)))))
+            self.on_lost(Failure(RealmLost(explain(self._problem or cause))))
         else:
-            text = f"the router closed the connection: {shorten(reason.getErrorMessage())}"
+            text = f"the router closed the connection: {explain(cause)}"
             self.joined.errback(self._problem or RealmLost(text))
 
 
@@ -463,8 +465,11 @@ class _WebSocket(WampWebSocketClientProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
-        why = self.wasNotCleanReason or reason.getErrorMessage()
-        self.factory.session.wire_lost(Failure(RealmLost(shorten(why))))
+        cause: Any = reason.value
+        if not is_tls_problem(cause):
+            why = self.wasNotCleanReason or reason.getErrorMessage()
+            reason = Failure(RealmLost(shorten(why)))
+        self.factory.session.wire_lost(reason)
 
 
 class _RawSocket(WampRawSocketClientProtocol):

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, clientFromString, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint, clientFromString
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..web.handshake import TLSEndpoint
 from .config.wamp import WampConfig
 from .wamp_realm import Realm, RequestTimeout
 
@@ -38,7 +39,7 @@ def client_endpoint(section: WampConfig, reactor: Any) -> IStreamClientEndpoint:
         endpoint = HostnameEndpoint(reactor, host, port, timeout=section.connect_timeout)
     if url.scheme in ("wss", "rss"):
         creator = section.tls.policy().creatorForNetloc(host.encode("ascii"), port)
-        endpoint = wrapClientTLS(creator, endpoint)
+        endpoint = TLSEndpoint(reactor, creator, endpoint)
     return endpoint
 
 

@@ -16,6 +16,7 @@ from ..client.backoff import Backoff
 from ..client.service import ReconnectingClientService
 from ..client.socket import TokenSocket
 from ..errors import ClientClosed
+from ..web.tls import explain, is_tls_problem
 from .config.wamp import WampConfig, WampRules
 from .counters import Counters
 from .side import SideState
@@ -114,8 +115,9 @@ class WampSide(Service):
 
     def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
         """No session yet."""
-        self._become(False, str(error))
-        self._log.info("cannot join {realm}: {error}", realm=self._section.realm, error=str(error))
+        why = explain(error) if is_tls_problem(error) else str(error)
+        self._become(False, why)
+        self._log.info("cannot join {realm}: {error}", realm=self._section.realm, error=why)
 
     def established(self, connection: Any, first: bool) -> None:
         """The realm is joined."""
