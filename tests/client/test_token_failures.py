@@ -40,6 +40,20 @@ class RefusalTests(TokenTestCase):
             )
             self.assertEqual(error.status, status)
 
+    def test_wrong_scheme(self) -> None:
+        """Servers that expect TLS answer 400, or nothing; the error asks for ``https``."""
+        for step, error in (
+            (lambda r: r.respond(400, b"", "text/html"), TokenServerError),
+            ("drop", TokenUnreachable),
+            ("hang up", TokenUnreachable),
+        ):
+            self.assertIn("(is it https:// there?)", str(self.fail_with(step, error)))
+        for step, error in (
+            (lambda r: r.respond(404, b""), TokenServerError),
+            ("garbage", TokenUnreachable),
+        ):
+            self.assertNotIn("https", str(self.fail_with(step, error)))
+
     def test_redirect(self) -> None:
         """Redirects are not followed, credentials and all; the error says where to."""
         error = self.fail_with(

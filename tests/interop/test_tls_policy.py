@@ -19,6 +19,7 @@ from txtokensock import (
     TLSPolicy,
     TokenRefused,
     TokenSocket,
+    TokenUnreachable,
 )
 from txtokensock.sockjs import SockJSClientEndpoint
 
@@ -164,6 +165,14 @@ class EmbeddedServerTests(PolicyTestCase):
         with self.assertRaises(AttemptTimeout) as late:
             await within(client.when_ready(fail_after=1))
         self.assertIn("TLS was not answered, is it http:// there?", str(late.exception))
+
+    async def test_no_https(self) -> None:
+        """``http`` where the server speaks ``https``."""
+        url = await self.serve(self.authority.server("127.0.0.1"))
+        client = self.client(url.replace("https:", "http:"), None)
+        with self.assertRaises(TokenUnreachable) as closed:
+            await within(client.when_ready(fail_after=1))
+        self.assertIn("(is it https:// there?)", str(closed.exception))
 
 
 class NodeHTTP(Server):

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from txtokensock import TLSFailed, TLSPolicy
 from txtokensock.testing.network import MemoryNetwork
-from txtokensock.web.tls import explain, is_tls_problem, permanent, tls_failure, tls_hint
+from txtokensock.web.tls import explain, is_tls_problem, permanent, tls_failure
 
 from ..certificates import NOW, Authority, Issued
 from .tls import VERSIONS, Ends, TLSTestCase
@@ -183,18 +183,6 @@ class FailureTests(SynchronousTestCase):
             self.assertEqual(explain(problem), said)
             self.assertFalse(permanent(problem))
         self.assertLessEqual(len(explain(TLSError([("", "", "x" * 1000)]))), 200)
-
-    def test_hints(self) -> None:
-        """Some servers speak of TLS in HTTP."""
-        for body, said in (
-            (b"<center>The plain HTTP request was sent to HTTPS port</center>", "is it https://"),
-            (b"You're speaking plain HTTP to an SSL-enabled server port.", "is it https://"),
-            (b"Client sent an HTTP request to an HTTPS server.\n", "is it https://"),
-            (b"<center>No required SSL certificate was sent</center>", f"{SHOW} shows one"),
-            (b"<center>The SSL certificate error</center>", f"{SHOW} shows another"),
-        ):
-            self.assertIn(said, tls_hint(body))
-        self.assertEqual(tls_hint(b"Bad Request"), "")
 
 
 def _answering(answer: bytes) -> type[Ends]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.web.iweb import IAgent, IResponse
 
 from ..errors import (
@@ -114,7 +115,14 @@ class TokenRequest:
         if isinstance(problem, ProxyRefused):
             return ProxyRefused(f"{what}: {problem}", problem.status, "token")
         failed = tls_failure(problem, "token", what)
-        return failed or TokenUnreachable(f"{what}: {explain(problem)}")
+        hung_up = isinstance(problem, ConnectionDone | ConnectionLost)
+        hint = self._hint if hung_up else ""
+        return failed or TokenUnreachable(f"{what}: {explain(problem)}{hint}")
+
+    @property
+    def _hint(self) -> str:
+        """Servers that expect TLS hang up without a word, or answer 400."""
+        return " (is it https:// there?)" if self._url.startswith("http://") else ""
 
     async def _credentials(self) -> str:
         if not callable(self._authentication):
@@ -139,6 +147,8 @@ class TokenRequest:
         where = response.headers.getRawHeaders(b"location", [b""])[0]
         target = where.partition(b"?")[0].decode("ascii", "replace")
         hint = f" to {shorten(target)}: use that address" if target else ""
+        if status == 400:
+            hint = self._hint
         text = f"the token route {self._url} answered {status}{hint}"
         return TokenServerError(text, status, wait)
 

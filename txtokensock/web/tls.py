@@ -31,7 +31,7 @@ from ..errors import InvalidOption, Phase, TLSFailed, shorten
 from .pem import FilePath, read_certificates, read_identity
 from .verdict import CertificateRefused, check_chain, check_name, is_address
 
-__all__ = ["TLSPolicy", "explain", "is_tls_problem", "permanent", "tls_failure", "tls_hint"]
+__all__ = ["TLSPolicy", "explain", "is_tls_problem", "permanent", "tls_failure"]
 
 
 @implementer(IPolicyForHTTPS)
@@ -182,8 +182,6 @@ _REFUSED = f"the server refused our certificate ({{reason}}); {_SHOW} shows anot
 _NO_VERSION = "the server and we have no version of TLS in common ({reason})"
 _NO_TLS = "the server does not speak TLS on that port: is it http:// there?"
 
-_WANTS_TLS = "the server speaks TLS on that port: is it https:// there?"
-
 _PERMANENT = {
     "certificate verify failed": "the server's certificate is not trusted ({reason})",
     "certificate required": f"the server asks for a certificate of ours; {_SHOW} shows one",
@@ -245,23 +243,6 @@ def tls_failure(problem: BaseException, phase: Phase, what: str = "") -> TLSFail
         return None
     text = explain(problem)
     return TLSFailed(f"{what}: {text}" if what else text, phase, permanent=permanent(problem))
-
-
-_SAID = {
-    b"plain HTTP request was sent to HTTPS port": _WANTS_TLS,  # nginx
-    b"speaking plain HTTP to an SSL-enabled server port": _WANTS_TLS,  # Apache
-    b"Client sent an HTTP request to an HTTPS server": _WANTS_TLS,  # Go
-    b"No required SSL certificate was sent": _PERMANENT["certificate required"],  # nginx
-    b"The SSL certificate error": _REFUSED.format(reason="not verified"),  # nginx
-}
-
-
-def tls_hint(body: bytes) -> str:
-    """
-    :param body: of an HTTP answer with status 400.
-    :return: which mistake with TLS it is about, where that is known; else nothing.
-    """
-    return next((words for text, words in _SAID.items() if text in body), "")
 
 
 def _reasons(problem: TLSError) -> list[str]:
