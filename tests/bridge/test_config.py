@@ -49,6 +49,16 @@ BAD: list[tuple[str, str]] = [
     (UPSTREAM + "[upstream.backoff]\nfactor = 0.5", "upstream.backoff.factor: is 0.5: "),
     (UPSTREAM + "[upstream.backoff]\nrefused = 0", "upstream.backoff.refused: is 0: "),
     (UPSTREAM + "[upstream.backoff]\nmax = 5", "upstream.backoff.max: is no option"),
+    (UPSTREAM + 'transports = "websocket"', "upstream.transports: expected array, got text"),
+    (UPSTREAM + 'transports = ["pigeon"]', "upstream.transports: transports is ['pigeon']: it"),
+    (UPSTREAM + "transports = []", "upstream.transports: transports is []: it must hold"),
+    (UPSTREAM + 'proxy = "ftp://a:s3cret@b"', "upstream.proxy: proxy is no URL of a proxy"),
+    (UPSTREAM + 'proxy = { env = "NONE" }', "upstream.proxy: the environment variable NONE is"),
+    (UPSTREAM + "proxy = 1", "upstream.proxy: expected bool or text or table, got"),
+    (
+        UPSTREAM + 'proxy = "http://a"\nendpoint = "unix:/a"',
+        "upstream.proxy: endpoint and proxy exclude each other",
+    ),
     (UPSTREAM + "[upstream.headers]\nA = 1", "upstream.headers.A: expected text or table, got"),
     (UPSTREAM + '[upstream.headers]\nB = "b"\n"a b" = "c"', "upstream.headers.a b: headers has"),
     (

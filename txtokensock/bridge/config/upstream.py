@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from msgspec import field
+from msgspec import field, structs
 from msgspec.structs import asdict
 from twisted.web.iweb import IPolicyForHTTPS
 
@@ -16,8 +17,11 @@ from ...address import Address, addresses, url_path
 from ...client.backoff import Backoff
 from ...client.credentials import encode_credentials
 from ...client.timeouts import Timeouts
-from ...errors import UsageError
+from ...errors import InvalidAddress, InvalidOption, UsageError
+from ...sockjs import DEFAULT_TRANSPORTS
+from ...sockjs.client.transports import check_transports
 from ...web.headers import check_headers
+from ...web.proxies import proxy_for
 from .numbers import counts, seconds
 from .section import Problem, Secret, Section
 from .tls import TlsConfig
@@ -51,11 +55,12 @@ class TimeoutsConfig(Section, frozen=True):
     handshake: float = 10.0
     open: float = 10.0
     auth: float = 30.0
+    send: float = 30.0
     close: float = 5.0
 
     def build(self) -> Timeouts:
         """The deadlines."""
-        return Timeouts(self.token, self.connect, self.handshake, self.open, self.auth, self.close)
+        return Timeouts(**structs.asdict(self))
 
 
 class UpstreamConfig(Section, frozen=True):
@@ -64,7 +69,8 @@ class UpstreamConfig(Section, frozen=True):
 
     :ivar authentication: anywhere in it, a table of just ``env`` or ``file`` is a
         :class:`.section.Secret`, read before every attempt to connect.
-    :ivar headers: values are text or secrets, which are read at the start.
+    :ivar headers: values are text or secrets, which are read before every attempt, too.
+    :ivar proxy: a URL, a secret, or a boolean as for the socket.
     :ivar tls: how certificates are checked, and what we show for one.
     """
 
@@ -75,6 +81,10 @@ class UpstreamConfig(Section, frozen=True):
     socket_prefix: str = "/sockets"
     authentication: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str | Secret] = field(default_factory=dict)
+    transports: list[str] = field(default_factory=lambda: [*DEFAULT_TRANSPORTS])
+    info: bool = False
+    proxy: str | bool | Secret = True
+    endpoint: str | None = None
     ping: float | None = None
     ping_timeout: float = 10.0
     silence_timeout: float | None = 60.0
@@ -106,6 +116,10 @@ class UpstreamConfig(Section, frozen=True):
         """``headers`` with their secrets; see :meth:`credentials`."""
         return {name: _revealed_text(value) for name, value in self.headers.items()}
 
+    def revealed_proxy(self) -> str | bool:
+        """``proxy``, read now; see :meth:`credentials`."""
+        return self.proxy if isinstance(self.proxy, bool) else _revealed_text(self.proxy)
+
     def policy(self) -> IPolicyForHTTPS | None:
         """
         What decides on certificates; None for the default.
@@ -136,6 +150,8 @@ def problems(section: UpstreamConfig, path: str) -> Iterator[Problem]:
         ("token_path", lambda: url_path("token_path", section.token_path)),
         ("socket_prefix", lambda: url_path("socket_prefix", section.socket_prefix)),
         ("tls", section.policy),
+        ("transports", lambda: check_transports(section.transports)),
+        ("proxy", partial(_check_proxy, section)),
     ]
     for key, value in section.authentication.items():
         checks.append((f"authentication.{key}", partial(_check_credentials, {key: value})))
@@ -159,6 +175,15 @@ def problems(section: UpstreamConfig, path: str) -> Iterator[Problem]:
 
 def _check_credentials(credentials: dict[str, Any]) -> None:
     encode_credentials({key: _revealed(value) for key, value in credentials.items()})
+
+
+def _check_proxy(section: UpstreamConfig) -> None:
+    proxy = section.revealed_proxy()
+    if section.endpoint is not None and isinstance(proxy, str):
+        raise InvalidOption("endpoint and proxy exclude each other: each is the whole way")
+    with suppress(InvalidAddress):  # whose problem is that of another option
+        first = section.addresses()[0]
+        proxy_for(proxy, first.host, first.port, secure=first.secure)
 
 
 def _check_header(name: str, value: str | Secret) -> None:
