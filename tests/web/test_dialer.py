@@ -7,11 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import URI
 
-from txtokensock import TokenSocket
+from txtokensock import TLSPolicy, TokenSocket
 from txtokensock.errors import InvalidOption
 from txtokensock.web.dialer import Dialer
 
@@ -33,6 +34,18 @@ class EndpointTests(SynchronousTestCase):
         self.assertIsInstance(plain, HostnameEndpoint)
         secure = dialer.endpointForURI(URI.fromBytes(b"https://a.test/"))
         self.assertNotIsInstance(secure, HostnameEndpoint)
+
+    def test_server_name(self) -> None:
+        """It is asked of the server, not of the proxy on the way."""
+        tls = TLSPolicy(server_name="name.test")
+        for proxy, asked in ((False, True), ("https://127.0.0.2:3128", False)):
+            reactor: Any = MemoryReactorClock()
+            dialer = Dialer(reactor, tls=tls, proxy=proxy)  # type: ignore[arg-type]
+            dialer.endpoint("127.0.0.1", 443, secure=True).connect(Factory())
+            ((_, _, factory, *_),) = reactor.tcpClients
+            transport = StringTransport()
+            factory.buildProtocol(None).makeConnection(transport)
+            self.assertEqual(b"name.test" in transport.value(), asked)
 
     def test_text(self) -> None:
         """An endpoint's text connects the token request as well, whatever the host."""

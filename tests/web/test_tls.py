@@ -21,7 +21,7 @@ from .tls import VERSIONS, TLSTestCase
 class AcceptedTests(TLSTestCase):
     """Servers that it accepts, in both versions of TLS."""
 
-    def check(self, policy: TLSPolicy, issued: Issued, host: str = "a.test") -> None:
+    def check(self, policy: IPolicyForHTTPS, issued: Issued, host: str = "a.test") -> None:
         """Both sides can talk."""
         verifyObject(IPolicyForHTTPS, policy)
         for version in VERSIONS:
@@ -64,6 +64,11 @@ class AcceptedTests(TLSTestCase):
         for name in ("b.test", "B.test", "10.0.0.1", "::1", "[::1]"):
             policy = TLSPolicy(authorities=self.authorities, server_name=name)
             self.check(policy, self.authority.server(name.strip("[]").lower()))
+
+    def test_proxies(self) -> None:
+        """``server_name`` is not the name of a proxy on the way."""
+        policy = TLSPolicy(authorities=self.authorities, server_name="b.test").for_proxies()
+        self.check(policy, self.authority.server("a.test"))
 
     def test_platform(self) -> None:
         """Without authorities the platform's are trusted, as OpenSSL finds them."""

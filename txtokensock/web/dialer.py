@@ -62,7 +62,8 @@ class Dialer:
         if proxy is None:
             tcp = HostnameEndpoint(self._reactor, name, port)
         else:
-            tcp = through(proxy, self._reactor, host, port, self._tls)
+            tls = self._tls.for_proxies() if isinstance(self._tls, TLSPolicy) else self._tls
+            tcp = through(proxy, self._reactor, host, port, tls)
         if not secure:
             return tcp
         return TLSEndpoint(self._reactor, self._tls.creatorForNetloc(name, port), tcp)

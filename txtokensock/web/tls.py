@@ -80,10 +80,11 @@ class TLSPolicy:
 
         :param hostname: from the URL, in ASCII.
         """
-        host = hostname.decode("ascii").strip("[]")
-        # The certificate of a link-local address knows nothing of our interfaces, nor
-        # does one for a name know of the dot that may end it.
-        return _Creator(self, self._server_name or host.partition("%")[0].rstrip("."))
+        return _Creator(self, self._server_name or _bare_host(hostname))
+
+    def for_proxies(self) -> IPolicyForHTTPS:
+        """The same for what is on the way to the server, which ``server_name`` is not for."""
+        return _ForProxies(self)
 
     def connection(self, protocol: TLSMemoryBIOProtocol, server: str) -> Connection:
         """
@@ -147,6 +148,21 @@ class _Creator:
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> Connection:
         return self._policy.connection(tlsProtocol, self._server)
+
+
+@implementer(IPolicyForHTTPS)
+class _ForProxies:
+    def __init__(self, policy: TLSPolicy) -> None:
+        self._policy = policy
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> IOpenSSLClientConnectionCreator:
+        return _Creator(self._policy, _bare_host(hostname))
+
+
+def _bare_host(hostname: bytes) -> str:
+    # The certificate of a link-local address knows nothing of our interfaces, nor does
+    # one for a name know of the dot that may end it.
+    return hostname.decode("ascii").strip("[]").partition("%")[0].rstrip(".")
 
 
 def _trust(certificates: Iterable[X509Certificate]) -> Any:
