@@ -217,6 +217,18 @@ class SendingTests(PeerTestCase):
             self.assertIn("within 7 seconds", str(reason))
             self.assert_nothing_left()
 
+    def test_answers_are_no_sign_of_life(self) -> None:
+        """
+        Where the connection for frames is dead, and the other is not, whoever asks for a sign
+        of life must find that out.
+        """
+        protocol = self.connected("xhr-streaming")
+        heard = protocol.transport.heard
+        protocol.transport.write(b"ping")
+        self.sent().respond(204)
+        self.host.settle()
+        self.assertEqual(protocol.transport.heard, heard)
+
     def test_idle_connection_that_the_server_closes(self) -> None:
         """It is not used for what is written next."""
         protocol = self.connected("xhr-streaming")

@@ -128,7 +128,7 @@ class _HTTPWire:
         url = f"{self._url}/xhr_send"
         headers = self._headers(url, "Content-Type", "text/plain;charset=UTF-8")
         response = await self._client.request("POST", url, headers=headers, body=body)
-        self._session.activity()
+        # No sign of life: it says nothing of the other connection, by which all else comes.
         if response.code not in (http.OK, http.NO_CONTENT):
             raise _lost("xhr_send", response.code)
         try:
