@@ -66,6 +66,10 @@ class EndpointTests(SynchronousTestCase):
                 TokenSocket(endpoint=option, reactor=self.reactor)  # type: ignore[arg-type]
             self.assertNotIn("\n", str(raised.exception))
             self.assertIn("endpoint is", str(raised.exception))
+        for option in ("authority.pem", False, TLSPolicy):
+            with self.assertRaises(InvalidOption) as raised:
+                TokenSocket("a.test", tls=option, reactor=self.reactor)  # type: ignore[arg-type]
+            self.assertIn("it must be a TLSPolicy", str(raised.exception))
 
 
 class AgentTests(SynchronousTestCase):

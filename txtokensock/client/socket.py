@@ -94,7 +94,7 @@ class TokenSocket(Service):
         it gives seconds, or None to give up.  One that raises waits ``backoff.cap``.
     :param timeouts: the deadlines of connecting and closing.
     :param max_message_size: bytes; a larger message from the server ends the connection.
-    :param tls: decides on certificates; by default the platform's authorities and the
+    :param tls: a :class:`~txtokensock.TLSPolicy`; by default the platform's authorities and the
         host's name.
     :param proxy: the URL of a proxy for everything, such as
         ``"http://user:password@proxy.example:3128"``; True for that of the environment

@@ -30,7 +30,7 @@ class Dialer:
     :param proxy: see :data:`~.proxies.ProxyOption`.
     :param endpoint: connects instead, whatever the server's address, TLS included: an
         endpoint, or the text of one such as ``"unix:/run/app.sock"``.
-    :raises InvalidOption: for what is no endpoint, or no proxy.
+    :raises InvalidOption: for what is no policy, no endpoint, or no proxy.
     """
 
     def __init__(
@@ -42,9 +42,11 @@ class Dialer:
         endpoint: IStreamClientEndpoint | str | None = None,
     ) -> None:
         self._reactor = reactor
-        self._tls = tls or TLSPolicy()
+        self._tls = TLSPolicy() if tls is None else tls
         self._proxy = proxy
         self._endpoint = _endpoint_option(reactor, endpoint)
+        if not IPolicyForHTTPS.providedBy(self._tls):
+            raise InvalidOption(f"tls is {shorten(repr(tls))}: it must be a TLSPolicy or alike")
         if self._endpoint is not None and isinstance(proxy, str):
             raise InvalidOption("endpoint and proxy exclude each other: each is the whole way")
 

@@ -52,7 +52,7 @@ class SockJSClientEndpoint:
         frames.  What worked goes first for ten minutes.
     :param info: whether to ask the server's ``/info`` before, and to try no WebSocket where
         that says ``"websocket": false``.  If it cannot be read, the attempt fails.
-    :param tls: decides on certificates; by default the platform's authorities and the
+    :param tls: a :class:`~txtokensock.TLSPolicy`; by default the platform's authorities and the
         host's name.
     :param proxy: the URL of a proxy for everything; True for that of the environment,
         False for none.
