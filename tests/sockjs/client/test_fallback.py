@@ -263,6 +263,7 @@ class InfoTests(PeerTestCase):
         """The attempt fails: whoever wants to ask wants to know."""
         answers: tuple[Answer, ...] = (
             lambda r: r.respond(404),
+            lambda r: r.raw(b"HTTP/1.1 404 No\r\nContent-Length: 9\r\n\r\n"),
             lambda r: r.respond(200, b"<html>"),
             lambda r: r.respond(200, b"[]"),
             lambda r: r.respond(200, b"{" + b" " * 70_000 + b"}"),

@@ -113,6 +113,12 @@ class EventTests(SynchronousTestCase):
         ):
             self.assertEqual(EventReader(LIMIT).feed(stream), expected, stream)
 
+    def test_line_end_in_two_pieces(self) -> None:
+        """It is one line end, not two, which would end the event."""
+        reader = EventReader(LIMIT)
+        self.assertEqual(reader.feed(b"event: other\r"), [])
+        self.assertEqual(reader.feed(b"\ndata: o\r\n\r\n"), [])
+
     def test_unfinished_event(self) -> None:
         """It waits for the empty line, and a response must not end there."""
         for start in (b"dat", b"data: o", b"data: o\r", b"data: o\r\n"):

@@ -182,6 +182,35 @@ class DeadlineTests(PeerTestCase):
                 self.failureResultOf(connecting, CancelledError)
                 self.assert_nothing_left()
 
+    def test_connecting_is_cancelled(self) -> None:
+        """The endpoint below hears of it, for what is being connected by then: the request
+        for frames, that for /info, and that with messages."""
+        cancelled: list[object] = []
+
+        @implementer(IStreamClientEndpoint)
+        class Pending:
+            def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+                return Deferred(cancelled.append)
+
+        for info in (False, True):
+            endpoint = self.endpoint("xhr-polling", info=info)
+            endpoint._outlet.dialer._endpoint = Pending()
+            connecting = endpoint.connect(self.factory())
+            connecting.cancel()
+            self.failureResultOf(connecting, CancelledError)
+        self.assertEqual(len(cancelled), 2)
+        self.answers["xhr_streaming"] = lambda request: request.frame(b"o")
+        endpoint = self.endpoint("xhr-streaming")
+        connecting = endpoint.connect(self.factory())
+        self.host.settle()
+        protocol = self.successResultOf(connecting)
+        endpoint._outlet.dialer._endpoint = Pending()
+        protocol.transport.write(b"x")
+        self.host.settle()
+        protocol.transport.abortConnection()
+        self.lost(protocol)
+        self.assertEqual(len(cancelled), 3)
+
     def test_endpoint_that_cannot_be_cancelled(self) -> None:
         """A connection that comes after all is dropped."""
         inner = self.host.network.endpoint()

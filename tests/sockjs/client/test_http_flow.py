@@ -33,6 +33,26 @@ class ReadingTests(PeerTestCase):
             self.host.settle()
             self.assertEqual(protocol.received, [b"%d" % number for number in range(100)])
 
+    def test_pause_again_at_once(self) -> None:
+        """In a response that was held back: it is held back again."""
+        protocol = self.connected("xhr-polling")
+
+        def one(data: bytes) -> None:
+            protocol.received.append(data)
+            protocol.transport.pauseProducing()
+
+        protocol.dataReceived = one  # type: ignore[method-assign]
+        protocol.transport.pauseProducing()
+        request = self.newest("xhr-polling")
+        request.head()
+        request.chunk(b'a["0"]\n')  # in one piece with the head
+        self.host.settle()
+        protocol.transport.resumeProducing()
+        request.chunk(b'a["1"]\n')
+        self.host.settle()
+        self.assertEqual(protocol.received, [b"0"])
+        self.assertGreater(len(request.transport._buffer), 0)
+
     def test_pause_in_mid_frame(self) -> None:
         """Messages that were read already wait in order, too."""
         for transport in PAGES:

@@ -199,6 +199,15 @@ class SendingTests(PeerTestCase):
             self.assertIn(text, str(reason))
             self.assert_nothing_left()
 
+    def test_abort_right_after_a_write(self) -> None:
+        """Nothing is sent any more, on no connection."""
+        protocol = self.connected("xhr-streaming")
+        connections = len(self.host.network.connections)
+        protocol.transport.write(b"x")
+        protocol.transport.abortConnection()
+        self.lost(protocol)
+        self.assertEqual(len(self.host.network.connections), connections)
+
     def test_deadline(self) -> None:
         """A request that is not answered, or whose answer does not end."""
         for answer in (

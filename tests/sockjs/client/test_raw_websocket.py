@@ -44,9 +44,11 @@ class RawWebSocketTests(PeerTestCase):
     def test_messages(self) -> None:
         """As they are, each way."""
         protocol, request = self.opened()
+        heard = protocol.transport.heard
         request.raw(encode_frame(b"o", TEXT) + encode_frame("é".encode(), TEXT))
         self.host.settle()
         self.assertEqual(protocol.received, [b"o", "é".encode()])
+        self.assertEqual(protocol.transport.heard, heard + 2)
         protocol.transport.writeSequence([b"a", b""])
         self.assertEqual(self.frames(request), [(TEXT, b"a"), (TEXT, b"")])
 

@@ -35,7 +35,7 @@ class Listener(typing.Protocol):
         """
 
     def frame_received(self, frame: bytes) -> None:
-        """A frame came in."""
+        """A frame came in; some may follow even where this one ended the session."""
 
     def violation(self, problem: str) -> None:
         """What came in are no frames."""
@@ -136,10 +136,8 @@ class Receiver:
         except FrameError as problem:
             self._listener.violation(str(problem))
             return
+        body.frames += len(frames)
         for frame in frames:
-            if self._stopped:
-                return
-            body.frames += 1
             self._listener.frame_received(frame)
 
     def ended(self, body: _Body, reason: Failure) -> None:
