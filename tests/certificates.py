@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,7 +26,7 @@ class Issued:
     """
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: Any
     chain: tuple[x509.Certificate, ...] = ()
 
     @property
@@ -88,9 +89,9 @@ class Authority:
         return (self.issued.certificate, *self._parent.chain())
 
 
-def self_signed(*names: str) -> Issued:
+def self_signed(*names: str, key: Any = None) -> Issued:
     """A server's that nobody else signed, and that may sign nothing else."""
-    return _make("server", names)
+    return _make("server", names, key=key)
 
 
 def _make(
@@ -102,8 +103,9 @@ def _make(
     starts: datetime = NOW - HOUR,
     ends: datetime = NOW + HOUR,
     usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+    key: Any = None,
 ) -> Issued:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = _named(name)
     builder = (
         x509.CertificateBuilder()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock import InvalidOption, TLSPolicy
@@ -92,6 +93,12 @@ class FilesTests(SynchronousTestCase):
             (self.a.key_pem().replace(b"M", b"N", 9), "is broken or of no use"),
         ):
             self.check(said, certificate=certificate, private_key=self.file(content))
+
+    def test_weak_key(self) -> None:
+        """One that OpenSSL would not use."""
+        weak = self_signed("a.test", key=rsa.generate_private_key(65537, 1024))
+        file = self.file(weak.pem + weak.key_pem())
+        self.check("certificate cannot be used: TLS: ee key too small", certificate=file)
 
     def test_chain(self) -> None:
         """A file may hold the chain, and the first certificate is ours."""
