@@ -11,8 +11,9 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import StringTransportWithDisconnection
 from zope.interface.verify import verifyObject
 
-from txtokensock.errors import ConnectFailed, ConnectionFailed, ProxyRefused
+from txtokensock.errors import AttemptTimeout, ConnectFailed, ConnectionFailed, ProxyRefused
 from txtokensock.web.connect import ConnectEndpoint
+from txtokensock.web.phases import within_phase
 
 from .proxy import NAME, OK, Building, ProxyTestCase, Recorder
 
@@ -217,12 +218,17 @@ class FailureTests(ProxyTestCase):
         self.assertIsInstance(error, ConnectionFailed)
 
     def test_never(self) -> None:
-        """A proxy that says nothing is waited for: the deadline is the caller's."""
+        """A proxy that says nothing is waited for: the deadline is the caller's, and names it."""
         connecting = self.connecting()
         self.clock.advance(10_000)
         self.assertNoResult(connecting)
-        connecting.cancel()
-        self.failure(connecting, CancelledError)
+        within_phase(connecting, "connect", 10, self.clock)
+        self.clock.advance(10)
+        error = self.failure(connecting, AttemptTimeout)
+        self.assertEqual(
+            str(error),
+            f"no connection was made within 10 seconds: the proxy {NAME} has not connected us",
+        )
 
     def test_factories(self) -> None:
         """A factory that builds none, or raises, fails the attempt with just that."""
@@ -245,24 +251,25 @@ class FailureTests(ProxyTestCase):
 class CancelTests(ProxyTestCase):
     """Cancelling, at every moment."""
 
-    def check(self, connecting: Deferred[Any]) -> None:
-        """Cancel; it fires at once, and nothing is left, see ``failure``."""
+    def check(self, connecting: Deferred[Any], said: str) -> None:
+        """Cancel; it fires at once, says why, and nothing is left, see ``failure``."""
         connecting.cancel()
-        self.failure(connecting, CancelledError)
+        error = self.failure(connecting, CancelledError)
+        self.assertEqual(str(error), f"the proxy {NAME} {said}")
 
     def test_while_connecting(self) -> None:
         """Before the proxy accepts, and before anything happened at all."""
         self.accept = None
-        self.check(self.connecting())
+        self.check(self.connecting(), "was not reached")
         self.accept = True
-        self.check(self.endpoint().connect(Factory.forProtocol(Recorder)))
+        self.check(self.endpoint().connect(Factory.forProtocol(Recorder)), "was not reached")
 
     def test_while_waiting(self) -> None:
         """In the middle of the answer; what comes later does not matter."""
         for said in (b"", b"HTTP/1.1 2", b"HTTP/1.1 100 Continue\r\n\r\n"):
             connecting = self.connecting(None, said)
             self.proxy.transport.write(OK)
-            self.check(connecting)
+            self.check(connecting, "has not connected us")
         self.assertEqual(self.clients, [])
 
     def test_in_build_protocol(self) -> None:

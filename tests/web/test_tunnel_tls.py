@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from txtokensock import TLSPolicy
-from txtokensock.errors import ProxyRefused, TLSFailed
+from txtokensock.errors import TLSFailed
 from txtokensock.testing.network import MemoryNetwork
 from txtokensock.web.connect import ConnectEndpoint
+from txtokensock.web.handshake import TLSEndpoint
+from txtokensock.web.tunnel import ProxyUnanswered
+from txtokensock.web.verdict import CertificateRefused
 
 from ..certificates import Issued
 from .proxy import OK
@@ -84,13 +86,17 @@ class TunnelTLSTests(TLSTestCase):
         self.network = MemoryNetwork(self.clock, front)
         endpoint = self.network.endpoint()
         if proxy is not None:
-            endpoint = wrapClientTLS(policy.creatorForNetloc(b"proxy.test", 3128), endpoint)
+            endpoint = self.secure(endpoint, policy, b"proxy.test")
         endpoint = ConnectEndpoint(endpoint, "server.test", 443, proxy_name=NAME)
         if server is not None:
-            endpoint = wrapClientTLS(policy.creatorForNetloc(b"server.test", 443), endpoint)
+            endpoint = self.secure(endpoint, policy, b"server.test")
         connecting: Deferred[Any] = endpoint.connect(Factory.forProtocol(Greeting))
         self.settle()
         return connecting
+
+    def secure(self, endpoint: Any, policy: TLSPolicy, host: bytes) -> Any:
+        """TLS around an endpoint."""
+        return TLSEndpoint(self.clock, policy.creatorForNetloc(host, 443), endpoint)
 
     def check(self, **tls: str) -> None:
         """Both sides hear each other, and of an orderly end."""
@@ -126,23 +132,35 @@ class TunnelTLSTests(TLSTestCase):
         self.assertEqual(self.served, [])
 
     def test_server_that_is_not_trusted(self) -> None:
-        """Then the tunnel is there, and the protocol hears why it is not."""
-        client = self.successResultOf(self.connecting(server="other.test"))
-        self.settle()
-        self.assertIn("server.test", str(client.reason))
+        """Then the proxy has done its part, and is not what the error is about."""
+        failure = self.failureResultOf(self.connecting(server="other.test"), CertificateRefused)
+        self.assertIn("server.test", str(failure.value))
 
-    def test_no_tls_at_the_proxy(self) -> None:
-        """A proxy that speaks plain HTTP where TLS is expected."""
+    def no_tls(self, proxy: type[Protocol]) -> Deferred[Any]:
+        """An attempt at a proxy that does something else where TLS is expected."""
         policy = TLSPolicy(authorities=self.authorities)
-        self.network = MemoryNetwork(self.clock, Factory.forProtocol(Rude))
-        tls = wrapClientTLS(policy.creatorForNetloc(b"proxy.test", 3128), self.network.endpoint())
-        connecting = ConnectEndpoint(tls, "server.test", 443, proxy_name=NAME).connect(
-            Factory.forProtocol(Greeting)
-        )
+        self.network = MemoryNetwork(self.clock, Factory.forProtocol(proxy))
+        tls = self.secure(self.network.endpoint(), policy, b"proxy.test")
+        endpoint = ConnectEndpoint(tls, "server.test", 443, proxy_name=NAME)
+        connecting = endpoint.connect(Factory.forProtocol(Greeting))
         self.settle()
-        error = self.failureResultOf(connecting, TLSFailed, ProxyRefused).value
-        self.assertIsInstance(error, TLSFailed)
+        return connecting
+
+    def test_plain_http_at_the_proxy(self) -> None:
+        """The error says that it speaks no TLS."""
+        error = self.failureResultOf(self.no_tls(Rude), TLSFailed).value
+        self.assertIn(f"cannot reach the proxy {NAME}: TLS: ", str(error))
         self.assertIn("does not speak TLS", str(error))
+
+    def test_silence_at_the_proxy(self) -> None:
+        """Who waits in vain is told what for."""
+        connecting = self.no_tls(Protocol)
+        connecting.cancel()
+        error = self.failureResultOf(connecting, ProxyUnanswered).value
+        self.assertEqual(
+            str(error),
+            f"the proxy {NAME} was not reached: TLS was not answered, is it http:// there?",
+        )
 
 
 class Rude(Protocol):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, NoProtocol
 from twisted.internet.interfaces import (
     IAddress,
@@ -22,11 +22,16 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .phases import Unanswered
+
 __all__ = ["TLSEndpoint", "TLSUnanswered"]
 
 
-class TLSUnanswered(CancelledError):
+class TLSUnanswered(Unanswered):
     """Connecting was cancelled while TLS was awaited, which a server may not speak."""
+
+    def __init__(self) -> None:
+        super().__init__("TLS was not answered, is it http:// there?")
 
 
 @implementer(IStreamClientEndpoint)

@@ -6,16 +6,19 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from ..errors import AttemptTimeout, Phase
-from .handshake import TLSUnanswered
 
-__all__ = ["within_phase"]
+__all__ = ["Unanswered", "within_phase"]
 
 T = TypeVar("T")
+
+
+class Unanswered(CancelledError):
+    """Connecting was cancelled; the text says what had not been answered by then."""
 
 
 def within_phase(
@@ -27,8 +30,8 @@ def within_phase(
     """
 
     def timed_out(outcome: object, _: float) -> Failure:
-        unanswered = isinstance(outcome, Failure) and outcome.check(TLSUnanswered)
-        hint = ": TLS was not answered, is it http:// there?" if unanswered else ""
+        problem = outcome.value if isinstance(outcome, Failure) else None
+        hint = f": {problem}" if isinstance(problem, Unanswered) else ""
         return Failure(AttemptTimeout(phase, seconds, hint))
 
     return step.addTimeout(seconds, reactor, timed_out)

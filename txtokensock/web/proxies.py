@@ -15,13 +15,14 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed: elsewher
     proxy_bypass_environment,
 )
 
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.iweb import IPolicyForHTTPS
 
 from ..address import Address
 from ..errors import InvalidOption
 from .connect import ConnectEndpoint
+from .handshake import TLSEndpoint
 from .socks import SocksEndpoint, check_socks
 
 __all__ = ["Proxy", "ProxyOption", "proxy_for", "through"]
@@ -179,7 +180,7 @@ def through(
     if proxy.scheme in _SOCKS:
         return SocksEndpoint(endpoint, host, port, proxy_name=str(proxy))
     if proxy.scheme == "https":
-        endpoint = wrapClientTLS(tls.creatorForNetloc(name, proxy.port), endpoint)
+        endpoint = TLSEndpoint(reactor, tls.creatorForNetloc(name, proxy.port), endpoint)
     return ConnectEndpoint(
         endpoint, host, port, proxy_name=str(proxy), authorization=proxy.authorization
     )

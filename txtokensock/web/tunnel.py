@@ -20,9 +20,14 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from ..errors import ConnectFailed, ConnectionFailed, ProxyRefused
+from .phases import Unanswered
 from .tls import explain, tls_failure
 
-__all__ = ["Negotiation", "open_tunnel"]
+__all__ = ["Negotiation", "ProxyUnanswered", "open_tunnel"]
+
+
+class ProxyUnanswered(Unanswered):
+    """Connecting was cancelled while a proxy was to be reached, or to connect us."""
 
 
 class Negotiation(typing.Protocol):
@@ -66,12 +71,14 @@ async def open_tunnel(
     :raises ProxyRefused: if the proxy does not connect us.
     :raises Exception: what the factory raised; ``NoProtocol`` if it built none.
 
-    Cancelling it, and every failure, drops the connection.
+    Cancelling it, and every failure, drops the connection; cancelled, it raises
+    :class:`ProxyUnanswered`.
     """
     try:
         entrance = await endpoint.connect(_Entrances(negotiate, factory, proxy_name))
-    except (CancelledError, ConnectingCancelledError, ConnectionFailed):
-        raise
+    except (CancelledError, ConnectingCancelledError) as cancelled:
+        why = f": {cancelled}" if isinstance(cancelled, Unanswered) else ""
+        raise ProxyUnanswered(f"the proxy {proxy_name} was not reached{why}") from None
     except Exception as problem:
         what = _unreachable(proxy_name)
         failed = tls_failure(problem, "connect", what)
@@ -116,7 +123,7 @@ class _Entrance(Protocol):
         address: IAddress,
         proxy_name: str,
     ) -> None:
-        self.opened: Deferred[IProtocol] = Deferred(lambda _: self._drop())
+        self.opened: Deferred[IProtocol] = Deferred(self._cancel)
         self._negotiation = negotiation
         self._factory = factory
         self._address = address
@@ -167,6 +174,10 @@ class _Entrance(Protocol):
         else:
             if not self._dropped:
                 self.opened.callback(inner)
+
+    def _cancel(self, opened: Deferred[IProtocol]) -> None:
+        self._drop()
+        opened.errback(ProxyUnanswered(f"the proxy {self._proxy_name} has not connected us"))
 
     def _fail(self) -> None:
         """With the exception that is being handled."""
