@@ -15,7 +15,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    RequestGenerationFailed,
+    RequestTransmissionFailed,
+    ResponseDone,
+    ResponseFailed,
+)
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
@@ -24,6 +31,8 @@ from zope.interface import implementer
 from .http11 import Connection, Content
 
 __all__ = ["BodyTooLong", "WebClient", "discard_body", "read_body", "unwrap"]
+
+_LISTS = (RequestGenerationFailed, RequestTransmissionFailed, ResponseFailed)
 
 _IDLE_SECONDS = 3
 """How long a connection is kept for the next request; servers in Node.js wait for 5."""
@@ -210,7 +219,7 @@ def unwrap(failure: Failure) -> Any:
     What went wrong, out of the lists of Twisted's HTTP client, whose texts quote the whole
     request.
     """
-    while isinstance(failure.value, ResponseFailed) and failure.value.reasons:
+    while isinstance(failure.value, _LISTS) and failure.value.reasons:
         failure = failure.value.reasons[0]
     return failure
 
