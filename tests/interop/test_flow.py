@@ -150,6 +150,23 @@ class ReaderTests:
         """A loop, which has its first message."""
         await self.stalled(1, loop=True)
 
+    async def test_transports(self: Any) -> None:
+        """
+        3 MB over each transport but the first.  (Over HTTP a server forgets the session
+        when the client asks for nothing for five seconds, so that this is short.)
+        """
+        for transport in ("raw-websocket", "xhr-streaming", "eventsource", "xhr-polling"):
+            reader = await self.peer("reader", buffer_limit=20, socket={"transports": [transport]})
+            await self.publish(0, 300)
+            state = await reader.reaches(begun=20)
+            await reader.tell("go")
+            await reader.until(lambda reader=reader: reader.seen("last"), what="last message")
+            state = await reader.tell("look")
+            self.assertEqual((state["begun"], state["dropped"]), (300, 0), transport)
+            self.assertTrue(state["in_order"])
+            self.assertEqual(state["losses"], [], transport)
+            await reader.close()
+
     async def dropping(self: Any, overflow: str) -> dict[str, Any]:
         """The state of a reader that drops, after all."""
         reader = await self.peer("reader", buffer_limit=100, overflow=overflow)
