@@ -15,7 +15,6 @@ setup(
     # find_packages() would miss twisted.plugins: it is a directory of Twisted's
     # own package and must never hold an __init__.py of ours.
     packages=[*find_packages(include=["txtokensock", "txtokensock.*"]), "twisted.plugins"],
-    py_modules=["_tokensock"],
     package_data={"txtokensock": ["py.typed"], "twisted.plugins": ["txtokensock_plugin.py"]},
     install_requires=[
         "Twisted[tls]>=24.7",
@@ -45,7 +44,7 @@ setup(
         "dev": ["ruff>=0.12", "mypy>=1.16", "mypy-zope>=1.0.11", "build>=1.2"],
         "docs": ["sphinx>=8", "towncrier>=24.8"],
     },
-    entry_points={"console_scripts": ["tokensock = _tokensock:main"]},
+    entry_points={"console_scripts": ["tokensock = txtokensock.cli:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Framework :: Twisted",
