@@ -3,7 +3,7 @@
  *
  * Environment: REDIS_PORT (required), PORT (0: the system chooses), HEARTBEAT
  * (milliseconds between WebSocket pings, which want an answer), PING=1 (answer
- * _ping).  Every line on stdout is one JSON object: first {"port":N}, then what
+ * _ping), WEBSOCKET=0 (offer none).  Every line on stdout is one JSON object: first {"port":N}, then what
  * happens, as {"event":NAME,...}, so that a test waits for an event instead of a
  * time.  It ends when stdin does, so that it cannot outlive the tests.
  */
@@ -77,6 +77,7 @@ const app = express();
 const sockets = sockjs.createServer({
   log: () => {},
   heartbeat_delay: Number(process.env.HEARTBEAT || 25000),
+  websocket: process.env.WEBSOCKET !== "0",
 });
 const redisPort = Number(process.env.REDIS_PORT);
 const pubsubClient = redis.createClient(redisPort, "127.0.0.1");

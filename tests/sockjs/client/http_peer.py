@@ -27,7 +27,10 @@ class Request:
     One request, and what is answered to it.
 
     :ivar page: the last part of its path.
+    :ivar ended: why its connection ended, where it was the last one there.
     """
+
+    ended: object = None
 
     def __init__(self, transport: Any, method: str, path: str, headers: dict[str, str]) -> None:
         self.transport = transport
@@ -90,6 +93,7 @@ class _Connection(Protocol):
         self._heard = heard
         self._data = b""
         self._request: Request | None = None
+        self._last: Request | None = None
 
     def dataReceived(self, data: bytes) -> None:
         self._data += data
@@ -113,11 +117,13 @@ class _Connection(Protocol):
             return False
         request.body, self._data = self._data[:size], self._data[size:]
         self._request = None
+        self._last = request
         self._heard(request)
         return True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        pass
+        if self._last is not None:
+            self._last.ended = reason.value
 
 
 class PeerTestCase(SynchronousTestCase):

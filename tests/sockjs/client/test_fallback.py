@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, fail
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -113,6 +114,13 @@ class FallbackTests(PeerTestCase):
             self.assertEqual(self.tried(), ["websocket", "xhr_streaming"])
             self.assertEqual(self.host.open_connections, 1)
             protocol.transport.abortConnection()
+
+    def test_refused_websocket_is_closed_in_order(self) -> None:
+        """Of a reset, sockjs-node dies where it offers no WebSockets."""
+        self.answers["websocket"] = lambda r: r.respond(404)
+        self.answers["xhr_streaming"] = lambda r: r.frame(b"o")
+        self.successResultOf(self.connecting(*DEFAULT_TRANSPORTS))
+        self.assertIsInstance(self.requests[0].ended, ConnectionDone)
 
     def test_deadlines(self) -> None:
         """Each transport has its own; a proxy that swallows streams is fallen through."""

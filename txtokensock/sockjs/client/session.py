@@ -170,9 +170,9 @@ class ClientSession:
             self._log.warn("the SockJS server broke the protocol: {problem}", problem=problem)
             self._fail(f"the server broke the SockJS protocol: {problem}")
 
-    def wire_closing(self, reason: SockJSClosed | None = None) -> None:
+    def wire_closing(self, reason: SockJSClosed | ConnectionFailed | None = None) -> None:
         """
-        The peer started an orderly close: it may not take for ever.
+        An orderly close has begun: it may not take for ever.
 
         :param reason: the peer's, where it is known.
         """

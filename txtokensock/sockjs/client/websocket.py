@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ...errors import HandshakeRefused, InvalidData, SockJSClosed, shorten
+from ...errors import InvalidData, SockJSClosed, shorten
 from ...web.outlet import Outlet
 from ...web.tls import is_tls_problem
 from ..frames import encode_client_frame
@@ -61,7 +61,6 @@ class _WebSocketWire(WebSocketClientProtocol):
         self._outlet = outlet
         self._url = url
         self._lost_by: BaseException | None = None
-        self._refused: HandshakeRefused | None = None
         self._fragments = 0
         self._pongs = Pongs(super().onPing)
 
@@ -75,6 +74,8 @@ class _WebSocketWire(WebSocketClientProtocol):
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
+        if self.state == self.STATE_CLOSED:
+            return  # Autobahn would keep it
         if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HANDSHAKE:
             self.failHandshake("the answer to the handshake is longer than 64 KiB")
             return
@@ -106,10 +107,14 @@ class _WebSocketWire(WebSocketClientProtocol):
         found = _STATUS.match(getattr(self, "http_status_line", ""))
         if found is not None and found[1] != "101":
             headers = self.http_headers
-            self._refused = refused(
+            refusal = refused(
                 "the WebSocket handshake", int(found[1]), lambda name: headers.get(name, "")
             )
-        super().failHandshake(reason)  # type: ignore[no-untyped-call]
+            self._session.wire_closing(refusal)
+            # A reset ends a process that runs sockjs-node 0.3.24 without WebSockets.
+            self.dropConnection(abort=False)
+        else:
+            super().failHandshake(reason)  # type: ignore[no-untyped-call]
 
     def onOpen(self) -> None:
         self._session.wire_open()
@@ -150,8 +155,6 @@ class _WebSocketWire(WebSocketClientProtocol):
         why: BaseException
         if wasClean:
             why = SockJSClosed(code or 1005, reason or "")
-        elif self._refused is not None:
-            why = self._refused
         elif self._lost_by is not None and is_tls_problem(self._lost_by):
             why = self._lost_by
         else:
