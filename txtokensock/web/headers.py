@@ -5,7 +5,7 @@ The headers that a client sends with everything.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError
@@ -22,7 +22,15 @@ Headers, or a function that gives them (or a Deferred or coroutine of them), ask
 before every attempt.
 """
 
-USER_AGENT = f"txtokensock/{version('txtokensock')}"
+
+def _user_agent() -> str:
+    try:
+        return f"txtokensock/{version('txtokensock')}"
+    except PackageNotFoundError:  # a checkout on the path, as inside of Crossbar's container
+        return "txtokensock"
+
+
+USER_AGENT = _user_agent()
 
 
 class RequestHeaders:
