@@ -1,12 +1,12 @@
 """
 What a call costs beside the least that it could cost.
 
-Three echoes over one WebSocket on loopback, each in batches, in turns within one run, the
-server in a child process:
+Echoes on loopback, each in batches, in turns within one run, the server in a child process:
 
 - ``autobahn``: bare Autobahn on both sides, one WebSocket message a call;
-- ``rpc``: ``TokenSocket.rpc``, a batch at a time;
-- ``rpc one by one``: each call waits for the answer to the one before.
+- ``autobahn one by one``: the same, each waiting for the one before;
+- ``TRANSPORT``: ``TokenSocket.rpc`` over each transport, a batch at a time;
+- ``TRANSPORT one by one``: each call waits for the answer to the one before.
 
 It prints the time per call as a multiple of ``autobahn``'s, the median of all rounds with
 the lowest and the highest::
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from autobahn.twisted.websocket import (
     WebSocketClientFactory,
@@ -36,6 +37,7 @@ from twisted.web.server import Site
 from txtokensock import TokenSocket
 from txtokensock.server import Limits, TokenSocketServer
 from txtokensock.server.demo import ACTIONS, authenticate
+from txtokensock.sockjs import TRANSPORTS
 
 BATCH = 500
 PAYLOAD = {"foo": "bar", "numbers": [1, 2, 3]}
@@ -85,26 +87,43 @@ async def timed(measured: Callable[[], Awaitable[object]]) -> float:
     return (time.perf_counter() - start) / BATCH
 
 
+async def together(socket: TokenSocket) -> None:
+    """A batch of calls, all at once."""
+    await gatherResults([socket.rpc("echo", PAYLOAD) for _ in range(BATCH)])
+
+
+async def one_by_one(socket: TokenSocket) -> None:
+    """A batch of calls, each after the one before."""
+    for _ in range(BATCH):
+        await socket.rpc("echo", PAYLOAD)
+
+
 async def measure(reactor, rounds: int, bare_port: int, port: int) -> None:
     """The rounds, and what came of them."""
     factory = WebSocketClientFactory(f"ws://127.0.0.1:{bare_port}", reactor=reactor)
     factory.protocol = Caller
     caller = await clientFromString(reactor, f"tcp:127.0.0.1:{bare_port}").connect(factory)
     await caller.is_open
-    socket = TokenSocket("127.0.0.1", port=port, reactor=reactor)
-    socket.startService()
-    await socket.when_ready()
+    sockets = {
+        name: TokenSocket("127.0.0.1", port=port, transports=(name,), reactor=reactor)
+        for name in TRANSPORTS
+    }
+    for socket in sockets.values():
+        socket.startService()
+        await socket.when_ready()
 
-    async def one_by_one() -> None:
+    async def bare_one_by_one() -> None:
         for _ in range(BATCH):
-            await socket.rpc("echo", PAYLOAD)
+            await caller.call(text, 1)
 
     text = b'{"rpc":"echo","uuid":"0123456789abcdef-1f","resp":{"foo":"bar","numbers":[1,2,3]}}'
     kinds: dict[str, Callable[[], Awaitable[object]]] = {
         "autobahn": lambda: caller.call(text, BATCH),
-        "rpc": lambda: gatherResults([socket.rpc("echo", PAYLOAD) for _ in range(BATCH)]),
-        "rpc one by one": one_by_one,
+        "autobahn one by one": bare_one_by_one,
     }
+    for name, socket in sockets.items():
+        kinds[name] = partial(together, socket)
+        kinds[f"{name} one by one"] = partial(one_by_one, socket)
     ratios: dict[str, list[float]] = {kind: [] for kind in kinds}
     for round in range(rounds + 2):
         seconds = {kind: await timed(run) for kind, run in kinds.items()}
@@ -113,8 +132,8 @@ async def measure(reactor, rounds: int, bare_port: int, port: int) -> None:
                 ratios[kind].append(taken / seconds["autobahn"])
     for kind, values in ratios.items():
         low, middle, high = min(values), statistics.median(values), max(values)
-        print(f"{kind:<16} {middle:6.2f}   ({low:.2f} to {high:.2f})")
-    await socket.end()
+        print(f"{kind:<25} {middle:6.2f}   ({low:.2f} to {high:.2f})")
+    await gatherResults([socket.end() for socket in sockets.values()])
     caller.dropConnection(abort=True)
 
 
