@@ -23,7 +23,7 @@ from .servers import Server
 
 ROOT = Path(__file__).parents[2]
 HOME = Path(__file__).with_name(".crossbar")
-PACKAGES = ["crossbar", "msgspec", "treq"]  # the last two are what our component needs
+PACKAGES = ["crossbar", "h11", "msgspec", "treq"]  # besides, what our component needs
 INSTALL_SECONDS = 540.0
 
 REALM = "realm1"

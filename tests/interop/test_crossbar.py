@@ -12,7 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
-from txtokensock import ActionError, Backoff, RemoteError, TokenSocket
+from txtokensock import ActionError, RemoteError, TokenSocket
 from txtokensock.bridge.wamp import WampSide
 
 from .crossbar import CRA_SECRET, TICKET, Crossbar
@@ -272,7 +272,7 @@ class Several(CrossbarTestCase):
         one.stopService = lambda: None  # type: ignore[method-assign]
         self.addCleanup(self.end_service, one)
         connection: Any = one._service.connection
-        one._service._backoff = Backoff(first=1e6, cap=1e6, jitter=lambda: 1.0)
+        one._service._retries._policy = lambda failure, attempt: 1e6
         began = reactor.seconds()
         connection.transport.abortConnection()
         await self.until(lambda: other.state().detail == "", other.state, seconds=5)
