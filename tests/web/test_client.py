@@ -11,11 +11,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from txtokensock.testing import MemoryNetwork
+from txtokensock.web.agents import CompressedAnswer
 from txtokensock.web.client import BodyTooLong, WebClient, read_body
 
 from ..support import Calls, collect_garbage
@@ -189,6 +191,30 @@ class RequestTests(ClientTestCase):
         self.settle()
         self.successResultOf(sent)
 
+    def test_compressed_answer(self) -> None:
+        """It is not taken by who wants none: a thousand bytes may come from one."""
+        self.client = WebClient(self.clock, self.network, self.cookies, plain=True)
+        for coding in (b"gzip", b"identity, gzip", b"br"):
+            sent = self.send()
+            self.peer.answer(b"x", b"Content-Encoding: " + coding)
+            self.settle()
+            self.failureResultOf(sent, CompressedAnswer)
+        sent = self.send()
+        self.peer.answer(b"x", b"Content-Encoding: Identity")
+        self.settle()
+        self.successResultOf(sent)
+
+    def test_interim_answers(self) -> None:
+        """They mean nothing, and are not logged one by one."""
+        logged: list[Any] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        sent = self.send()
+        self.peer.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+        self.peer.answer()
+        self.settle()
+        self.assertEqual((self.successResultOf(sent).code, logged), (200, []))
+
     def test_cookies(self) -> None:
         """They are kept, and go with the next request."""
         self.send()
@@ -220,6 +246,21 @@ class PersistentTests(ClientTestCase):
         self.exchange()
         self.assertEqual(len(self.network.peers), 1)
         self.assertEqual(len(self.peer.heads), 2)
+
+    def test_endpoint_is_asked_for_once(self) -> None:
+        """To find the way to a server takes time; a request does not go another one."""
+        asked = Calls()
+        endpoint = self.network.network.endpoint()
+
+        def endpoint_for(uri: Any) -> Any:
+            asked(uri)
+            return endpoint
+
+        self.network.endpointForURI = endpoint_for  # type: ignore[method-assign]
+        self.exchange()
+        self.clock.advance(3)
+        self.exchange()
+        self.assertEqual((len(self.network.peers), len(asked)), (2, 1))
 
     def test_idle_connection_is_closed(self) -> None:
         """Before a server in Node.js does so."""

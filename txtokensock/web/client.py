@@ -25,9 +25,9 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
-from zope.interface import implementer
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
 
+from .agents import Remembered, Uncompressed
 from .http11 import Connection, Content
 
 __all__ = ["BodyTooLong", "WebClient", "discard_body", "read_body", "unwrap"]
@@ -49,6 +49,7 @@ class WebClient:
     :param dialer: connects.
     :param cookies: go along where they belong, and take what servers set.
     :param persistent: whether connections are used for more than one request.
+    :param plain: whether to take no compressed answer, of which little may become a lot.
     :param connected: called with the transport whenever a connection was made.
     :param agent: sends the requests instead; it minds its own connections.
     """
@@ -60,6 +61,7 @@ class WebClient:
         cookies: CookieJar,
         *,
         persistent: bool = False,
+        plain: bool = False,
         connected: Callable[[Any], None] = lambda _: None,
         agent: IAgent | None = None,
     ) -> None:
@@ -71,8 +73,8 @@ class WebClient:
         self._pool.cachedConnectionTimeout = _IDLE_SECONDS
         self._pool._factory = partial(_Factory, self._made)  # type: ignore[assignment]
         any_jar: Any = cookies  # treq says that any will do; its annotation does not
-        agent = agent or Agent.usingEndpointFactory(reactor, dialer, self._pool)
-        self._client = HTTPClient(_Uncompressed(agent), cookiejar=any_jar)
+        agent = agent or Agent.usingEndpointFactory(reactor, Remembered(dialer), self._pool)
+        self._client = HTTPClient(Uncompressed(agent, plain), cookiejar=any_jar)
 
     def request(
         self,
@@ -88,7 +90,8 @@ class WebClient:
         :param url: in ASCII, with its query.
         :return: fires with the response as soon as its head is there; its body is
             delivered as it comes.  Fails with what the connection failed with, as the
-            network or TLS has it.  Cancelling it drops the connection.
+            network or TLS has it, and with :class:`~.agents.CompressedAnswer`.  Cancelling it drops
+            the connection.
         """
         answer: Deferred[Any] = self._client.request(
             method,
@@ -166,25 +169,6 @@ class _Factory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
 
     def buildProtocol(self, addr: IAddress) -> Any:
         return _Connection(self._quiescentCallback, self._made)
-
-
-@implementer(IAgent)
-class _Uncompressed:
-    """Says that answers are wanted as they are; treq asks for gzip."""
-
-    def __init__(self, agent: IAgent) -> None:
-        self._agent = agent
-
-    def request(
-        self,
-        method: bytes,
-        uri: bytes,
-        headers: Headers | None = None,
-        bodyProducer: IBodyProducer | None = None,
-    ) -> Deferred[IResponse]:
-        headers = Headers() if headers is None else headers.copy()
-        headers.setRawHeaders("Accept-Encoding", ["identity"])
-        return self._agent.request(method, uri, headers, bodyProducer)
 
 
 class _URI(EncodedURL):

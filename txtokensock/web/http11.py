@@ -8,9 +8,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
+from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from twisted.web._newclient import HEADER, STATUS, HTTP11ClientProtocol
-from twisted.web.iweb import IBodyProducer
+from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
 __all__ = ["Connection", "Content"]
@@ -19,12 +20,24 @@ _LONGEST_HEAD = 256 * 1024
 """Bytes of status and headers; what came with them of the body may count."""
 
 
+_SILENT = Logger(observer=LogPublisher())
+
+
 class Connection(HTTP11ClientProtocol):
-    """Gives up an answer whose head does not end; Twisted would keep all of it."""
+    """
+    Gives up an answer whose head does not end; Twisted would keep all of it.  Nor does it
+    write a line to the log for each interim answer (100), of which a head may have many.
+    """
 
     transport: Any
     _reading: object = None
     _head = 0
+
+    def request(self, request: Any) -> Deferred[IResponse]:
+        answer: Deferred[IResponse] = super().request(request)
+        if self._parser is not None:
+            self._parser._log = _SILENT
+        return answer
 
     def dataReceived(self, data: bytes) -> None:
         parser = self._parser

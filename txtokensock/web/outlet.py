@@ -79,6 +79,7 @@ class Outlet:
         self,
         *,
         persistent: bool = False,
+        plain: bool = False,
         connected: Callable[[Any], None] = lambda _: None,
         agent: IAgent | None = None,
     ) -> WebClient:
@@ -88,6 +89,7 @@ class Outlet:
             self.dialer,
             self.cookies,
             persistent=persistent,
+            plain=plain,
             connected=connected,
             agent=agent,
         )

@@ -172,12 +172,9 @@ class PeerTestCase(SynchronousTestCase):
 
     def endpoint(self, *transports: str, **options: Any) -> SockJSClientEndpoint:
         """An endpoint for the server."""
+        options.setdefault("endpoint", self.host.network.endpoint(lambda: self.accept))
         return SockJSClientEndpoint(
-            self.clock,
-            "http://server.test/sockets",
-            transports=transports,
-            endpoint=self.host.network.endpoint(lambda: self.accept),
-            **options,
+            self.clock, "http://server.test/sockets", transports=transports, **options
         )
 
     def connecting(self, *transports: str, **options: Any) -> Deferred[Any]:

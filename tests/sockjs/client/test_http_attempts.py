@@ -77,6 +77,7 @@ class AttemptTests(PeerTestCase):
             lambda r: r.raw(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"),
             lambda r: r.raw(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 40_000),
             lambda r: r.raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 11_000),
+            lambda r: r.head("Content-Type: text/event-stream", "Content-Encoding: gzip"),
         )
         for answer in answers:
             self.failed(HandshakeRefused, "handshake", answer)
@@ -186,29 +187,26 @@ class DeadlineTests(PeerTestCase):
         """The endpoint below hears of it, for what is being connected by then: the request
         for frames, that for /info, and that with messages."""
         cancelled: list[object] = []
+        inner, pending = self.host.network.endpoint(), False
 
         @implementer(IStreamClientEndpoint)
-        class Pending:
+        class Sometimes:
             def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-                return Deferred(cancelled.append)
+                return Deferred(cancelled.append) if pending else inner.connect(protocolFactory)
 
-        for info in (False, True):
-            endpoint = self.endpoint("xhr-polling", info=info)
-            endpoint._outlet.dialer._endpoint = Pending()
-            connecting = endpoint.connect(self.factory())
-            connecting.cancel()
-            self.failureResultOf(connecting, CancelledError)
-        self.assertEqual(len(cancelled), 2)
         self.answers["xhr_streaming"] = lambda request: request.frame(b"o")
-        endpoint = self.endpoint("xhr-streaming")
-        connecting = endpoint.connect(self.factory())
-        self.host.settle()
+        connecting = self.connecting("xhr-streaming", endpoint=Sometimes())
         protocol = self.successResultOf(connecting)
-        endpoint._outlet.dialer._endpoint = Pending()
+        pending = True
         protocol.transport.write(b"x")
         self.host.settle()
         protocol.transport.abortConnection()
         self.lost(protocol)
+        self.assertEqual(len(cancelled), 1)
+        for info in (False, True):
+            connecting = self.connecting("xhr-polling", info=info, endpoint=Sometimes())
+            connecting.cancel()
+            self.failureResultOf(connecting, CancelledError)
         self.assertEqual(len(cancelled), 3)
 
     def test_endpoint_that_cannot_be_cancelled(self) -> None:
@@ -224,9 +222,7 @@ class DeadlineTests(PeerTestCase):
                 return connected
 
         for transport in PAGES:
-            endpoint = self.endpoint(transport)
-            endpoint._outlet.dialer._endpoint = Stubborn()
-            connecting = endpoint.connect(self.factory())
+            connecting = self.connecting(transport, endpoint=Stubborn())
             connecting.cancel()
             self.failureResultOf(connecting, CancelledError)
             self.host.advance(10)

@@ -59,7 +59,7 @@ class _HTTPWire:
         self._to = to
         self._reactor = to.outlet.reactor
         self._url = to.url(to.new_session())
-        self._client = to.outlet.client(persistent=True, connected=self._on_connected)
+        self._client = to.outlet.client(persistent=True, plain=True, connected=self._on_connected)
         self._flow = Flow(self._reactor)
         self._sender = Sender(self._reactor, self._post, self._flow, self._sending_failed)
         self._receiver = Receiver(self._ask, lambda: form.reader(to.max_message_size), self)
