@@ -90,8 +90,8 @@ class WebClient:
         :param url: in ASCII, with its query.
         :return: fires with the response as soon as its head is there; its body is
             delivered as it comes.  Fails with what the connection failed with, as the
-            network or TLS has it, and with :class:`~.agents.CompressedAnswer`.  Cancelling it drops
-            the connection.
+            network or TLS has it, and with :class:`~.agents.CompressedAnswer`.  Cancelling
+            it drops the connection.
         """
         answer: Deferred[Any] = self._client.request(
             method,
