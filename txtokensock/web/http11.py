@@ -27,6 +27,8 @@ class Connection(HTTP11ClientProtocol):
     """
     Gives up an answer whose head does not end; Twisted would keep all of it.  Nor does it
     write a line to the log for each interim answer (100), of which a head may have many.
+    And it sends no request where the server closes: of that, Twisted understands ``close``
+    in small letters alone.
     """
 
     transport: Any
@@ -50,6 +52,23 @@ class Connection(HTTP11ClientProtocol):
                 self._giveUp(Failure(problem))  # type: ignore[no-untyped-call]
                 return
         super().dataReceived(data)  # type: ignore[no-untyped-call]
+
+    def _finishResponse(self, rest: bytes) -> None:
+        if (
+            self._parser is not None
+            and self._currentRequest is not None
+            and _is_last(self._parser)
+        ):
+            self._currentRequest.persistent = False
+        super()._finishResponse(rest)
+
+
+def _is_last(parser: Any) -> bool:
+    """Whether the server closes the connection behind this answer: RFC 9112, section 9.3."""
+    lines = parser.connHeaders.getRawHeaders(b"connection", [])
+    options = {option.strip().lower() for line in lines for option in line.split(b",")}
+    old = parser.response.version < (b"HTTP", 1, 1)
+    return b"close" in options or (old and b"keep-alive" not in options)
 
 
 @implementer(IBodyProducer)

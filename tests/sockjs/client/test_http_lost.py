@@ -133,13 +133,32 @@ class ReceivingTests(PeerTestCase):
         self.assertIn("xhr failed", str(self.lost(protocol)))
 
     def test_closing_connections(self) -> None:
-        """A server that closes each connection, and takes the next."""
-        protocol = self.connected("xhr-polling")
-        for number in range(5):
-            body = b'a["%d"]\n' % number
-            self.newest("xhr-polling").respond(200, body, "Connection: close")
+        """A server, or a proxy, that closes each connection, and takes the next."""
+        for head in (
+            b"HTTP/1.1 200 OK\r\nConnection: close",
+            b"HTTP/1.1 200 OK\r\nConnection: Close",
+            b"HTTP/1.1 200 OK\r\nConnection: x-hop, close",
+            b"HTTP/1.0 200 OK",
+        ):
+            protocol = self.connected("xhr-polling")
+            for number in range(5):
+                request = self.newest("xhr-polling")
+                request.raw(head + b'\r\nContent-Length: 7\r\n\r\na["%d"]\n' % number)
+                request.hang_up()
+                self.host.settle()
+            self.assertEqual(len(protocol.received), 5, head)
+        self.assertGreater(len(self.host.network.connections), 4 * 5)
+
+    def test_old_servers_that_keep_connections(self) -> None:
+        """HTTP/1.0 has it, too, where it says so."""
+        self.connected("xhr-polling")
+        for _ in range(5):
+            self.newest("xhr-polling").raw(
+                b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nh\n"
+            )
             self.host.settle()
-        self.assertEqual(len(protocol.received), 5)
+        self.assertEqual(len(self.requested("xhr")), 7)
+        self.assertEqual(len(self.host.network.connections), 1)
 
 
 class SendingTests(PeerTestCase):
