@@ -112,6 +112,23 @@ class CookieTests(TokenTestCase):
         for request in (self.server.tokens[1], self.session):
             self.assertEqual(request.headers["cookie"], "a=1; b=2")
 
+    def test_that_are_not_ascii(self) -> None:
+        """They go back as they came, or not at all: none keeps the client from connecting."""
+
+        def sent_to(request: Any) -> str:
+            return str(request.headers["cookie"].encode("latin-1").decode())
+
+        self.accept_with("name=José; Path=/", "bell=\a; Path=/")
+        self.ready()
+        self.assertEqual(sent_to(self.session), "name=José")
+        headers = ["Set-Cookie: other=Zoë; Path=/", "Set-Cookie: cr=a\rX-Evil: b; Path=/"]
+        self.server.script(handshake=lambda session: session.accept_handshake(*headers))
+        for cookies in ("name=José", "name=José; other=Zoë"):
+            self.session.drop()
+            self.advance(0.2)
+            self.assertEqual(sent_to(self.server.tokens[-1]), cookies)
+            self.assertEqual(sent_to(self.session), cookies)
+
     def test_beside_those_of_the_caller(self) -> None:
         """A Cookie header of the caller's is not lost, whatever its case."""
         self.accept_with("sid=1; Path=/")

@@ -226,6 +226,16 @@ class RequestTests(ClientTestCase):
         self.settle()
         self.successResultOf(again)
 
+    def test_cookies_of_any_bytes(self) -> None:
+        """What is no text is left out; the answer is one all the same."""
+        sent = self.send()
+        self.peer.answer(
+            b"", b"Set-Cookie: a=\xff", b"Set-Cookie: b=\xc3\xab", b"Set-Cookie: c=\0"
+        )
+        self.settle()
+        self.assertEqual(self.successResultOf(sent).code, 200)
+        self.assertEqual([(c.name, c.value) for c in self.cookies], [("b", "ë")])
+
 
 class PersistentTests(ClientTestCase):
     """Several requests a connection."""

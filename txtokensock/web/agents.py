@@ -4,6 +4,7 @@ What stands around Twisted's ``Agent``.
 
 from __future__ import annotations
 
+from http.cookiejar import CookieJar
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,7 +13,9 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
-__all__ = ["CompressedAnswer", "Remembered", "Uncompressed"]
+from .cookies import take_cookies
+
+__all__ = ["CompressedAnswer", "Cookies", "Remembered", "Uncompressed"]
 
 
 @implementer(IAgentEndpointFactory)
@@ -68,3 +71,27 @@ def _as_it_is(response: IResponse) -> IResponse:
     if [one.strip().lower() for one in coding] != [b"identity"]:
         raise CompressedAnswer("the answer is compressed, which was not asked for")
     return response
+
+
+@implementer(IAgent)
+class Cookies:
+    """Takes what answers set, before treq does, which raises for what is not ASCII."""
+
+    def __init__(self, agent: IAgent, jar: CookieJar) -> None:
+        self._agent = agent
+        self._jar = jar
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        answer = self._agent.request(method, uri, headers, bodyProducer)
+        return answer.addCallback(self._take, uri.decode("ascii"))
+
+    def _take(self, response: IResponse, url: str) -> IResponse:
+        take_cookies(self._jar, url, response.headers.getRawHeaders(b"set-cookie", []))
+        response.headers.removeHeader(b"set-cookie")
+        return response

@@ -27,7 +27,7 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
 
-from .agents import Remembered, Uncompressed
+from .agents import Cookies, Remembered, Uncompressed
 from .http11 import Connection, Content
 
 __all__ = ["BodyTooLong", "WebClient", "discard_body", "read_body", "unwrap"]
@@ -74,7 +74,8 @@ class WebClient:
         self._pool._factory = partial(_Factory, self._made)  # type: ignore[assignment]
         any_jar: Any = cookies  # treq says that any will do; its annotation does not
         agent = agent or Agent.usingEndpointFactory(reactor, Remembered(dialer), self._pool)
-        self._client = HTTPClient(Uncompressed(agent, plain), cookiejar=any_jar)
+        agent = Cookies(Uncompressed(agent, plain), cookies)
+        self._client = HTTPClient(agent, cookiejar=any_jar)
 
     def request(
         self,

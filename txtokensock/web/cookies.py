@@ -4,6 +4,7 @@ The cookies of one client (no I/O).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from email.message import Message
 from http.cookiejar import CookieJar
@@ -14,6 +15,7 @@ __all__ = ["cookie_header", "take_cookies", "trim"]
 
 _MOST_COOKIES = 50
 _LARGEST_COOKIE = 4096
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def cookie_header(jar: CookieJar, url: str) -> str:
@@ -23,19 +25,28 @@ def cookie_header(jar: CookieJar, url: str) -> str:
     return request.get_header("Cookie") or ""
 
 
-def take_cookies(jar: CookieJar, url: str, set_cookie: Iterable[str]) -> None:
+def take_cookies(jar: CookieJar, url: str, set_cookie: Iterable[bytes]) -> None:
     """
-    Keep what an answer sets.
+    Keep what an answer sets; what could not be sent back as it came is left out.
 
     :param url: what was asked.
     :param set_cookie: the values of its ``Set-Cookie`` headers.
     """
     headers = Message()
     for value in set_cookie:
-        headers["Set-Cookie"] = value
+        if not _CONTROL.search(value) and _is_text(value):
+            headers["Set-Cookie"] = value.decode()
     answer: Any = _Answer(headers)
     jar.extract_cookies(answer, Request(url))
     trim(jar)
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class _Answer:

@@ -71,7 +71,7 @@ class Outlet:
             complete["Cookie"] = "; ".join(filter(None, cookies))
         return complete
 
-    def take_cookies(self, url: str, set_cookie: Iterable[str]) -> None:
+    def take_cookies(self, url: str, set_cookie: Iterable[bytes]) -> None:
         """See :func:`~.cookies.take_cookies`; :meth:`client` does it by itself."""
         take_cookies(self.cookies, url, set_cookie)
 

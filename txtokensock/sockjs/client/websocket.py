@@ -99,8 +99,7 @@ class _WebSocketWire(WebSocketClientProtocol):
     def processHandshake(self) -> None:
         head, end, _ = bytes(self.data).partition(b"\r\n\r\n")
         if end:  # Autobahn joins several headers of one name, which cookies do not survive
-            cookies = [one.decode("latin-1") for one in _SET_COOKIE.findall(head)]
-            self._outlet.take_cookies(self._url, cookies)
+            self._outlet.take_cookies(self._url, _SET_COOKIE.findall(head))
         super().processHandshake()  # type: ignore[no-untyped-call]
 
     def failHandshake(self, reason: str) -> None:
