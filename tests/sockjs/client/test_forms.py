@@ -5,6 +5,7 @@ How frames are read from HTTP responses, however these are cut into pieces.
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +82,18 @@ class LineTests(SynchronousTestCase):
             reader.feed(b"2")
         with self.assertRaises(FrameError):
             LineReader(4).feed(b"a[12]\n")
+
+    def test_memory(self) -> None:
+        """A frame in very small pieces takes no more of it than one in large ones."""
+        pieces, each = 50_000, b"xy"
+        for reader in (LineReader(1_000_000), EventReader(1_000_000)):
+            tracemalloc.start()
+            self.addCleanup(tracemalloc.stop)
+            for _ in range(pieces):
+                reader.feed(bytes(bytearray(each)))
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            self.assertLess(held, 2 * pieces * len(each))
 
 
 class EventTests(SynchronousTestCase):

@@ -45,23 +45,19 @@ class _Lines:
         self._limit = limit
         self._around = around
         self._split = split
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._begun = bytearray()  # a list of pieces of a byte or two would be large
 
     @property
     def complete(self) -> bool:
-        return not self._size
+        return not self._begun
 
     def feed(self, data: bytes) -> list[bytes]:
         *lines, rest = self._split(data)
         if lines:
-            lines[0] = b"".join([*self._parts, lines[0]])
-            self._parts.clear()
-            self._size = 0
-        if rest:
-            self._parts.append(rest)
-            self._size += len(rest)
-        longest = max(self._size, *map(len, lines)) if lines else self._size
+            lines[0] = bytes(self._begun) + lines[0]
+            self._begun.clear()
+        self._begun += rest
+        longest = max(map(len, (self._begun, *lines)))
         if longest > self._limit + self._around:
             raise FrameError(f"a frame of more than {self._limit} bytes")
         return lines
