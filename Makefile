@@ -3,13 +3,19 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run test check docs clean
+.PHONY: run test soak check docs clean
 
 run: .venv/installed
 	$(BIN)/twistd --pidfile= -n tokensock
 
 test: .venv/installed
 	$(BIN)/python -m pytest $(ARGS)
+
+# Such as: make soak SECONDS=36000 CALLS=100 MESSAGES=1000 SEED=42; see docs/soak.rst.
+soak: .venv/installed
+	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds=$(SECONDS)) \
+		$(if $(CALLS),--calls=$(CALLS)) $(if $(MESSAGES),--messages=$(MESSAGES)) \
+		$(if $(CLIENTS),--clients=$(CLIENTS)) $(if $(SEED),--seed=$(SEED))
 
 check: .venv/installed
 	$(BIN)/ruff check .
