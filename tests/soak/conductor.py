@@ -152,14 +152,15 @@ class Conductor:
 
     async def _befall(self, fault: Fault) -> None:
         self._report.fault(fault)
-        if not fault.of_server:
+        if fault.of_network:
             self.network.tell(fault.name, **fault.options)
             await _pause(fault.seconds)
             self.network.tell("clear")
-        elif fault.name == "stop":
-            self.server.stop()
+        elif fault.name in ("stop", "sleep"):
+            stopped = self.server if fault.name == "stop" else self.client
+            stopped.stop()
             await _pause(fault.seconds)
-            self.server.cont()
+            stopped.cont()
         else:
             await (self.server.kill() if fault.name == "kill" else self.server.terminate())
             await _pause(fault.seconds)

@@ -30,12 +30,16 @@ NETWORK: dict[str, list[dict[str, Any]]] = {
 }
 """What the proxy does, and its options."""
 
-SERVER: dict[str, list[dict[str, Any]]] = {
+PROCESSES: dict[str, list[dict[str, Any]]] = {
     "kill": [{}],
     "stop": [{}],
     "terminate": [{}],
+    "sleep": [{}],
 }
-"""What is done to the server: SIGKILL, SIGSTOP and SIGCONT, SIGTERM."""
+"""
+What is done to the server, SIGKILL, SIGSTOP and SIGCONT, SIGTERM; and to the client, which
+sleeps as a laptop does: SIGSTOP and SIGCONT.
+"""
 
 _AT_ONCE = {"reset", "close"}
 """Faults that are over at once."""
@@ -60,35 +64,34 @@ class Fault:
         return f"{self.name}{options} for {self.seconds:.1f} s" if self.seconds else self.name
 
     @property
-    def of_server(self) -> bool:
-        """Whether it befalls the server, not the network."""
-        return self.name in SERVER
+    def of_network(self) -> bool:
+        """Whether it befalls the network, not a process."""
+        return self.name in NETWORK
 
 
 def faults(chance: random.Random) -> Iterator[tuple[float, list[Fault]]]:
     """
     :return: for ever: seconds without a fault, and the fault after that, or two at once, one
-        of the network and one of the server.
+        of the network and one of a process.
     """
     while True:
-        found = [_one(chance, chance.choice([*NETWORK, *SERVER]))]
+        found = [_one(chance, chance.choice([*NETWORK, *PROCESSES]))]
         if chance.random() < 0.15:
-            found.append(
-                _one(chance, chance.choice(list(NETWORK if found[0].of_server else SERVER)))
-            )
+            others = PROCESSES if found[0].of_network else NETWORK
+            found.append(_one(chance, chance.choice(list(others))))
         yield chance.uniform(2.0, 12.0), found
 
 
 def every_fault(chance: random.Random) -> Iterator[Fault]:
     """Each of the faults once, in any order, none of them for long."""
-    names = [*NETWORK, *SERVER]
+    names = [*NETWORK, *PROCESSES]
     chance.shuffle(names)
     for name in names:
         yield _one(chance, name, longest=4.0)
 
 
 def _one(chance: random.Random, name: str, longest: float = _LONGEST) -> Fault:
-    options = chance.choice((NETWORK | SERVER)[name])
+    options = chance.choice((NETWORK | PROCESSES)[name])
     # Most are short, some outlast all of the client's deadlines.
     seconds = 0.0 if name in _AT_ONCE else min(longest, 0.3 + chance.expovariate(1 / 3))
     return Fault(name, options, seconds)

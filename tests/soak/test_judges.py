@@ -22,7 +22,7 @@ from txtokensock.errors import (
     RemoteError,
 )
 
-from .faults import NETWORK, SERVER, every_fault, faults
+from .faults import NETWORK, PROCESSES, every_fault, faults
 from .ledger import LATEST, LEAVING, Calls, Connections
 from .order import Increasing, Iterated, Turns, Unbroken
 from .verdict import Verdict
@@ -299,16 +299,16 @@ class FaultsTests(SynchronousTestCase):
         """The first minute has each of them, and no time is lost with any."""
         for seed in range(20):
             found = list(every_fault(random.Random(seed)))
-            self.assertEqual(sorted(one.name for one in found), sorted([*NETWORK, *SERVER]))
+            self.assertEqual(sorted(one.name for one in found), sorted([*NETWORK, *PROCESSES]))
             self.assertLessEqual(max(one.seconds for one in found), 4.0)
 
     def test_sooner_or_later(self) -> None:
         """All of them come, some outlast the client's patience, and some come in twos."""
         coming = faults(random.Random(1))
         found = [next(coming)[1] for _ in range(300)]
-        self.assertEqual({one.name for both in found for one in both}, {*NETWORK, *SERVER})
+        self.assertEqual({one.name for both in found for one in both}, {*NETWORK, *PROCESSES})
         self.assertGreater(max(one.seconds for both in found for one in both), 6.0)
         twos = [both for both in found if len(both) == 2]
         self.assertTrue(twos)
         for one, other in twos:
-            self.assertNotEqual(one.of_server, other.of_server)
+            self.assertNotEqual(one.of_network, other.of_network)
