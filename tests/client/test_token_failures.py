@@ -130,6 +130,21 @@ class NetworkTests(TokenTestCase):
             "http://server.test/socket/token", str(self.failure(failed, TokenUnreachable))
         )
 
+    def test_what_sends_back_what_it_gets(self) -> None:
+        """Errors do not quote it: it holds the credentials."""
+
+        def echo(request: Any) -> None:
+            line = f"GET {request.path}?{request.query} HTTP/1.1\r\n".encode()
+            request.send_raw(line + b"Host: server.test\r\n\r\n")
+
+        def as_coding(request: Any) -> None:
+            coding = f"Transfer-Encoding: {request.query}\r\n\r\n".encode()
+            request.send_raw(self.HEADERS + coding)
+
+        for answer in (echo, as_coding):
+            error = self.fail_with(answer, TokenUnreachable)
+            self.assertIn("no HTTP", str(error))
+
     def test_broken_off_in_the_headers(self) -> None:
         """The connection ends in the middle of the headers."""
 

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
+from twisted.web._newclient import ParseError
 from twisted.web.client import (
     Agent,
     HTTPConnectionPool,
@@ -30,7 +31,7 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
 from .agents import Cookies, Remembered, Uncompressed
 from .http11 import Connection, Content
 
-__all__ = ["BodyTooLong", "WebClient", "discard_body", "read_body", "unwrap"]
+__all__ = ["BadAnswer", "BodyTooLong", "WebClient", "discard_body", "read_body", "unwrap"]
 
 _LISTS = (RequestGenerationFailed, RequestTransmissionFailed, ResponseFailed)
 
@@ -182,6 +183,10 @@ class _URI(EncodedURL):
         return self
 
 
+class BadAnswer(Exception):
+    """What came is no answer to a request."""
+
+
 class BodyTooLong(Exception):
     """A body went over its limit."""
 
@@ -202,10 +207,12 @@ def read_body(response: IResponse, limit: int) -> Deferred[bytes]:
 def unwrap(failure: Failure) -> Any:
     """
     What went wrong, out of the lists of Twisted's HTTP client, whose texts quote the whole
-    request.
+    request.  Nor is quoted what came instead of an answer: it may be our request, sent back.
     """
     while isinstance(failure.value, _LISTS) and failure.value.reasons:
         failure = failure.value.reasons[0]
+    if isinstance(failure.value, ParseError | KeyError):
+        return Failure(BadAnswer("what came back is no HTTP"))
     return failure
 
 
