@@ -9,9 +9,13 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 
 from txtokensock.errors import AttemptTimeout, ConnectFailed, HandshakeRefused, SockJSRefused
+from txtokensock.sockjs import SockJSClientEndpoint
+from txtokensock.testing import MemoryNetwork
+from txtokensock.web.connect import ConnectEndpoint
 
 from .http_peer import PAGES, PeerTestCase, Request
 
@@ -39,6 +43,27 @@ class AttemptTests(PeerTestCase):
         self.accept = False
         for error in self.failed(ConnectFailed, "connect"):
             self.assertIn("server.test", str(error))
+
+    def test_deadline_at_a_proxy(self) -> None:
+        """It is the proxy that is named, as with a WebSocket."""
+        self.host.network = MemoryNetwork(self.clock, Factory.forProtocol(Protocol))
+        proxy = ConnectEndpoint(
+            self.host.network.endpoint(), "server.test", 80, proxy_name="http://proxy.test:3128"
+        )
+        for options in ({}, {"info": True}):
+            for transport in PAGES:
+                endpoint = SockJSClientEndpoint(
+                    self.clock,
+                    "http://server.test/sockets",
+                    transports=[transport],
+                    endpoint=proxy,
+                    **options,
+                )
+                connecting = endpoint.connect(self.factory())
+                self.host.advance(10)
+                error = self.failureResultOf(connecting, AttemptTimeout).value
+                self.assertIn("the proxy http://proxy.test:3128 has not", str(error))
+                self.assert_nothing_left()
 
     def test_statuses(self) -> None:
         """Each but 200 is a no; the status and when to come back can be read."""

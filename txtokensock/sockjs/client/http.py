@@ -63,7 +63,7 @@ class _HTTPWire:
         self._flow = Flow(self._reactor)
         self._sender = Sender(self._reactor, self._post, self._flow, self._sending_failed)
         self._receiver = Receiver(self._ask, lambda: form.reader(to.max_message_size), self)
-        self._connected: Deferred[None] = Deferred(lambda _: self._drop(CancelledError()))
+        self._connected: Deferred[None] = Deferred(lambda _: self._give_up())
         self._transport: Any = None
         self._accepted = False
         self._dropped = False
@@ -82,6 +82,11 @@ class _HTTPWire:
             self._session.wire_connected(self)
             if not self._connected.called:
                 self._connected.callback(None)
+
+    def _give_up(self) -> None:
+        """Connecting was cancelled: what was cancelled may know who had not answered."""
+        self._receiver.cancel()
+        self._drop(CancelledError())
 
     def _drop(self, problem: Exception) -> None:
         """Drop everything; who waits hears of it in a later turn."""

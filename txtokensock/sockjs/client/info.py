@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.web import http
 
 from ...errors import HandshakeRefused
@@ -36,12 +36,14 @@ class InfoRequest:
 
     def __init__(self, to: Destination) -> None:
         self._client = to.outlet.client(connected=self._on_connected)
-        self.connected: Deferred[None] = Deferred()
+        # What is cancelled may know who had not answered, such as a proxy.
+        self.connected: Deferred[None] = Deferred(lambda _: self.answered.cancel())
         self.answered: Deferred[bool] = Deferred.fromCoroutine(self._ask(to))
 
     def drop(self) -> None:
         """Drop the connection; nothing happens where there was an answer."""
-        self.answered.addErrback(lambda _: None)
+        for unwanted in (self.connected, self.answered):
+            unwanted.addErrback(lambda _: None)
         self.answered.cancel()
         self._client.abort()
 
@@ -58,9 +60,7 @@ class InfoRequest:
             info = loads(await read_body(response, _LONGEST))
         except (BodyTooLong, Malformed):
             info = None
-        except CancelledError:
-            raise
-        except Exception as problem:
+        except Exception as problem:  # cancelled, too
             if not self.connected.called:
                 self.connected.errback(problem)
             raise

@@ -97,12 +97,16 @@ class Receiver:
         """Do not ask again."""
         self._last = True
 
+    def cancel(self) -> None:
+        """Give up the request under way, as if it had failed."""
+        if self._asked is not None:
+            self._asked.cancel()
+
     def stop(self) -> None:
         """Tell the listener nothing more; who stops it drops the connections."""
         self._stopped = True
         self._unread = None
-        if self._asked is not None:
-            self._asked.cancel()
+        self.cancel()
 
     def _responded(self, response: IResponse) -> None:
         self._asked = None
