@@ -272,6 +272,15 @@ class PersistentTests(ClientTestCase):
         self.exchange()
         self.assertEqual((len(self.network.peers), len(asked)), (2, 1))
 
+    def test_idle_connection_on_which_something_comes(self) -> None:
+        """It is used no more, also where the server does not close it (with TLS)."""
+        self.exchange()
+        self.client._connections[0].transport.loseConnection = lambda: None
+        self.peer.transport.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        self.settle()
+        self.exchange()
+        self.assertEqual(len(self.network.peers), 2)
+
     def test_idle_connection_is_closed(self) -> None:
         """Before a server in Node.js does so."""
         self.exchange()

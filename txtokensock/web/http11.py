@@ -43,6 +43,13 @@ class Connection(HTTP11ClientProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         parser = self._parser
+        if parser is None and self._state == "QUIESCENT":
+            # Nobody asked, as where a server says 408 since it waits no longer.  Twisted would
+            # close in order, which with TLS takes until the server does so, too, and send
+            # requests meanwhile.
+            self._state = "ABORTING"
+            self.transport.abortConnection()
+            return
         if parser is not self._reading:
             self._reading, self._head = parser, 0
         if parser is not None and parser.state in (STATUS, HEADER):
