@@ -159,6 +159,13 @@ class EventsTests(SynchronousTestCase):
         self.events.emit("a", 5)
         self.assertEqual(self.heard, [1])
 
+    def test_once_behind_one_that_causes_the_event(self) -> None:
+        """It is called by the inner event, and not by the outer one as well."""
+        self.events.add("a", lambda value: self.events.emit("a", 2), once=True)
+        self.events.add("a", self.heard, once=True)
+        self.events.emit("a", 1)
+        self.assertEqual(self.heard, [2])
+
     def test_remove(self) -> None:
         """Removing takes one away; removing what is not there does nothing."""
         for _ in range(2):

@@ -5,6 +5,7 @@ Events and their listeners.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from inspect import iscoroutine
 from typing import Any
 
@@ -41,6 +42,13 @@ def call_listener(listener: Listener, *arguments: Any) -> Deferred[Any] | None:
     )
 
 
+@dataclass(eq=False, slots=True)
+class _Added:
+    listener: Listener
+    once: bool
+    called: bool = False
+
+
 class Events:
     """
     Listeners, by the name of the event.
@@ -49,7 +57,7 @@ class Events:
     """
 
     def __init__(self, *names: str) -> None:
-        self._listeners: dict[str, list[tuple[Listener, bool]]] = {name: [] for name in names}
+        self._listeners: dict[str, list[_Added]] = {name: [] for name in names}
 
     def add(self, event: str, listener: Listener, *, once: bool = False) -> None:
         """
@@ -59,13 +67,13 @@ class Events:
         """
         if not callable(listener):
             raise InvalidOption(f"the listener for {event!r} cannot be called: {listener!r}")
-        self._of(event).append((listener, once))
+        self._of(event).append(_Added(listener, once))
 
     def remove(self, event: str, listener: Listener) -> None:
         """Call ``listener`` no more; where it was added twice, once less."""
         listeners = self._of(event)
         for entry in listeners:
-            if entry[0] == listener:
+            if entry.listener == listener:
                 listeners.remove(entry)
                 return
 
@@ -91,14 +99,18 @@ class Events:
         if not listeners:
             return False
         for entry in listeners[:]:
-            if entry[1] and entry in listeners:
-                listeners.remove(entry)
-            deferred = call_listener(entry[0], *arguments)
+            if entry.once:
+                if entry.called:  # by an event that a listener before it caused
+                    continue
+                entry.called = True
+                if entry in listeners:
+                    listeners.remove(entry)
+            deferred = call_listener(entry.listener, *arguments)
             if deferred is not None:
                 running(deferred)
         return True
 
-    def _of(self, event: str) -> list[tuple[Listener, bool]]:
+    def _of(self, event: str) -> list[_Added]:
         if event not in self._listeners:
             known = ", ".join(self._listeners)
             raise InvalidOption(f"there is no event {event!r}: there are {known}")
