@@ -1,0 +1,151 @@
+"""
+Whether a client came through a fault as it must.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from txtokensock.errors import AttemptTimeout, CallTimeout, ConnectionLost
+
+from .outcomes import AT_ONCE, Outcome
+from .scenario import CONNECTING_STEPS, Seen, attempted, dropped, recovered, spoilt
+from .scene import Fault
+from .stage import Handed, Stage
+
+__all__ = ["FaultTestCase"]
+
+CALL_TIMEOUT = 60.0
+CLOSE_TIMEOUT = 5.0
+SECRETS = ("5ec2-4e70", "secret=1", "user=ada")
+"""Parts of tokens, of URLs and of credentials, which no text may hold."""
+
+
+class FaultTestCase(SynchronousTestCase):
+    """Plays faults, and looks at all that a user can see of them."""
+
+    # -- one fault, from its beginning to the client's recovery
+
+    def play(self, stage: Stage, step: str, fault: Fault, outcome: Outcome) -> None:
+        """The client is connected, meets the fault, and recovers."""
+        if step in CONNECTING_STEPS:
+            in_flight = dropped(stage)
+            self.attempt(stage, step, fault, outcome, failures=1)
+            if stage.peer.counts["sessions"] > 1:
+                self.assert_lost(in_flight)
+        else:
+            self.spoil(stage, step, fault, outcome)
+
+    def attempt(
+        self, stage: Stage, step: str, fault: Fault, outcome: Outcome, *, failures: int
+    ) -> None:
+        """The client has no connection, and recovers."""
+        subscribed = stage.client.channels()
+        seen = attempted(stage, step, fault, failures=failures)
+        expected = {"nothing": 0, "gives up": 1}.get(outcome.what, failures)
+        self.assertEqual(len(seen.failures), expected, seen)
+        self.assertEqual(stage.gave_up, outcome.what == "gives up")
+        self.assertEqual(stage.client.connected, outcome.what == "nothing")
+        wait = 0.0
+        for seconds, error in seen.failures:
+            self.assert_attempt(seconds, error, outcome)
+            wait = getattr(error, "retry_in", None) or 0.0
+        if outcome.what != "gives up":
+            self.assertLessEqual(set(subscribed), set(stage.client.channels()))
+        self.assertTrue(recovered(stage, wait + AT_ONCE), stage.events)
+        self.unsubscribe(stage)
+
+    def spoil(self, stage: Stage, step: str, fault: Fault, outcome: Outcome) -> None:
+        """The client has a connection; it is the same one afterwards, or a new one."""
+        seen = spoilt(stage, step, fault)
+        if outcome.what == "lost":
+            assert seen.lost is not None, seen
+            seconds, reason = seen.lost
+            self.assertIsInstance(reason, outcome.error or Exception)
+            self.assert_in_time(seconds, outcome, reason)
+        else:
+            self.assertIsNone(seen.lost)
+        # A subscription that is not confirmed anew in time is told of before the silence.
+        reported = set(map(type, seen.reported)) - ({CallTimeout} if step == "replay" else set())
+        if outcome.what != "reported":
+            self.assertEqual(reported, set())
+        elif outcome.error is not CallTimeout:
+            self.assertEqual(reported, {outcome.error})
+        else:
+            self.assertIn(CallTimeout, set(map(type, seen.reported)))
+        if step == "receive" and seen.lost is None:
+            self.assertIn(3, [*seen.heard, *([3] * (outcome.what == "reported"))])
+        self.assertTrue(recovered(stage, AT_ONCE), stage.events)
+        self.assert_asked(seen, outcome)
+        self.unsubscribe(stage)
+
+    def unsubscribe(self, stage: Stage) -> None:
+        """From what was subscribed to around the fault."""
+        stage.hand("unsubscribe", stage.client.unsubscribe("d"))
+        stage.settle()
+
+    # -- what is seen
+
+    def assert_attempt(self, seconds: float, error: Any, outcome: Outcome) -> None:
+        """The error of one attempt."""
+        self.assertIsInstance(error, outcome.error or Exception)
+        self.assertEqual(error.phase, outcome.phase)
+        self.assertEqual(error.retry_in is None, outcome.what == "gives up")
+        self.assert_in_time(seconds, outcome, error)
+
+    def assert_in_time(self, seconds: float, outcome: Outcome, error: Exception) -> None:
+        """It was there by its deadline, and where the deadline made it, not before."""
+        self.assertLess(seconds, outcome.seconds + AT_ONCE)
+        if isinstance(error, AttemptTimeout):
+            self.assertAlmostEqual(seconds, outcome.seconds, 6)
+        for secret in SECRETS:
+            self.assertNotIn(secret, f"{error} {error!r}")
+
+    def assert_asked(self, seen: Seen, outcome: Outcome) -> None:
+        """What became of all that was asked for around the fault."""
+        if seen.asked is not None and outcome.asked is not ...:
+            self.assert_outcome(seen.asked, outcome.asked)
+            if outcome.what == "call fails":
+                assert seen.asked.at is not None
+                self.assertLess(seen.asked.at - seen.asked.since, outcome.seconds + AT_ONCE)
+        if seen.in_flight and seen.lost is not None and seen.lost[0] < CALL_TIMEOUT:
+            self.assert_lost(seen.in_flight)
+        elif seen.in_flight:
+            for handed in seen.in_flight:
+                self.assert_outcome(handed, CallTimeout)
+        for handed in seen.queued:
+            self.assert_outcome(handed, None)
+
+    def assert_lost(self, in_flight: list[Handed]) -> None:
+        """The first fails with its connection; the second may be sent again, and was."""
+        once, idempotent = in_flight
+        self.assert_outcome(once, ConnectionLost)
+        self.assertTrue(once.outcome.may_have_run)
+        self.assertIn(type(idempotent.outcome), (list, ConnectionLost, CallTimeout))
+
+    def assert_outcome(self, handed: Handed, error: type[Exception] | None) -> None:
+        """It failed so, or did not."""
+        if error is None:
+            self.assertFalse(isinstance(handed.outcome, Exception), handed)
+        else:
+            self.assertIs(type(handed.outcome), error, handed)
+
+    # -- the end
+
+    def end(self, stage: Stage) -> None:
+        """Nothing is left, and nothing was there twice."""
+        ended = stage.hand("end", stage.client.end())
+        stage.advance(CLOSE_TIMEOUT)
+        self.assertEqual(ended.fired, 1)
+        self.assertEqual(stage.client_connections, 0)
+        stage.peer.stop()
+        stage.settle()
+        self.assertEqual(list(stage.clock.getDelayedCalls()), [])
+        for handed in stage.handed:
+            self.assertEqual(handed.fired, 1, handed)
+            assert handed.at is not None
+            self.assertLess(handed.at - handed.since, CALL_TIMEOUT + AT_ONCE, handed)
+        self.assertEqual(stage.peer.overlaps, [])
+        self.assertLessEqual(stage.extra_connections, 0)

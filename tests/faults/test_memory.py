@@ -1,0 +1,89 @@
+"""
+Every fault of the table, in memory: what is seen of it, that the client recovers, and that
+nothing is left.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+
+from twisted.logger import globalLogBeginner, globalLogPublisher
+
+from tests.server.hostile.naming import each
+from tests.support import collect_garbage
+
+from .checks import FaultTestCase
+from .misbehaviour import KINDS
+from .outcomes import Outcome
+from .scenario import CONNECTING_STEPS
+from .scene import Fault
+from .stage import Stage
+from .table import PAIRS, Pair
+
+_OURS = ("txtokensock.", "twisted.", "autobahn.", "treq.")
+_OTHERS = ("txtokensock.testing.", "twisted.logger.", "twisted.trial.", "twisted.python.modules.")
+
+
+def _named(pair: Pair, transport: str) -> str:
+    words = f"{transport} {' '.join(pair)}"
+    return "".join(mark if mark.isalnum() else "_" for mark in words)
+
+
+@each(
+    {
+        _named(pair, transport): (pair, transport, outcome, again)
+        for number, (pair, outcomes) in enumerate(PAIRS.items())
+        for again in [list(outcomes)[number % len(outcomes)]]
+        for transport, outcome in outcomes.items()
+    }
+)
+class FaultTests(FaultTestCase):
+    """Each fault over each transport, and over one of them again and again."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        # It keeps the events of processes that do not log yet, and all that these hold.
+        globalLogPublisher.removeObserver(globalLogBeginner._temporaryObserver)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        globalLogPublisher.addObserver(globalLogBeginner._temporaryObserver)
+
+    def run_case(self, pair: Pair, transport: str, outcome: Outcome, again: str) -> None:
+        """What the table says is what is seen, and then all is well, and nothing is left."""
+        step, kind, name = pair
+        fault = KINDS[kind][name]
+        stage = Stage(transport, info=step == "info")
+        if step in CONNECTING_STEPS:
+            self.attempt(stage, step, fault, outcome, failures=2)
+        stage.client.startService()
+        stage.subscribe("c")
+        stage.settle()
+        self.play(stage, step, fault, outcome)
+        if transport == again:
+            first, second, third = [
+                self.census_after(stage, step, fault, outcome) for _ in range(3)
+            ]
+            # A response more or less that is just being read is no growth: what grows, grows
+            # each time.
+            self.assertEqual((second - first) & (third - second), Counter())
+        self.end(stage)
+        del stage
+        collect_garbage()
+
+    def census_after(
+        self, stage: Stage, step: str, fault: Fault, outcome: Outcome
+    ) -> Counter[str]:
+        """
+        How many objects there are of each class of ours, and of those that ours are made of,
+        when the fault has been there once more.
+        """
+        stage.rest()
+        self.play(stage, step, fault, outcome)
+        stage.rest()
+        gc.collect()
+        names = (f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+        return Counter(
+            name for name in names if name.startswith(_OURS) and not name.startswith(_OTHERS)
+        )
