@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock import TLSPolicy
 from txtokensock.cli import main, parse
+from txtokensock.reaching import in_our_words
 
 
 class CommandLineTests(SynchronousTestCase):
@@ -73,7 +74,7 @@ class CommandLineTests(SynchronousTestCase):
 
     def test_how_the_server_is_reached(self) -> None:
         """The client's options; what is not given is left to it."""
-        self.assertEqual(parse(["rpc", "echo"]).options, {})
+        self.assertEqual(list(parse(["rpc", "echo"]).options), ["timeouts"])
         parsed = parse(
             [
                 *("rpc", "echo", "--transport", "xhr-streaming", "--transport", "xhr-polling"),
@@ -82,6 +83,8 @@ class CommandLineTests(SynchronousTestCase):
             ]
         )
         self.assertIsInstance(parsed.options.pop("tls"), TLSPolicy)
+        # Another transport must have its turn before the command is over.
+        self.assertLess(parsed.options.pop("timeouts").handshake * 2, parsed.timeout)
         self.assertEqual(
             parsed.options,
             {
@@ -114,6 +117,17 @@ class CommandLineTests(SynchronousTestCase):
             self.assertEqual(status, 2)
             self.assertNotIn("secret", err)
             self.assertNotIn("sec#", err)
+
+    def test_options_have_the_names_of_the_command(self) -> None:
+        """Errors speak of its options, not of Python's."""
+        for theirs, ours in (
+            ("self-signed; tls=TLSPolicy(authorities=...) allows it", "--authorities"),
+            ("another; tls=TLSPolicy(server_name=...) asks", "--server-name"),
+            ("give it; tls=TLSPolicy(certificate=..., private_key=...) shows", "--certificate"),
+        ):
+            text = in_our_words(theirs)
+            self.assertIn(ours, text)
+            self.assertNotIn("TLSPolicy", text)
 
     def test_no_credential_is_repeated(self) -> None:
         """A credential that cannot be is refused, without showing its value."""

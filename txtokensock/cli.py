@@ -27,7 +27,14 @@ from .address import Address, addresses
 from .bridge.webhooks import command as spool_command
 from .client.credentials import encode_credentials
 from .client.socket import TokenSocket
-from .errors import InvalidOption, RemoteError, TokenSocketError, UsageError, shorten
+from .errors import (
+    AttemptTimeout,
+    InvalidOption,
+    RemoteError,
+    TokenSocketError,
+    UsageError,
+    shorten,
+)
 from .jsontext import Malformed, dumps, loads
 from .messages import check_channel
 from .messages.from_client import check_name
@@ -269,6 +276,10 @@ async def _listen(socket: TokenSocket, arguments: argparse.Namespace) -> None:
     await failed
 
 
+class _TooLate(Exception):
+    """The time for the whole command is over."""
+
+
 async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
     """One command, from the connection to the exit status."""
     endless = arguments.run is _listen
@@ -282,24 +293,25 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
             **arguments.options,
         )
     except InvalidOption as problem:  # one that takes a reactor to find out
-        _say(str(problem))
+        _say(reaching.in_our_words(str(problem)))
         return 2
     socket.startService()
     try:
         running = Deferred.fromCoroutine(arguments.run(socket, arguments))
         if not endless:
-            running.addTimeout(arguments.timeout, reactor, lambda *_: Failure(TimeoutError()))
+            running.addTimeout(arguments.timeout, reactor, lambda *_: Failure(_TooLate()))
         await running
     except CancelledError:  # Ctrl-C, which is how listening ends
         return 0 if endless else 1
     except BrokenPipeError:  # nobody reads any more
         _discard(sys.stdout)
-    except TimeoutError:
+    except (_TooLate, AttemptTimeout) as problem:
         hosts = " or ".join(arguments.hosts)
-        _say(f"no answer from {hosts} within {arguments.timeout:g} seconds")
+        reason = f": {reaching.in_our_words(str(problem))}" if str(problem) else ""
+        _say(f"no answer from {hosts} within {arguments.timeout:g} seconds{reason}")
         return 1
     except TokenSocketError as problem:
-        _say(str(problem))
+        _say(reaching.in_our_words(str(problem)))
         return 1
     except OSError as problem:
         _say(f"cannot write to stdout: {problem.strerror}")
@@ -341,7 +353,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         encode_credentials(arguments.credentials)
         arguments.options = reaching.options(arguments)
     except InvalidOption as problem:
-        parser.error(str(problem))
+        parser.error(reaching.in_our_words(str(problem)))
     return arguments
 
 

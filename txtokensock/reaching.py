@@ -7,13 +7,26 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from .client.timeouts import Timeouts
 from .errors import InvalidOption
 from .sockjs import TRANSPORTS
 from .web.headers import check_headers
 from .web.proxies import Proxy
 from .web.tls import TLSPolicy
 
-__all__ = ["add_arguments", "options"]
+__all__ = ["add_arguments", "in_our_words", "options"]
+
+_IN_OUR_WORDS = {
+    "tls=TLSPolicy(certificate=..., private_key=...)": "--certificate",
+    "tls=TLSPolicy(server_name=...)": "--server-name",
+    "tls=TLSPolicy(authorities=...)": "--authorities",
+    "authorities= of TLSPolicy": "--authorities",
+    "endpoint and proxy": "--endpoint and --proxy",
+    "proxy=": "--proxy",
+}
+"""What errors call the client's options, and what they are called here."""
+
+_LONGEST_STEP = 10.0
 
 _TLS = ("authorities", "certificate", "private_key", "server_name")
 
@@ -71,10 +84,22 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     if "header" in given:
         chosen["headers"] = check_headers(dict(given["header"]))
+    # Where one transport is not answered, there must be time for the next.
+    step = min(_LONGEST_STEP, arguments.timeout / 3)
+    chosen["timeouts"] = Timeouts(
+        token=arguments.timeout * 0.9, connect=step, handshake=step, open=step
+    )
     policy = {name: given[name] for name in _TLS if name in given}
     if policy:
         chosen["tls"] = TLSPolicy(**policy)
     return chosen
+
+
+def in_our_words(text: str) -> str:
+    """An error of the client's, with the options of the command for those of Python."""
+    for theirs, ours in _IN_OUR_WORDS.items():
+        text = text.replace(theirs, ours)
+    return text
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ class GivingUpTests(ServerTestCase):
         for call in (client.rpc("x"), client.when_ready(), client.publish("c", 1)):
             error = self.failure(call, ClientClosed)
             self.assertIsInstance(error.__cause__, kind)
+        self.assertFalse(client.running)
         self.assertEqual(list(self.server.clock.getDelayedCalls()), [])
         self.assertEqual(self.server.open_connections, 0)
 

@@ -62,8 +62,20 @@ class RefusalTests(TokenTestCase):
             ),
             TokenServerError,
         )
-        self.assertIn("https://other.test/token", str(error))
+        self.assertIn("302 to https://other.test/token, which is not followed", str(error))
         self.assertEqual(len(self.server.tokens), 1)
+
+    def test_advice(self) -> None:
+        """What a status most likely means."""
+        for status, header, advice in (
+            (301, "Location: /new", "301 to /new: use that address"),
+            (404, "X-A: b", "404: is token_path right?"),
+        ):
+            error = self.fail_with(
+                lambda r, status=status, header=header: r.respond(status, b"", "", header),
+                TokenServerError,
+            )
+            self.assertIn(advice, str(error))
 
     def test_no_token(self) -> None:
         """200 with JSON that holds no token."""

@@ -88,6 +88,7 @@ class TransportTests(SynchronousTestCase):
         """Calls both ways, a subscription, messages."""
         for transport in TRANSPORTS:
             client = self.ready(transport)
+            self.assertEqual(client.transport, transport)
             self.assertEqual(self.result(client.rpc("echo", {"é": 1})), {"é": 1})
             self.assertEqual(self.result(client.rpc("callme", 21)), 42)
             heard = Calls()

@@ -124,6 +124,17 @@ class CommandTests(InteropTestCase):
         self.assertEqual(status, 1)
         self.assertIn("within 0.5 seconds", err)
 
+    async def test_reasons(self) -> None:
+        """Why nothing was answered is said, with the options of the command."""
+        url = f"https://127.0.0.1:{self.server.port}"
+        arguments = ("rpc", "echo", "--timeout", "2", "--host", url)
+        _, err, status = await within(
+            getProcessOutputAndValue(str(BIN / "tokensock"), arguments, reactor=reactor)
+        )
+        self.assertEqual((status, err.count(b"\n")), (1, 1))
+        self.assertIn(f"no answer from {url} within 2 seconds".encode(), err)
+        self.assertIn(b"is it http:// there?", err)
+
     async def test_publish_to_listener(self) -> None:
         """What is published and broadcast is one line of JSON each, in order."""
         listener = await self.started(Listener(self.server.port, "channel1"))

@@ -177,6 +177,11 @@ class Connection(TwistedProtocol):
         """How many frames came in so far, of any kind."""
         return int(self.transport.heard)
 
+    @property
+    def transport_name(self) -> str:
+        """What carries it, such as ``"websocket"``."""
+        return str(self.transport.name)
+
     def ping(self) -> str:
         """
         Ask for a sign of life.

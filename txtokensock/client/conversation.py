@@ -37,6 +37,7 @@ class Conversation:
     :ivar events: ``ready``, ``reconnect``, ``message``, ``disconnect``, ``error``.
     :ivar actions: what the server may call.
     :ivar ignored: how many messages could not be read so far.
+    :ivar when_given_up: called when there will be no more attempts, before anybody is told.
     """
 
     _log = Logger()
@@ -58,6 +59,7 @@ class Conversation:
         self.channels = Channels(reactor, self.exchange, self.new_uuid, call_timeout, self.report)
         self.ignored = 0
         self._complained = False
+        self.when_given_up: Callable[[], object] = lambda: None
         self._connection: Connection | None = None
         self._holders: set[object] = set()
         self._listening = Running(buffer_limit, self)
@@ -144,7 +146,7 @@ class Conversation:
 
     def established(self, connection: Connection, first: bool) -> None:
         """Subscribe to what is wanted now, then send what waits."""
-        self._log.info("connected")
+        self._log.info("connected by {transport}", transport=connection.transport_name)
         self._connection = connection
         self._complained = False
         if self._holders:
@@ -161,8 +163,9 @@ class Conversation:
     def gave_up(self, error: ClientClosed) -> None:
         """Fail everything."""
         self._log.warn("{error}", error=error)
+        self.when_given_up()
         self.close(error, discard=False)()
-        self.report(error)
+        self.events.emit("error", error)
 
     # -- Flow: slow readers
 

@@ -118,5 +118,5 @@ class TokenSocketEndpoint:
         try:
             headers = await self._outlet.ask_headers()
         except InvalidOption as problem:
-            raise CredentialsUnavailable(str(problem)) from problem
+            raise CredentialsUnavailable(str(problem)) from problem.__cause__ or problem
         return headers, await self._tokens.send(headers)

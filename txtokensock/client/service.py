@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import ClientClosed
+from ..sockjs.quiet import Quiet
 from .backoff import Backoff, RetryPolicy
 from .connection import Connection
 from .retries import Retries
@@ -115,7 +116,7 @@ class ReconnectingClientService(Service):
     def _start_client(self) -> None:
         self._reset()
         self._ended = None
-        self._client = ClientService(
+        self._client = _QuietClientService(
             _Attempts(self, self._endpoint, self._factory),
             Factory.forProtocol(TwistedProtocol),
             retryPolicy=lambda _: self._retries.wait,
@@ -254,6 +255,15 @@ class ReconnectingClientService(Service):
         self._stop(reason)
         self._observer.gave_up(reason)
         _fire(waiting, Failure(error))
+
+
+class _QuietClientService(ClientService):
+    """
+    Twisted's, without its line for each retry: our observer's says why there is one, and
+    this one would also come where there will be none.
+    """
+
+    _log: Any = Quiet()
 
 
 def _fire(waiting: list[tuple[Deferred[None], int | None]], outcome: Any) -> None:

@@ -179,6 +179,7 @@ class TokenSocket(Service):
             call_timeout=call_timeout,
             buffer_limit=buffer_limit,
         )
+        self._conversation.when_given_up = super().stopService
         self._service = ReconnectingClientService(
             reactor,
             self._servers,
@@ -262,6 +263,15 @@ class TokenSocket(Service):
         ``"http://a.example.com:8080"``; None where there is none.
         """
         return self._servers.current if self.connected else None
+
+    @property
+    def transport(self) -> str | None:
+        """
+        What carries the socket now, one of the names in ``transports``; None where there is
+        no authenticated connection.
+        """
+        connection = self._service.connection
+        return None if connection is None else connection.transport_name
 
     @property
     def ignored_messages(self) -> int:

@@ -146,11 +146,17 @@ class TokenRequest:
             return TokenRefused(f"the token route {self._url} refused us: {status}", status, wait)
         where = response.headers.getRawHeaders(b"location", [b""])[0]
         target = where.partition(b"?")[0].decode("ascii", "replace")
-        hint = f" to {shorten(target)}: use that address" if target else ""
-        if status == 400:
-            hint = self._hint
-        text = f"the token route {self._url} answered {status}{hint}"
+        text = f"the token route {self._url} answered {status}{self._advice(status, target)}"
         return TokenServerError(text, status, wait)
+
+    def _advice(self, status: int, target: str) -> str:
+        """What to make of a status; a redirect may also lead to a page for people."""
+        if target:
+            advice = ": use that address" if status in (301, 308) else ", which is not followed"
+            return f" to {shorten(target)}{advice}"
+        if status == 404:
+            return ": is token_path right?"
+        return self._hint if status == 400 else ""
 
     def _token(self, response: IResponse, body: bytes) -> str:
         kind = response.headers.getRawHeaders(b"content-type", [b""])[0].decode("ascii", "replace")

@@ -24,6 +24,8 @@ class ISockJSTransport(ITransport, IConsumer, IPushProducer):
     being delivered wait in order, and so does the news of an orderly close.
     """
 
+    name = Attribute('str: what carries the session, such as "websocket" or "xhr-streaming".')
+
     heard = Attribute(
         "int: how many frames came in so far, heartbeats and WebSocket pings included: "
         "if it did not grow, the peer was silent."

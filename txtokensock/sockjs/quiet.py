@@ -1,5 +1,5 @@
 """
-What stands in for Autobahn's logger, on both sides.
+What stands in for the loggers of libraries that say too much.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ __all__ = ["Quiet"]
 
 class Quiet:
     """
-    Stands in for txaio's logger.  Autobahn builds a debug message for every frame
-    and every read, even where none is logged, and those of the handshake hold
+    Stands in for txaio's logger, and for Twisted's.  Autobahn builds a debug message for
+    every frame and every read, even where none is logged, and those of the handshake hold
     headers that are secret; what matters of its warnings reaches the session.
     """
 

@@ -28,12 +28,14 @@ class SockJSTransport:
     exactly once.
 
     :param carrier: what moves the messages.
+    :param name: how that is called.
     """
 
     _log = Logger()
 
-    def __init__(self, carrier: ICarrier) -> None:
+    def __init__(self, carrier: ICarrier, name: str = "") -> None:
         self._carrier = carrier
+        self.name = name
         self._protocol: IProtocol | None = None
         self._undelivered: deque[bytes] = deque()
         self._paused = False

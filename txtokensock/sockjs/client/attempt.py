@@ -74,7 +74,7 @@ class Attempt:
             where this is cancelled.
         """
         reactor, deadlines = self._to.outlet.reactor, self._deadlines
-        session = ClientSession(factory, reactor, deadlines.close)
+        session = ClientSession(factory, reactor, deadlines.close, transport)
         try:
             connected = TRANSPORTS[transport](session, self._to)
             await self._within("connect", deadlines.connect, connected)

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.logger import Logger
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
@@ -71,6 +72,8 @@ class SockJSClientEndpoint:
         larger one ends the session.
     :raises InvalidOption: for an option that cannot be.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -155,6 +158,11 @@ class SockJSClientEndpoint:
                 if not _may_be_the_transport(problem):
                     raise
                 failures[transport] = problem
+                self._log.info(
+                    "{transport} does not get through: {problem}",
+                    transport=transport,
+                    problem=problem,
+                )
             else:
                 self._preference.worked(transport)
                 return protocol

@@ -87,6 +87,7 @@ class ClientSession:
     :param factory: builds the protocol when the session opens.
     :param reactor: for the deadline of an orderly close.
     :param close_timeout: seconds for an orderly close before the connection is dropped.
+    :param name: the name of what carries it.
     :ivar ready: fires with None when the wire can carry frames.
     :ivar opened: fires with the protocol when the server has opened the session.
         Both fail with a :class:`~txtokensock.errors.ConnectionFailed` if it ends before,
@@ -96,13 +97,13 @@ class ClientSession:
     _log = Logger()
 
     def __init__(
-        self, factory: IProtocolFactory, reactor: IReactorTime, close_timeout: float
+        self, factory: IProtocolFactory, reactor: IReactorTime, close_timeout: float, name: str
     ) -> None:
         self._factory = factory
         self._reactor = reactor
         self._close_timeout = close_timeout
         self._wire: Wire | None = None
-        self._transport = SockJSTransport(self)
+        self._transport = SockJSTransport(self, name)
         self._phase: Phase | None = "handshake"
         self._reason: Failure | None = None
         self._deadline: IDelayedCall | None = None

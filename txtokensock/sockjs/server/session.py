@@ -31,7 +31,7 @@ class SessionTransport(SockJSTransport):
     """
 
     def __init__(self, session: ServerSession, request_info: RequestInfo) -> None:
-        super().__init__(session)
+        super().__init__(session, request_info.transport)
         self.request_info = request_info
 
 
