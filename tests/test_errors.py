@@ -5,6 +5,7 @@ Errors: their tree, their texts, and the secrets that they keep.
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -63,6 +64,12 @@ class TreeTests(SynchronousTestCase):
             if inspect.isclass(kind) and kind.__module__ == errors.__name__:
                 self.assertTrue(kind.__doc__, name)
                 self.assertIn(name, errors.__all__)
+
+    def test_the_tree_is_whole(self) -> None:
+        """The tree at the top of the module names every class."""
+        named = set(re.findall(r"\w+", errors.__doc__ or ""))
+        kinds = {name for name in errors.__all__ if inspect.isclass(getattr(errors, name))}
+        self.assertEqual(kinds - named, set())
 
 
 class TextTests(SynchronousTestCase):

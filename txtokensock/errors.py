@@ -11,14 +11,16 @@ One tree, ordered by whose move is next::
         RemoteError         FunctionNotFound, Forbidden
         UnsolicitedError, SubscriptionEnded
       NetworkError          nobody's answer: it may work if tried again
-        CallTimeout, ConnectionLost, StoreUnavailable
+        CallTimeout, ConnectionLost, PeerSilent, StoreUnavailable
         ConnectionFailed    one attempt to connect, .phase says how far it came
           AttemptTimeout, ConnectFailed, TLSFailed, HandshakeRefused, SockJSRefused
-          ProxyRefused, AllHostsFailed
+          ProxyRefused, AllHostsFailed, AllTransportsFailed
           TokenError        TokenRefused, TokenServerError, TokenInvalid, TokenUnreachable,
                             CredentialsUnavailable
           AuthenticationError  AuthenticationRefused, AuthenticationAborted
+      ActionError           not for you: raise it from an action, for whoever called that
 
+:class:`SockJSClosed` stands outside: it is Twisted's ``ConnectionDone``, with a close code.
 Texts never hold a token, a credential, a cookie or a query string.
 """
 
