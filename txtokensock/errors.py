@@ -21,6 +21,7 @@ One tree, ordered by whose move is next::
       ActionError           not for you: raise it from an action, for whoever called that
 
 :class:`SockJSClosed` stands outside: it is Twisted's ``ConnectionDone``, with a close code.
+
 Texts never hold a token, a credential, a cookie or a query string.
 """
 
@@ -318,19 +319,25 @@ class ConnectionFailed(NetworkError):
 
 class AllHostsFailed(ConnectionFailed):
     """
-    One attempt at each of several hosts failed.
+    One attempt at several hosts failed.
 
-    :ivar errors: what each host's failed with, in the order in which they were tried.  The
-        last is the ``__cause__``, and ``phase`` is its.
+    :ivar errors: what each host's failed with, in the order in which they were tried; that
+        of a host which was passed over is from before.  The last is the ``__cause__``, and
+        ``phase`` is its.
+    :ivar holds: seconds for which each host is passed over from now on, where it is
+        (``math.inf``: for good); none at all with a ``retry_policy``.
     """
 
-    def __init__(self, errors: Mapping[str, Exception]) -> None:
+    def __init__(
+        self, errors: Mapping[str, Exception], holds: Mapping[str, float] | None = None
+    ) -> None:
         """:param errors: one at least."""
         texts = (f"{host}: {shorten(str(error))}" for host, error in errors.items())
         *_, last = errors.values()
         phase = last.phase if isinstance(last, ConnectionFailed) else "connect"
         super().__init__(f"no host could be connected to: {'; '.join(texts)}", phase)
         self.errors = dict(errors)
+        self.holds = dict(holds or {})
         self.permanent = all(getattr(error, "permanent", False) for error in errors.values())
         self.__cause__ = last
 

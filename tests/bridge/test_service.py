@@ -18,10 +18,12 @@ from tests.support import ServerTestCase
 from txtokensock.bridge import service
 from txtokensock.bridge.config.loading import load
 from txtokensock.bridge.config.section import Problem
+from txtokensock.bridge.config.upstream import BackoffConfig
 from txtokensock.bridge.service import Bridge
 from txtokensock.bridge.side import SideState
 from txtokensock.bridge.systemd import SystemdNotifier
 from txtokensock.bridge.upstream import Upstream
+from txtokensock.errors import TokenServerError
 from txtokensock.testing import ScriptedServer
 
 GOOD = '[upstream]\nhost = "http://server.test"\n'
@@ -160,6 +162,12 @@ class LifeTests(BridgeTestCase):
         self.server.script()
         self.advance(10.2)
         self.assertTrue(bridge.upstream.state().up)
+
+    def test_one_host_for_good(self) -> None:
+        """Nor is one host among several given up, nor asked whenever another is down."""
+        hold = BackoffConfig(refused=20).build().hold
+        self.assertTrue(10 <= hold(TokenServerError("x", 410), 1) <= 20)
+        self.assertEqual(hold(TokenServerError("x", 500), 1), 0)
 
     def test_late_refusals(self) -> None:
         """An error that belongs to no call is logged."""

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -59,7 +60,7 @@ class EndpointTests(SynchronousTestCase):
     def endpoint(self, *names: str, cancel: Any = None) -> FailoverEndpoint:
         """Of servers of these names."""
         self.by_name = {name: Endpoint(cancel) for name in names}
-        return FailoverEndpoint(self.by_name)
+        return FailoverEndpoint(Clock(), self.by_name)
 
     def asked(self) -> list[int]:
         """How often each was connected to."""

@@ -4,15 +4,12 @@ The side that all others stand on: the socket upstream.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from ..client.backoff import Backoff
 from ..client.socket import TokenSocket
 from .config.upstream import UpstreamConfig
 from .side import SideState
@@ -55,7 +52,6 @@ class Upstream:
             "buffer_limit": section.buffer_limit,
             "max_message_size": section.max_message_size,
             "backoff": section.backoff.build(),
-            "retry_policy": partial(_keep_trying, section.backoff.build()),
             "timeouts": section.timeouts.build(),
             "tls": section.policy(),
         }
@@ -100,9 +96,3 @@ class Upstream:
     def _become(self, up: bool, detail: str) -> None:
         since = self._state.since if up == self._state.up else self._reactor.seconds()
         self._state = SideState(self.name, up, since, detail)
-
-
-def _keep_trying(backoff: Backoff, failure: Failure, attempt: int) -> float:
-    """What an operator mends on the server must not need a restart here as well."""
-    wait = backoff.retry(failure, attempt)
-    return backoff.refusal_delay() if wait is None else wait

@@ -4,6 +4,7 @@ Whether to try again after a failure, and how long to wait before.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ class Backoff:
           all whom it told the same come back at once.
         - A refusal, which is a status from 400 to 499 of the token route, the handshake or
           a proxy, is tried again slowly: :meth:`refusal_delay`.
-        - Where several hosts failed, the first of them that may be tried again decides.
+        - Where several hosts failed, the first of them that may be tried again decides:
+          after what remains of its :meth:`hold`.
         - All else is a fault that passes: :meth:`delay`.
 
         :param failure: of the attempt, or of the connection that was lost.
@@ -106,18 +108,37 @@ class Backoff:
         :return: seconds to wait, or None to give up.
         """
         # Asked once, or many hosts would make the least of their waits ever smaller.
-        return self._wait(failure.value, check_delay(self.delay(attempt)))
-
-    def _wait(self, error: BaseException | None, delay: float) -> float | None:
+        delay = check_delay(self.delay(attempt))
+        error = failure.value
         if isinstance(error, AllHostsFailed):
-            waits = [self._wait(one, delay) for one in error.errors.values()]
-            return min((wait for wait in waits if wait is not None), default=None)
+            wait = min(
+                error.holds[host] if host in error.holds else self._wait(one, delay)
+                for host, one in error.errors.items()
+            )
+        else:
+            wait = self._wait(error, delay)
+        return None if wait == math.inf else wait
+
+    def hold(self, error: Exception, attempt: int) -> float:
+        """
+        How long one of several hosts is passed over, by the rule of :meth:`retry`.
+
+        :param error: of the attempt at that host.
+        :param attempt: how many attempts at that host have failed in a row.
+        :return: seconds; 0 after a fault that passes, and ``math.inf`` where no retry can
+            mend it.
+        """
+        if not self._wait(error, 0.0):  # the wait after a fault is all delay
+            return 0.0
+        return self._wait(error, check_delay(self.delay(attempt)))
+
+    def _wait(self, error: BaseException | None, delay: float) -> float:
         if isinstance(error, UsageError):
-            return None
+            return math.inf
         if not isinstance(error, ConnectionFailed):
             return delay
         if error.permanent:
-            return None
+            return math.inf
         if error.retry_after is not None:
             return min(error.retry_after, self.longest_retry_after) + delay
         if error.status is not None and 400 <= error.status < 500 and error.status not in _PASSING:

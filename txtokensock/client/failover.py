@@ -6,9 +6,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -17,23 +23,53 @@ from ..errors import AllHostsFailed
 __all__ = ["FailoverEndpoint"]
 
 
+@dataclass(slots=True, eq=False)
+class _Host:
+    """
+    One server, and what became of the last attempt at it.
+
+    :ivar failed: how many attempts in a row have failed.
+    :ivar error: of the last attempt, where the server is held.
+    :ivar not_before: it is held, which is passed over, until then; 0 where it is not.
+    """
+
+    name: str
+    endpoint: IStreamClientEndpoint
+    failed: int = 0
+    error: Exception | None = None
+    not_before: float = 0.0
+
+
 @implementer(IStreamClientEndpoint)
 class FailoverEndpoint:
     """
     Connects to the first of several servers that can be connected to.
 
     Each attempt begins with the server after the one that was tried last: the connection
-    to that one failed, or was made, and lost since.
+    to that one failed, or was made, and lost since.  A server that asked for time, refused,
+    or cannot be used is passed over until its time has come, unless that holds for all:
+    then the one whose time comes first is tried.
 
+    :param clock: the time.
     :param endpoints: the servers by name, in order.
+    :param hold: seconds for which a server is passed over, see :meth:`Backoff.hold
+        <txtokensock.Backoff.hold>`; None passes over none.
     :ivar names: of the servers, in order.
     :ivar current: the name of the server that was connected to last; None before.
     """
 
     _log = Logger()
 
-    def __init__(self, endpoints: Mapping[str, IStreamClientEndpoint]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        endpoints: Mapping[str, IStreamClientEndpoint],
+        *,
+        hold: Callable[[Exception, int], float] | None = None,
+    ) -> None:
+        self._clock = clock
         self._endpoints = dict(endpoints)
+        self._hold = hold
         self.names = list(self._endpoints)
         self.start_over()
 
@@ -41,13 +77,13 @@ class FailoverEndpoint:
         return f"<FailoverEndpoint {', '.join(self.names)}>"
 
     def start_over(self) -> None:
-        """Begin the next attempt with the first server."""
-        self._order = deque(self._endpoints.items())
+        """Begin the next attempt with the first server, and pass over none."""
+        self._order = deque(_Host(*each) for each in self._endpoints.items())
         self.current: str | None = None
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
-        Try each server once, one after the other.
+        Try each server that is not passed over once, one after the other.
 
         :return: fires with the protocol as soon as there is a connection.  Fails with
             :class:`~txtokensock.errors.AllHostsFailed` when all have failed, and where
@@ -68,21 +104,48 @@ class FailoverEndpoint:
 
     async def _try_all(self, factory: IProtocolFactory, wanted: Callable[[], bool]) -> IProtocol:
         """:param wanted: endpoints need not say of what failed that it was cancelled."""
-        errors: dict[str, Exception] = {}
-        for _ in self._endpoints:
-            name, endpoint = self._order[0]
-            self._order.rotate(-1)
+        due = self._due()
+        passed_over = [host for host in self._order if host not in due]
+        errors = {host.name: host.error for host in passed_over if host.error is not None}
+        for host in due:
+            self._order.rotate(-1 - self._order.index(host))
             try:
-                protocol = await endpoint.connect(factory)
+                protocol = await host.endpoint.connect(factory)
             except Exception as error:
                 if len(self._endpoints) == 1 or not wanted():
                     raise
-                errors[name] = error
-                self._log.info("cannot connect to {host}: {error}", host=name, error=error)
+                errors[host.name] = error
+                self._failed(host, error)
             else:
-                self.current = name
+                host.failed, host.error, host.not_before = 0, None, 0.0
+                self.current = host.name
                 return protocol
         try:
-            raise AllHostsFailed(errors)
+            raise AllHostsFailed(errors, self._holds())
         finally:
             del errors  # their tracebacks hold this frame: they would keep each other alive
+
+    def _due(self) -> list[_Host]:
+        """Whom to try now, one at least."""
+        now = self._clock.seconds()
+        due = [host for host in self._order if host.not_before <= now]
+        return due or [min(self._order, key=lambda host: host.not_before)]
+
+    def _failed(self, host: _Host, error: Exception) -> None:
+        self._log.info("cannot connect to {host}: {error}", host=host.name, error=error)
+        host.failed += 1
+        hold = self._ask(error, host.failed)
+        host.not_before = self._clock.seconds() + hold if hold else 0.0
+        host.error = error if hold else None
+
+    def _ask(self, error: Exception, failed: int) -> float:
+        try:
+            return self._hold(error, failed) if self._hold is not None else 0.0
+        except Exception:
+            self._log.failure("the back-off failed; the host is not passed over")
+            return 0.0
+
+    def _holds(self) -> dict[str, float]:
+        now = self._clock.seconds()
+        held = [host for host in self._order if host.not_before]
+        return {host.name: max(0.0, host.not_before - now) for host in held}

@@ -161,7 +161,9 @@ class TokenSocket(Service):
             info=check_instance("info", info, bool),
             max_message_size=check_count("max_message_size", max_message_size),
         )
+        backoff = check_instance("backoff", backoff or Backoff(), Backoff)
         self._servers = FailoverEndpoint(
+            reactor,
             {
                 str(address): server(
                     address,
@@ -170,7 +172,8 @@ class TokenSocket(Service):
                     ),
                 )
                 for address in servers
-            }
+            },
+            hold=backoff.hold if retry_policy is None else None,
         )
         self._conversation = Conversation(
             reactor,
@@ -186,7 +189,7 @@ class TokenSocket(Service):
             Factory.forProtocol(
                 lambda: Connection(self._conversation, keep_alive)  # type: ignore[arg-type]
             ),
-            check_instance("backoff", backoff or Backoff(), Backoff),
+            backoff,
             retry_policy=retry_policy,
             reconnect=reconnect,
             observer=self._conversation,

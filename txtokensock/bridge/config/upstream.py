@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 
 from msgspec import field, structs
 from msgspec.structs import asdict
+from twisted.python.failure import Failure
 from twisted.web.iweb import IPolicyForHTTPS
 
 from ...address import Address, addresses, url_path
@@ -29,6 +31,20 @@ from .tls import TlsConfig
 __all__ = ["BackoffConfig", "TimeoutsConfig", "UpstreamConfig", "problems"]
 
 
+class _Lasting(Backoff):
+    """What an operator mends on the server must not need a restart here as well."""
+
+    def retry(self, failure: Failure, attempt: int) -> float:
+        """Never None."""
+        wait = super().retry(failure, attempt)
+        return self.refusal_delay() if wait is None else wait
+
+    def hold(self, error: Exception, attempt: int) -> float:
+        """Never for good."""
+        hold = super().hold(error, attempt)
+        return self.refusal_delay() if hold == math.inf else hold
+
+
 class BackoffConfig(Section, frozen=True):
     """
     See :class:`~txtokensock.Backoff`.  A bridge never gives up: what no retry can mend, an
@@ -44,7 +60,7 @@ class BackoffConfig(Section, frozen=True):
 
     def build(self) -> Backoff:
         """The policy."""
-        return Backoff(**asdict(self))
+        return _Lasting(**asdict(self))
 
 
 class TimeoutsConfig(Section, frozen=True):
