@@ -23,6 +23,8 @@ from .verdict import Verdict
 __all__ = ["Child"]
 
 _SHOWN = 600
+_SHORT = 120
+_DIFFERENT = 20
 
 
 class Child(LineOnlyReceiver):
@@ -90,4 +92,7 @@ class Child(LineOnlyReceiver):
                 text += "\n" + event["log_failure"].getTraceback()
             self.verdict.against("an error was logged", text[-_SHOWN:])
         elif level is LogLevel.warn:
-            self.warnings[str(event.get("log_format"))] += 1
+            text = formatEvent(event)[:_SHORT]
+            # Where there are ever new ones, those of the same kind are counted.
+            known = text in self.warnings or len(self.warnings) < _DIFFERENT
+            self.warnings[text if known else str(event.get("log_format"))] += 1
