@@ -110,6 +110,20 @@ class EndpointTests(SynchronousTestCase):
         self.assertEqual(self.attempt(endpoint), ["b"])
         self.assertEqual(set(self.failure.value.errors), {"a", "b", "c"})
 
+    def test_what_could_not_be_used(self) -> None:
+        """It may be mended while others keep the client going: an hour later it is tried."""
+        endpoint = self.endpoint(a=GONE, b=None)
+        self.assertEqual(self.attempt(endpoint), ["a", "b"])
+        self.clock.advance(3599)
+        self.assertEqual(self.attempt(endpoint), ["b"])
+        self.clock.advance(1)
+        self.outcomes["b"] = FAULT
+        self.assertEqual(self.attempt(endpoint), ["a", "b"])
+        self.assertEqual(self.failure.value.holds, {"a": math.inf})
+        self.clock.advance(3600)
+        self.outcomes["a"] = None
+        self.assertEqual(self.attempt(endpoint), ["a"])
+
     def test_fault_after_refusal(self) -> None:
         """Each failure says anew whether a host is passed over."""
         endpoint = self.endpoint(a=BUSY, b=FAULT)

@@ -4,6 +4,7 @@ Several servers, of which one is wanted.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ from ..errors import AllHostsFailed
 __all__ = ["FailoverEndpoint"]
 
 
+_LONGEST_HOLD = 3600.0
+"""
+Seconds.  A server that cannot be used may be mended while others keep the client going.
+"""
+
+
 @dataclass(slots=True, eq=False)
 class _Host:
     """
@@ -31,6 +38,7 @@ class _Host:
     :ivar failed: how many attempts in a row have failed.
     :ivar error: of the last attempt, where the server is held.
     :ivar not_before: it is held, which is passed over, until then; 0 where it is not.
+    :ivar unusable: whether nothing but a change at the server, or here, can help.
     """
 
     name: str
@@ -38,6 +46,7 @@ class _Host:
     failed: int = 0
     error: Exception | None = None
     not_before: float = 0.0
+    unusable: bool = False
 
 
 @implementer(IStreamClientEndpoint)
@@ -117,7 +126,8 @@ class FailoverEndpoint:
                 errors[host.name] = error
                 self._failed(host, error)
             else:
-                host.failed, host.error, host.not_before = 0, None, 0.0
+                host.failed, host.error = 0, None
+                host.not_before, host.unusable = 0.0, False
                 self.current = host.name
                 return protocol
         try:
@@ -135,7 +145,8 @@ class FailoverEndpoint:
         self._log.info("cannot connect to {host}: {error}", host=host.name, error=error)
         host.failed += 1
         hold = self._ask(error, host.failed)
-        host.not_before = self._clock.seconds() + hold if hold else 0.0
+        host.unusable = hold == math.inf
+        host.not_before = self._clock.seconds() + min(hold, _LONGEST_HOLD) if hold else 0.0
         host.error = error if hold else None
 
     def _ask(self, error: Exception, failed: int) -> float:
@@ -148,4 +159,7 @@ class FailoverEndpoint:
     def _holds(self) -> dict[str, float]:
         now = self._clock.seconds()
         held = [host for host in self._order if host.not_before]
-        return {host.name: max(0.0, host.not_before - now) for host in held}
+        return {
+            host.name: math.inf if host.unusable else max(0.0, host.not_before - now)
+            for host in held
+        }
