@@ -94,6 +94,28 @@ class FlowTests(SubscriptionTestCase):
         self.assertTrue(self.reading)
         del iterator
 
+    def test_loop_after_the_end(self) -> None:
+        """A loop over what is left of a subscription that has ended stalls nobody."""
+        subscription = self.subscribed()
+        self.publish(*range(4))
+        subscription.unsubscribe()
+        iterator = aiter(subscription)
+        self.assertTrue(self.reading)
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(take(iterator, 1))), [0])
+        self.assertTrue(self.reading)
+
+    def test_end_as_a_loop_is_left(self) -> None:
+        """Nor does one that was beside another, which was left just before that end."""
+        subscription = self.subscribed()
+        left, stays = aiter(subscription), aiter(subscription)
+        self.publish(*range(4))
+        self.assertFalse(self.reading)
+        del left
+        subscription.unsubscribe()
+        self.settle()
+        self.assertTrue(self.reading)
+        del stays
+
     def test_two_slow_loops(self) -> None:
         """The socket is read again when none of them is behind."""
         iterators = [aiter(self.subscribed(channel)) for channel in "ab"]

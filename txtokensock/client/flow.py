@@ -63,6 +63,7 @@ class Buffer:
         self._flow = flow
         self._messages: deque[Any] = deque()
         self._wanted = False
+        self._ended = False
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -112,8 +113,14 @@ class Buffer:
         """Stand in the way of reading no more."""
         self._flow.release(self)
 
+    def end(self) -> None:
+        """No more messages come: to stop the reading for what waits would help nobody."""
+        self._ended = True
+        self.release()
+
     def _pause_if_full(self) -> None:
-        if self._overflow == "pause" and self._wanted and len(self._messages) >= self._limit:
+        pauses = self._overflow == "pause" and self._wanted and not self._ended
+        if pauses and len(self._messages) >= self._limit:
             self._flow.hold(self)
 
 

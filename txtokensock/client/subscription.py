@@ -114,7 +114,7 @@ class Subscription(AsyncIterable[Any]):
             return
         self._ended = True
         self._reason = reason
-        self._buffer.release()
+        self._buffer.end()
         waiting, self._waiting = self._waiting, deque()
         for waiter in waiting:
             if not waiter.called:
