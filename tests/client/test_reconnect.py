@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from txtokensock import Backoff
-from txtokensock.errors import ConnectFailed, ConnectionFailed, SockJSClosed
+from txtokensock.errors import ConnectFailed, ConnectionFailed, InvalidOption, SockJSClosed
 
 from ..support import BACKOFF, Calls, ServerTestCase
 
@@ -142,6 +142,18 @@ class WhenReadyTests(ServerTestCase):
         self.pending(third)
         self.advance(0.4)
         self.failure(third, ConnectFailed)
+
+    def test_fail_after_what(self) -> None:
+        """A count that is none is the caller's error, and stops nothing."""
+        self.server.script(connect="refuse")
+        client = self.client(backoff=Backoff(max_attempts=2, jitter=lambda: 1.0))
+        for count in ("1", 0, -1, 1.5, True, float("nan")):
+            failed = client.when_ready(count)  # type: ignore[arg-type]
+            self.assertIn("fail_after", str(self.failure(failed, InvalidOption)))
+        client.startService()
+        patient = client.when_ready()
+        self.advance(1)
+        self.failure(patient, ConnectFailed)
 
     def test_after_a_loss(self) -> None:
         """It waits for the next connection."""

@@ -24,7 +24,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..errors import ClientClosed
+from ..checks import check_count
+from ..errors import ClientClosed, InvalidOption
 from ..sockjs.quiet import Quiet
 from .backoff import Backoff, RetryPolicy
 from .connection import Connection
@@ -161,6 +162,11 @@ class ReconnectingClientService(Service):
 
     def when_ready(self, fail_after: int | None) -> Deferred[None]:
         """See :meth:`TokenSocket.when_ready <txtokensock.TokenSocket.when_ready>`."""
+        if fail_after is not None:
+            try:
+                check_count("fail_after", fail_after)
+            except InvalidOption as problem:
+                return fail(problem)
         if self._ended is not None and not self.running:
             return fail(self._ended.again())
         if self.connection is not None and not self.connection.lost:

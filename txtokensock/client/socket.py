@@ -249,8 +249,9 @@ class TokenSocket(Service):
         :return: fires with None once there is an authenticated connection, at once where
             there is.  Fails with a :class:`~txtokensock.errors.ConnectionFailed` after
             ``fail_after`` failures, or where the client gives up, and with
-            :class:`~txtokensock.errors.ClientClosed` where it is stopped.  This alone
-            has no deadline: cancel it to wait no longer.
+            :class:`~txtokensock.errors.ClientClosed` where it is stopped; at once with
+            :class:`~txtokensock.errors.InvalidOption` for a ``fail_after`` that is no
+            number above 0.  This alone has no deadline: cancel it to wait no longer.
         """
         return self._service.when_ready(fail_after)
 
