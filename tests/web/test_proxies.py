@@ -77,6 +77,8 @@ class ParseTests(SynchronousTestCase):
             f"{SECRET}://x@h",
             f"ada:{SECRET}://x@h",
             f"http://a%3Ab:{SECRET}@h",
+            f"http://ada\udcff:{SECRET}@h",  # bytes of the environment that are no UTF-8
+            f"http://ada:{SECRET}\udcff@h",
         ):
             with self.assertRaises(InvalidOption) as raised:
                 Proxy.parse(url)

@@ -83,6 +83,8 @@ class Proxy:
         password = None if user is None else unquote(parts.password or "")
         if user is not None and ":" in user:
             raise InvalidOption(f"{option} has a user with a colon, which no proxy can be sent")
+        if any(0xD800 <= ord(mark) <= 0xDFFF for mark in f"{user}{password}"):
+            raise InvalidOption(f"{option} has a user or a password that is not in UTF-8")
         return cls(parts.scheme, address.host, port, user, password)
 
     def __str__(self) -> str:
