@@ -73,7 +73,10 @@ class Authority:
         self.issued = _make(name, signer=parent, authority=True, ends=ends)
 
     def server(
-        self, *names: str, starts: datetime = NOW - HOUR, ends: datetime = NOW + HOUR
+        self,
+        *names: str | x509.GeneralName,
+        starts: datetime = NOW - HOUR,
+        ends: datetime = NOW + HOUR,
     ) -> Issued:
         """A server's, for host names and IP addresses."""
         return _make("server", names, signer=self, starts=starts, ends=ends)
@@ -96,7 +99,7 @@ def self_signed(*names: str, key: Any = None) -> Issued:
 
 def _make(
     name: str,
-    hosts: tuple[str, ...] = (),
+    hosts: tuple[str | x509.GeneralName, ...] = (),
     *,
     signer: Authority | None = None,
     authority: bool = False,
@@ -130,7 +133,9 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _host(host: str) -> x509.GeneralName:
+def _host(host: str | x509.GeneralName) -> x509.GeneralName:
+    if isinstance(host, x509.GeneralName):
+        return host
     try:
         return x509.IPAddress(ip_address(host))
     except ValueError:

@@ -6,6 +6,7 @@ import os
 from datetime import timedelta
 from typing import Any
 
+from cryptography import x509
 from OpenSSL.SSL import Error as TLSError
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface.verify import verifyObject
@@ -13,6 +14,7 @@ from zope.interface.verify import verifyObject
 from txtokensock import TLSPolicy
 from txtokensock.testing.network import MemoryNetwork
 from txtokensock.web.tls import explain, is_tls_problem, permanent
+from txtokensock.web.verdict import CertificateRefused, check_chain
 
 from ..certificates import HOUR, NOW, Authority, Issued, self_signed
 from .tls import VERSIONS, TLSTestCase
@@ -165,6 +167,24 @@ class RefusedTests(TLSTestCase):
             whole,
             *(named, "'Nobody at \ufffd[31mall', which authorities= of TLSPolicy does not hold"),
         )
+
+    def test_address_as_a_name(self) -> None:
+        """An IP address among the names is a mistake that no other server_name mends."""
+        policy = TLSPolicy(authorities=self.authorities)
+        issued = self.authority.server(x509.DNSName("10.0.0.1"))
+        self.assertEqual(
+            explain(self.reason(policy, issued, "10.0.0.1")),
+            "TLS: the certificate has 10.0.0.1 as a name, not as the IP address that it is: it"
+            " must be made anew, with IP:... in its subjectAltName instead of DNS:...",
+        )
+
+    def test_weak(self) -> None:
+        """What OpenSSL refuses for this machine's level of security is said in words."""
+        for code, said in ((66, "key is too small"), (67, "key is too small"), (68, "digest")):
+            with self.assertRaises(CertificateRefused) as refused:
+                content = self.authority.issued.certificate
+                check_chain(code, 1, content, "a.test", own_trust=True)
+            self.assertIn(said, str(refused.exception))
 
     def test_dates(self) -> None:
         """Expired, and not valid yet, of which the latter passes."""

@@ -99,6 +99,11 @@ def check_name(certificate: x509.Certificate, server: str) -> None:
                 f"the certificate of {server} names no host: it must be made anew, with a"
                 " subjectAltName"
             ) from None
+        if is_address(server) and server in names:
+            raise CertificateRefused(
+                f"the certificate has {server} as a name, not as the IP address that it is: it"
+                " must be made anew, with IP:... in its subjectAltName instead of DNS:..."
+            ) from None
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         raise CertificateRefused(
             f"the certificate is not for {server} but for"
@@ -147,4 +152,9 @@ _CODES = {
     code: name.removeprefix("ERR_").replace("_", " ").lower()
     for name, code in vars(Code).items()
     if name.startswith("ERR_")
+} | {
+    # What pyOpenSSL has no names for: the security level of this machine.
+    66: "its key is too small",
+    67: "its key is too small",
+    68: "its signature is made with too weak a digest",
 }
