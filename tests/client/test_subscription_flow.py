@@ -83,6 +83,19 @@ class FlowTests(SubscriptionTestCase):
         self.settle()
         self.assertTrue(self.reading)
 
+    def test_one_of_two_loops_left(self) -> None:
+        """While one of two loops goes on, it is waited for."""
+        subscription = self.subscribed()
+        left, stays = aiter(subscription), aiter(subscription)
+        del left
+        self.settle()
+        self.publish(*range(10))
+        self.assertFalse(self.reading)
+        self.assertEqual(subscription.dropped, 0)
+        del stays
+        self.settle()
+        self.assertTrue(self.reading)
+
     def test_unsubscribe_while_stalled(self) -> None:
         """Also if the subscription ends."""
         subscription = self.subscribed()

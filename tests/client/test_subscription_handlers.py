@@ -32,6 +32,29 @@ class Slow(list[Any]):
             self.begun.pop(0).callback("result")
 
 
+class QuickAfterSlowTests(SubscriptionTestCase):
+    """A handler of which some calls take their time, and others are done at once."""
+
+    def test_many_wait(self) -> None:
+        """What waited is handed on in a loop: no stack is as deep as a buffer may be."""
+        slow = [Deferred[None]() for _ in range(1000)]
+        handed: list[Any] = []
+
+        def handler(message: Any) -> Deferred[None]:
+            handed.append(message)
+            return slow[message] if message < len(slow) else succeed(None)
+
+        subscribing = self.socket.subscribe("c", handler, buffer_limit=1000)
+        self.settle()
+        self.session.subscribed("c")
+        self.settle()
+        self.successResultOf(subscribing)
+        self.publish(*range(1900))
+        self.assertEqual(len(handed), 1000)
+        slow[0].callback(None)
+        self.assertEqual(handed, list(range(1900)))
+
+
 class SlowHandlerTests(SubscriptionTestCase):
     """Four may run and four may wait."""
 

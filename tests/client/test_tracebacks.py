@@ -5,7 +5,7 @@ Errors that many hear of do not collect what they passed on the way.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -30,7 +30,7 @@ class TracebackTests(ServerTestCase):
         super().setUp()
         self.depths: list[int] = []
 
-    async def wait(self, asked: Deferred[Any]) -> None:
+    async def wait(self, asked: Awaitable[Any]) -> None:
         """Wait, and note how many frames the error shows."""
         try:
             await asked
@@ -65,3 +65,18 @@ class TracebackTests(ServerTestCase):
         problem = self.failure(client.rpc("f"), TokenSocketError)
         self.assertEqual(problem.__cause__.phase, "connect")
         self.assertIn("gave up", str(problem))
+
+    def test_subscription_ended(self) -> None:
+        """Loops over a subscription that the server ended all get the same error."""
+        client = self.ready()
+        subscribing = client.subscribe("a")
+        self.settle()
+        self.session.subscribed("a")
+        self.settle()
+        subscription = self.successResultOf(subscribing)
+        self.session.unsubscribed("a")
+        self.settle()
+        for _ in range(20):
+            Deferred.fromCoroutine(self.wait(anext(aiter(subscription))))
+        self.assertEqual(len(self.depths), 20)
+        self.assertLess(max(self.depths), 10)

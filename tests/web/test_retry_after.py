@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,14 @@ class RetryAfterTests(SynchronousTestCase):
         """A day at most; the three forms of a date; nonsense is nothing."""
         for value, expected in VALUES.items():
             self.assertEqual(retry_after(value, NOW), expected, value[:40])
+
+    def test_time_zone(self) -> None:
+        """A date that names no zone is GMT, wherever this machine is."""
+        with mock.patch.dict(os.environ, {"TZ": "XYZ-5"}):
+            time.tzset()
+            seconds = retry_after("Tue Nov 14 22:15:20 2023", NOW)
+        time.tzset()
+        self.assertEqual(seconds, 120)
 
     def test_wall_clock(self) -> None:
         """Without another time, a date is compared with the machine's."""
