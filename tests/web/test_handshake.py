@@ -71,6 +71,16 @@ class EndpointTests(TLSTestCase):
 
         return MemoryNetwork(self.clock, Factory.forProtocol(Server))
 
+    def test_closed_in_the_middle(self) -> None:
+        """A server may close TLS before it is there, as one does that is being stopped."""
+        for version in (1, 3):
+            network = self.silent(bytes([21, 3, version, 0, 2, 1, 0]))
+            connecting = self.connecting(network)
+            self.settle()
+            error = self.failureResultOf(connecting, ConnectionLost).value
+            self.assertIn("the server hung up instead of speaking TLS", str(error))
+            self.assertEqual(network.open, [])
+
     def test_made(self) -> None:
         """It fires when both sides have agreed, and not before; then they talk."""
         for version in VERSIONS:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from OpenSSL.SSL import ZeroReturnError
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, NoProtocol
 from twisted.internet.interfaces import (
@@ -18,7 +19,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -70,11 +71,23 @@ class TLSEndpoint:
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         handshakes = _Handshakes(factory)
-        await self._endpoint.connect(
-            TLSMemoryBIOFactory(self._creator, True, handshakes, clock=self._reactor)
-        )
+        tls = TLSMemoryBIOFactory(self._creator, True, handshakes, clock=self._reactor)
+        tls.protocol = _TLS
+        await self._endpoint.connect(tls)
         assert handshakes.latest is not None
         return await handshakes.latest
+
+
+class _TLS(TLSMemoryBIOProtocol):
+    """A peer may close TLS in the middle of its handshake, for which Twisted 26.10 raises."""
+
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+        except IndexError as problem:
+            if not isinstance(problem.__context__, ZeroReturnError):
+                raise
+            self.transport.loseConnection()  # type: ignore[union-attr]
 
 
 class _Handshakes(Factory):
