@@ -7,9 +7,14 @@ from __future__ import annotations
 import gzip
 from typing import Any
 
+from twisted.internet.defer import fail
+from twisted.web.iweb import IAgent
+from zope.interface import implementer
+
 from txtokensock import Timeouts
 from txtokensock.errors import (
     AttemptTimeout,
+    TLSFailed,
     TokenError,
     TokenInvalid,
     TokenRefused,
@@ -126,6 +131,18 @@ class RefusalTests(TokenTestCase):
         self.ready()
 
 
+@implementer(IAgent)
+class Failing:
+    """Fails at once, with ``problem``."""
+
+    def __init__(self, problem: Exception) -> None:
+        self._problem = problem
+
+    def request(self, *arguments: Any) -> Any:
+        """No response."""
+        return fail(self._problem)
+
+
 class NetworkTests(TokenTestCase):
     """No answer, or half of one."""
 
@@ -141,6 +158,15 @@ class NetworkTests(TokenTestCase):
         self.assertIn(
             "http://server.test/socket/token", str(self.failure(failed, TokenUnreachable))
         )
+
+    def test_tls_with_a_proxy(self) -> None:
+        """It is told apart as TLS with the server is: nobody tries for ever what cannot be."""
+        for forever in (True, False):
+            problem = TLSFailed("cannot reach the proxy: TLS: bad", "connect", permanent=forever)
+            agent = Failing(problem)
+            error = self.fail_with(None, TLSFailed, agent=agent)
+            self.assertIn("/socket/token: cannot reach the proxy: TLS: bad", str(error))
+            self.assertEqual(error.permanent, forever)
 
     def test_what_sends_back_what_it_gets(self) -> None:
         """Errors do not quote it: it holds the credentials."""

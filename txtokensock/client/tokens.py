@@ -16,6 +16,7 @@ from ..errors import (
     CredentialsUnavailable,
     InvalidOption,
     ProxyRefused,
+    TLSFailed,
     TokenError,
     TokenInvalid,
     TokenRefused,
@@ -114,6 +115,8 @@ class TokenRequest:
         what = f"cannot reach the token route {self._url}"
         if isinstance(problem, ProxyRefused):
             return ProxyRefused(f"{what}: {problem}", problem.status, "token")
+        if isinstance(problem, TLSFailed):  # with a proxy
+            return TLSFailed(f"{what}: {problem}", "token", permanent=problem.permanent)
         failed = tls_failure(problem, "token", what)
         hung_up = isinstance(problem, ConnectionDone | ConnectionLost)
         hint = self._hint if hung_up else ""
