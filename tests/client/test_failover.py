@@ -232,6 +232,17 @@ class ClientTests(HostsTestCase):
         self.settle()
         self.assertEqual((heard, self.successResultOf(call)), ([1], 2))
 
+    def test_lost_while_calls_fail(self) -> None:
+        """Whoever hears of the loss by a call finds no connection any more."""
+        client = self.started()
+        seen = Calls()
+        call = client.rpc("x")
+        call.addErrback(lambda _: seen(client.connected, client.connected_to, client.transport))
+        self.settle()
+        self.down("a.test")
+        self.settle()
+        self.assertEqual(seen, [(False, None, None)])
+
     def test_all_down(self) -> None:
         """One failure for all of them, and then again from the first."""
         self.down(*self.hosts)

@@ -258,7 +258,13 @@ class TokenSocket(Service):
     @property
     def connected(self) -> bool:
         """Whether there is an authenticated connection now."""
-        return self._service.connection is not None
+        return self._connection is not None
+
+    @property
+    def _connection(self) -> Connection | None:
+        """Calls fail with the connection, before the service hears of its end."""
+        connection = self._service.connection
+        return None if connection is None or connection.lost else connection
 
     @property
     def connected_to(self) -> str | None:
@@ -274,7 +280,7 @@ class TokenSocket(Service):
         What carries the socket now, one of the names in ``transports``; None where there is
         no authenticated connection.
         """
-        connection = self._service.connection
+        connection = self._connection
         return None if connection is None else connection.transport_name
 
     @property
