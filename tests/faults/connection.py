@@ -52,6 +52,8 @@ class Connection(Protocol):
         self.out = Output(self.transport, self._peer.reactor)
         self._peer.connected(self)
         step = self._peer.connecting
+        if self._peer.awaits(step):
+            self._peer.expecting = "token"  # whatever comes of it, an attempt begins with that
         deadline = self._peer.deadline("token" if step == "token-connect" else "handshake")
         self._peer.play(step, Scene(self.out, b"", deadline))
 

@@ -19,7 +19,6 @@ class Output:
     :param transport: of the connection, in memory or of a reactor.
     :param reactor: for what comes later.
     :ivar muted: whether what is written goes nowhere.
-    :ivar deaf: whether nothing is read any more.
     """
 
     def __init__(self, transport: Any, reactor: Any) -> None:
@@ -28,8 +27,14 @@ class Output:
         self._calls: set[IDelayedCall] = set()
         self._behind: deque[Callable[[], None]] | None = None
         self._flood: IDelayedCall | None = None
+        self._deaf = False
+        self._reset = False
         self.muted = False
-        self.deaf = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing is read any more, or the connection was reset."""
+        return self._deaf or self._reset
 
     # -- in order
 
@@ -80,6 +85,7 @@ class Output:
 
     def reset(self) -> None:
         """Reset the connection."""
+        self._reset = True
         self._transport.abortConnection()
 
     def mute(self) -> None:
@@ -88,13 +94,13 @@ class Output:
 
     def deafen(self) -> None:
         """Read no more: what the client sends stays where it is."""
-        self.deaf = True
+        self._deaf = True
         self._transport.pauseProducing()
 
     def revive(self) -> None:
         """Read again, and find out what became of the connection meanwhile."""
-        if self.deaf:
-            self.deaf = False
+        if self._deaf and not self._reset:
+            self._deaf = False
             self._transport.resumeProducing()
 
     def flood(self, piece: bytes, interval: float = 0.05) -> None:

@@ -45,8 +45,8 @@ class Peer(Factory):
     :ivar connections: those that have not ended.
     :ivar sessions: by the part of the URL that names them.
     :ivar counts: connections, tokens and sessions so far.
-    :ivar most_connections: how many there were at one time, those that stopped reading left
-        out: of their end it hears nothing.
+    :ivar most_connections: how many there were at one time, without those that are gone for
+        the peer, and whose end it has not heard of.
     :ivar overlaps: what was there twice at one time, and must not be.
     """
 
@@ -125,7 +125,6 @@ class Peer(Factory):
 
     def drop(self) -> None:
         """Reset every connection."""
-        self.revive()
         for connection in list(self.connections):
             connection.out.reset()
 
@@ -194,5 +193,5 @@ class Peer(Factory):
         """Somebody is there."""
         self.connections.add(connection)
         self.counts["connections"] += 1
-        heard = [one for one in self.connections if not one.out.deaf]
+        heard = [one for one in self.connections if not one.out.gone]
         self.most_connections = max(self.most_connections, len(heard))

@@ -48,16 +48,19 @@ class Seen:
 # -- while connecting
 
 
-def attempted(stage: Stage, step: str, fault: Fault, *, failures: int) -> Seen:
+def attempted(
+    stage: Stage, step: str, fault: Fault, *, failures: int, times: float = float("inf")
+) -> Seen:
     """
     The client is not connected, and its attempts meet the fault.
 
     :param failures: wait for so many, or for a connection in spite of the fault.
+    :param times: how often the fault is there.
     """
     seen = Seen()
     before, since = len(stage.failures), stage.now
     stage.gave_up = False
-    stage.peer.arm(step, fault)
+    stage.peer.arm(step, fault, times)
     stage.client.startService()
     seen.queued += [stage.rpc("echo"), stage.publish(), stage.subscribe("d")]
     if "c" not in stage.client.channels():
