@@ -53,7 +53,7 @@ from .outcomes import (
 
 __all__ = ["PAIRS", "TABLE", "TRANSPORTS", "Group", "Pair"]
 
-WS, RAW = "websocket", "raw-websocket"
+WS, RAW = "websocket", "websocket-raw"
 STREAM, EVENTS, POLL = "xhr-streaming", "eventsource", "xhr-polling"
 TRANSPORTS = (WS, RAW, STREAM, EVENTS, POLL)
 WEBSOCKETS = (WS, RAW)
