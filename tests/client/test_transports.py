@@ -166,7 +166,7 @@ class FailureTests(ServerTestCase):
         """The listener gets what each transport came to."""
         self.server.script(handshake="refuse")
         errors = Calls()
-        client = self.client(transports=("websocket", "raw-websocket"))
+        client = self.client(transports=("websocket", "websocket-raw"))
         client.on("ready", errors)
         client.startService()
         self.settle()

@@ -155,7 +155,7 @@ class ReaderTests:
         3 MB over each transport but the first.  (Over HTTP a server forgets the session
         when the client asks for nothing for five seconds, so that this is short.)
         """
-        for transport in ("raw-websocket", "xhr-streaming", "eventsource", "xhr-polling"):
+        for transport in ("websocket-raw", "xhr-streaming", "eventsource", "xhr-polling"):
             reader = await self.peer("reader", buffer_limit=20, socket={"transports": [transport]})
             await self.publish(0, 300)
             state = await reader.reaches(begun=20)

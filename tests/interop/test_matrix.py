@@ -26,7 +26,7 @@ from .support import Heard, InteropTestCase, within
 PROXIES = ("direct", "connect", "connect-auth")
 SECURITY = ("http", "own-ca", "client-certificate")
 TRANSPORTS = ("websocket", "xhr-streaming", "xhr-polling")
-NODE_TRANSPORTS = (*TRANSPORTS, "eventsource", "raw-websocket")
+NODE_TRANSPORTS = (*TRANSPORTS, "eventsource", "websocket-raw")
 
 CELLS = list(product(PROXIES, SECURITY, TRANSPORTS))
 

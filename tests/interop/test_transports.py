@@ -123,5 +123,5 @@ class FallingBackTests(TransportTestCase):
             self.assertEqual(await within(client.rpc("echo", 1)), 1)
             await within(client.end())
         with self.assertRaises(AllTransportsFailed) as caught:
-            await self.client("websocket", "raw-websocket")
-        self.assertEqual(list(caught.exception.errors), ["websocket", "raw-websocket"])
+            await self.client("websocket", "websocket-raw")
+        self.assertEqual(list(caught.exception.errors), ["websocket", "websocket-raw"])

@@ -17,7 +17,7 @@ from twisted.internet.task import react
 from .conductor import Conductor, Options
 from .report import Report
 
-TRANSPORTS = ("websocket", "xhr-streaming", "eventsource", "xhr-polling", "raw-websocket")
+TRANSPORTS = ("websocket", "xhr-streaming", "eventsource", "xhr-polling", "websocket-raw")
 CLIENTS = ",".join([*TRANSPORTS, "auto", "auto+proxy", "xhr-streaming+proxy"])
 
 

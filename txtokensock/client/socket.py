@@ -75,7 +75,7 @@ class TokenSocket(Service):
     :param silence_timeout: seconds without any sign of the server after which it is
         pinged, also without ``ping``; None for never.
     :param transports: what carries the socket, tried in this order: ``"websocket"``,
-        ``"xhr-streaming"``, ``"eventsource"``, ``"xhr-polling"``, and ``"raw-websocket"``,
+        ``"xhr-streaming"``, ``"eventsource"``, ``"xhr-polling"``, and ``"websocket-raw"``,
         which has no SockJS frames.  What worked goes first for ten minutes.
     :param info: whether to ask the server's ``/info`` before each attempt, and to try no
         WebSocket where that says so.

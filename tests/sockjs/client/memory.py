@@ -20,7 +20,7 @@ from ...support import collect_garbage
 from .support import Recorder
 
 HTTP = ("xhr-streaming", "eventsource", "xhr-polling")
-ALL = ("websocket", *HTTP, "raw-websocket")
+ALL = ("websocket", *HTTP, "websocket-raw")
 
 
 class Noting(Site):

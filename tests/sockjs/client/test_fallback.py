@@ -259,10 +259,10 @@ class InfoTests(PeerTestCase):
     def test_no_websockets(self) -> None:
         """Neither of them is tried; where nothing else is wanted, that is an error."""
         body = b'{"websocket":false,"entropy":1}'
-        self.successResultOf(self.info(body, "websocket", "raw-websocket", "xhr-streaming"))
+        self.successResultOf(self.info(body, "websocket", "websocket-raw", "xhr-streaming"))
         self.assertEqual(self.pages(), ["info", "xhr_streaming"])
         error = self.failureResultOf(
-            self.info(body, "websocket", "raw-websocket"), HandshakeRefused
+            self.info(body, "websocket", "websocket-raw"), HandshakeRefused
         ).value
         self.assertIn("WebSocket", str(error))
         self.assertEqual(self.pages(), ["info"])

@@ -26,7 +26,7 @@ class RawWebSocketTests(PeerTestCase):
 
     def opened(self, **options: Any) -> tuple[Recorder, Request]:
         """A protocol on a session, and the server's end."""
-        protocol: Recorder = self.successResultOf(self.connecting("raw-websocket", **options))
+        protocol: Recorder = self.successResultOf(self.connecting("websocket-raw", **options))
         return protocol, self.requests[-1]
 
     def frames(self, request: Request) -> list[tuple[int, bytes]]:
@@ -63,7 +63,7 @@ class RawWebSocketTests(PeerTestCase):
     def test_refused(self) -> None:
         """A server that has none."""
         self.answers["websocket"] = lambda r: r.respond(404)
-        connecting = self.connecting("raw-websocket")
+        connecting = self.connecting("websocket-raw")
         self.assertEqual(self.failureResultOf(connecting, HandshakeRefused).value.status, 404)
 
     def test_heartbeat(self) -> None:

@@ -49,7 +49,7 @@ class SockJSClientEndpoint:
     :param headers: sent with every HTTP request of the session: a mapping, or a function
         that gives one (or a Deferred or coroutine of one), asked before every attempt.
     :param transports: what to try, in this order: ``"websocket"``, ``"xhr-streaming"``,
-        ``"eventsource"``, ``"xhr-polling"``, and ``"raw-websocket"``, which has no SockJS
+        ``"eventsource"``, ``"xhr-polling"``, and ``"websocket-raw"``, which has no SockJS
         frames.  What worked goes first for ten minutes.
     :param info: whether to ask the server's ``/info`` before, and to try no WebSocket where
         that says ``"websocket": false``.  If it cannot be read, the attempt fails.

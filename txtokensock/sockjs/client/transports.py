@@ -26,7 +26,7 @@ Opener: TypeAlias = Callable[[ClientSession, Destination], Deferred[Any]]
 TRANSPORTS: dict[str, Opener] = {
     "websocket": open_websocket,
     **{form.name: partial(open_http, form) for form in (XHR_STREAMING, EVENTSOURCE, XHR_POLLING)},
-    "raw-websocket": open_raw_websocket,
+    "websocket-raw": open_raw_websocket,
 }
 """By the names of sockjs-client, which has no raw WebSocket."""
 
