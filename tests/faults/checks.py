@@ -19,6 +19,9 @@ __all__ = ["FaultTestCase"]
 
 CALL_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 5.0
+ENDS = ("close", "sending-close")
+"""The steps in which the client is ended."""
+
 SECRETS = ("5ec2-4e70", "secret=1", "user=ada")
 """Parts of tokens, of URLs and of credentials, which no text may hold."""
 
@@ -33,8 +36,7 @@ class FaultTestCase(SynchronousTestCase):
         if step in CONNECTING_STEPS:
             in_flight = dropped(stage)
             self.attempt(stage, step, fault, outcome, failures=1)
-            if stage.peer.counts["sessions"] > 1:
-                self.assert_lost(in_flight)
+            self.assert_lost(in_flight, ended=outcome.what == "gives up")
         else:
             self.spoil(stage, step, fault, outcome)
 
@@ -78,7 +80,7 @@ class FaultTestCase(SynchronousTestCase):
         if step == "receive" and seen.lost is None:
             self.assertIn(3, [*seen.heard, *([3] * (outcome.what == "reported"))])
         self.assertTrue(recovered(stage, AT_ONCE), stage.events)
-        self.assert_asked(seen, outcome)
+        self.assert_asked(seen, outcome, ended=step in ENDS)
         self.unsubscribe(stage)
 
     def unsubscribe(self, stage: Stage) -> None:
@@ -103,7 +105,7 @@ class FaultTestCase(SynchronousTestCase):
         for secret in SECRETS:
             self.assertNotIn(secret, f"{error} {error!r}")
 
-    def assert_asked(self, seen: Seen, outcome: Outcome) -> None:
+    def assert_asked(self, seen: Seen, outcome: Outcome, *, ended: bool) -> None:
         """What became of all that was asked for around the fault."""
         if seen.asked is not None and outcome.asked is not ...:
             self.assert_outcome(seen.asked, outcome.asked)
@@ -111,19 +113,28 @@ class FaultTestCase(SynchronousTestCase):
                 assert seen.asked.at is not None
                 self.assertLess(seen.asked.at - seen.asked.since, outcome.seconds + AT_ONCE)
         if seen.in_flight and seen.lost is not None and seen.lost[0] < CALL_TIMEOUT:
-            self.assert_lost(seen.in_flight)
+            self.assert_lost(seen.in_flight, ended=ended)
         elif seen.in_flight:
             for handed in seen.in_flight:
                 self.assert_outcome(handed, CallTimeout)
         for handed in seen.queued:
             self.assert_outcome(handed, None)
 
-    def assert_lost(self, in_flight: list[Handed]) -> None:
-        """The first fails with its connection; the second may be sent again, and was."""
+    def assert_lost(self, in_flight: list[Handed], *, ended: bool) -> None:
+        """
+        The first fails with its connection; the second is sent again, unless the client ended
+        by itself or was ended, or there was no connection in time.
+        """
         once, idempotent = in_flight
         self.assert_outcome(once, ConnectionLost)
         self.assertTrue(once.outcome.may_have_run)
-        self.assertIn(type(idempotent.outcome), (list, ConnectionLost, CallTimeout))
+        assert idempotent.at is not None
+        if ended:
+            self.assert_outcome(idempotent, ConnectionLost)
+        elif idempotent.at - idempotent.since >= CALL_TIMEOUT:
+            self.assert_outcome(idempotent, CallTimeout)
+        else:
+            self.assertEqual(idempotent.outcome, ["hold"])
 
     def assert_outcome(self, handed: Handed, error: type[Exception] | None) -> None:
         """It failed so, or did not."""
