@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.logger import LogLevel, globalLogPublisher
 
 from txtokensock.errors import SockJSClosed
 
@@ -84,14 +85,26 @@ class ReceivingTests(PeerTestCase):
             self.assertIn(text, str(reason))
 
     def test_violations(self) -> None:
-        """What is no frame, a second ``o``, an empty response."""
+        """What is no frame, and an empty response."""
         for transport in PAGES:
-            for frame in (b"?", b"o", b"a[1]", b'a["x"', b"c[1]", b"\xff\xfe"):
+            for frame in (b"?", b"a[1]", b'a["x"', b"c[1]", b"\xff\xfe"):
                 reason = self.ended_by(lambda r, f=frame: r.frame(f), transport)
                 self.assertIsInstance(reason, ConnectionLost)
                 self.assertIn("protocol", str(reason), frame)
         reason = self.ended_by(lambda r: r.respond(200, b""), "xhr-polling")
         self.assertIn("without a frame", str(reason))
+
+    def test_second_open_frame(self) -> None:
+        """A server that was started anew knows nothing of the session: that is no news."""
+        warnings: list[Any] = []
+        globalLogPublisher.addObserver(warnings.append)
+        self.addCleanup(globalLogPublisher.removeObserver, warnings.append)
+        for transport in PAGES:
+            reason = self.ended_by(lambda r: r.frame(b"o"), transport)
+            self.assertIsInstance(reason, ConnectionLost)
+            self.assertIn("has lost the session", str(reason))
+        levels = [event["log_level"] for event in warnings]
+        self.assertNotIn(LogLevel.warn, levels)
 
     def test_frame_that_does_not_end(self) -> None:
         """It is left at the limit, not kept."""

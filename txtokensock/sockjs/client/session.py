@@ -150,13 +150,15 @@ class ClientSession:
                 self._transport.messages_received(messages)
             case Open() if self._phase == "open":
                 self._open()
+            case Open() if self._phase is None:
+                # A server that was started anew opens a session to whoever polls, as
+                # sockjs-client 1.6.1 reads a second ``o`` as well.
+                self._fail("the server has lost the session, and opened another one")
             case Close(code, reason):
                 self._closed_by_server(code, reason)
             case Heartbeat() | None:
                 pass
             case _:
-                # A second ``o`` means that the server lost the session, as
-                # sockjs-client 1.6.1 reads it; messages before the first mean nothing.
                 self.violation(f"a frame out of order: {type(frame).__name__}")
 
     def message_received(self, message: bytes) -> None:
