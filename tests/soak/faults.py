@@ -44,6 +44,10 @@ sleeps as a laptop does: SIGSTOP and SIGCONT.
 _AT_ONCE = {"reset", "close"}
 """Faults that are over at once."""
 
+_FILLING: dict[str, dict[str, Any]] = {"hold": {"lanes": "both"}, "refuse": {}}
+"""Faults during which the most piles up, here and there."""
+
+_SHORT = 3.0
 _LONGEST = 12.0
 
 
@@ -83,11 +87,16 @@ def faults(chance: random.Random) -> Iterator[tuple[float, list[Fault]]]:
 
 
 def every_fault(chance: random.Random) -> Iterator[Fault]:
-    """Each of the faults once, in any order, none of them for long."""
-    names = [*NETWORK, *PROCESSES]
-    chance.shuffle(names)
-    for name in names:
-        yield _one(chance, name, longest=4.0)
+    """
+    Each of the faults once, in any order, and few of them for long: those that fill what can
+    fill, queues and buffers, as much as any later one will, so that what an allocator needs
+    for that is there from the first minute on.
+    """
+    names = [name for name in [*NETWORK, *PROCESSES] if name not in _FILLING]
+    found = [_one(chance, name, longest=_SHORT) for name in names]
+    found += [Fault(name, options, _LONGEST) for name, options in _FILLING.items()]
+    chance.shuffle(found)
+    yield from found
 
 
 def _one(chance: random.Random, name: str, longest: float = _LONGEST) -> Fault:
