@@ -29,7 +29,7 @@ from twisted.internet.task import Clock
 
 from txtokensock.server import Limits, Observer, TokenSocketServer
 from txtokensock.server.demo import ACTIONS, authenticate
-from txtokensock.server.metrics import ServerMetrics
+from txtokensock.server.ops.metrics import ServerMetrics
 from txtokensock.server.peer import Peer
 
 BATCH = 5000

@@ -35,7 +35,7 @@ from txtokensock.errors import (
     shorten,
 )
 
-from .support import ServerTestCase
+from .common import ServerTestCase
 
 SECRET = "s3cret"
 

@@ -15,11 +15,11 @@ import txtokensock
 
 ROOT = Path(txtokensock.__file__).parent
 
-BASE = {"errors", "checks", "address", "jsontext"}
+BASE = {"errors", "address", "jsontext", "support"}
 SHARED = BASE | {"messages", "actions", "sockjs"}
 ALLOWED = {
     "errors": set[str](),
-    "checks": {"errors"},
+    "support": {"errors"},
     "address": {"errors"},
     "jsontext": {"errors"},
     "messages": BASE,
@@ -27,7 +27,7 @@ ALLOWED = {
     "web": BASE,
     "sockjs": BASE | {"web"},
     "client": SHARED | {"web"},
-    "server": SHARED,
+    "server": SHARED | {"web"},
     "bridge": SHARED | {"web", "client", "server"},
     "": {"errors", "web", "client"},
 }
@@ -37,16 +37,13 @@ What is not named is the top: the command line, and the test kit, which nothing 
 """
 
 CONFINED = {
-    "autobahn": ["sockjs/*/websocket.py", "bridge/wamp.py"],
-    "txaio": ["sockjs/*/websocket.py", "bridge/wamp.py"],
-    "treq": [
-        "web/client.py",
-        *("bridge/webhooks/requests.py", "testing/*.py"),
-    ],
-    "h11": ["web/connect.py"],
-    "txtorcon": ["web/socks.py"],
+    "autobahn": ["sockjs/*/websocket.py", "bridge/wamp/*.py"],
+    "txaio": ["sockjs/*/websocket.py", "bridge/wamp/*.py"],
+    "treq": ["web/client/*.py", "bridge/webhooks/webhook_requests.py", "testing/*.py"],
+    "h11": ["web/client/*.py"],
+    "txtorcon": ["web/client/socks.py"],
     "klein": ["bridge/http/*.py"],
-    "prometheus_client": ["server/metrics.py", "bridge/http/metrics.py"],
+    "prometheus_client": ["server/ops/metrics.py", "bridge/http/bridge_metrics.py"],
 }
 """Libraries, and their homes."""
 

@@ -17,9 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from txtokensock.server import TokenSocketServer
-from txtokensock.server.admin import QuietSite
-from txtokensock.sockjs.server.site import BoundedSite
+from txtokensock.server.ops.admin import QuietSite
 from txtokensock.tap import Options, makeService
+from txtokensock.web.server.site import BoundedSite
 
 
 class BusyReactor(MemoryReactorClock):
@@ -141,7 +141,7 @@ class OptionsTests(MakingTestCase):
             ("prometheus_client", ("--admin", "tcp:9090:interface=127.0.0.1")),
         ):
             with mock.patch("importlib.util.find_spec", return_value=None) as find_spec:
-                for user in ("txtokensock.tap", "txtokensock.server.redis"):
+                for user in ("txtokensock.tap", "txtokensock.server.store.redis"):
                     self.patch(sys.modules[user], "find_spec", find_spec)
                 status, said = self.exit_of("serve", *arguments)
             self.assertEqual((status, said.count("\n")), (2, 1))

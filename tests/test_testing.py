@@ -24,7 +24,7 @@ from txtokensock import errors
 from txtokensock.server import TokenSocketServer, query
 from txtokensock.testing import MemoryNetwork, MemoryServer, MemoryTransport, ScriptedServer
 
-from .support import Calls
+from .common import Calls
 
 
 class Recorder(Protocol):

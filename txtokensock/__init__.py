@@ -51,7 +51,7 @@ from .errors import (
     UnsolicitedError,
     UsageError,
 )
-from .web.tls import TLSPolicy
+from .web.tls.policy import TLSPolicy
 
 __all__ = [
     "ActionError",

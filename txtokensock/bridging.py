@@ -12,7 +12,7 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.python import usage
 
-from .bridge.config.loading import ConfigError, load
+from .bridge.config.file import ConfigError, load
 from .bridge.service import Bridge
 from .errors import TokenSocketError
 from .listening import fail, fail_to_start

@@ -10,9 +10,9 @@ from typing import Any
 from .client.timeouts import Timeouts
 from .errors import InvalidOption
 from .sockjs import TRANSPORTS
-from .web.headers import check_headers
-from .web.proxies import Proxy
-from .web.tls import TLSPolicy
+from .web.client.proxies import Proxy
+from .web.client.request_headers import check_headers
+from .web.tls.policy import TLSPolicy
 
 __all__ = ["add_arguments", "in_our_words", "options"]
 

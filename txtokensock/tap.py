@@ -26,13 +26,13 @@ from .errors import InvalidOption
 from .listening import Listening, Serving, fail
 from .loading import load_actions, load_function
 from .server import RedisStore, TokenSocketServer
-from .server.admin import AdminPages, QuietSite
 from .server.demo import ACTIONS, authenticate
+from .server.ops.admin import AdminPages, QuietSite
 from .server.origins import AllowedOrigins, Origins
 from .server.token_route import Authenticate
 
 if TYPE_CHECKING:
-    from .server.metrics import ServerMetrics
+    from .server.ops.metrics import ServerMetrics
 
 __all__ = ["Options", "makeService"]
 
@@ -199,7 +199,7 @@ def _allowed_origins(origins: Sequence[str]) -> AllowedOrigins:
 def _metrics() -> ServerMetrics:
     if find_spec("prometheus_client") is None:
         fail("--admin needs prometheus_client: pip install txtokensock[metrics]", 2)
-    from .server.metrics import ServerMetrics
+    from .server.ops.metrics import ServerMetrics
 
     return ServerMetrics()
 
@@ -207,7 +207,7 @@ def _metrics() -> ServerMetrics:
 def _admin(
     description: str, server: TokenSocketServer, metrics: ServerMetrics, reactor: Any
 ) -> Listening:
-    from .server.metrics import metrics_page
+    from .server.ops.metrics import metrics_page
 
     endpoint = _endpoint(reactor, "admin", description)
     registry = metrics.registry(server)

@@ -15,16 +15,16 @@ from txtokensock.bridge import service
 from txtokensock.bridge.config.http import HttpConfig
 from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.service import Bridge
-from txtokensock.bridge.wamp_side import WampSide
+from txtokensock.bridge.wamp.side import WampSide
 from txtokensock.bridge.webhooks import SpoolUnavailable
-from txtokensock.bridge.webhooks.requests import Requests, _reason
+from txtokensock.bridge.webhooks.webhook_requests import Requests, _reason
 from txtokensock.testing import MemoryNetwork
 
-from .http import HttpTestCase, StringOf
+from .http.support import HttpTestCase, StringOf
 from .test_service import GOOD, HTTP, BridgeTestCase
-from .test_wamp_calls import CALLS
-from .wamp_support import TrafficTestCase, rules
-from .webhooks import WebhooksTestCase
+from .wamp.support import TrafficTestCase, rules
+from .wamp.test_calls import CALLS
+from .webhooks.support import WebhooksTestCase
 
 
 class StoppedTooSoonTests(WebhooksTestCase):

@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import globalLogPublisher
 
-from tests.support import ServerTestCase
+from tests.common import ServerTestCase
 from txtokensock.bridge import service
-from txtokensock.bridge.config.loading import load
+from txtokensock.bridge.config.file import load
 from txtokensock.bridge.config.section import Problem
 from txtokensock.bridge.config.upstream import BackoffConfig
 from txtokensock.bridge.service import Bridge

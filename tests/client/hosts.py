@@ -16,7 +16,7 @@ from zope.interface import implementer
 from txtokensock import TokenSocket
 from txtokensock.testing import ScriptedServer
 
-from ..support import BACKOFF, ServerTestCase
+from ..common import BACKOFF, ServerTestCase
 
 
 @implementer(IReactorTCP, IReactorPluggableNameResolver)

@@ -14,7 +14,7 @@ from txtokensock.errors import (
     RemoteError,
 )
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 
 SECRET = "s3cret"
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from txtokensock.errors import ActionError, InvalidOption
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 
 
 class ActionTestCase(ServerTestCase):

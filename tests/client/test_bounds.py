@@ -12,7 +12,7 @@ from twisted.logger import globalLogPublisher
 
 from txtokensock.testing import ScriptedTokenRequest
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 from .support import SubscriptionTestCase, take
 
 

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from txtokensock import Backoff, TokenSocket
 from txtokensock.errors import AttemptTimeout
 
-from ..support import ServerTestCase
+from ..common import ServerTestCase
 
 
 class AuthenticationTests(ServerTestCase):

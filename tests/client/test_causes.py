@@ -13,7 +13,7 @@ from txtokensock.errors import (
     TokenRefused,
 )
 
-from ..support import ServerTestCase
+from ..common import ServerTestCase
 
 
 class CauseTests(ServerTestCase):

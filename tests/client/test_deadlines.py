@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 
 from txtokensock.errors import CallTimeout
 
-from ..support import ServerTestCase
+from ..common import ServerTestCase
 
 
 class DeadlineTests(ServerTestCase):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from txtokensock.errors import RemoteError, UnsolicitedError
 
-from ..support import Calls
+from ..common import Calls
 from .support import RPCTestCase
 
 

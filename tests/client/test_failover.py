@@ -27,7 +27,7 @@ from txtokensock.errors import (
     TokenServerError,
 )
 
-from ..support import Calls
+from ..common import Calls
 from .hosts import HostsTestCase
 
 FACTORY = Factory.forProtocol(Protocol)

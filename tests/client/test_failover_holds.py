@@ -24,7 +24,7 @@ from txtokensock.errors import (
     TokenServerError,
 )
 
-from ..support import BACKOFF, Calls
+from ..common import BACKOFF, Calls
 from .hosts import HostsTestCase
 
 FACTORY = Factory.forProtocol(Protocol)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from txtokensock import Backoff, TokenSocket
 from txtokensock.errors import ClientClosed, ConnectFailed, ConnectionFailed, SockJSClosed
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 
 
 class GivingUpTests(ServerTestCase):

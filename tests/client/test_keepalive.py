@@ -8,7 +8,7 @@ from typing import Any
 
 from txtokensock.errors import ConnectionLost, InvalidOption, PeerSilent
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 
 
 class KeepAliveTestCase(ServerTestCase):

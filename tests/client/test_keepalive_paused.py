@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
-from ..support import Calls
+from ..common import Calls
 from .support import SubscriptionTestCase, take
 
 

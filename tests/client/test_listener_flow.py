@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from ..support import Calls
+from ..common import Calls
 from .support import SubscriptionTestCase
 
 

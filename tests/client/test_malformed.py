@@ -13,7 +13,7 @@ from twisted.logger import globalLogPublisher
 
 from txtokensock.errors import ConnectionLost
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 
 NO_JSON = ["", " ", "{", "}", "nul", "'a'", "{'a':1}", '{"a":1}x', "\0", "NaN", "[1,", '"\\x"']
 

@@ -18,7 +18,7 @@ from txtokensock import Backoff, Timeouts, TokenSocket
 from txtokensock.client.events import Events
 from txtokensock.errors import InvalidOption
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 
 
 class TokenSocketTests(ServerTestCase):

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from txtokensock.errors import CallTimeout, ConnectionLost
 
-from ..support import Calls
+from ..common import Calls
 from .support import SubscriptionTestCase, take
 
 

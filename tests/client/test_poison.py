@@ -8,7 +8,7 @@ import msgspec
 
 from txtokensock.errors import InvalidChannel, InvalidData
 
-from ..support import ServerTestCase
+from ..common import ServerTestCase
 
 
 class PoisonTests(ServerTestCase):

@@ -18,7 +18,7 @@ from txtokensock.errors import (
     UnsolicitedError,
 )
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 
 BIG = "x" * 40_000
 

@@ -9,7 +9,7 @@ from typing import Any
 from txtokensock.errors import ClientClosed, ConnectionLost, SockJSClosed
 from txtokensock.testing import ScriptedSession
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 
 
 class EndTests(ServerTestCase):

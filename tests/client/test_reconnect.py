@@ -9,7 +9,7 @@ from typing import Any
 from txtokensock import Backoff
 from txtokensock.errors import ConnectFailed, ConnectionFailed, InvalidOption, SockJSClosed
 
-from ..support import BACKOFF, Calls, ServerTestCase
+from ..common import BACKOFF, Calls, ServerTestCase
 
 
 class EventTests(ServerTestCase):

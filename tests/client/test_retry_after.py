@@ -10,7 +10,7 @@ from typing import Any
 from txtokensock import Backoff
 from txtokensock.errors import HandshakeRefused, TokenInvalid, TokenRefused, TokenServerError
 
-from ..support import ServerTestCase
+from ..common import ServerTestCase
 
 
 class RetryAfterTests(ServerTestCase):

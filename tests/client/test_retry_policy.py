@@ -28,7 +28,7 @@ from txtokensock.errors import (
     TokenServerError,
 )
 
-from ..support import BACKOFF, Calls, ServerTestCase
+from ..common import BACKOFF, Calls, ServerTestCase
 
 
 class RuleTests(SynchronousTestCase):

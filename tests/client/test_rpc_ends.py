@@ -13,7 +13,7 @@ from txtokensock.errors import (
     QueueFull,
 )
 
-from ..support import ServerTestCase
+from ..common import ServerTestCase
 from .support import RPCTestCase
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from txtokensock.errors import AuthenticationRefused
 from txtokensock.testing import ScriptedSession
 
-from ..support import ServerTestCase
+from ..common import ServerTestCase
 
 
 class RepeatedTokenTests(ServerTestCase):

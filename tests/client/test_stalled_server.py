@@ -9,10 +9,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from txtokensock.client import exchange
+from txtokensock.client import request_queue as exchange
 from txtokensock.errors import CallTimeout, QueueFull
 
-from ..support import ServerTestCase
+from ..common import ServerTestCase
 
 MESSAGE = "x" * 10_000
 

@@ -19,7 +19,7 @@ from txtokensock.errors import (
 )
 from txtokensock.testing import Step
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 
 
 class StateTests:

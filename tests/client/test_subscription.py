@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from txtokensock import Subscription
 from txtokensock.errors import Forbidden, SubscriptionEnded
 
-from ..support import Calls
+from ..common import Calls
 from .support import SubscriptionTestCase, take
 
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from txtokensock.errors import ClientClosed, SubscriptionEnded, UsageError
 
-from ..support import Calls
+from ..common import Calls
 from .support import SubscriptionTestCase
 
 

@@ -4,7 +4,7 @@ What a server says ends up in logs and on terminals.
 
 from __future__ import annotations
 
-from ..support import Calls
+from ..common import Calls
 from .support import RPCTestCase
 
 COMMANDS = "\x1b[2J\x9b31m\x07\x00\u202e\ud800"

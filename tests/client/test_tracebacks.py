@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from txtokensock import TokenSocket
 from txtokensock.errors import TokenSocketError
 
-from ..support import ServerTestCase
+from ..common import ServerTestCase
 
 ASK: list[Callable[[TokenSocket], Deferred[Any]]] = [
     lambda client: client.rpc("f"),

@@ -20,7 +20,7 @@ from txtokensock.server import TokenSocketServer, query
 from txtokensock.sockjs import TRANSPORTS
 from txtokensock.testing import MemoryServer
 
-from ..support import BACKOFF, Calls, ServerTestCase, collect_garbage
+from ..common import BACKOFF, Calls, ServerTestCase, collect_garbage
 
 HTTP = ("xhr-streaming", "eventsource", "xhr-polling")
 

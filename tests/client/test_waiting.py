@@ -10,7 +10,7 @@ from txtokensock.errors import (
     ClientClosed,
 )
 
-from ..support import ServerTestCase
+from ..common import ServerTestCase
 
 
 class WaitingTests(ServerTestCase):

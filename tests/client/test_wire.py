@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from txtokensock import Subscription
 from txtokensock.errors import Forbidden, FunctionNotFound, RemoteError
 
-from ..support import Calls, ServerTestCase
+from ..common import Calls, ServerTestCase
 
 WIRE = Path(__file__).parent.parent / "wire"
 

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from tests.support import BACKOFF
+from tests.common import BACKOFF
 from txtokensock import TokenSocket
 from txtokensock.errors import ClientClosed
 from txtokensock.testing.host import MemoryHost

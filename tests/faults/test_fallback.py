@@ -4,8 +4,8 @@ The same faults where there are other transports to fall back to.
 
 from __future__ import annotations
 
+from tests.common import collect_garbage
 from tests.server.hostile.naming import each
-from tests.support import collect_garbage
 from txtokensock.sockjs import DEFAULT_TRANSPORTS
 
 from .checks import FaultTestCase

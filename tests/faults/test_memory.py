@@ -10,8 +10,8 @@ from collections import Counter
 
 from twisted.logger import globalLogBeginner, globalLogPublisher
 
+from tests.common import collect_garbage
 from tests.server.hostile.naming import each
-from tests.support import collect_garbage
 
 from .checks import FaultTestCase
 from .misbehaviour import KINDS

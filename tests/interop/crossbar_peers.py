@@ -23,7 +23,7 @@ from twisted.trial.unittest import SkipTest
 from txtokensock import Backoff, TokenSocket
 from txtokensock.bridge.config.wamp import WampConfig, problems
 from txtokensock.bridge.counters import Counters
-from txtokensock.bridge.wamp import WampSide
+from txtokensock.bridge.wamp.component import WampSide
 
 from .children import EVENT_SECONDS
 from .crossbar import REALM, Crossbar, CrossbarMissing, install_crossbar

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 from txtokensock import ActionError, RemoteError, TokenSocket
-from txtokensock.bridge.wamp import WampSide
+from txtokensock.bridge.wamp.component import WampSide
 
 from .crossbar import CRA_SECRET, TICKET, Crossbar
 from .crossbar_peers import CrossbarTestCase, Peer
@@ -366,7 +366,7 @@ class Container(CrossbarTestCase):
         self.addCleanup(server.close)
         await server.start()
         component = {
-            "classname": "txtokensock.bridge.wamp.TokenSocketComponent",
+            "classname": "txtokensock.bridge.wamp.component.TokenSocketComponent",
             "extra": {"upstream": {"host": server.url}, **RULES},
         }
         crossbar = await self.started(Crossbar(component))

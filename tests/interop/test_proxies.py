@@ -13,7 +13,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from txtokensock import Backoff, TLSPolicy, TokenSocket
 from txtokensock.errors import ConnectFailed, InvalidOption, ProxyRefused
-from txtokensock.web.proxies import Proxy, through
+from txtokensock.web.client.proxies import Proxy, through
 
 from ..certificates import Authority
 from .embedded import EmbeddedServer

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .config.loading import Config, ConfigError, load
+from .config.file import Config, ConfigError, load
 from .config.section import Problem
 from .counters import Counters
 from .side import Side, SideState
@@ -48,7 +48,7 @@ def _webhooks(bridge: Bridge, section: Any) -> Side:
 
 
 def _wamp(bridge: Bridge, section: Any) -> Side:
-    from .wamp import WampSide
+    from .wamp.component import WampSide
 
     return WampSide(
         section, socket=bridge.upstream.socket, counters=bridge.counters, reactor=bridge.reactor

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from twisted.python.failure import Failure
 
-from ..checks import check_count, check_seconds
 from ..errors import AllHostsFailed, ConnectionFailed, InvalidOption, UsageError
+from ..support.checks import check_count, check_seconds
 
 __all__ = ["Backoff", "RetryPolicy", "check_delay"]
 

@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 from ..errors import CallTimeout, ClientClosed, ConnectionLost, SubscriptionEnded
 from ..messages.from_client import encode_subscribe, encode_unsubscribe
 from ..messages.from_server import Subscribed, Unsubscribed
-from .exchange import Exchange
-from .operations import Operation
+from .request import Operation
+from .request_queue import Exchange
 from .subscription import Subscription
 
 __all__ = ["Channels"]

@@ -34,7 +34,7 @@ from ..messages.from_client import (
 from ..messages.from_server import Answer, ServerCall, ServerMessage, decode_server_message
 from ..sockjs import ISockJSTransport
 from .keepalive import KeepAlive
-from .operations import uuid_source
+from .request import uuid_source
 
 __all__ = ["Connection", "ConnectionOwner"]
 

@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from .operations import Operation
+from .request import Operation
 
 __all__ = ["Deadlines"]
 

@@ -14,10 +14,10 @@ from zope.interface import implementer
 from ..address import Address
 from ..errors import CredentialsUnavailable, InvalidOption
 from ..sockjs import DEFAULT_TRANSPORTS, ISockJSTransport, SockJSClientEndpoint
-from ..web.outlet import Outlet
-from ..web.phases import within_phase
+from ..support.phases import within_phase
+from ..web.client.http_context import Outlet
 from .timeouts import Timeouts
-from .tokens import TokenRequest
+from .token_request import TokenRequest
 
 __all__ = ["AuthenticatingProtocol", "TokenSocketEndpoint"]
 

@@ -24,9 +24,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..checks import check_count
 from ..errors import ClientClosed, InvalidOption
-from ..sockjs.quiet import Quiet
+from ..support.checks import check_count
+from ..support.quiet_log import Quiet
 from .backoff import Backoff, RetryPolicy
 from .connection import Connection
 from .retries import Retries

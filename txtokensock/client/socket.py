@@ -17,27 +17,27 @@ from twisted.web.iweb import IAgent, IPolicyForHTTPS
 
 from ..actions import Action, Actions, check_actions
 from ..address import addresses, url_path
-from ..checks import check_count, check_instance, check_seconds
 from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
 from ..sockjs import DEFAULT_TRANSPORTS
-from ..web.headers import HeadersOption
-from ..web.outlet import Outlet
-from ..web.proxies import ProxyOption
+from ..support.checks import check_count, check_instance, check_seconds
+from ..web.client.http_context import Outlet
+from ..web.client.proxies import ProxyOption
+from ..web.client.request_headers import HeadersOption
 from .backoff import Backoff, RetryPolicy
 from .connection import Connection
-from .conversation import Conversation
+from .core import Conversation
 from .endpoint import TokenSocketEndpoint
 from .events import Listener
 from .failover import FailoverEndpoint
 from .flow import Overflow, check_overflow
 from .keepalive import KeepAlive
-from .operations import Completion, Operation
+from .request import Completion, Operation
 from .service import ReconnectingClientService
 from .subscription import Subscription
 from .timeouts import Timeouts
-from .tokens import Authentication, TokenRequest
+from .token_request import Authentication, TokenRequest
 
 __all__ = ["TokenSocket"]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from ..checks import check_seconds
+from ..support.checks import check_seconds
 
 __all__ = ["Timeouts"]
 

@@ -4,14 +4,14 @@ The token-sockjs server: an ``IService`` with a resource for any twisted.web sit
 
 from .hub import DROP
 from .limits import Limits
-from .memory import MemoryStore
-from .observer import Observer
+from .ops.observer import Observer
+from .ops.readiness import Readiness
 from .peer import Peer
 from .query import query
-from .readiness import Readiness
-from .redis import RedisStore
 from .service import TokenSocketServer
-from .store import IStore, IStoreLink, IStoreListener
+from .store.interface import IStore, IStoreLink, IStoreListener
+from .store.memory import MemoryStore
+from .store.redis import RedisStore
 
 __all__ = [
     "DROP",

@@ -16,16 +16,16 @@ from ..actions import outcome_error
 from ..errors import StoreUnavailable
 from ..messages.from_client import Auth, Uuid
 from ..messages.from_server import encode_auth_success, encode_error_answer
-from .closing import (
+from .close_codes import (
     AUTHENTICATION_REFUSED,
     AUTHENTICATION_TIMEOUT,
     NOT_AUTHENTICATED,
     STORE_UNAVAILABLE,
     Closing,
 )
-from .core import Core
 from .hooks import Refused
-from .observer import Outcome
+from .ops.observer import Outcome
+from .server_context import Core
 from .tokens import Identity, spend
 
 if TYPE_CHECKING:

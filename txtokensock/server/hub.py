@@ -19,7 +19,7 @@ from ..messages.from_server import (
     encode_channel_message,
     encode_unsubscribed,
 )
-from .store import IStoreLink, IStoreListener
+from .store.interface import IStoreLink, IStoreListener
 
 __all__ = ["DROP", "Filter", "Hub", "Subscriber"]
 

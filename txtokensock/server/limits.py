@@ -17,7 +17,7 @@ __all__ = ["Limits", "RateLimit", "nested_deeper_than"]
 class Limits:
     """
     How much of everything one peer may have.  A peer that wants more is closed, with the
-    code and the reason of :mod:`txtokensock.server.closing`; the others do not notice.
+    code and the reason of :mod:`txtokensock.server.close_codes`; the others do not notice.
     For a count that shall not be limited, give :data:`sys.maxsize`.
 
     :ivar message_size: bytes of one message.

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from ..errors import InvalidOption, shorten
-from ..sockjs.server.request import header
+from ..sockjs.server.request_info import header
 
 __all__ = ["AllowedOrigins", "Origins"]
 

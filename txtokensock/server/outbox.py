@@ -12,7 +12,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ..sockjs.interfaces import ISockJSTransport
-from .observer import Observer
+from .ops.observer import Observer
 
 __all__ = ["Outbox", "TurnEnd"]
 

@@ -25,15 +25,15 @@ from ..messages.from_client import (
 from ..messages.from_server import encode_error, encode_error_answer
 from ..sockjs.frames import NORMAL_CLOSURE
 from ..sockjs.interfaces import ISockJSTransport
-from . import closing
+from . import close_codes as closing
 from .authentication import Authentication
 from .calls import ServerCalls
-from .closing import Closing
-from .core import Core
+from .close_codes import Closing
 from .limits import RateLimit, nested_deeper_than
-from .observer import Problem
+from .ops.observer import Problem
 from .outbox import Outbox
 from .requests import Requests, request_name
+from .server_context import Core
 from .tokens import Identity
 
 __all__ = ["Peer"]

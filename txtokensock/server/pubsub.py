@@ -20,9 +20,9 @@ from ..messages.from_server import (
     encode_subscribed_with_request,
     encode_unsubscribed,
 )
-from .closing import CHANNEL_NAME_TOO_LONG, TOO_MANY_CHANNELS, Closing
-from .core import Core
+from .close_codes import CHANNEL_NAME_TOO_LONG, TOO_MANY_CHANNELS, Closing
 from .hooks import Refused
+from .server_context import Core
 
 if TYPE_CHECKING:
     from .peer import Peer

@@ -16,11 +16,11 @@ from ..actions import outcome_error, run_action
 from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
 from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe, Uuid
 from ..messages.from_server import encode_answer, encode_error_answer
-from .closing import TOO_MANY_CALLS, Closing
-from .core import Core
+from .close_codes import TOO_MANY_CALLS, Closing
 from .hooks import Refused
-from .observer import Outcome, RequestKind
+from .ops.observer import Outcome, RequestKind
 from .pubsub import Crossed, PubSub, PubSubRequest, Turns
+from .server_context import Core
 
 if TYPE_CHECKING:
     from .peer import Peer

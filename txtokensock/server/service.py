@@ -19,20 +19,20 @@ from ..jsontext import dumps
 from ..messages import check_channel
 from ..messages.from_server import encode_subscribed, encode_unsubscribed
 from ..sockjs.server.resource import SockJSResource
-from ..sockjs.server.site import BoundedSite
-from .core import Core
+from ..web.server.site import BoundedSite
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
 from .limits import Limits
-from .memory import MemoryStore
 from .mount import Guarded, Mounts
-from .observer import Observer
+from .ops.observer import Observer
+from .ops.readiness import Readiness, readiness
 from .origins import AllowedOrigins, Origins
 from .outbox import TurnEnd
 from .peer import Peer
-from .readiness import Readiness, readiness
-from .run import Run
-from .store import IStore
+from .running_server import Run
+from .server_context import Core
+from .store.interface import IStore
+from .store.memory import MemoryStore
 from .token_route import Authenticate, TokenRoute
 
 __all__ = ["TokenSocketServer"]

@@ -19,10 +19,10 @@ from twisted.web.server import NOT_DONE_YET
 from ..actions import run_action
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
-from ..sockjs.server.request import header
-from .core import Core
+from ..sockjs.server.request_info import header
 from .hooks import TookTooLong, within
 from .origins import Origins
+from .server_context import Core
 from .tokens import encode_identity, issue
 
 __all__ = ["Authenticate", "TokenRoute"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import InvalidData
 from ..jsontext import Malformed, dumps, loads
-from .store import IStoreLink
+from .store.interface import IStoreLink
 
 __all__ = ["Identity", "encode_identity", "issue", "spend"]
 

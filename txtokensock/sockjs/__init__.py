@@ -6,7 +6,7 @@ from .client.endpoint import SockJSClientEndpoint
 from .client.transports import DEFAULT_TRANSPORTS, TRANSPORTS
 from .interfaces import ISockJSTransport
 from .server.origins import same_origin
-from .server.request import RequestInfo
+from .server.request_info import RequestInfo
 from .server.resource import SockJSResource
 
 __all__ = [

@@ -13,7 +13,7 @@ Nothing here opens a socket, sleeps, or uses the global reactor.
 from .network import MemoryNetwork, MemoryTransport
 from .pair import MemoryServer
 from .scripted import ScriptedServer, ScriptedTokenRequest, Step
-from .session import ScriptedSession
+from .scripted_session import ScriptedSession
 
 __all__ = [
     "MemoryNetwork",

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from ..client.socket import TokenSocket
 from .host import MemoryHost
 from .network import Accept, MemoryTransport
-from .session import ScriptedSession
+from .scripted_session import ScriptedSession
 
 __all__ = ["ScriptedServer", "ScriptedTokenRequest", "Step"]
 

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from txtokensock.server import closing
-from txtokensock.server.closing import Closing
+from txtokensock.server import close_codes as closing
+from txtokensock.server.close_codes import Closing
 
 __all__ = ["MESSAGES", "Case"]
 

@@ -10,7 +10,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from txtokensock.errors import ConnectionLost, RemoteError
-from txtokensock.server import Peer, closing
+from txtokensock.server import Peer
+from txtokensock.server import close_codes as closing
 
 from .carriers import CARRIERS
 from .naming import each

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from tests.sockjs.server.websocket import PING, encode_frame
 from txtokensock.errors import CallTimeout
-from txtokensock.server import closing
+from txtokensock.server import close_codes as closing
 
 from .carriers import CARRIERS, UPGRADE, RawWebSocket, WebSocket, Xhr
 from .cases_http import POLL, message

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txtokensock.sockjs import SockJSClientEndpoint
 from txtokensock.testing.host import MemoryHost
 
-from ...support import collect_garbage
+from ...common import collect_garbage
 from .support import Recorder
 
 PAGES = {"xhr-streaming": "xhr_streaming", "eventsource": "eventsource", "xhr-polling": "xhr"}

@@ -16,7 +16,7 @@ from twisted.web.server import Site
 from txtokensock.sockjs import SockJSClientEndpoint, SockJSResource
 from txtokensock.testing.host import MemoryHost
 
-from ...support import collect_garbage
+from ...common import collect_garbage
 from .support import Recorder
 
 HTTP = ("xhr-streaming", "eventsource", "xhr-polling")

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txtokensock.sockjs import SockJSClientEndpoint
 from txtokensock.testing import ScriptedServer
 
-from ...support import collect_garbage
+from ...common import collect_garbage
 
 
 class Recorder(Protocol):

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from txtokensock.errors import AttemptTimeout, ConnectFailed, HandshakeRefused, SockJSRefused
 from txtokensock.sockjs import SockJSClientEndpoint
 from txtokensock.testing import MemoryNetwork
-from txtokensock.web.connect import ConnectEndpoint
+from txtokensock.web.client.http_connect import ConnectEndpoint
 
 from .http_peer import PAGES, PeerTestCase, Request
 

@@ -4,7 +4,7 @@ TLS to a server: whom we trust, and what we show.
 
 from __future__ import annotations
 
-from ...web.tls import TLSPolicy
+from ...web.tls.policy import TLSPolicy
 from .section import Section
 
 __all__ = ["TlsConfig"]

@@ -22,8 +22,8 @@ from ...client.timeouts import Timeouts
 from ...errors import InvalidAddress, InvalidOption, UsageError
 from ...sockjs import DEFAULT_TRANSPORTS
 from ...sockjs.client.transports import check_transports
-from ...web.headers import check_headers
-from ...web.proxies import proxy_for
+from ...web.client.proxies import proxy_for
+from ...web.client.request_headers import check_headers
 from .numbers import counts, seconds
 from .section import Problem, Secret, Section
 from .tls import TlsConfig

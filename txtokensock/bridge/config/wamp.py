@@ -12,11 +12,11 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from ...actions import check_actions
-from ...checks import check_seconds
 from ...errors import InvalidOption, UsageError
 from ...messages import check_channel
 from ...messages.from_client import check_name
-from ..wamp_rules import Pattern
+from ...support.checks import check_seconds
+from ..wamp.rules import Pattern
 from .section import Problem, Secret, SecretUnavailable, Section
 from .tls import TlsConfig
 

@@ -16,8 +16,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from .answers import Answer, Refusal, unavailable
-from .requests import bad_request
+from .api_requests import bad_request
+from .responses import Answer, Refusal, unavailable
 
 __all__ = ["Answered"]
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ..side import SideState
-from .answers import Answer, answer
+from .responses import Answer, answer
 
 __all__ = ["readiness"]
 

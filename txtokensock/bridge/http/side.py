@@ -28,10 +28,10 @@ from ..config.http import HttpConfig
 from ..config.section import Problem
 from ..counters import Counters
 from ..side import SideState
-from .authentication import Authentication
-from .pages import Pages
+from .api_keys import Authentication
+from .bridge_site import Connections, site
+from .routes import Pages
 from .signed import Replays
-from .site import Connections, site
 
 __all__ = ["HttpSide"]
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from .requests import bad_request
+from .api_requests import bad_request
 
 __all__ = ["PARAMETERS", "Replays", "SignedRequest"]
 

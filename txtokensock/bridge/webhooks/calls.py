@@ -13,9 +13,9 @@ from ...errors import ActionError, InvalidData
 from ...jsontext import Malformed, dumps, loads
 from ..config.webhooks import CallRule
 from ..counters import Counters
-from .headers import allowed
-from .requests import Answer, Requests, WebhookUnreachable
+from .header_rules import allowed
 from .target import Target
+from .webhook_requests import Answer, Requests, WebhookUnreachable
 
 __all__ = ["Calls"]
 

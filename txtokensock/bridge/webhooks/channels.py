@@ -18,15 +18,15 @@ from ...errors import InvalidData
 from ...jsontext import dumps
 from ..config.webhooks import ChannelRule
 from ..counters import Counters
-from . import store
+from . import spool_tables as store
 from .database import Database
 from .deliveries import Deliveries
-from .headers import allowed
-from .intake import Intake
-from .requests import Requests
+from .durable_subscription import Intake
+from .header_rules import allowed
 from .spool import Spool
-from .store import Delivery, Limits
+from .spool_tables import Delivery, Limits
 from .target import Target
+from .webhook_requests import Requests
 
 __all__ = ["ChannelRules"]
 

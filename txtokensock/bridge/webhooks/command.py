@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .inspection import Inspection
-from .store import Kind
+from .spool_tables import Kind
 
 __all__ = ["add_arguments", "problem", "run"]
 

@@ -16,12 +16,12 @@ from ...client.backoff import Backoff
 from ...errors import shorten
 from ..config.webhooks import ChannelRule
 from ..counters import Counters
-from . import store
-from .requests import Answer, Requests, WebhookUnreachable
+from . import spool_tables as store
 from .schema import Cursor
 from .spool import Spool
-from .store import Delivery
+from .spool_tables import Delivery
 from .target import Target
+from .webhook_requests import Answer, Requests, WebhookUnreachable
 
 __all__ = ["Deliveries"]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...jsontext import Malformed, loads
-from . import store
+from . import spool_tables as store
 from .database import SpoolUnavailable, check_format, connect
 from .schema import Cursor
-from .store import Kind, Stored
+from .spool_tables import Kind, Stored
 
 __all__ = ["Inspection"]
 

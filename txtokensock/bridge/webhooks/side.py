@@ -23,12 +23,12 @@ from ...errors import InvalidOption
 from ..config.webhooks import WebhooksConfig
 from ..counters import Counters
 from ..side import SideState
-from .actions import install, uninstall
+from .call_rules import install, uninstall
 from .calls import Calls
 from .channels import ChannelRules
 from .database import Database, Lock, SpoolUnavailable, SQLite, prepare
-from .requests import Requests
 from .target import Target
+from .webhook_requests import Requests
 
 __all__ = ["WebhooksSide"]
 

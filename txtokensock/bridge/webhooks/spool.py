@@ -19,10 +19,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...errors import shorten
-from . import store
+from . import spool_tables as store
 from .database import Database
 from .schema import Cursor
-from .store import Delivery, Limits
+from .spool_tables import Delivery, Limits
 
 __all__ = ["Spool"]
 

@@ -12,11 +12,11 @@ from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 
 from ...errors import ConnectFailed, ConnectionFailed, HandshakeRefused, Phase
-from ...web.phases import within_phase
-from ...web.tls import explain, tls_failure
-from .destination import Destination
+from ...support.phases import within_phase
+from ...web.tls.policy import explain, tls_failure
 from .info import InfoRequest
 from .session import ClientSession
+from .session_target import Destination
 from .transports import TRANSPORTS
 
 __all__ = ["Attempt", "Deadlines"]

@@ -23,12 +23,12 @@ from ...errors import (
     SockJSRefused,
     TLSFailed,
 )
-from ...web.headers import HeadersOption
-from ...web.outlet import Outlet
-from ...web.phases import within_phase
-from ...web.proxies import ProxyOption
+from ...support.phases import within_phase
+from ...web.client.http_context import Outlet
+from ...web.client.proxies import ProxyOption
+from ...web.client.request_headers import HeadersOption
 from .attempt import Attempt, Deadlines
-from .destination import Destination
+from .session_target import Destination
 from .transports import DEFAULT_TRANSPORTS, Preference, check_transports
 
 __all__ = ["SockJSClientEndpoint"]

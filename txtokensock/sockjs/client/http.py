@@ -14,16 +14,16 @@ from twisted.web import http
 from twisted.web.iweb import IResponse
 
 from ...errors import HandshakeRefused, SockJSClosed, shorten
-from ...web.client import BodyTooLong, read_body
-from ...web.tls import explain
-from ..flow import Flow
+from ...web.client.http_client import BodyTooLong, read_body
+from ...web.tls.policy import explain
 from ..frames import encode_texts
-from .destination import Destination
-from .forms import Form
+from ..producer import Flow
+from .framing import Form
 from .receiver import Receiver
 from .refusals import SessionLost, header_of, refused
 from .sender import Sender
 from .session import ClientSession
+from .session_target import Destination
 
 __all__ = ["open_http"]
 

@@ -11,9 +11,9 @@ from twisted.web import http
 
 from ...errors import HandshakeRefused
 from ...jsontext import Malformed, loads
-from ...web.client import BodyTooLong, read_body
-from .destination import Destination
+from ...web.client.http_client import BodyTooLong, read_body
 from .refusals import header_of, refused
+from .session_target import Destination
 
 __all__ = ["InfoRequest"]
 

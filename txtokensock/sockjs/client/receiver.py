@@ -15,10 +15,10 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IResponse
 
-from ...web.client import unwrap
-from ...web.tls import explain
+from ...web.client.http_client import unwrap
+from ...web.tls.policy import explain
 from ..frames import FrameError
-from .forms import FrameReader
+from .framing import FrameReader
 from .refusals import SessionLost
 
 __all__ = ["Listener", "Receiver"]

@@ -10,7 +10,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.web.iweb import IResponse
 
 from ...errors import HandshakeRefused, shorten
-from ...web.retry_after import retry_after
+from ...web.client.retry_after import retry_after
 
 __all__ = ["SessionLost", "header_of", "refused"]
 

@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from ..flow import Flow
-from ..timer import Timer
+from ...support.timer import Timer
+from ..producer import Flow
 
 __all__ = ["Sender"]
 

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import ConnectionFailed, HandshakeRefused, Phase, SockJSClosed, SockJSRefused
-from ...web.tls import explain, is_tls_problem, tls_failure
+from ...web.tls.policy import explain, is_tls_problem, tls_failure
 from ..frames import (
     Close,
     FrameError,

@@ -12,10 +12,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ...errors import InvalidOption
-from .destination import Destination
-from .forms import EVENTSOURCE, XHR_POLLING, XHR_STREAMING
+from .framing import EVENTSOURCE, XHR_POLLING, XHR_STREAMING
 from .http import open_http
 from .session import ClientSession
+from .session_target import Destination
 from .websocket import open_raw_websocket, open_websocket
 
 __all__ = ["DEFAULT_TRANSPORTS", "TRANSPORTS", "Preference", "check_transports"]

@@ -20,15 +20,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import InvalidData, SockJSClosed, shorten
-from ...web.outlet import Outlet
-from ...web.tls import is_tls_problem
+from ...support.quiet_log import Quiet
+from ...support.timer import Timer
+from ...web.client.http_context import Outlet
+from ...web.tls.policy import is_tls_problem
 from ..frames import encode_client_frame
 from ..pongs import Pongs
-from ..quiet import Quiet
-from ..timer import Timer
-from .destination import Destination
 from .refusals import refused
 from .session import ClientSession
+from .session_target import Destination
 
 __all__ = ["open_raw_websocket", "open_websocket"]
 

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request
 
 from ...errors import SockJSClosed
-from .request import header
+from .request_info import header
 from .upgrade import BadUpgrade, check_upgrade
 from .websocket_session import WebSocketSession
 from .wire import TCPWire

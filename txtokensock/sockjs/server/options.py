@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...checks import check_count, check_seconds
 from ...errors import InvalidOption
+from ...support.checks import check_count, check_seconds
 from .origins import OriginPolicy
 
 __all__ = ["ARRAY_TOO_LONG", "NO_HEARTBEAT", "TOO_SLOW", "Options"]

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from twisted.logger import Logger
 
 from ...errors import InvalidOption
-from .request import header
+from .request_info import header
 
 __all__ = ["AllowedOrigins", "OriginPolicy", "same_origin"]
 

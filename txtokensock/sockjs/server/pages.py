@@ -13,7 +13,7 @@ import msgspec
 from twisted.web import http
 from twisted.web.http import Request
 
-from .answers import Answer, allow_origin, answer, cacheable, done, uncacheable
+from ...web.server.answers import Answer, allow_origin, answer, cacheable, done, uncacheable
 from .options import Options
 
 __all__ = ["IFRAME_PATH", "IframePage", "greeting", "info"]

@@ -13,8 +13,7 @@ from twisted.web import http
 from twisted.web.http import Request
 from twisted.web.server import NOT_DONE_YET
 
-from ..frames import FrameError, decode_client_frame
-from .answers import (
+from ...web.server.answers import (
     Answer,
     LateAnswer,
     Page,
@@ -25,9 +24,10 @@ from .answers import (
     preflight,
     uncacheable,
 )
-from .forms import CALLBACK, EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Form, htmlfile, jsonp
+from ..frames import FrameError, decode_client_frame
+from .framing import CALLBACK, EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Form, htmlfile, jsonp
 from .polling_session import PollingSession
-from .request import RequestInfo, header
+from .request_info import RequestInfo, header
 from .stream import FrameStream
 from .table import SessionTable
 

@@ -13,15 +13,15 @@ from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from ...support.timer import Timer
 from ..frames import (
     HEARTBEAT_FRAME,
     OPEN_FRAME,
     encode_client_frame,
     encode_close_frame,
 )
-from ..timer import Timer
 from .options import TOO_SLOW
-from .request import RequestInfo
+from .request_info import RequestInfo
 from .session import ServerSession
 from .stream import FrameStream
 from .table import SessionTable

@@ -15,8 +15,7 @@ from twisted.web.http import Request
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
-from ..frames import GO_AWAY, check_close
-from .answers import (
+from ...web.server.answers import (
     Answer,
     Page,
     answer,
@@ -25,12 +24,13 @@ from .answers import (
     not_found,
     preflight,
 )
+from ..frames import GO_AWAY, check_close
 from .hixie76 import Hixie76, Opening, speaks_hixie76
 from .options import Options
 from .origins import AllowedOrigins, OriginPolicy
 from .pages import IFRAME_PATH, IframePage, greeting, info
 from .polling import PollingPages
-from .request import RequestInfo
+from .request_info import RequestInfo
 from .table import SessionTable
 from .upgrade import BadUpgrade, take_over, websocket_key
 from .websocket import WebSocketFactory

@@ -11,12 +11,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import SockJSClosed
-from ..flow import Flow
+from ...support.timer import Timer
 from ..interfaces import ICarrier
-from ..timer import Timer
+from ..producer import Flow
 from ..transport import SockJSTransport
 from .options import ARRAY_TOO_LONG, TOO_SLOW
-from .request import RequestInfo
+from .request_info import RequestInfo
 from .table import SessionTable
 
 __all__ = ["ServerSession", "SessionTransport"]
@@ -26,7 +26,7 @@ class SessionTransport(SockJSTransport):
     """
     What a protocol on a SockJS server gets as its transport.
 
-    :ivar request_info: the :class:`~txtokensock.sockjs.server.request.RequestInfo` of
+    :ivar request_info: the :class:`~txtokensock.sockjs.server.request_info.RequestInfo` of
         the HTTP request that opened the session.
     """
 

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from .forms import Form
+from .framing import Form
 
 __all__ = ["FrameStream"]
 

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.web import http
 
 from .options import Options
-from .request import RequestInfo
+from .request_info import RequestInfo
 
 if TYPE_CHECKING:
     from .polling_session import PollingSession

@@ -12,8 +12,8 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import NOT_DONE_YET
 
-from .answers import Answer
-from .request import header
+from ...web.server.answers import Answer
+from .request_info import header
 
 __all__ = ["BadUpgrade", "check_upgrade", "take_over", "websocket_key"]
 

@@ -15,8 +15,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...errors import SockJSClosed, shorten
+from ...support.quiet_log import Quiet
 from ..pongs import Pongs
-from ..quiet import Quiet
 from .websocket_session import WebSocketSession
 from .wire import TCPWire
 

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
 from ...errors import InvalidData
+from ...support.timer import Timer
 from ..frames import (
     HEARTBEAT_FRAME,
     NORMAL_CLOSURE,
@@ -20,9 +21,8 @@ from ..frames import (
     encode_close_frame,
     encode_server_frame,
 )
-from ..timer import Timer
 from .options import NO_HEARTBEAT, TOO_SLOW
-from .request import RequestInfo
+from .request_info import RequestInfo
 from .session import ServerSession
 from .table import SessionTable
 

@@ -1,0 +1,288 @@
+"""Who comes in over HTTP, and what for: bearer keys, and requests signed as for Crossbar."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
+
+from txtokensock.bridge.config.http import HttpConfig
+from txtokensock.bridge.http import api_keys as authentication
+from txtokensock.bridge.http.signed import Replays
+
+from .support import NOW, HttpTestCase
+
+CALL = {"rpc": "f"}
+UNKNOWN = (401, "wamp.error.authentication_failed")
+
+
+def bearer(secret: str) -> dict[str, str]:
+    """The header."""
+    return {"authorization": f"Bearer {secret}"}
+
+
+class BearerTests(HttpTestCase):
+    """Keys that requests hold."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.answers.update({"f": 1, "g.h": 2, "_publish": "success", "_broadcast": "success"})
+
+    def test_unknown(self) -> None:
+        """401 for none and for another, whatever is asked for; the health is everybody's."""
+        self.serve(self.key("a", "secret-a"))
+        for headers in (
+            {},
+            bearer("secret-b"),
+            bearer(""),
+            bearer("secret-a "[:-2]),
+            {"authorization": "secret-a"},
+            {"authorization": "Basic secret-a"},
+            {"authorization": "Bearer \xe9"},
+        ):
+            for path in ("/call", "/publish", "/broadcast"):
+                reply = self.ask(path, {"nonsense": 1}, headers=headers)
+                self.assertEqual(reply.error[:2], UNKNOWN, headers)
+                self.assertEqual(reply.headers["www-authenticate"], "Bearer")
+            for path in ("/metrics", "/events?channel=c"):
+                self.assertEqual(self.get(path, headers).status, 401)
+            self.assertEqual(self.get("/healthz", headers).status, 200)
+        self.assertEqual(self.count("nobody/call", "refused"), 7)
+        self.assertEqual(self.asked("f"), [])
+
+    def test_what_for(self) -> None:
+        """Each key has its channels and procedures: 403 for others."""
+        self.serve(
+            self.key("a", "secret-a", channels=("news", "a.*"), procedures=("f",)),
+            self.key("b", "secret-b", channels=(), procedures=("g.*",), broadcast=True),
+        )
+        for path, body, a, b in (
+            ("/call", {"rpc": "f"}, 200, 403),
+            ("/call", {"rpc": "g.h"}, 403, 200),
+            ("/call", {"rpc": "g"}, 403, 403),
+            ("/publish", {"channel": "news", "data": 1}, 202, 403),
+            ("/publish", {"channel": "news2", "data": 1}, 403, 403),
+            ("/publish", {"channel": "a.b", "data": 1}, 202, 403),
+            ("/broadcast", {"data": 1}, 403, 202),
+        ):
+            for secret, expected in (("secret-a", a), ("secret-b", b)):
+                reply = self.ask(path, body, headers=bearer(secret))
+                self.assertEqual(reply.status, expected, (path, body, secret))
+                if expected == 403:
+                    self.assertEqual(reply.json["error"], "wamp.error.not_authorized")
+        self.assertEqual(self.count("a/publish", "out"), 2)
+        self.assertEqual(self.count("b/publish", "refused"), 3)
+
+    def test_any_host(self) -> None:
+        """With keys, by whatever name we are called."""
+        self.serve(self.key("a", "secret-a"))
+        reply = self.ask("/call", CALL, headers=bearer("secret-a"), url="http://bridge.example")
+        self.assertEqual(reply.status, 200)
+
+    def test_rotation(self) -> None:
+        """By reload: two secrets are good for a while, then the new one alone."""
+        old = self.key("a", "old-secret")
+        self.serve(old)
+        self.environment["KEY_new"] = "new-secret"
+        new = self.key("new", "new-secret").secret
+        for key, statuses in (
+            (old, (200, 401)),
+            (self.key("a", "old-secret", previous_secret=new), (200, 200)),
+            (self.key("a", "new-secret"), (401, 200)),
+        ):
+            self.environment["KEY_a"] = "new-secret" if statuses == (401, 200) else "old-secret"
+            self.side.reload(HttpConfig(keys=(key,)))
+            found = tuple(
+                self.ask("/call", CALL, headers=bearer(secret)).status
+                for secret in ("old-secret", "new-secret")
+            )
+            self.assertEqual(found, statuses)
+
+    def test_constant_time(self) -> None:
+        """All keys are compared, and with nothing that stops at the first difference."""
+        self.serve(*(self.key(name, f"secret-{name}") for name in "abc"))
+        for secret in ("secret-a", "secret-c", "nothing"):
+            with mock.patch.object(
+                authentication.hmac, "compare_digest", wraps=authentication.hmac.compare_digest
+            ) as compare:
+                self.ask("/call", CALL, headers=bearer(secret))
+            self.assertEqual(compare.call_count, 3)
+
+    def test_no_secrets_shown(self) -> None:
+        """No secret is in a log, an answer or a repr."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.serve(self.key("a", "s3cret-a"), self.key("b", "s3cret-b", scheme="signed"))
+        reply = self.ask("/call", CALL, headers=bearer("s3cret-a"))
+        refused = self.ask("/call", CALL, headers=bearer("s3cret-x"))
+        pages = self.side._pages
+        signers = pages._authentication._signers
+        shown = [reply.text, refused.text, list(logged), vars(self.side), vars(pages), signers]
+        self.assertNotIn("s3cret", repr(shown))
+
+
+class SignedTests(HttpTestCase):
+    """Signed requests, byte for byte as Crossbar's documentation has them."""
+
+    BODY = b'{"topic": "com.myapp.topic1", "args": ["Hello, world"]}'
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.answers["_publish"] = "success"
+
+    def serve(self, *keys: Any, connected: bool = True, **options: Any) -> Any:
+        side = super().serve(
+            self.key("myapp1", "kkjH68GiuUZ", scheme="signed"), connected=connected, **options
+        )
+        self.advance(1)  # what was signed before the start is refused
+        return side
+
+    def publish(self, body: bytes = BODY, **options: Any) -> tuple[int, Any]:
+        """Status, and the reason where it was refused."""
+        options.setdefault("key", "myapp1")
+        options.setdefault("secret", "kkjH68GiuUZ")
+        reply = self.successResultOf(self.signed("/publish", body, **options))
+        return reply.status, reply.json.get("args", [None])[0]
+
+    def test_known_signature(self) -> None:
+        """A request whose signature was computed elsewhere, with OpenSSL."""
+        self.reactor.rightNow = 1_318_611_590.0
+        self.serve()
+        # printf '%s' 'myapp12011-10-14T16:59:51.123Z17{"topic":"t"}' \
+        #   | openssl dgst -sha256 -hmac kkjH68GiuUZ -binary | base64 | tr +/ -_
+        query = (
+            "timestamp=2011-10-14T16%3A59%3A51.123Z&seq=1&key=myapp1&nonce=7"
+            "&signature=a_I0zwIozuQvY9tsTZ1qlPerqEg66v6xt-YZofHMIW4%3D"
+        )
+        self.advance(3)
+        reply = self.ask(f"/publish?{query}", b'{"topic":"t"}')
+        self.assertEqual(reply.status, 202, reply.text)
+
+    def test_good(self) -> None:
+        """It is taken; and so is the next."""
+        self.serve()
+        self.assertEqual(self.publish(), (202, None))
+        self.assertEqual(self.publish(seq=2, nonce=2**53), (202, None))
+        self.assertEqual(len(self.asked("_publish")), 2)
+
+    def test_replayed(self) -> None:
+        """What came comes once, also to another page, and in another guise."""
+        self.serve()
+        now = self.reactor.seconds()
+        self.assertEqual(self.publish(seq=1, nonce=23, time=now)[0], 202)
+        again = "this request came before, or was signed before the bridge started"
+        self.assertEqual(self.publish(seq=1, nonce=23, time=now), (401, again))
+        # Nothing stands between seq and nonce: 1 and 23 sign what 12 and 3 do.
+        self.assertEqual(self.publish(seq=12, nonce=3, time=now), (401, again))
+        body = b'{"args": [1]}'
+        reply = self.successResultOf(
+            self.signed("/broadcast", body, "myapp1", "kkjH68GiuUZ", time=now)
+        )
+        self.assertEqual(reply.status, 403)
+        self.assertEqual(self.publish(body, time=now), (401, again))
+        self.side.reload(self.side._section)
+        self.assertEqual(self.publish(seq=1, nonce=23, time=now), (401, again))
+        self.advance(301)
+        self.assertEqual(self.publish(seq=1, nonce=23, time=now)[0], 401)
+        self.assertEqual(len(self.asked("_publish")), 1)
+
+    def test_time(self) -> None:
+        """It must be of now, more or less, and of after the start."""
+        self.serve(signature_tolerance=60.0)
+        self.advance(100)
+        now = self.reactor.seconds()
+        for time, status in (
+            (now - 59, 202),
+            (now + 59, 202),
+            (now - 61, 401),
+            (now + 61, 401),
+            (NOW - 1, 401),
+        ):
+            self.assertEqual(self.publish(time=time)[0], status, time - now)
+        self.side.reload(HttpConfig(keys=self.side._section.keys, signature_tolerance=1e6))
+        self.assertEqual(self.publish(time=NOW - 1)[0], 401)
+
+    def test_wrong(self) -> None:
+        """401 for another key, secret or body; who has no key learns which keys there are not."""
+        self.serve()
+        for options in ({"key": "myapp2"}, {"secret": "wrong"}, {"key": ""}):
+            self.assertEqual(
+                self.publish(**options), (401, "the key is not known, or the signature is not its")
+            )
+
+        def other_body(query: dict[str, Any]) -> None:
+            query["nonce"] = "4712"
+
+        self.assertEqual(self.publish(change=other_body)[0], 401)
+        # A bearer's key signs nothing, and the other way round.
+        reply = self.ask("/publish", self.BODY, headers=bearer("kkjH68GiuUZ"))
+        self.assertEqual(reply.error[:2], UNKNOWN)
+
+    def test_malformed(self) -> None:
+        """400 with the reason, for each parameter that is missing, double or no such thing."""
+        self.serve()
+        for name in ("key", "timestamp", "seq", "nonce", "signature"):
+            for change in (
+                lambda query, name=name: query.pop(name),
+                lambda query, name=name: query.update({name: [query[name]] * 2}),
+            ):
+                status, reason = self.publish(change=change)
+                self.assertEqual(
+                    (status, reason), (400, f"a signed request has one {name!r} in its query")
+                )
+        for name, value in (
+            ("seq", "x"),
+            ("seq", "-1"),
+            ("seq", "1_0"),
+            ("seq", ""),
+            ("nonce", "1.5"),
+            ("nonce", "9" * 21),
+            ("nonce", "\u0661"),
+            ("timestamp", "2011-10-14"),
+            ("timestamp", "2011-10-14T16:59:51.123"),
+            ("timestamp", "2011-13-14T16:59:51.123Z"),
+            ("timestamp", "notatimestamp"),
+        ):
+            status, reason = self.publish(
+                change=lambda query, n=name, v=value: query.update({n: v})
+            )
+            self.assertEqual(status, 400, value)
+            self.assertTrue(reason.startswith(f"{name} must be"), reason)
+
+    def test_get(self) -> None:
+        """A GET is signed with an empty body."""
+        self.serve()
+        reply = self.successResultOf(
+            self.signed("/metrics", b"", "myapp1", "kkjH68GiuUZ", method="GET")
+        )
+        self.assertEqual(reply.error[:2], (403, "wamp.error.not_authorized"))
+
+
+class ReplaysTests(HttpTestCase):
+    """What is remembered of signed requests."""
+
+    def test_bounded(self) -> None:
+        """What makes room cannot come again, nor what is older; what is newer can come."""
+        replays = Replays(0.0, limit=3)
+        for time in (5.0, 3.0, 4.0, 6.0):
+            self.assertTrue(replays.is_new(b"k", b"%d" % time, time, 0.0))
+        self.assertFalse(replays.is_new(b"k", b"3", 3.0, 0.0))
+        self.assertFalse(replays.is_new(b"k", b"new", 2.0, 0.0))
+        self.assertFalse(replays.is_new(b"k", b"4", 4.0, 0.0))
+        self.assertTrue(replays.is_new(b"k", b"new", 4.5, 0.0))
+
+    def test_keys_are_apart(self) -> None:
+        """One that sends a lot takes nothing from another."""
+        replays = Replays(0.0, limit=1)
+        for time in (8.0, 9.0):
+            self.assertTrue(replays.is_new(b"busy", b"%d" % time, time, 0.0))
+        self.assertTrue(replays.is_new(b"idle", b"1", 1.0, 0.0))
+
+    def test_forgotten(self) -> None:
+        """What is too old to be taken is not remembered, and stays too old."""
+        replays = Replays(0.0)
+        self.assertTrue(replays.is_new(b"k", b"1", 1.0, 0.0))
+        self.assertTrue(replays.is_new(b"k", b"2", 9.0, 5.0))
+        self.assertEqual(replays._keys[b"k"].digests, {b"2"})
+        self.assertFalse(replays.is_new(b"k", b"1", 1.0, 0.0))

@@ -1,0 +1,394 @@
+"""
+Channels to topics and back, between a real server and a router in memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from txtokensock.bridge.wamp.forwarding import Traffic
+
+from .support import TrafficTestCase, rules
+
+BOTH = {"channel": "news", "topic": "com.example.news", "direction": "both"}
+RULE = "channel:news"
+
+
+class OneRule(TrafficTestCase):
+    """A rule with names."""
+
+    def test_to_wamp(self) -> None:
+        """Messages of the channel are events of the topic; nothing goes back."""
+        self.joined(rules(channels=[{**BOTH, "direction": "to-wamp"}]))
+        events, messages = self.listen("com.example.news"), self.subscribe("news")
+        self.outsider.publish("news", {"n": 1})
+        self.component.publish("com.example.news", ["back"], {})
+        self.settle()
+        self.assertEqual((events, messages), ([{"n": 1}], [{"n": 1}]))
+        self.assertEqual((self.count(RULE, "in"), self.count(RULE, "out")), (1, 1))
+
+    def test_to_upstream(self) -> None:
+        """Events of the topic are messages of the channel; nothing goes back."""
+        self.joined(rules(channels=[{**BOTH, "direction": "to-upstream"}]))
+        events, messages = self.listen("com.example.news"), self.subscribe("news")
+        self.component.publish("com.example.news", [], {"n": 1})
+        self.outsider.publish("news", "back")
+        self.settle()
+        self.assertEqual((events, messages), ([], [{"n": 1}, "back"]))
+        self.assertEqual((self.count(RULE, "in"), self.count(RULE, "out")), (1, 1))
+
+    def test_spread(self) -> None:
+        """With spread, objects are keyword arguments, also of names that are Python's own."""
+        self.joined(rules(channels=[{**BOTH, "arguments": "spread"}]))
+        events = self.listen("com.example.news")
+        data: list[Any] = [{"self": 1, "topic": 2, "options": 3}, [1, 2], [], None, "x"]
+        for item in data:
+            self.outsider.publish("news", item)
+        self.settle()
+        self.assertEqual(events, [data[0], [1, 2], [], [], "x"])
+
+    def test_forbidden_topic(self) -> None:
+        """What the router refuses is counted."""
+        self.joined(rules(channels=[{**BOTH, "topic": "com.forbidden.x"}]))
+        self.outsider.publish("news", 1)
+        self.settle()
+        # The subscription to the topic, and the message.
+        self.assertEqual(self.count(RULE, "refused"), 2)
+
+    def test_not_json(self) -> None:
+        """What has no JSON form is refused, and nothing waits for it."""
+        traffic = self.joined(rules(channels=[BOTH]))
+        self.component.publish("com.example.news", [float("nan")], {})
+        self.component.publish("com.example.news", [1], {})
+        self.settle()
+        self.assertEqual((self.count(RULE, "refused"), self.count(RULE, "out")), (1, 1))
+        self.assertEqual(traffic.in_flight, 0)
+
+
+class Equal(TrafficTestCase):
+    """No echo, however equal the messages are."""
+
+    def test_a_thousand_from_wamp(self) -> None:
+        """A thousand equal events arrive a thousand times, and none comes back."""
+        self.joined(rules(channels=[BOTH]))
+        events, messages = self.listen("com.example.news"), self.subscribe("news")
+        other = self.router.join()
+        for _ in range(1000):
+            other.publish("com.example.news", ["same"], {})
+        self.settle()
+        self.assertEqual((len(events), len(messages)), (1000, 1000))
+
+    def test_a_thousand_from_each_side(self) -> None:
+        """The same from both sides at once: each side hears each message once."""
+        self.joined(rules(channels=[BOTH]))
+        events, messages = self.listen("com.example.news"), self.subscribe("news")
+        other, client = self.router.join(), self.socket()
+        for number in range(1000):
+            other.publish("com.example.news", ["same"], {})
+            client.publish("news", "same")
+            if number % 10 == 0:
+                self.memory.settle()
+        self.settle()
+        self.assertEqual((len(events), len(messages)), (2000, 2000))
+        self.assertEqual(self.count(RULE, "dropped"), 0)
+
+    def test_refused_upstream(self) -> None:
+        """What the server refused is not waited for: equal messages of others pass."""
+        self.memory.server.on("publish", lambda peer, channel, data: peer.auth != {"b": "1"})
+        socket = self.socket(authentication={"b": "1"})
+        self.memory.server.on(
+            "publish", lambda peer, channel, data: peer is not self._peer_of(socket)
+        )
+        self.joined(rules(channels=[BOTH]), socket)
+        events = self.listen("com.example.news")
+        self.component.publish("com.example.news", ["same"], {})
+        self.settle()
+        self.assertEqual(self.count(RULE, "refused"), 1)
+        self.outsider.publish("news", "same")
+        self.settle()
+        self.assertEqual(events, ["same"])
+
+    def _peer_of(self, socket: Any) -> Any:
+        return next(peer for peer in self.memory.server.peers() if "news" in peer.channels)
+
+
+class EqualWithoutAcks(Equal):
+    """The same with a server that acknowledges nothing, as the Node server."""
+
+    acks = False
+
+    def test_refused_upstream(self) -> None:
+        """There nobody can know: the next equal message is taken for it, for a while."""
+        self.memory.server.on("publish", lambda peer, channel, data: "news" not in peer.channels)
+        self.joined(rules(channels=[BOTH], echo_timeout=5))
+        events = self.listen("com.example.news")
+        self.component.publish("com.example.news", ["same"], {})
+        self.settle()
+        self.memory.advance(5)
+        self.outsider.publish("news", "same")
+        self.settle()
+        self.assertEqual(events, ["same"])
+
+
+class Anything(TrafficTestCase):
+    """Any order of what both sides do, and of losses."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.booleans(),
+        st.lists(
+            st.tuples(
+                st.sampled_from(["wamp", "upstream", "settle", "turn"]),
+                st.sampled_from(["a", "12", 12, {"x": [1]}]),
+            ),
+            max_size=30,
+        ),
+    )
+    def test_each_once(self, acks: bool, steps: list[tuple[str, Any]]) -> None:
+        """Everybody hears what was published on either side exactly once."""
+        self.acks = acks
+        self.setUp()
+        try:
+            self._each_once(steps)
+        finally:
+            self._end()
+            self._sockets.clear()
+            self._traffics.clear()
+
+    def _each_once(self, steps: list[tuple[str, Any]]) -> None:
+        self.joined(rules(channels=[BOTH], json_text="kept"))
+        events, messages = self.listen("com.example.news"), self.subscribe("news")
+        other, client = self.router.join(), self.socket()
+        published: Counter[str] = Counter()
+        for where, data in steps:
+            if where == "wamp":
+                other.publish("com.example.news", [data], {})
+            elif where == "upstream":
+                client.publish("news", data)
+            elif where == "settle":
+                self.settle()
+            else:
+                self.clock.advance(0)
+            if where in ("wamp", "upstream"):
+                published[repr(data)] += 1
+        self.settle()
+        self.assertEqual(Counter(map(repr, events)), published)
+        self.assertEqual(Counter(map(repr, messages)), published)
+
+
+class Losses(TrafficTestCase):
+    """One side is down."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bridge = self.socket()
+        self.section = rules(channels=[BOTH], queue_limit=3)
+        self.traffic_ = self.joined(self.section, self.bridge)
+        self.events, self.messages = self.listen("com.example.news"), self.subscribe("news")
+
+    def lose_upstream(self) -> None:
+        """Only the bridge's connection."""
+        (peer,) = [
+            peer
+            for peer in self.memory.server.peers()
+            if peer.id not in self.outsiders and "news" in peer.channels
+        ]
+        peer.close()
+        self.settle()
+
+    @property
+    def outsiders(self) -> set[str]:
+        heard = [p.id for p in self.memory.server.peers() if "outsider" in p.channels]
+        return set(heard)
+
+    def test_upstream(self) -> None:
+        """Events wait for the server, within bounds, and arrive once and in order."""
+        self.outsider.subscribe("outsider", print)
+        self.settle()
+        self.lose_upstream()
+        self.assertFalse(self.bridge.connected)
+        for number in range(5):
+            self.component.publish("com.example.news", [number], {})
+        self.settle()
+        self.assertEqual(self.messages, [])
+        self.memory.advance(1)
+        self.settle()
+        self.assertEqual(self.messages, [0, 1, 2])
+        self.assertEqual(self.count(RULE, "dropped"), 2)
+        self.assertEqual(self.events, [])
+        self.outsider.publish("news", 1)
+        self.settle()
+        self.assertEqual(self.events, [1])
+
+    def test_in_flight(self) -> None:
+        """What was on its way when the connection went is not sent twice, but counted."""
+        self.outsider.subscribe("outsider", print)
+        self.settle()
+        (peer,) = [p for p in self.memory.server.peers() if p.id not in self.outsiders]
+        self.component.publish("com.example.news", ["early"], {})
+        peer.close()
+        self.memory.advance(1)
+        self.settle()
+        self.assertEqual(len(self.messages) + self.count(RULE, "dropped"), 1)
+        self.assertEqual(self.traffic_.in_flight, 0)
+        self.outsider.publish("news", "early")
+        self.settle()
+        self.assertEqual(self.events, ["early"])
+
+    def test_router(self) -> None:
+        """Messages wait for the router, within bounds, and arrive once and in order."""
+        session = self.router.sessions[1]
+        session.lose()
+        self.traffic_.left()
+        for number in range(5):
+            self.outsider.publish("news", number)
+        self.settle()
+        self.assertEqual(self.events, [])
+        self.join(self.traffic_)
+        self.assertEqual(self.events, [0, 1, 2])
+        self.assertEqual(self.count(RULE, "dropped"), 2)
+        self.component.publish("com.example.news", ["x"], {})
+        self.settle()
+        self.assertEqual(self.messages[-1], "x")
+        self.assertEqual(self.events, [0, 1, 2])
+
+
+class Prefix(TrafficTestCase):
+    """A rule for many."""
+
+    MANY = {"channel": "room-*-chat", "topic": "com.example.room.*", "direction": "both"}
+
+    def test_demand(self) -> None:
+        """A channel is taken while its topic has a subscriber, found or new."""
+        first = self.listen("com.example.room.1")
+        self.joined(rules(channels=[self.MANY]))
+        second = self.listen("com.example.room.2")
+        for number in (1, 2, 3):
+            self.outsider.publish(f"room-{number}-chat", number)
+        self.settle()
+        self.assertEqual((first, second), ([1], [2]))
+        (channels,) = [p.channels for p in self.memory.server.peers() if p.channels]
+        self.assertEqual(sorted(channels), ["room-1-chat", "room-2-chat"])
+        self.component.lose()
+        self.settle()
+        self.assertEqual([p.channels for p in self.memory.server.peers() if p.channels], [])
+
+    def test_named(self) -> None:
+        """Channels that the rule names are taken always."""
+        self.joined(rules(channels=[{**self.MANY, "channels": ["room-9-chat"]}]))
+        (channels,) = [p.channels for p in self.memory.server.peers() if p.channels]
+        self.assertEqual(channels, ["room-9-chat"])
+
+    def test_to_upstream(self) -> None:
+        """Each topic goes to its own channel, and nothing comes back."""
+        self.joined(rules(channels=[self.MANY]))
+        events, messages = self.listen("com.example.room.a.b"), self.subscribe("room-a.b-chat")
+        other = self.router.join()
+        for _ in range(3):
+            other.publish("com.example.room.a.b", ["x"], {})
+        self.settle()
+        self.assertEqual((events, messages), (["x"] * 3, ["x"] * 3))
+
+    def test_not_allowed(self) -> None:
+        """A router that does not say who subscribes leaves what is named."""
+        self.router.forbidden = ("wamp.",)
+        self.joined(rules(channels=[{**self.MANY, "channels": ["room-9-chat"]}]))
+        events = self.listen("com.example.room.9")
+        self.outsider.publish("room-9-chat", 1)
+        self.settle()
+        self.assertEqual(events, [1])
+
+
+class Several(TrafficTestCase):
+    """Several bridges for one upstream."""
+
+    SECTION = rules(channels=[BOTH], lease="com.example.lease")
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.one = self.joined(self.SECTION)
+        self.other = self.traffic(self.SECTION)
+        self.join(self.other)
+        self.events, self.messages = self.listen("com.example.news"), self.subscribe("news")
+
+    def talk(self) -> None:
+        """One message each way, which both sides hear once."""
+        self.events.clear()
+        self.messages.clear()
+        self.outsider.publish("news", "same")
+        self.router.join().publish("com.example.news", ["same"], {})
+        self.settle()
+        self.assertEqual((self.events, self.messages), (["same"] * 2, ["same"] * 2))
+
+    def test_one_at_a_time(self) -> None:
+        """One forwards, the other stands by and says so."""
+        self.talk()
+        self.assertEqual(self.one.detail, "")
+        self.assertIn("another bridge", self.other.detail)
+
+    def test_takeover(self) -> None:
+        """When the one is gone, the other forwards within a second."""
+        self.router.sessions[1].lose()
+        self.one.left()
+        self.memory.advance(1)
+        self.settle()
+        self.talk()
+        self.assertEqual(self.other.detail, "")
+        self.join(self.one)
+        self.talk()
+
+    def test_stop(self) -> None:
+        """A bridge that stops gives the lease back."""
+        stopped = self.one.stop(5)
+        self.memory.advance(1)
+        self.successResultOf(stopped)
+        self.settle()
+        self.talk()
+
+    def test_late_return(self) -> None:
+        """What waited at the one is not sent by it after the other had its turn."""
+        self.router.sessions[1].lose()
+        self.one.left()
+        self.outsider.publish("news", "waits")
+        self.settle()
+        self.memory.advance(1)
+        self.settle()
+        self.join(self.one)
+        self.assertEqual(self.count(RULE, "dropped"), 1)
+        self.talk()
+
+
+class Reloaded(TrafficTestCase):
+    """Other rules, without a pause for those that stay."""
+
+    def test_rules(self) -> None:
+        """Rules come and go; those that stay do not notice."""
+        traffic: Traffic = self.joined(rules(channels=[BOTH]))
+        news, sport = self.listen("com.example.news"), self.listen("com.example.sport")
+        more = {"channel": "sport", "topic": "com.example.sport", "direction": "both"}
+        traffic.reload(rules(channels=[BOTH, more]))
+        self.outsider.publish("news", 1)
+        self.settle()
+        self.outsider.publish("sport", 2)
+        self.settle()
+        self.assertEqual((news, sport), ([1], [2]))
+        traffic.reload(rules(channels=[more]))
+        self.settle()
+        self.outsider.publish("news", 3)
+        self.outsider.publish("sport", 4)
+        self.settle()
+        self.assertEqual((news, sport), ([1], [2, 4]))
+
+    def test_lease(self) -> None:
+        """A lease can be given to a bridge that had none."""
+        traffic: Traffic = self.joined(rules(channels=[BOTH]))
+        traffic.reload(rules(channels=[BOTH], lease="com.example.lease"))
+        self.settle()
+        events = self.listen("com.example.news")
+        self.outsider.publish("news", 1)
+        self.settle()
+        self.assertEqual(events, [1])

@@ -1,0 +1,196 @@
+"""
+A session over a transport that only notes what is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autobahn.wamp import message as wire
+from autobahn.wamp.types import ComponentConfig
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from txtokensock.bridge.wamp.component import WampSession
+from txtokensock.bridge.wamp.realm import (
+    RealmLost,
+    RequestTimeout,
+    Unserializable,
+    WampError,
+)
+
+HOSTILE = {"self": 1, "fun": 2, "error": 3, "details": 4, "options": 5, "topic": 6}
+
+
+class Transport:
+    """Notes messages; its ``transport`` is Twisted's."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.aborted = self.is_closed = False
+        self.transport = self
+        self.transport_details = None
+        self.refuses: type[Exception] | None = None
+
+    def send(self, message: Any) -> None:
+        if self.refuses is not None:
+            raise self.refuses("no")
+        self.sent.append(message)
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+
+    def close(self) -> None:
+        """An orderly end."""
+
+
+class SessionTests(SynchronousTestCase):
+    """A joined session."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.session = WampSession(ComponentConfig("realm1"), reactor=self.clock)
+        self.transport = Transport()
+        self.session._transport = self.transport
+        self.session._session_id = 1
+        self.addCleanup(self._end)
+
+    def _end(self) -> None:
+        self.session.onClose(True)
+        self.assertEqual(list(self.clock.getDelayedCalls()), [])
+
+    @property
+    def last(self) -> Any:
+        return self.transport.sent[-1]
+
+    def get(self, message: Any) -> None:
+        """The router sends it."""
+        self.session.onMessage(message)
+
+    def registered(self, on_call: Any) -> None:
+        self.session.register("com.x", "exact", on_call)
+        self.get(wire.Registered(self.last.request, 7))
+
+    def test_hostile_event(self) -> None:
+        """No name of an argument does any harm."""
+        heard: list[Any] = []
+
+        def event(topic: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+            heard.append((topic, args, kwargs))
+
+        self.session.subscribe("com.x", "exact", event)
+        self.get(wire.Subscribed(self.last.request, 5))
+        self.get(wire.Event(5, 1, args=[1], kwargs=HOSTILE))
+        self.assertEqual(heard, [("com.x", [1], HOSTILE)])
+
+    def test_hostile_error(self) -> None:
+        """The same for the arguments of an error."""
+        called = self.session.call("com.x", [1], HOSTILE, 5)
+        self.assertEqual(self.last.kwargs, HOSTILE)
+        self.get(wire.Error(48, self.last.request, "com.no", args=[1], kwargs=HOSTILE))
+        self.assertEqual(self.failureResultOf(called, WampError).value.kwargs, HOSTILE)
+
+    def test_hostile_call(self) -> None:
+        """And of a call."""
+        self.registered(lambda name, args, kwargs: succeed((args, kwargs)))
+        self.get(wire.Invocation(9, 7, args=[1], kwargs=HOSTILE))
+        self.assertEqual((self.last.args, self.last.kwargs), ([1], HOSTILE))
+
+    def test_unasked(self) -> None:
+        """Answers to nothing, and messages about nothing, are ignored."""
+        for message in [
+            wire.Published(99, 1),
+            wire.Subscribed(99, 1),
+            wire.Registered(99, 1),
+            wire.Unregistered(0, registration=99),
+            wire.Result(99, args=[1]),
+            wire.Error(48, 99, "com.no"),
+            wire.Event(99, 1),
+            wire.Interrupt(99),
+        ]:
+            self.get(message)
+        self.get(wire.Invocation(9, 99))
+        self.assertEqual(self.last.error, "wamp.error.no_such_procedure")
+
+    def test_failing_listener(self) -> None:
+        """A listener that raises is logged, and the session lives."""
+        self.registered(lambda *_: 1 / 0)
+        self.get(wire.Invocation(9, 7))
+        self.assertEqual(self.last.error, "wamp.error.runtime_error")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_interrupt(self) -> None:
+        """A caller's withdrawal cancels what runs; the router is answered once."""
+        cancelled: list[Any] = []
+        running: Deferred[Any] = Deferred(
+            lambda d: cancelled.append(1) or d.errback(WampError("wamp.error.canceled"))
+        )
+        self.registered(lambda *_: running)
+        self.get(wire.Invocation(9, 7))
+        self.get(wire.Interrupt(9))
+        self.assertEqual((cancelled, self.last.error), ([1], "wamp.error.canceled"))
+
+    def test_call_timeout(self) -> None:
+        """A procedure that is silent is withdrawn from; its late result is ignored."""
+        called = self.session.call("com.x", [], {}, 5)
+        request = self.last.request
+        self.clock.advance(5)
+        self.failureResultOf(called, RequestTimeout)
+        self.assertIsInstance(self.last, wire.Cancel)
+        self.get(wire.Result(request, args=[1]))
+        self.assertFalse(self.transport.aborted)
+
+    def test_silent_router(self) -> None:
+        """A router that does not answer is not to be trusted with more."""
+        published = self.session.publish("com.x", [1], {})
+        self.clock.advance(10)
+        self.failureResultOf(published, RequestTimeout)
+        self.assertTrue(self.transport.aborted)
+
+    def test_lost(self) -> None:
+        """Whatever waits fails when the connection goes, and what is asked afterwards."""
+        waiting = [
+            self.session.publish("com.x", [], {}),
+            self.session.subscribe("com.x", "exact", lambda *_: None),
+            self.session.call("com.x", [], {}, 5),
+        ]
+        self.session.onClose(False)
+        for deferred in [*waiting, self.session.publish("com.x", [], {})]:
+            self.failureResultOf(deferred, RealmLost)
+
+    def test_unserializable(self) -> None:
+        """What the serializer refuses fails alone."""
+        self.transport.refuses = ValueError
+        published = self.session.publish("com.x", [1], {})
+        self.failureResultOf(published, Unserializable)
+
+    def test_invalid_topic(self) -> None:
+        """A topic made of a strange channel is not sent: routers drop who sends it."""
+        for topic in ("com.x y", "com..x", "", "com.#"):
+            self.failureResultOf(self.session.publish(topic, [], {}), WampError)
+        self.assertEqual(self.transport.sent, [])
+
+    def test_revoked(self) -> None:
+        """A registration that is taken away is told of."""
+        revoked: list[int] = []
+        self.session.register(
+            "com.x", "exact", lambda *_: succeed(([], {})), on_revoked=lambda: revoked.append(1)
+        )
+        self.get(wire.Registered(self.last.request, 7))
+        self.get(wire.Unregistered(0, registration=7))
+        self.assertEqual(revoked, [1])
+
+    def test_exclude_me(self) -> None:
+        """What is published does not come back, and is acknowledged."""
+        self.session.publish("com.x", [1], {"self": 2})
+        self.assertEqual((self.last.exclude_me, self.last.acknowledge), (True, True))
+        self.get(wire.Published(self.last.request, 1))
+
+    def test_closing(self) -> None:
+        """A router that does not say good-bye is left without."""
+        self.session.close()
+        self.assertIsInstance(self.last, wire.Goodbye)
+        self.clock.advance(5)
+        self.assertTrue(self.transport.aborted)

@@ -1,0 +1,358 @@
+"""
+The Redis store without a Redis: names, URLs, and what is said on the connections.
+``tests/interop/test_redis_cluster.py`` has the real one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from txtokensock.errors import InvalidOption, StoreUnavailable
+from txtokensock.jsontext import dumps, loads
+from txtokensock.server import RedisStore
+from txtokensock.server.store.redis_layout import (
+    NamespaceLayout,
+    SharedLayout,
+    encode_unsubscribe_all,
+    unsubscribe_all_channel,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+class LayoutTests(SynchronousTestCase):
+    """Names and payloads."""
+
+    @given(JSON)
+    def test_own_namespace(self, value: Any) -> None:
+        """Everything arrives as it was sent."""
+        layout = NamespaceLayout("a")
+        self.assertEqual(loads(layout.received(layout.published(dumps(value)))), value)
+
+    @given(JSON)
+    def test_shared(self, value: Any) -> None:
+        """So does everything but text, which is read as JSON where it is some (S19)."""
+        layout = SharedLayout()
+        payload = layout.published(dumps(value))
+        arrived = loads(layout.received(payload))
+        if isinstance(value, str):
+            self.assertEqual(payload, value.encode())
+            with contextlib.suppress(ValueError):
+                value = loads(payload)
+        self.assertEqual(arrived, value)
+
+    @given(st.binary())
+    def test_anything_can_be_published_in_redis(self, payload: bytes) -> None:
+        """Whatever others publish, what comes out is JSON."""
+        loads(SharedLayout().received(payload))
+        unsubscribe_all_channel(payload)
+
+    @given(st.text(min_size=1))
+    def test_names(self, name: str) -> None:
+        """Channels come back as they went."""
+        for layout in (SharedLayout(), NamespaceLayout("a.b")):
+            self.assertEqual(layout.name(layout.channel(name)), name)
+
+    def test_sync(self) -> None:
+        """What servers tell each other is what Node's do; anything else means nothing."""
+        self.assertEqual(
+            json.loads(encode_unsubscribe_all("c")),
+            {"command": "unsubscribeAll", "data": {"channel": "c"}},
+        )
+        self.assertEqual(unsubscribe_all_channel(encode_unsubscribe_all("é")), "é")
+        for payload in (b"null", b"{}", b'{"command":"x","data":{"channel":"c"}}', b"\xff"):
+            self.assertIsNone(unsubscribe_all_channel(payload))
+
+    def test_bad_namespaces(self) -> None:
+        """A namespace is one word."""
+        for namespace in ("", "a b", "a*", 5):
+            with self.assertRaises(InvalidOption):
+                RedisStore(namespace=namespace)  # type: ignore[arg-type]
+
+
+class URLTests(SynchronousTestCase):
+    """Where Redis is."""
+
+    def test_urls(self) -> None:
+        """Every form; the password is nowhere to be seen."""
+        for url, text in (
+            ("redis://", "redis://127.0.0.1:6379 database 0"),
+            ("redis://h", "redis://h:6379 database 0"),
+            ("redis://:s3cret@h:7/3", "redis://h:7 database 3"),
+            ("rediss://me:s3cret@h", "rediss://h:6379 database 0"),
+            ("redis://[::1]:7", "redis://::1:7 database 0"),
+            ("unix://:s3cret@/run/r.sock?db=2", "unix:///run/r.sock database 2"),
+        ):
+            self.assertEqual(repr(RedisStore(url)), f"<RedisStore {text}>")
+
+    def test_bad_urls(self) -> None:
+        """A bad one is refused without quoting it."""
+        for url in (
+            "http://s3cret@h",
+            "redis://:s3cret@h:port",
+            "redis://:s3cret@h/x",
+            "redis://:s3cret@h/1/2",
+            "unix://s3cret",
+            5,
+        ):
+            with self.assertRaises(InvalidOption) as caught:
+                RedisStore(url)  # type: ignore[arg-type]
+            self.assertNotIn("s3cret", str(caught.exception))
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def channel_message(self, channel: str, message: bytes) -> None:
+        self.heard.append((channel, message))
+
+    def broadcast_message(self, message: bytes) -> None:
+        self.heard.append(message)
+
+    def unsubscribe_all(self, channel: str) -> None:
+        self.heard.append(channel)
+
+
+class _Connection:
+    """One connection, seen from Redis."""
+
+    def __init__(self, factory: Any, reactor: MemoryReactorClock) -> None:
+        self.protocol = factory.buildProtocol(None)
+        self.transport = StringTransport()
+        self.transport.abortConnection = self.lose  # type: ignore[method-assign]
+        self.transport.loseConnection = self.lose  # type: ignore[method-assign]
+        self.reactor = reactor
+        self.lost = False
+        self.protocol.makeConnection(self.transport)
+
+    def commands(self) -> list[list[bytes]]:
+        """The commands that came since this was last asked."""
+        data = self.transport.value()
+        self.transport.clear()
+        commands = []
+        while data:
+            count, data = data[1:].split(b"\r\n", 1)
+            command = []
+            for _ in range(int(count)):
+                length, data = data[1:].split(b"\r\n", 1)
+                command.append(data[: int(length)])
+                data = data[int(length) + 2 :]
+            commands.append(command)
+        return commands
+
+    def reply(self, *replies: bytes) -> None:
+        """Redis says something."""
+        for reply in replies:
+            self.protocol.dataReceived(reply)
+            for _ in range(20):  # the parser in pure Python takes a turn for each part
+                self.reactor.advance(0)
+
+    def lose(self) -> None:
+        if not self.lost:
+            self.lost = True
+            self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+def _array(*parts: bytes) -> bytes:
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts)
+
+
+def _subscribed(channel: bytes) -> bytes:
+    return b"*3\r\n$9\r\nsubscribe\r\n$%d\r\n%s\r\n:1\r\n" % (len(channel), channel)
+
+
+class LinkTests(SynchronousTestCase):
+    """A link, from its first connection to its close."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.listener = _Listener()
+        self.connected = 0
+        endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", 6379)
+        store = RedisStore(endpoint=endpoint, timeout=5)
+        self.link = store.connect(self.listener, self.reactor)  # type: ignore[arg-type]
+        self.commands, self.subscriber = self.connect(), self.connect()
+
+    def tearDown(self) -> None:
+        closed = self.link.close()
+        for pending in self.reactor.tcpClients[self.connected :]:
+            pending[2].clientConnectionFailed(None, Failure(ConnectionDone()))
+        self.successResultOf(closed)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertFalse(self.link.available)
+
+    def connect(self) -> _Connection:
+        """The next connection is made."""
+        factory = self.reactor.tcpClients[self.connected][2]
+        self.connected += 1
+        return _Connection(factory, self.reactor)
+
+    def answer(self) -> None:
+        """Redis answers on both."""
+        for connection in (self.commands, self.subscriber):
+            self.assertEqual(connection.commands(), [[b"PING"]])
+        self.commands.reply(b"+PONG\r\n")
+        self.subscriber.reply(b"+PONG\r\n")
+        asked = self.subscriber.commands()
+        self.assertEqual(asked[:2], [[b"SUBSCRIBE", b"___all___"], [b"SUBSCRIBE", b"___sync___"]])
+        self.subscriber.reply(*(_subscribed(channel) for _, channel in asked))
+        self.restored = [channel for _, channel in asked[2:]]
+
+    def failed(self, deferred: Deferred[Any]) -> str:
+        return str(self.failureResultOf(deferred, StoreUnavailable).value)
+
+    def test_not_before_it_answers(self) -> None:
+        """A Redis that is connected and says nothing is not there."""
+        self.assertFalse(self.link.available)
+        self.failed(self.link.spend_token("t"))
+        self.successResultOf(self.link.subscribe("c"))
+        self.answer()
+        self.assertTrue(self.link.available)
+        self.assertEqual(self.restored, [b"c"])
+
+    def test_tokens(self) -> None:
+        """``SETEX`` and ``GETDEL``, as Node's servers and atomically."""
+        self.answer()
+        issued = self.link.issue_token("t", b"{}", 30)
+        self.assertEqual(self.commands.commands(), [[b"SETEX", b"t", b"30", b"{}"]])
+        self.commands.reply(b"+OK\r\n")
+        self.assertIsNone(self.successResultOf(issued))
+        for reply, outcome in (
+            (b"$2\r\n{}\r\n", b"{}"),
+            (b"$3\r\n123\r\n", b"123"),
+            (b"$-1\r\n", None),
+            (b"-WRONGTYPE Operation against a key\r\n", None),
+        ):
+            spent = self.link.spend_token("t")
+            self.assertEqual(self.commands.commands(), [[b"GETDEL", b"t"]])
+            self.commands.reply(reply)
+            self.assertEqual(self.successResultOf(spent), outcome)
+
+    def test_errors(self) -> None:
+        """What Redis refuses is unavailable; the arguments are in no text."""
+        self.answer()
+        for reply, text in (
+            (b"-OOM command not allowed\r\n", "OOM command not allowed"),
+            (b"-ERR unknown command `GETDEL`, with args beginning with: `s3cret`\r\n", "6.2"),
+        ):
+            spent = self.link.spend_token("s3cret")
+            self.commands.reply(reply)
+            self.assertIn(text, message := self.failed(spent))
+            self.assertNotIn("s3cret", message)
+
+    def test_timeout(self) -> None:
+        """A command that is not answered in time fails, and the connection is made anew."""
+        self.answer()
+        published = self.link.publish("c", b"1")
+        self.reactor.advance(5)
+        self.failed(published)
+        self.assertTrue(self.commands.lost)
+        self.assertEqual((self.link.available, self.link.since), (False, 5))
+        self.failed(self.link.publish("c", b"1"))
+        self.reactor.advance(2)  # the back-off has a second of jitter
+        self.commands = self.connect()
+        self.commands.reply(b"+PONG\r\n")
+        self.assertEqual((self.link.available, self.link.since), (True, 7))
+
+    def test_loading(self) -> None:
+        """A Redis that answers but does not serve is asked again."""
+        self.commands.reply(b"-LOADING Redis is loading the dataset in memory\r\n")
+        self.assertTrue(self.commands.lost)
+        self.assertFalse(self.link.available)
+        self.reactor.advance(2)
+        self.connect().reply(b"+PONG\r\n")
+        self.assertTrue(self.link.available)
+
+    def test_silence(self) -> None:
+        """Idle connections are asked whether they live."""
+        self.answer()
+        for _ in range(2):
+            self.reactor.advance(10)
+            self.commands.reply(b"+PONG\r\n")
+            self.assertEqual(self.subscriber.commands(), [[b"PING"]])
+            self.subscriber.reply(_array(b"pong", b""))  # as a subscriber is answered
+        self.reactor.advance(10)
+        self.commands.reply(b"+PONG\r\n")
+        self.assertEqual(self.subscriber.commands(), [[b"PING"]])
+        self.reactor.advance(5)
+        self.assertTrue(self.subscriber.lost)
+        self.assertTrue(self.link.available)
+
+    def test_subscriptions(self) -> None:
+        """Each fires when Redis has confirmed it, and one command is enough for many."""
+        self.answer()
+        first, second = self.link.subscribe("c"), self.link.subscribe("c")
+        self.assertEqual(self.subscriber.commands(), [[b"SUBSCRIBE", b"c"]])
+        self.assertNoResult(first)
+        second.cancel()
+        self.failureResultOf(second)
+        self.subscriber.reply(_subscribed(b"c"))
+        self.successResultOf(first)
+        self.successResultOf(self.link.subscribe("c"))
+        self.assertEqual(self.subscriber.commands(), [])
+        self.subscriber.reply(_array(b"message", b"c", b'{"a":1}'))
+        self.subscriber.reply(_array(b"message", b"c", b"text"))
+        self.subscriber.reply(_array(b"message", b"other", b"1"))
+        self.subscriber.reply(_array(b"message", b"___all___", b"2"))
+        sync = encode_unsubscribe_all("c")
+        self.subscriber.reply(_array(b"message", b"___sync___", sync))
+        self.assertEqual(self.listener.heard, [("c", b'{"a":1}'), ("c", b'"text"'), b"2", "c"])
+
+    def test_unsubscribed_meanwhile(self) -> None:
+        """Nobody waits for a subscription that is wanted no more."""
+        self.answer()
+        waiting = self.link.subscribe("c")
+        self.link.unsubscribe("c")
+        self.successResultOf(waiting)
+        self.assertEqual(
+            self.subscriber.commands(), [[b"SUBSCRIBE", b"c"], [b"UNSUBSCRIBE", b"c"]]
+        )
+
+    def test_lost_meanwhile(self) -> None:
+        """Nobody waits for a Redis that went; what is wanted is asked for when it is back."""
+        self.answer()
+        waiting = self.link.subscribe("c")
+        self.link.subscribe("d")
+        self.subscriber.lose()
+        self.successResultOf(waiting)
+        self.link.unsubscribe("d")
+        self.successResultOf(self.link.subscribe("e"))
+        self.reactor.advance(2)  # the back-off has a second of jitter
+        self.subscriber = self.connect()
+        self.subscriber.reply(b"+PONG\r\n")
+        asked = self.subscriber.commands()
+        self.assertEqual([channel for _, *rest in asked[1:] for channel in rest][2:], [b"c", b"e"])
+
+    def test_password(self) -> None:
+        """It goes to Redis and nowhere else; Redis is asked again when it said no."""
+        endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", 6379)
+        store = RedisStore("redis://me:s3cret@h/2", endpoint=endpoint)
+        self.link.close()
+        self.connected = len(self.reactor.tcpClients)
+        self.link = store.connect(self.listener, self.reactor)  # type: ignore[arg-type]
+        refused, accepted = self.connect(), self.connect()
+        self.assertEqual(refused.commands(), [[b"AUTH", b"me", b"s3cret"]])
+        refused.reply(b"-WRONGPASS invalid username-password pair\r\n")
+        self.assertTrue(refused.lost)
+        accepted.reply(b"+OK\r\n")
+        self.assertEqual(accepted.commands()[1:], [[b"SELECT", b"2"]])
+        self.reactor.advance(2)  # the back-off has a second of jitter
+        self.assertEqual(self.connect().commands(), [[b"AUTH", b"me", b"s3cret"]])
+        self.assertFalse(re.search("s3cret", repr(self.link) + repr(store)))
+        self.assertEqual(len(self.flushLoggedErrors()), 0)

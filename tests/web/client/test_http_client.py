@@ -1,0 +1,306 @@
+"""
+HTTP requests of the client.
+"""
+
+from __future__ import annotations
+
+from http.cookiejar import CookieJar
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import implementer
+
+from txtokensock.testing import MemoryNetwork
+from txtokensock.web.client.agents import CompressedAnswer
+from txtokensock.web.client.http_client import BodyTooLong, WebClient, read_body
+
+from ...common import Calls, collect_garbage
+
+
+class Peer(Protocol):
+    """Notes what comes in, and answers as it is told to."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.heads: list[bytes] = []
+        self._data = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        self._data += data
+        while b"\r\n\r\n" in self._data:
+            head, _, self._data = self._data.partition(b"\r\n\r\n")
+            self.heads.append(head)
+
+    def answer(self, body: bytes = b"", *headers: bytes) -> None:
+        lines = [b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *headers, b"", body]
+        self.transport.write(b"\r\n".join(lines[:-1]) + b"\r\n" + body)
+
+
+@implementer(IAgentEndpointFactory)
+class Network:
+    """A network in memory, whose peers are noted."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.peers: list[Peer] = []
+        self.network = MemoryNetwork(clock, Factory.forProtocol(self._peer))  # type: ignore[arg-type]
+
+    def _peer(self) -> Peer:
+        self.peers.append(Peer())
+        return self.peers[-1]
+
+    def endpointForURI(self, uri: Any) -> Any:
+        return self.network.endpoint()
+
+
+class ClientTestCase(SynchronousTestCase):
+    """With a client, which leaves nothing behind once it is aborted."""
+
+    persistent = False
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.network = Network(self.clock)
+        self.connected = Calls()
+        self.cookies = CookieJar()
+        self.client = WebClient(
+            self.clock,
+            self.network,
+            self.cookies,
+            persistent=self.persistent,
+            connected=self.connected,
+        )
+        self.addCleanup(self._end)
+
+    def _end(self) -> None:
+        self.client.abort()
+        self.settle()
+        self.assertEqual(self.network.network.open, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        collect_garbage()
+
+    def settle(self) -> None:
+        self.clock.advance(0)
+        self.clock.pump([0] * 20)
+
+    def send(self, method: str = "GET", body: bytes | None = None) -> Deferred[Any]:
+        """A request, on its way."""
+        answer = self.client.request(
+            method, "http://a.test/path?q", headers={"X-A": "b"}, body=body
+        )
+        self.settle()
+        return answer
+
+    @property
+    def peer(self) -> Peer:
+        return self.network.peers[-1]
+
+
+class RequestTests(ClientTestCase):
+    """One request a connection."""
+
+    def test_request_and_answer(self) -> None:
+        """What is sent, and what comes back."""
+        sent = self.send("POST", b"")
+        (head,) = self.peer.heads
+        self.assertTrue(head.startswith(b"POST /path?q HTTP/1.1\r\n"), head)
+        self.assertIn(b"Content-Length: 0", head)
+        self.assertIn(b"X-A: b", head)
+        self.peer.answer(b"body")
+        self.settle()
+        self.assertEqual(self.successResultOf(read_body(self.successResultOf(sent), 4)), b"body")
+        self.assertEqual(len(self.connected), 1)
+
+    def test_redirects_are_answers(self) -> None:
+        """They are not followed."""
+        sent = self.send()
+        self.peer.transport.write(
+            b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
+        )
+        self.settle()
+        self.assertEqual(self.successResultOf(sent).code, 302)
+
+    def test_body_too_long(self) -> None:
+        """A byte more than the limit."""
+        sent = self.send()
+        self.peer.answer(b"12345")
+        self.settle()
+        body = read_body(self.successResultOf(sent), 4)
+        self.settle()
+        self.failureResultOf(body, BodyTooLong)
+
+    def test_cancel_a_body(self) -> None:
+        """The connection is dropped."""
+        sent = self.send()
+        self.peer.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+        self.settle()
+        body = read_body(self.successResultOf(sent), 9)
+        body.cancel()
+        self.settle()
+        self.assertEqual(self.network.network.open, [])
+        self.failureResultOf(body, Exception)
+
+    def test_abort(self) -> None:
+        """Requests under way fail, once; nothing stays open."""
+        sent = self.send()
+        self.client.abort()
+        self.settle()
+        self.assertEqual(self.network.network.open, [])
+        self.failureResultOf(sent, Exception)
+
+    def test_connection_that_comes_late(self) -> None:
+        """An endpoint that cannot be cancelled connects after all: it is dropped."""
+        connected: Deferred[Any] = Deferred()
+
+        @implementer(IStreamClientEndpoint)
+        class Late:
+            def connect(self, factory: Any) -> Deferred[Any]:
+                self.factory = factory
+                return connected
+
+        late = Late()
+        self.network.endpointForURI = lambda uri: late  # type: ignore[method-assign]
+        sent = self.send()
+        self.client.abort()
+        self.network.network.endpoint().connect(late.factory).chainDeferred(connected)
+        self.settle()
+        self.assertEqual((self.network.network.open, self.connected), ([], []))
+        self.failureResultOf(sent, Exception)
+
+    def test_head_without_end(self) -> None:
+        """It is left after 256 KiB, not kept."""
+        sent = self.send()
+        self.peer.transport.write(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 40_000)
+        self.settle()
+        self.assertIn("head", str(self.failureResultOf(sent, ValueError).value))
+        self.assertEqual(self.network.network.open, [])
+
+    def test_body_and_encoding(self) -> None:
+        """A body is sent at once; a compressed answer is not asked for."""
+        sent = self.send("POST", b"abc")
+        self.assertIn(b"Content-Length: 3", self.peer.heads[0])
+        self.assertIn(b"Accept-Encoding: identity", self.peer.heads[0])
+        self.assertEqual(self.peer._data, b"abc")
+        self.peer.answer()
+        self.settle()
+        self.successResultOf(sent)
+
+    def test_compressed_answer(self) -> None:
+        """It is not taken by who wants none: a thousand bytes may come from one."""
+        self.client = WebClient(self.clock, self.network, self.cookies, plain=True)
+        for coding in (b"gzip", b"identity, gzip", b"br"):
+            sent = self.send()
+            self.peer.answer(b"x", b"Content-Encoding: " + coding)
+            self.settle()
+            self.failureResultOf(sent, CompressedAnswer)
+        sent = self.send()
+        self.peer.answer(b"x", b"Content-Encoding: Identity")
+        self.settle()
+        self.successResultOf(sent)
+
+    def test_interim_answers(self) -> None:
+        """They mean nothing, and are not logged one by one."""
+        logged: list[Any] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        sent = self.send()
+        self.peer.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+        self.peer.answer()
+        self.settle()
+        self.assertEqual((self.successResultOf(sent).code, logged), (200, []))
+
+    def test_cookies(self) -> None:
+        """They are kept, and go with the next request."""
+        self.send()
+        self.peer.answer(b"", b"Set-Cookie: sid=1; Path=/")
+        self.settle()
+        again = self.send()
+        self.assertIn(b"Cookie: sid=1", self.peer.heads[0])
+        self.peer.answer()
+        self.settle()
+        self.successResultOf(again)
+
+    def test_cookies_of_any_bytes(self) -> None:
+        """What is no text is left out; the answer is one all the same."""
+        sent = self.send()
+        self.peer.answer(
+            b"", b"Set-Cookie: a=\xff", b"Set-Cookie: b=\xc3\xab", b"Set-Cookie: c=\0"
+        )
+        self.settle()
+        self.assertEqual(self.successResultOf(sent).code, 200)
+        self.assertEqual([(c.name, c.value) for c in self.cookies], [("b", "ë")])
+
+
+class PersistentTests(ClientTestCase):
+    """Several requests a connection."""
+
+    persistent = True
+
+    def exchange(self) -> None:
+        """A request and its answer."""
+        sent = self.send("POST", b"")
+        self.peer.answer(b"x")
+        self.settle()
+        read_body(self.successResultOf(sent), 1)
+        self.settle()
+
+    def test_connection_is_used_again(self) -> None:
+        """For the next request, a moment later."""
+        self.exchange()
+        self.exchange()
+        self.assertEqual(len(self.network.peers), 1)
+        self.assertEqual(len(self.peer.heads), 2)
+
+    def test_endpoint_is_asked_for_once(self) -> None:
+        """To find the way to a server takes time; a request does not go another one."""
+        asked = Calls()
+        endpoint = self.network.network.endpoint()
+
+        def endpoint_for(uri: Any) -> Any:
+            asked(uri)
+            return endpoint
+
+        self.network.endpointForURI = endpoint_for  # type: ignore[method-assign]
+        self.exchange()
+        self.clock.advance(3)
+        self.exchange()
+        self.assertEqual((len(self.network.peers), len(asked)), (2, 1))
+
+    def test_idle_connection_on_which_something_comes(self) -> None:
+        """It is used no more, also where the server does not close it (with TLS)."""
+        self.exchange()
+        self.client._connections[0].transport.loseConnection = lambda: None
+        self.peer.transport.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        self.settle()
+        self.exchange()
+        self.assertEqual(len(self.network.peers), 2)
+
+    def test_idle_connection_is_closed(self) -> None:
+        """Before a server in Node.js does so."""
+        self.exchange()
+        self.clock.advance(3)
+        self.settle()
+        self.assertEqual(self.network.network.open, [])
+
+    def test_connections_that_ended_are_forgotten(self) -> None:
+        """A long session makes many."""
+        for _ in range(5):
+            self.exchange()
+            self.clock.advance(3)
+            self.settle()
+        self.assertEqual(len(self.client._connections), 1)
+
+    def test_no_request_is_sent_twice(self) -> None:
+        """A connection that ends under a request fails it, also where it was idle before."""
+        self.exchange()
+        sent = self.send("GET")
+        self.peer.transport.abortConnection()
+        self.settle()
+        self.failureResultOf(sent, Exception)
+        self.assertEqual(len(self.network.peers), 1)

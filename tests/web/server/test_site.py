@@ -1,0 +1,124 @@
+"""
+The site that bounds bodies and responses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+
+from txtokensock.errors import InvalidOption
+from txtokensock.sockjs.server.resource import SockJSResource
+from txtokensock.web.server.site import BoundedSite
+
+from ...sockjs.server.http import Connection
+from ...sockjs.server.support import Recorders
+from ...sockjs.server.websocket import KEY
+
+
+class Page(Resource):
+    """Says how much it was sent."""
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def render(self, request: Any) -> bytes:
+        self.sizes.append(len(request.content.read()))
+        return b"x" * 1000
+
+
+class SiteTests(SynchronousTestCase):
+    """``BoundedSite``."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.page = Page()
+        root = Resource()
+        root.putChild(b"page", self.page)
+        root.putChild(b"echo", SockJSResource(Recorders(), reactor=self.clock))
+        self.site = BoundedSite(root, max_body=1000, reactor=self.clock)
+
+    def connect(self) -> Connection:
+        """A new client."""
+        return Connection(self, "10.0.0.1")
+
+    def test_bodies(self) -> None:
+        """Up to the limit, in one piece or in chunks."""
+        connection = self.connect()
+        self.assertEqual(connection.request("POST", "/page", body=b"x" * 1000).status, 200)
+        connection = self.connect()
+        head = b"POST /page HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.send(head + b"1f4\r\n" + b"x" * 500 + b"\r\n1f4\r\n" + b"x" * 500 + b"\r\n")
+        connection.send(b"0\r\n\r\n")
+        self.assertEqual(connection.response().status, 200)
+        self.assertEqual(self.page.sizes, [1000, 1000])
+
+    def test_too_large(self) -> None:
+        """One more is refused before it comes, and the connection ends."""
+        connection = self.connect()
+        connection.send(b"POST /page HTTP/1.1\r\nContent-Length: 1001\r\n\r\n")
+        self.assertEqual(connection.response().status, 413)
+        self.assertTrue(connection.tcp.disconnecting)
+        connection.send(b"x" * 1001)
+        self.clock.advance(0)
+        self.assertTrue(connection.tcp.lost)
+        self.assertEqual(self.page.sizes, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_too_many_chunks(self) -> None:
+        """Where no length was told, it is refused when it is there."""
+        connection = self.connect()
+        connection.send(b"POST /page HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.send(b"1f4\r\n" + b"x" * 500 + b"\r\n")
+        self.assertEqual(connection.take(), b"")
+        connection.send((b"1f4\r\n" + b"x" * 500 + b"\r\n") * 2 + b"0\r\n\r\n")
+        self.assertEqual(connection.take().count(b"413"), 1)
+        self.clock.advance(0)
+        self.assertTrue(connection.tcp.lost)
+        self.assertEqual(self.page.sizes, [])
+
+    def test_responses_that_are_not_read(self) -> None:
+        """Requests are left with the client until it reads; then all are answered."""
+        connection = self.connect()
+        connection.tcp.stop_reading()
+        request = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
+        sent = 0
+        while connection.tcp.producerState == "producing":
+            connection.send(request * 10)
+            sent += 10
+        self.assertLess(sent, 100)
+        self.assertEqual(len(self.page.sizes), sent)
+        connection.tcp.read_again()
+        self.assertEqual(connection.tcp.producerState, "producing")
+        connection.send(request)
+        self.assertEqual(len(self.page.sizes), sent + 1)
+        connection.drop()
+
+    def test_websocket(self) -> None:
+        """What becomes a WebSocket has limits of its own."""
+        connection = self.connect()
+        headers = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": KEY,
+        }
+        self.assertEqual(connection.request("GET", "/echo/websocket", headers).status, 101)
+        connection.drop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_http_1(self) -> None:
+        """No HTTP/2, which has no WebSockets here."""
+        self.assertEqual(self.site.acceptableProtocols(), [b"http/1.1"])
+
+    def test_bad_option(self) -> None:
+        """A limit must be one."""
+        for bad in (0, -1, None, "1000"):
+            with self.assertRaises(InvalidOption):
+                BoundedSite(self.page, max_body=bad)  # type: ignore[arg-type]

@@ -1,0 +1,190 @@
+"""
+Who asks, and what they may.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..config.http import HttpConfig, KeyConfig
+from ..config.patterns import Patterns
+from .responses import Refusal
+from .signed import PARAMETERS, Replays, SignedRequest
+
+__all__ = ["Authentication", "Caller"]
+
+_CHALLENGE = (("www-authenticate", "Bearer"),)
+
+
+@dataclass(frozen=True, eq=False)
+class Caller:
+    """
+    Somebody who came in.
+
+    :ivar name: of their key.
+    :ivar channels: they may publish to and listen to.
+    :ivar procedures: they may call.
+    """
+
+    name: str
+    channels: Patterns
+    procedures: Patterns
+    broadcast: bool
+    metrics: bool
+    concurrency: int
+    streams: int
+
+    @classmethod
+    def of(cls, key: KeyConfig) -> Caller:
+        """Who has this key."""
+        return cls(
+            key.name,
+            Patterns(key.channels),
+            Patterns(key.procedures),
+            key.broadcast,
+            key.metrics,
+            key.concurrency,
+            key.streams,
+        )
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A key with its secrets; of a bearer only their digests are kept."""
+
+    caller: Caller = field(compare=False)
+    config: KeyConfig
+    secrets: list[bytes] = field(repr=False)
+
+
+class Authentication:
+    """
+    The keys of one configuration.
+
+    :param section: checked; its secrets are read now.
+    :param replays: remembers signed requests, also across configurations.
+    :raises InvalidOption: if a secret cannot be read.
+    """
+
+    def __init__(self, section: HttpConfig, replays: Replays) -> None:
+        self._open = not section.keys
+        self._hosts = frozenset(name.lower() for name in section.hosts)
+        self._tolerance = section.signature_tolerance
+        self._replays = replays
+        self._everybody = Caller(
+            *("anybody", Patterns(("*",)), Patterns(("*",)), True, True),
+            *(section.concurrency, section.streams),
+        )
+        self._bearers: list[_Key] = []
+        self._signers: dict[bytes, _Key] = {}
+        for key in section.keys:
+            caller, secrets = Caller.of(key), [secret.encode() for secret in key.secrets()]
+            if key.scheme == "bearer":
+                digests = [_digest(secret) for secret in secrets]
+                self._bearers.append(_Key(caller, key, digests))
+            else:
+                self._signers[key.name.encode()] = _Key(caller, key, secrets)
+
+    def caller(self, request: Any, body: bytes, now: float) -> Caller:
+        """
+        :param request: Twisted's.
+        :param now: seconds since the epoch.
+        :raises Refusal: 401 where nobody can be seen behind the request, 400 where it is
+            signed and something is missing, 403 where no key is needed but the request
+            may be a web page's.
+        """
+        if self._open:
+            self._check_host(request.getHeader("host") or "")
+            return self._everybody
+        bearer = request.getHeader("authorization")
+        if bearer is not None:
+            return self._of_bearer(bearer)
+        if any(name.encode() in request.args for name in PARAMETERS):
+            return self._of_signature(request.args, body, now)
+        raise _unauthorized("no key: send one as 'Authorization: Bearer ...', or sign the request")
+
+    def same(self, other: Authentication, name: str) -> bool:
+        """Whether the key of that name is what it is for ``other``, its secrets included."""
+        return self._open == other._open and self._named(name) == other._named(name)
+
+    def _named(self, name: str) -> _Key | None:
+        for key in (*self._bearers, *self._signers.values()):
+            if key.caller.name == name:
+                return key
+        return None
+
+    def _check_host(self, host: str) -> None:
+        """
+        A page's script may ask for a name that leads to us since a moment ago: it cannot
+        make its browser say another name than that.
+        """
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            if (
+                name in self._hosts
+                or name == "localhost"
+                or ipaddress.ip_address(name).is_loopback
+            ):
+                return
+        except ValueError:
+            pass
+        raise Refusal(
+            HTTPStatus.FORBIDDEN,
+            "wamp.error.not_authorized",
+            "the request was made to another host: use a key, or name the host in http.hosts",
+        )
+
+    def _of_bearer(self, header: str) -> Caller:
+        scheme, _, secret = header.partition(" ")
+        given = _digest(secret.strip().encode("utf-8", "surrogateescape"))
+        found = None
+        # All of them, always: how long it takes says nothing about any.
+        for key in self._bearers:
+            if _is_one_of(given, key.secrets):
+                found = key.caller
+        if found is None or scheme.lower() != "bearer":
+            raise _unauthorized("the key is not known")
+        return found
+
+    def _of_signature(
+        self, query: Mapping[bytes, Sequence[bytes]], body: bytes, now: float
+    ) -> Caller:
+        signed = SignedRequest.read(query, body)
+        key = self._signers.get(signed.key)
+        valid = None
+        # An unknown key takes as long as a known one.
+        for secret in key.secrets if key is not None else [b"nobody's"]:
+            digest = signed.digest(secret)
+            if signed.is_by(digest):
+                valid = digest
+        if key is None or valid is None:
+            raise _unauthorized("the key is not known, or the signature is not its")
+        if abs(signed.time - now) > self._tolerance:
+            raise _unauthorized(f"signed more than {self._tolerance:g} seconds from now")
+        if not self._replays.is_new(signed.key, valid, signed.time, now - self._tolerance):
+            raise _unauthorized(
+                "this request came before, or was signed before the bridge started"
+            )
+        return key.caller
+
+
+def _is_one_of(given: bytes, secrets: Iterable[bytes]) -> bool:
+    return sum(hmac.compare_digest(given, secret) for secret in secrets) > 0
+
+
+def _digest(secret: bytes) -> bytes:
+    """Of one length, so that comparing does not say how long the secret is."""
+    return hashlib.sha256(secret).digest()
+
+
+def _unauthorized(reason: str) -> Refusal:
+    return Refusal(
+        HTTPStatus.UNAUTHORIZED, "wamp.error.authentication_failed", reason, headers=_CHALLENGE
+    )

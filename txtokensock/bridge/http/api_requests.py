@@ -1,0 +1,144 @@
+"""
+What a request asks for (no I/O).
+
+Both ways to say it can be mixed: Crossbar's, ``procedure`` or ``topic`` with ``args`` and
+``kwargs``, and token-sockjs's, ``rpc`` or ``channel`` with ``data``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from ...errors import UsageError
+from ...jsontext import Malformed, loads
+from ...messages import check_channel
+from ...messages.from_client import check_name
+from ...support.checks import check_seconds
+from .responses import Refusal
+
+__all__ = ["Asked", "bad_request", "read_broadcast", "read_call", "read_publish"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    :ivar name: of the function or the channel; empty for a broadcast.
+    :ivar data: what goes with it.
+    :ivar timeout: seconds, of a call; None for the usual.
+    """
+
+    name: str
+    data: Any
+    timeout: float | None = None
+
+
+def bad_request(reason: str) -> Refusal:
+    """400."""
+    return Refusal(HTTPStatus.BAD_REQUEST, "wamp.error.invalid_argument", reason)
+
+
+def read_call(body: bytes) -> Asked:
+    """
+    ``{"procedure": "sum", "args": [1, 2]}`` or ``{"rpc": "sum", "data": [1, 2]}``.
+
+    :raises Refusal: 400, with the reason.
+    """
+    fields = _fields(body, "procedure", "rpc", "timeout")
+    name = _name(fields, "procedure", "rpc")
+    try:
+        check_name(name)
+        timeout = fields.get("timeout")
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+    except UsageError as problem:
+        raise bad_request(str(problem)) from None
+    return Asked(name, _data(fields), timeout)
+
+
+def read_publish(body: bytes) -> Asked:
+    """
+    ``{"topic": "news", "args": ["it rains"]}`` or ``{"channel": "news", "data": "it rains"}``.
+
+    :raises Refusal: 400, with the reason.
+    """
+    fields = _fields(body, "topic", "channel")
+    name = _name(fields, "topic", "channel")
+    try:
+        check_channel(name)
+    except UsageError as problem:
+        raise bad_request(str(problem)) from None
+    return Asked(name, _data(fields))
+
+
+def read_broadcast(body: bytes) -> Asked:
+    """
+    ``{"args": ["it rains"]}`` or ``{"data": "it rains"}``.  A name has no place in it: what
+    was signed for one channel must not go to everybody.
+
+    :raises Refusal: 400, with the reason.
+    """
+    fields = _fields(body)
+    if not fields.keys() & {"args", "kwargs", "data"}:
+        raise bad_request("there is neither data nor args")
+    return Asked("", _data(fields))
+
+
+def _fields(body: bytes, *names: str) -> dict[str, Any]:
+    """The object that a body is, with nothing in it that would be ignored."""
+    try:
+        fields = loads(body)
+    except Malformed as problem:
+        raise bad_request(f"the body is no JSON: {problem}") from None
+    if not isinstance(fields, dict):
+        raise bad_request("the body is no JSON object")
+    known = {*names, "data", "args", "kwargs", "options"}
+    if unknown := sorted(fields.keys() - known):
+        raise bad_request(f"{unknown[0]!r} has no place here")
+    _check_options(fields.get("options"))
+    return fields
+
+
+def _check_options(options: Any) -> None:
+    """Crossbar's: those that choose receivers would choose among WAMP sessions."""
+    if options is None:
+        return
+    if not isinstance(options, dict):
+        raise bad_request("options must be an object")
+    for name, value in options.items():
+        if name != "acknowledge" and value is not None:
+            raise bad_request(f"the option {name!r} cannot be honoured here")
+
+
+def _name(fields: dict[str, Any], *names: str) -> str:
+    given = [name for name in names if name in fields]
+    if len(given) != 1:
+        one, other = names
+        raise bad_request(
+            f"there is both {one} and {other}" if given else f"there is neither {one} nor {other}"
+        )
+    name = fields[given[0]]
+    if not isinstance(name, str):
+        raise bad_request(f"{given[0]} must be text")
+    return name
+
+
+def _data(fields: dict[str, Any]) -> Any:
+    """
+    ``data`` as it is, or arguments as one value: none is null, one is itself, several are
+    a list, keywords an object; positions and keywords together are
+    ``{"args": [...], "kwargs": {...}}``.
+    """
+    args, kwargs = fields.get("args"), fields.get("kwargs")
+    if not isinstance(args or [], list) or not isinstance(kwargs or {}, dict):
+        raise bad_request("args must be an array, and kwargs an object")
+    if "data" in fields:
+        if args or kwargs:
+            raise bad_request("data and args (or kwargs) exclude each other")
+        return fields["data"]
+    if kwargs:
+        return {"args": args, "kwargs": kwargs} if args else kwargs
+    if not args:
+        return None
+    return args[0] if len(args) == 1 else args

@@ -1,0 +1,71 @@
+"""
+How much somebody may have in hand at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from twisted.internet.defer import Deferred
+
+from .responses import Refusal
+
+__all__ = ["Slots"]
+
+
+class Slots:
+    """
+    Counts what each key has in hand.
+
+    :param what: for people, such as ``requests``.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._taken: Counter[str] = Counter()
+        self._idle: list[Deferred[None]] = []
+
+    @property
+    def total(self) -> int:
+        """All that is in hand."""
+        return self._taken.total()
+
+    @contextmanager
+    def one(self, key: str, limit: int) -> Iterator[None]:
+        """
+        Take a slot for a while.
+
+        :raises Refusal: 429, where ``limit`` are taken.
+        """
+        if self._taken[key] >= limit:
+            raise Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "tokensock.error.too_many_requests",
+                f"{limit} {self._what} of this key are under way",
+                headers=(("retry-after", "1"),),
+            )
+        self._taken[key] += 1
+        try:
+            yield
+        finally:
+            self._taken[key] -= 1
+            if not self._taken[key]:
+                del self._taken[key]
+            self._look()
+
+    def free(self) -> Deferred[None]:
+        """:return: fires when nothing is in hand."""
+        done: Deferred[None] = Deferred()
+        self._idle.append(done)
+        self._look()
+        return done
+
+    def _look(self) -> None:
+        if not self._taken:
+            idle, self._idle = self._idle, []
+            for done in idle:
+                if not done.called:
+                    done.callback(None)

@@ -1,0 +1,298 @@
+"""
+The pages, on Klein.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from klein import Klein
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from werkzeug.exceptions import HTTPException
+
+from ...client.socket import TokenSocket
+from ...errors import TokenSocketError
+from ..config.http import HttpConfig
+from ..counters import Counters
+from ..side import SideState
+from .api_keys import Authentication, Caller
+from .api_requests import Asked, bad_request, read_broadcast, read_call, read_publish
+from .bridge_metrics import BridgeMetrics
+from .capacity import Slots
+from .event_streams import Readers
+from .idempotency import Answered
+from .probes import readiness
+from .publishes import Publishing
+from .responses import Answer, Refusal, answer, forbidden, refusal_of, unavailable
+
+__all__ = ["Pages"]
+
+_NOBODY = "nobody"
+_HEADERS = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+"""Of every response."""
+
+
+class Pages:
+    """
+    ==================  ================================================================
+    ``POST /call``      calls a function of the server
+    ``POST /publish``   publishes to a channel
+    ``POST /broadcast`` broadcasts
+    ``GET /events``     the messages of channels, as Server-Sent Events
+    ``GET /healthz``    200: the process lives and its reactor turns
+    ``GET /readyz``     200 if every side can do its work, or 503; and each side's state
+    ``GET /metrics``    for Prometheus
+    ==================  ================================================================
+
+    :param section: checked.
+    :param authentication: of the same section.
+    :param socket: upstream.
+    :param counters: by rule; the rules of this side are its keys.
+    :param states: of all sides.
+    :param reactor: for the time.
+    :ivar stopping: whether nothing new is taken any more.
+    """
+
+    app = Klein()
+    _log = Logger()
+
+    def __init__(
+        self,
+        section: HttpConfig,
+        authentication: Authentication,
+        *,
+        socket: TokenSocket,
+        counters: Counters,
+        states: Callable[[], list[SideState]],
+        reactor: IReactorTime,
+    ) -> None:
+        self._socket = socket
+        self._counters = counters
+        self._states = states
+        self._reactor = reactor
+        self.stopping = False
+        self.requests = Slots("requests")
+        self.readers = Readers(socket, counters, reactor)
+        self.publishing = Publishing(socket, counters)
+        self.answered = Answered(reactor, 0, 0, 0)
+        gauges: dict[str, tuple[str, Callable[[], float]]] = {
+            "http_in_flight": ("Requests that wait.", lambda: self.requests.total),
+            "http_streams": ("Event streams.", lambda: self.readers.slots.total),
+            "http_queued": ("Publishes that wait for upstream.", lambda: self.publishing.waiting),
+        }
+        self._metrics = BridgeMetrics(counters, states, gauges)
+        self._authentication = authentication
+        self.configure(section, authentication)
+
+    def configure(self, section: HttpConfig, authentication: Authentication) -> None:
+        """
+        Other rules, for whatever comes from now on.  Event streams of keys that have
+        changed end, and can come again.
+        """
+        before, self._authentication = self._authentication, authentication
+        self.section = section
+        self.readers.room = section.stream_buffer
+        self.readers.end_others(lambda name: authentication.same(before, name))
+        self.publishing.limit = section.queue_limit
+        self.publishing.room = section.queue_bytes
+        self.answered.configure(
+            section.idempotency_expiry, section.idempotency_limit, section.idempotency_bytes
+        )
+
+    # -- what the server does for those who ask
+
+    @app.route("/call", methods=["POST"])
+    async def call(self, request: Any) -> bytes:
+        """See :class:`Pages`."""
+
+        async def do(caller: Caller, asked: Asked) -> Answer:
+            if not self._socket.connected:
+                raise unavailable("not connected to the server")
+            timeout = min(asked.timeout or math.inf, self.section.call_timeout)
+            value = await self._socket.rpc(asked.name, asked.data, timeout=timeout)
+            self._counters.count("http", f"{caller.name}/call", "out")
+            return answer(HTTPStatus.OK, {"args": [value]})
+
+        def allowed(caller: Caller, asked: Asked) -> bool:
+            return asked.name in caller.procedures
+
+        return await self._post(request, "call", read_call, allowed, do)
+
+    @app.route("/publish", methods=["POST"])
+    async def publish(self, request: Any) -> bytes:
+        """See :class:`Pages`."""
+
+        async def do(caller: Caller, asked: Asked) -> Answer:
+            return await self.publishing.publish(
+                f"{caller.name}/publish",
+                len(request.content.getvalue()),
+                lambda: self._socket.publish(asked.name, asked.data),
+            )
+
+        def allowed(caller: Caller, asked: Asked) -> bool:
+            return asked.name in caller.channels
+
+        return await self._post(request, "publish", read_publish, allowed, do)
+
+    @app.route("/broadcast", methods=["POST"])
+    async def broadcast(self, request: Any) -> bytes:
+        """See :class:`Pages`."""
+
+        async def do(caller: Caller, asked: Asked) -> Answer:
+            return await self.publishing.publish(
+                f"{caller.name}/broadcast",
+                len(request.content.getvalue()),
+                lambda: self._socket.broadcast(asked.data),
+            )
+
+        return await self._post(
+            request, "broadcast", read_broadcast, lambda caller, _: caller.broadcast, do
+        )
+
+    @app.route("/events", methods=["GET"])
+    async def events(self, request: Any) -> bytes | None:
+        """See :class:`Pages`."""
+        rule = _NOBODY
+        try:
+            if self.stopping:
+                raise unavailable("the bridge is stopping")
+            caller = self._caller(request, b"")
+            rule = caller.name
+            await self.readers.read(
+                request, caller, lambda: self._begin(request, "events", HTTPStatus.OK)
+            )
+            return None
+        except (Refusal, TokenSocketError) as problem:
+            refusal = problem if isinstance(problem, Refusal) else refusal_of(problem)
+            self._counters.count("http", f"{rule}/events", "refused")
+            return self._respond(request, "events", refusal.answer)
+
+    # -- for those who run it
+
+    @app.route("/healthz", methods=["GET"])
+    def healthz(self, request: Any) -> bytes:
+        """See :class:`Pages`."""
+        return self._respond(request, "healthz", answer(HTTPStatus.OK, {"alive": True}))
+
+    @app.route("/readyz", methods=["GET"])
+    def readyz(self, request: Any) -> bytes:
+        """See :class:`Pages`.  Why a side is down is for those who may read metrics."""
+        try:
+            details = self._caller(request, b"").metrics
+        except Refusal:
+            details = False
+        now = self._reactor.seconds()
+        return self._respond(request, "readyz", readiness(self._states(), now, details))
+
+    @app.route("/metrics", methods=["GET"])
+    def metrics(self, request: Any) -> bytes:
+        """See :class:`Pages`."""
+        try:
+            if not self._caller(request, b"").metrics:
+                raise forbidden("this key may not read metrics")
+        except Refusal as refusal:
+            return self._respond(request, "metrics", refusal.answer)
+        return self._respond(request, "metrics", self._metrics.page())
+
+    # -- what requests have in common
+
+    async def _post(
+        self,
+        request: Any,
+        route: str,
+        read: Callable[[bytes], Asked],
+        allowed: Callable[[Caller, Asked], bool],
+        do: Callable[[Caller, Asked], Awaitable[Answer]],
+    ) -> bytes:
+        """Whatever is wrong with a request is its answer."""
+        name = _NOBODY
+        try:
+            if self.stopping:
+                raise unavailable("the bridge is stopping")
+            body = self._body(request)
+            caller = self._caller(request, body)
+            name = caller.name
+            asked = read(body)
+            if not allowed(caller, asked):
+                raise forbidden(f"this key may not {route}" + f" {asked.name}".rstrip())
+
+            async def once() -> Answer:
+                return await self._do(f"{name}/{route}", caller, asked, do)
+
+            key = request.getHeader("idempotency-key")
+            result = await self.answered.once(name, route, key, body, once)
+        except Refusal as refusal:
+            result = refusal.answer
+        if result.status >= HTTPStatus.BAD_REQUEST:
+            self._counters.count("http", f"{name}/{route}", "refused")
+        return self._respond(request, route, result)
+
+    async def _do(
+        self,
+        rule: str,
+        caller: Caller,
+        asked: Asked,
+        do: Callable[[Caller, Asked], Awaitable[Answer]],
+    ) -> Answer:
+        with self.requests.one(caller.name, caller.concurrency):
+            self._counters.count("http", rule, "in")
+            try:
+                return await do(caller, asked)
+            except TokenSocketError as problem:
+                raise refusal_of(problem) from None
+
+    def _body(self, request: Any) -> bytes:
+        if request.too_long:
+            limit = self.section.body_limit
+            raise Refusal(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "tokensock.error.too_large",
+                f"the body has more than {limit} bytes",
+            )
+        kind = (request.getHeader("content-type") or "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            # Browsers ask first before they let a page send that.
+            raise bad_request("the content type must be application/json")
+        body: bytes = request.content.getvalue()
+        return body
+
+    def _caller(self, request: Any, body: bytes) -> Caller:
+        return self._authentication.caller(request, body, self._reactor.seconds())
+
+    def _respond(self, request: Any, route: str, result: Answer) -> bytes:
+        self._begin(request, route, result.status, *result.headers)
+        request.setHeader("content-length", str(len(result.body)))
+        return b"" if request.method == b"HEAD" else result.body
+
+    def _begin(self, request: Any, route: str, status: int, *headers: tuple[str, str]) -> None:
+        """Everything but the body."""
+        self._metrics.answered(route, status)
+        request.setResponseCode(status, HTTPStatus(status).phrase.encode())
+        for name, value in (*_HEADERS, *headers):
+            request.setHeader(name, value)
+        if self.stopping:
+            request.setHeader("connection", "close")
+
+    @app.handle_errors(HTTPException)
+    def _no_page(self, request: Any, failure: Failure) -> bytes:
+        """404, or 405 with what could be asked."""
+        problem: Any = failure.value
+        uri = "tokensock.error.no_such_page"
+        if problem.code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allow = (("allow", ", ".join(sorted(problem.valid_methods or ()))),)
+            refusal = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, uri, problem.name, headers=allow)
+        else:  # also what werkzeug would redirect
+            refusal = Refusal(HTTPStatus.NOT_FOUND, uri, "there is no such page")
+        return self._respond(request, "other", refusal.answer)
+
+    @app.handle_errors(Exception)
+    def _failed(self, request: Any, failure: Failure) -> bytes:
+        """500: it is our fault, and in the log."""
+        self._log.failure("a request failed", failure, event="http.failed")
+        refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "wamp.error.runtime_error")
+        return self._respond(request, "other", refusal.answer)

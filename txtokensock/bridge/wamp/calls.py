@@ -1,0 +1,248 @@
+"""
+Calls, both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from ...client.socket import TokenSocket
+from ...errors import ActionError
+from ..config.wamp import ActionRule, CallRule, WampRules
+from .realm import Answer, Payload, Realm, RealmLost, Undo
+from .rule_counters import Room, Tally
+from .rules import (
+    Pattern,
+    action_error,
+    arguments_of,
+    call_error,
+    data_of,
+    unavailable,
+)
+
+__all__ = ["ActionForwarding", "CallForwarding"]
+
+_TEND_SECONDS = 10.0
+
+
+class CallForwarding:
+    """
+    WAMP callers to functions of the server.
+
+    :param rules: which, and how many at once.
+    :param socket: the upstream.
+    :param tally: hears how it goes.
+    :param reactor: for attempts to register what the router refused.
+    """
+
+    def __init__(
+        self, rules: WampRules, *, socket: TokenSocket, tally: Tally, reactor: IReactorTime
+    ) -> None:
+        self._rules = rules.calls
+        self._socket = socket
+        self._tally = tally
+        self.room = Room(rules.queue_limit)
+        self._realm: Realm | None = None
+        self._registrations: dict[CallRule, Undo | None] = {}
+        self._tending = LoopingCall(self._register_all)
+        self._tending.clock = reactor
+
+    def joined(self, realm: Realm) -> None:
+        """Register, in this session."""
+        self._realm = realm
+        self._registrations.clear()
+        self._tending.start(_TEND_SECONDS)
+
+    def left(self) -> None:
+        """The session is gone."""
+        self._realm = None
+        self._registrations.clear()
+        if self._tending.running:
+            self._tending.stop()
+
+    def listen_no_more(self) -> None:
+        """Take no new calls; what is on its way goes on."""
+        for rule in list(self._registrations):
+            self._unregister(rule)
+        self.left()
+
+    def reload(self, rules: WampRules) -> None:
+        """Take other rules."""
+        self._rules = rules.calls
+        self.room.limit = rules.queue_limit
+        for rule in [rule for rule in self._registrations if rule not in self._rules]:
+            self._unregister(rule)
+        self._register_all()
+
+    def _unregister(self, rule: CallRule) -> None:
+        undo = self._registrations.pop(rule)
+        if undo is not None:
+            undo()
+
+    def _register_all(self) -> None:
+        realm = self._realm
+        if realm is None:
+            return
+        for rule in self._rules:
+            if rule not in self._registrations:
+                self._register(realm, rule)
+
+    def _register(self, realm: Realm, rule: CallRule) -> None:
+        self._registrations[rule] = None
+        pattern = Pattern(rule.procedure)
+
+        def registered(undo: Undo) -> None:
+            if realm is self._realm and rule in self._registrations:
+                self._registrations[rule] = undo
+            else:
+                undo()
+
+        def failed(failure: Failure) -> None:
+            if realm is self._realm:
+                self._registrations.pop(rule, None)  # tending asks again
+            if not failure.check(RealmLost):
+                self._tally.refused(rule.rule, failure.getErrorMessage())
+
+        realm.register(
+            pattern.prefix,
+            "exact" if pattern.exact else "prefix",
+            self._call_of(rule, pattern, Pattern(rule.rpc)),
+            concurrency=rule.concurrency,
+            on_revoked=lambda: self._revoked(realm, rule),
+        ).addCallbacks(registered, failed)
+
+    def _revoked(self, realm: Realm, rule: CallRule) -> None:
+        if realm is self._realm:
+            self._registrations.pop(rule, None)
+
+    def _call_of(
+        self, rule: CallRule, procedure: Pattern, rpc: Pattern
+    ) -> Callable[[str, Sequence[Any], Mapping[str, Any]], Answer]:
+        def on_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Answer:
+            self._tally.count(rule.rule, "in")
+            rest = procedure.match(name)
+            if rest is None:
+                return self._refuse(rule, unavailable(f"{name!r} is no name of a function"))
+            if not self._socket.connected:
+                return self._refuse(rule, unavailable("there is no connection to the server"))
+            if not self.room.take():
+                return self._refuse(rule, unavailable("too many calls at once"))
+            called = self._socket.rpc(rpc.fill(rest), data_of(args, kwargs), timeout=rule.timeout)
+            return called.addCallbacks(self._answered, self._failed, (rule,), errbackArgs=(rule,))
+
+        return on_call
+
+    def _refuse(self, rule: CallRule, error: Exception) -> Answer:
+        self._tally.refused(rule.rule, str(error))
+        return fail(error)
+
+    def _answered(self, result: Any, rule: CallRule) -> Payload:
+        self.room.give()
+        self._tally.count(rule.rule, "out")
+        return [result], {}
+
+    def _failed(self, failure: Failure, rule: CallRule) -> Failure:
+        self.room.give()
+        self._tally.count(rule.rule, "refused")
+        return Failure(call_error(failure.value))
+
+
+class ActionForwarding:
+    """
+    The server's calls to WAMP procedures.
+
+    While there is no realm, each is answered at once with an error.
+
+    :param rules: which.
+    :param socket: the upstream, whose actions these become.
+    :param tally: hears how it goes.
+    """
+
+    def __init__(self, rules: WampRules, *, socket: TokenSocket, tally: Tally) -> None:
+        self._rules = rules
+        self._socket = socket
+        self._tally = tally
+        self._installed: dict[ActionRule, Any] = {}
+        self.realm: Realm | None = None
+        self.in_flight = 0
+
+    def install(self) -> None:
+        """Offer the actions to the server."""
+        for rule in self._rules.actions:
+            if rule not in self._installed:
+                action = self._installed[rule] = self._action_of(rule)
+                _put(self._socket.actions, rule.action.split("."), action)
+
+    def remove(self) -> None:
+        """Offer none of them any more."""
+        for rule in list(self._installed):
+            self._remove(rule)
+
+    def reload(self, rules: WampRules) -> None:
+        """Take other rules."""
+        self._rules = rules
+        for rule in [rule for rule in self._installed if rule not in rules.actions]:
+            self._remove(rule)
+        self.install()
+
+    def _remove(self, rule: ActionRule) -> None:
+        _take_out(self._socket.actions, rule.action.split("."), self._installed.pop(rule))
+
+    def _action_of(self, rule: ActionRule) -> Callable[[Any], Deferred[Any]]:
+        def action(data: Any) -> Deferred[Any]:
+            self._tally.count(rule.rule, "in")
+            if self.realm is None:
+                problem = RealmLost("there is no connection to the WAMP router")
+                return self._refused(Failure(problem), rule)
+            args, kwargs = arguments_of(data, rule.arguments)
+            self.in_flight += 1
+            called = self.realm.call(rule.procedure, args, kwargs, rule.timeout)
+            called.addBoth(self._done)
+            return called.addCallbacks(self._answered, self._refused, (rule,), errbackArgs=(rule,))
+
+        return action
+
+    def _done(self, outcome: Any) -> Any:
+        self.in_flight -= 1
+        return outcome
+
+    def _answered(self, answer: Payload, rule: ActionRule) -> Any:
+        self._tally.count(rule.rule, "out")
+        return data_of(*answer)
+
+    def _refused(self, failure: Failure, rule: ActionRule) -> Deferred[Any]:
+        self._tally.refused(rule.rule, failure.getErrorMessage())
+        return fail(ActionError(action_error(failure.value)))
+
+
+def _put(actions: MutableMapping[str, Any], path: list[str], action: Any) -> None:
+    """Actions nest; what is there of the same name is replaced."""
+    for name in path[:-1]:
+        inner = actions.get(name)
+        if not isinstance(inner, Mapping):
+            inner = {}
+        # A copy, for somebody else's mapping may be shared, or not to be changed.
+        actions[name] = actions = dict(inner)
+    actions[path[-1]] = action
+
+
+def _take_out(actions: MutableMapping[str, Any], path: list[str], action: Any) -> None:
+    """Take that action out, and mappings that are empty then."""
+    trail: list[tuple[MutableMapping[str, Any], str]] = []
+    for name in path[:-1]:
+        inner = actions.get(name)
+        if not isinstance(inner, MutableMapping):
+            return
+        trail.append((actions, name))
+        actions = inner
+    if actions.get(path[-1]) is action:
+        del actions[path[-1]]
+    for outer, name in reversed(trail):
+        if not outer[name]:
+            del outer[name]

@@ -1,0 +1,234 @@
+"""
+One channel whose messages are forwarded, and on which others' are published.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ...client.socket import TokenSocket
+from ...client.subscription import Subscription
+from ...errors import (
+    CallTimeout,
+    ConnectionLost,
+    InvalidChannel,
+    InvalidData,
+    PeerError,
+    UsageError,
+)
+from .echo import Echoes, Expected
+from .rule_counters import Room, Tally
+
+__all__ = ["Channel", "publish_failed"]
+
+
+class _State(Enum):
+    OFF = "not subscribed"
+    ASKING = "asked"
+    ON = "confirmed on this connection"
+
+
+class _Message:
+    """One message on its way to the channel."""
+
+    __slots__ = ("data", "expected", "rule", "sending")
+
+    def __init__(self, rule: str, data: Any) -> None:
+        self.rule = rule
+        self.data = data
+        self.expected: Expected | None = None
+        self.sending: Deferred[None] | None = None
+
+
+class Channel:
+    """
+    Nothing is published before the server has confirmed the subscription on the present
+    connection: only then it is sure that what is published comes back, and comes back once.
+
+    :param name: the channel's.
+    :param socket: the upstream.
+    :param tally: hears how it goes.
+    :param room: for messages on their way to channels.
+    :param echoes: of this channel.
+    :param deliver: called with the channel's name and each message that is not ours.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        name: str,
+        socket: TokenSocket,
+        tally: Tally,
+        room: Room,
+        echoes: Echoes,
+        deliver: Callable[[str, Any], object],
+    ) -> None:
+        self.name = name
+        self._socket = socket
+        self._tally = tally
+        self._room = room
+        self._deliver = deliver
+        self._echoes = echoes
+        self._missing = 0
+        self._state = _State.OFF
+        self._subscription: Subscription | None = None
+        self._waiting: deque[_Message] = deque()
+        self._sent: dict[_Message, None] = {}
+        self._held = False
+        self._stopped = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether messages pass."""
+        return self._state is _State.ON
+
+    # -- the subscription
+
+    def tend(self) -> None:
+        """See to it that there is a subscription, if there is a connection."""
+        if self._stopped or not self._socket.connected:
+            return
+        if self._state is _State.ON and not (self._subscription and self._subscription.active):
+            self._state = _State.OFF  # the server ended it
+        if self._state is _State.OFF:
+            self._ask()
+        if self._echoes.missing != self._missing:
+            self._missing = self._echoes.missing
+            self._log.warn(
+                "{channel}: {count} messages of ours never came back from the server: it "
+                "refuses them, or changes them, or keeps them from us",
+                channel=self.name,
+                count=self._missing,
+            )
+
+    def _ask(self) -> None:
+        self._state = _State.ASKING
+        if self._subscription is not None and self._subscription.active:
+            # The socket renews it by itself; a second one hears when that is confirmed.
+            asked = self._socket.subscribe(self.name, lambda _: None)
+            asked.addCallback(lambda second: second.unsubscribe())
+        else:
+            asked = self._socket.subscribe(self.name, self._received)
+            asked.addCallback(self._subscribed)
+        asked.addCallbacks(self._confirmed, self._refused)
+
+    def _subscribed(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        if self._stopped:
+            subscription.unsubscribe().addErrback(lambda _: None)
+
+    def _confirmed(self, _: object) -> None:
+        if self._state is _State.ASKING and not self._stopped:
+            self._state = _State.ON
+            self._flush()
+
+    def _refused(self, failure: Failure) -> None:
+        if self._state is _State.ASKING:
+            self._state = _State.OFF
+        if not self._stopped:
+            self._tally.refused(f"channel:{self.name}", failure.getErrorMessage())
+
+    def disconnected(self) -> None:
+        """
+        The connection is gone: nothing that was sent on it comes back, and what the
+        socket has not sent waits here for the next confirmation.
+        """
+        if self._state is _State.ON:
+            self._state = _State.OFF
+        self._take_back()
+        self._echoes.clear()
+
+    def _take_back(self) -> None:
+        unsent, self._sent = self._sent, {}
+        for message in unsent:
+            if message.sending is not None:
+                message.sending.cancel()
+        self._waiting.extendleft(reversed(unsent))
+
+    def _received(self, data: Any) -> None:
+        if not self._stopped and not self._echoes.take(data):
+            self._deliver(self.name, data)
+
+    # -- publishing
+
+    def hold(self) -> None:
+        """Publish nothing until :meth:`resume`: it may be another bridge's turn."""
+        self._held = True
+        if not self._socket.connected:
+            self._take_back()
+
+    def resume(self) -> None:
+        """Publish what waited."""
+        self._held = False
+        self._flush()
+
+    def publish(self, rule: str, data: Any) -> None:
+        """A message that was taken from a topic, and for which there is room."""
+        self._waiting.append(_Message(rule, data))
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._waiting and self._state is _State.ON and not self._held:
+            if not self._socket.connected:
+                break
+            self._send(self._waiting.popleft())
+
+    def _send(self, message: _Message) -> None:
+        try:
+            message.expected = self._echoes.expect(message.data)
+        except UsageError as problem:
+            self._room.give()
+            self._tally.refused(message.rule, str(problem))
+            return
+        self._sent[message] = None
+        message.sending = self._socket.publish(self.name, message.data)
+        message.sending.addCallbacks(
+            self._published, self._failed, (message,), errbackArgs=(message,)
+        )
+
+    def _published(self, _: None, message: _Message) -> None:
+        self._sent.pop(message, None)
+        self._room.give()
+        self._tally.count(message.rule, "out")
+
+    def _failed(self, failure: Failure, message: _Message) -> None:
+        problem = failure.value
+        may_have_run = isinstance(problem, ConnectionLost | CallTimeout) and problem.may_have_run
+        if message.expected is not None and not may_have_run:
+            self._echoes.forget(message.expected)
+        if failure.check(CancelledError):
+            return  # taken back
+        self._sent.pop(message, None)
+        self._room.give()
+        publish_failed(self._tally, message.rule, failure)
+
+    # -- the end
+
+    def stop(self, why: str) -> None:
+        """Unsubscribe; what waits is lost."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._take_back()
+        waiting, self._waiting = self._waiting, deque()
+        self._room.give(len(waiting))
+        for message in waiting:
+            self._tally.dropped(message.rule, why)
+        if self._subscription is not None:
+            self._subscription.unsubscribe().addErrback(lambda _: None)
+
+
+def publish_failed(tally: Tally, rule: str, failure: Failure) -> None:
+    """Count a message that was not published upstream."""
+    if failure.check(PeerError, InvalidChannel, InvalidData):
+        tally.refused(rule, failure.getErrorMessage())
+    else:
+        tally.dropped(rule, failure.getErrorMessage())

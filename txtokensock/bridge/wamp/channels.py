@@ -1,0 +1,271 @@
+"""
+Channels to topics and topics to channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from ...client.socket import TokenSocket
+from ..config.wamp import ChannelRule, WampRules
+from .channel import Channel, publish_failed
+from .demand import Demand
+from .echo import Echoes
+from .realm import Match, Realm, RealmLost, Undo
+from .router_events import Events
+from .rule_counters import Room, Tally
+from .rules import Pattern, data_of
+
+__all__ = ["ChannelForwarding"]
+
+_TEND_SECONDS = 10.0
+
+
+class _Topic:
+    """The subscription to a rule's topics; ``undo`` is None until it is confirmed."""
+
+    def __init__(self) -> None:
+        self.undo: Undo | None = None
+        self.unwanted = False
+
+
+class ChannelForwarding:
+    """
+    Forwards while it is this bridge's turn.
+
+    No echo goes to a topic: see :mod:`.wamp_echo`.  None goes to a channel: the router
+    does not deliver to the session that publishes.
+
+    :param rules: what to forward, and the limits.
+    :param socket: the upstream.
+    :param tally: hears how it goes.
+    :param reactor: for the time.
+    """
+
+    def __init__(
+        self, rules: WampRules, *, socket: TokenSocket, tally: Tally, reactor: IReactorTime
+    ) -> None:
+        self._rules = rules
+        self._socket = socket
+        self._tally = tally
+        self._reactor = reactor
+        self._events = Events(tally, Room(rules.queue_limit))
+        self._upstream_room = Room(rules.queue_limit)
+        self._channels: dict[str, Channel] = {}
+        self._targets: dict[str, list[tuple[ChannelRule, str]]] = {}
+        self._topics: dict[ChannelRule, _Topic] = {}
+        self._realm: Realm | None = None
+        self._demand: Demand | None = None
+        self._topics_in_demand: set[str] = set()
+        self._turn = False
+        self._tending = LoopingCall(self._tend)
+        self._tending.clock = reactor
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are on their way, in both directions."""
+        return self._events.room.taken + self._upstream_room.taken
+
+    # -- whose turn it is
+
+    def begin(self, realm: Realm) -> None:
+        """It is this bridge's turn, in this session."""
+        self._realm = realm
+        self._turn = True
+        self._topics.clear()
+        self._follow_demand()
+        for channel in self._channels.values():
+            channel.resume()
+        self._reconcile()
+        self._events.attach(realm)
+        if not self._tending.running:
+            self._tending.start(_TEND_SECONDS, now=False)
+
+    def pause(self) -> None:
+        """
+        The session is lost: what comes from channels waits for the next one.
+
+        Where other bridges wait for their turn, nothing goes to channels meanwhile: the
+        one whose turn it became would take it for a message of somebody else.
+        """
+        self._realm = None
+        self._topics.clear()
+        self._stop_demand()
+        self._events.detach()
+        if self._rules.lease is not None:
+            for channel in self._channels.values():
+                channel.hold()
+
+    def end(self, why: str) -> None:
+        """It is another bridge's turn, or nobody's: forget all that waits."""
+        self._turn = False
+        self._stop_demand()
+        for topic in list(self._topics):
+            self._leave(topic)
+        self._realm = None
+        self._events.discard(why)
+        for name in list(self._channels):
+            self._channels.pop(name).stop(why)
+        self._targets.clear()
+        if self._tending.running:
+            self._tending.stop()
+
+    def listen_no_more(self) -> None:
+        """Take nothing new; what is on its way goes on."""
+        self._stop_demand()
+        for topic in list(self._topics):
+            self._leave(topic)
+        self._targets.clear()
+
+    def reload(self, rules: WampRules) -> None:
+        """Take other rules; what they do not concern goes on."""
+        self._rules = rules
+        self._events.room.limit = self._upstream_room.limit = rules.queue_limit
+        if self._turn:
+            self._follow_demand()
+            self._reconcile()
+
+    def _follow_demand(self) -> None:
+        prefixes = any(rule.to_wamp and "*" in rule.channel for rule in self._rules.channels)
+        if self._realm is not None and self._demand is None and prefixes:
+            self._demand = Demand(self._realm, self._demanded)
+            self._demand.start()
+
+    def _demanded(self) -> None:
+        assert self._demand is not None
+        self._topics_in_demand = self._demand.topics
+        self._reconcile()
+
+    def _stop_demand(self) -> None:
+        if self._demand is not None:
+            # What was in demand stays so until the next session says otherwise.
+            self._demand.stop()
+            self._demand = None
+
+    # -- the upstream's connection
+
+    def connected(self) -> None:
+        """There is a connection upstream."""
+        self._each_channel("tend")
+
+    def disconnected(self) -> None:
+        """It is gone."""
+        self._each_channel("disconnected")
+
+    def _each_channel(self, method: str) -> None:
+        for channel in list(self._channels.values()):
+            getattr(channel, method)()
+
+    def _tend(self) -> None:
+        self._each_channel("tend")
+        self._subscribe_topics()
+
+    # -- what is wanted
+
+    def _reconcile(self) -> None:
+        """Bring subscriptions on both sides in line with the rules and the demand."""
+        if not self._turn:
+            return
+        self._targets = self._wanted()
+        for name in [name for name in self._channels if name not in self._targets]:
+            self._channels.pop(name).stop("the channel is not forwarded any more")
+        for name in self._targets:
+            if name not in self._channels:
+                channel = self._channels[name] = self._new_channel(name)
+                channel.tend()
+        for rule in [rule for rule in self._topics if rule not in self._rules.channels]:
+            self._leave(rule)
+        self._subscribe_topics()
+
+    def _wanted(self) -> dict[str, list[tuple[ChannelRule, str]]]:
+        wanted: dict[str, list[tuple[ChannelRule, str]]] = {}
+        for rule in self._rules.channels:
+            if not rule.to_wamp:
+                continue
+            channel, topic = Pattern(rule.channel), Pattern(rule.topic)
+            rests: set[str] = {""} if channel.exact else set()
+            rests.update(rest for name in rule.channels if (rest := channel.match(name)))
+            if not channel.exact:
+                topics = self._topics_in_demand
+                rests.update(rest for name in topics if (rest := topic.match(name)))
+            for rest in sorted(rests):
+                wanted.setdefault(channel.fill(rest), []).append((rule, topic.fill(rest)))
+        return wanted
+
+    def _new_channel(self, name: str) -> Channel:
+        return Channel(
+            name,
+            self._socket,
+            self._tally,
+            self._upstream_room,
+            Echoes(self._reactor.seconds, self._rules.echo_timeout, self._rules.json_text),
+            self._message,
+        )
+
+    # -- channels to topics
+
+    def _message(self, channel: str, data: Any) -> None:
+        for rule, topic in self._targets.get(channel, ()):
+            self._events.publish(rule, topic, data)
+
+    # -- topics to channels
+
+    def _subscribe_topics(self) -> None:
+        realm = self._realm
+        if realm is None or not self._turn:
+            return
+        for rule in self._rules.channels:
+            if rule.to_upstream and rule not in self._topics:
+                self._join(realm, rule)
+
+    def _join(self, realm: Realm, rule: ChannelRule) -> None:
+        topic = self._topics[rule] = _Topic()
+        pattern, channel = Pattern(rule.topic), Pattern(rule.channel)
+
+        def event(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+            rest = pattern.match(name)
+            if rest is not None and not topic.unwanted and realm is self._realm:
+                self._event(rule, channel.fill(rest), data_of(args, kwargs))
+
+        def joined(undo: Undo) -> None:
+            topic.undo = undo
+            if topic.unwanted:
+                undo()
+
+        def failed(failure: Failure) -> None:
+            if self._topics.get(rule) is topic:
+                del self._topics[rule]  # tending asks again
+            if not failure.check(RealmLost):
+                self._tally.refused(rule.rule, failure.getErrorMessage())
+
+        match: Match = "exact" if pattern.exact else "prefix"
+        realm.subscribe(pattern.prefix, match, event).addCallbacks(joined, failed)
+
+    def _leave(self, rule: ChannelRule) -> None:
+        topic = self._topics.pop(rule)
+        topic.unwanted = True
+        if topic.undo is not None:
+            topic.undo()
+
+    def _event(self, rule: ChannelRule, name: str, data: Any) -> None:
+        self._tally.count(rule.rule, "in")
+        if not self._upstream_room.take():
+            self._tally.dropped(rule.rule, f"{self._upstream_room.limit} messages wait upstream")
+            return
+        channel = self._channels.get(name)
+        if channel is not None:
+            channel.publish(rule.rule, data)
+        else:  # nobody here hears it come back
+            self._socket.publish(name, data).addBoth(self._published, rule)
+
+    def _published(self, outcome: Any, rule: ChannelRule) -> None:
+        self._upstream_room.give()
+        if isinstance(outcome, Failure):
+            publish_failed(self._tally, rule.rule, outcome)
+        else:
+            self._tally.count(rule.rule, "out")

@@ -1,0 +1,147 @@
+"""
+Which messages of a channel are our own, come back (no I/O).
+
+A token-sockjs server delivers what a client publishes to that client too, where it is
+subscribed, exactly once, and without a mark.  What was published is remembered, and as
+many messages of equal content are taken out of what comes in.  Which of several equal
+ones is "ours" cannot be known and makes no difference: whoever reads the rest gets each
+message of others exactly once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from ...jsontext import Malformed, dumps, loads
+
+__all__ = ["Echoes", "Expected"]
+
+_MOST = 100_000
+
+
+class Expected:
+    """
+    One message that was published, and has not come back yet.
+
+    :ivar forms: what it may come back as.
+    :ivar until: when it is not expected any more.
+    """
+
+    __slots__ = ("forms", "until")
+
+    def __init__(self, forms: tuple[bytes, ...], until: float) -> None:
+        self.forms = forms
+        self.until = until
+
+
+class Echoes:
+    """
+    What was published on one channel and has not come back yet.
+
+    :param seconds: the time.
+    :param json_text: what the server makes of text that is JSON, see
+        :class:`~.config.wamp.WampRules`.
+    :param patience: seconds after which a message is not expected any more: the server
+        refused it without saying so, or keeps it from us.
+    :ivar missing: how many were given up so.
+    """
+
+    def __init__(
+        self, seconds: Callable[[], float], patience: float, json_text: str = "either"
+    ) -> None:
+        self._seconds = seconds
+        self._json_text = json_text
+        self._patience = patience
+        self._expected: OrderedDict[Expected, None] = OrderedDict()
+        self._by_form: dict[bytes, OrderedDict[Expected, None]] = {}
+        self.missing = 0
+
+    def __len__(self) -> int:
+        return len(self._expected)
+
+    def expect(self, data: Any) -> Expected:
+        """
+        ``data`` is being published now.
+
+        :raises InvalidData: if it has no JSON form.
+        """
+        expected = Expected(self._forms(data), self._seconds() + self._patience)
+        self._expire()
+        self._expected[expected] = None
+        for form in expected.forms:
+            self._by_form.setdefault(form, OrderedDict())[expected] = None
+        return expected
+
+    def forget(self, expected: Expected) -> None:
+        """It will not come: it was refused, or not even sent."""
+        if self._expected.pop(expected, expected) is expected:
+            return
+        for form in expected.forms:
+            same = self._by_form[form]
+            del same[expected]
+            if not same:
+                del self._by_form[form]
+
+    def clear(self) -> None:
+        """None will come: the connection on which they were sent is gone."""
+        self._expected.clear()
+        self._by_form.clear()
+
+    def take(self, data: Any) -> bool:
+        """Whether a message that came in is one of ours; then it is not expected again."""
+        self._expire()
+        if not self._expected:
+            return False
+        same = self._by_form.get(_form(data))
+        if not same:
+            return False
+        self.forget(next(iter(same)))
+        return True
+
+    def _forms(self, data: Any) -> tuple[bytes, ...]:
+        """What may come back."""
+        whole = loads(dumps(data))
+        form = _form(whole)
+        if isinstance(whole, str) and self._json_text != "kept":
+            try:
+                read = _form(loads(whole.encode()))
+            except Malformed:
+                return (form,)
+            return (read,) if self._json_text == "read" else (form, read)
+        return (form,)
+
+    def _expire(self) -> None:
+        now = self._seconds()
+        while self._expected:
+            oldest = next(iter(self._expected))
+            if oldest.until > now and len(self._expected) < _MOST:
+                break
+            self.forget(oldest)
+            self.missing += 1
+
+
+def _form(data: Any) -> bytes:
+    """One text for all data that are the same after a way through JavaScript."""
+    try:
+        return msgspec.json.encode(_normal(data), order="sorted")
+    except RecursionError:  # nested deeper than Python counts, not than msgspec does
+        return msgspec.json.encode(data, order="sorted")
+
+
+def _normal(data: Any) -> Any:
+    if isinstance(data, bool) or data is None or isinstance(data, str):
+        return data
+    if isinstance(data, int | float):
+        try:
+            number = float(data)  # all numbers are, in JavaScript
+        except OverflowError:
+            return None
+        return number + 0.0 if isfinite(number) else None  # there is no -0 in JSON
+    if isinstance(data, list):
+        return [_normal(item) for item in data]
+    return {key: _normal(value) for key, value in data.items()}

@@ -1,0 +1,174 @@
+"""
+All that goes between the upstream socket and a realm, whoever keeps the session.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from ...client.socket import TokenSocket
+from ..config.wamp import WampRules
+from ..counters import Counters
+from .calls import ActionForwarding, CallForwarding
+from .channels import ChannelForwarding
+from .lease import Lease
+from .realm import Realm
+from .rule_counters import Tally
+
+__all__ = ["Traffic"]
+
+_LOOK_SECONDS = 0.05
+
+
+class Traffic:
+    """
+    :param rules: what goes where.
+    :param socket: the upstream; others start and stop it.
+    :param counters: of the bridge.
+    :param reactor: for the time.
+    """
+
+    def __init__(
+        self,
+        rules: WampRules,
+        *,
+        socket: TokenSocket,
+        counters: Counters,
+        reactor: IReactorTime,
+    ) -> None:
+        tally = Tally(counters)
+        self._rules = rules
+        self._socket = socket
+        self._reactor = reactor
+        self._calls = CallForwarding(rules, socket=socket, tally=tally, reactor=reactor)
+        self._actions = ActionForwarding(rules, socket=socket, tally=tally)
+        self._channels = ChannelForwarding(rules, socket=socket, tally=tally, reactor=reactor)
+        self._lease: Lease | None = None
+        self._realm: Realm | None = None
+        self._standing_by = ""
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls and messages are on their way."""
+        return self._calls.room.taken + self._actions.in_flight + self._channels.in_flight
+
+    @property
+    def detail(self) -> str:
+        """What is to be said of it while all is well, for people."""
+        return self._standing_by and f"stands by: {self._standing_by}"
+
+    def start(self) -> None:
+        """Before the first session."""
+        self._actions.install()
+        self._socket.on("ready", self._connected)
+        self._socket.on("reconnect", self._connected)
+        self._socket.on("disconnect", self._disconnected)
+
+    # -- the session
+
+    def joined(self, realm: Realm) -> None:
+        """There is a session."""
+        self._realm = realm
+        self._actions.realm = realm
+        self._calls.joined(realm)
+        self._ask_for_turn()
+
+    def left(self) -> None:
+        """It is gone."""
+        self._realm = None
+        self._actions.realm = None
+        self._calls.left()
+        if self._lease is not None:
+            self._lease.lost()
+            self._lease = None
+        self._channels.pause()
+
+    def _ask_for_turn(self) -> None:
+        realm = self._realm
+        assert realm is not None
+        self._standing_by = ""
+        if self._rules.lease is None:
+            self._channels.begin(realm)
+            return
+        self._standing_by = "asks for the lease"
+        self._lease = Lease(
+            realm,
+            self._rules.lease,
+            retry=self._rules.lease_retry,
+            reactor=self._reactor,
+            granted=lambda: self._granted(realm),
+            refused=self._refused,
+        )
+        self._lease.start()
+
+    def _granted(self, realm: Realm) -> None:
+        self._standing_by = ""
+        self._channels.begin(realm)
+
+    def _refused(self, why: str) -> None:
+        self._standing_by = why
+        self._channels.end(why)
+
+    # -- the upstream
+
+    def _connected(self, error: Exception | None) -> None:
+        if error is None:
+            self._channels.connected()
+
+    def _disconnected(self, _: Exception) -> None:
+        self._channels.disconnected()
+
+    # -- rules
+
+    def reload(self, rules: WampRules) -> None:
+        """Take other rules; what they do not concern goes on."""
+        other_lease = rules.lease != self._rules.lease
+        self._rules = rules
+        self._actions.reload(rules)
+        self._calls.reload(rules)
+        self._channels.reload(rules)
+        if other_lease and self._realm is not None:
+            if self._lease is not None:
+                self._lease.release()
+                self._lease = None
+            self._channels.end("the lease is another")
+            self._ask_for_turn()
+
+    # -- the end
+
+    def stop(self, seconds: float) -> Deferred[None]:
+        """
+        Take nothing new, and finish what is on its way.
+
+        :param seconds: for that.
+        :return: fires when it is done, or when the time is over.  Never fails.
+        """
+        return Deferred.fromCoroutine(self._stop(seconds))
+
+    async def _stop(self, seconds: float) -> None:
+        for event, listener in self._listeners():
+            self._socket.remove_listener(event, listener)
+        self._calls.listen_no_more()
+        self._actions.remove()
+        self._channels.listen_no_more()
+        deadline = self._reactor.seconds() + seconds
+        while self._channels.in_flight and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, _LOOK_SECONDS)
+        self._channels.end("the bridge stops")
+        if self._lease is not None:
+            # Others need not wait for calls.
+            lease, self._lease = self._lease, None
+            await lease.release()
+        while self.in_flight and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, _LOOK_SECONDS)
+
+    def _listeners(self) -> list[tuple[str, Any]]:
+        return [
+            ("ready", self._connected),
+            ("reconnect", self._connected),
+            ("disconnect", self._disconnected),
+        ]

@@ -1,0 +1,79 @@
+"""
+Messages of channels on their way to topics.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from twisted.python.failure import Failure
+
+from ..config.wamp import ChannelRule
+from .realm import Realm, WampError
+from .rule_counters import Room, Tally
+from .rules import arguments_of
+
+__all__ = ["Events"]
+
+
+class Events:
+    """
+    Publishes on topics, in order; while there is no realm, what comes waits.
+
+    What was handed to a connection that is lost is not published again: it may have been
+    delivered.
+
+    :param tally: hears how it goes.
+    :param room: for what waits and for what is not acknowledged yet.
+    :ivar room: the same.
+    """
+
+    def __init__(self, tally: Tally, room: Room) -> None:
+        self._tally = tally
+        self.room = room
+        self._waiting: deque[tuple[ChannelRule, str, Any]] = deque()
+        self._realm: Realm | None = None
+
+    def publish(self, rule: ChannelRule, topic: str, data: Any) -> None:
+        """A message that was taken from a channel."""
+        self._tally.count(rule.rule, "in")
+        if not self.room.take():
+            self._tally.dropped(rule.rule, f"{self.room.limit} messages wait for the router")
+        elif self._realm is None:
+            self._waiting.append((rule, topic, data))
+        else:
+            self._send(self._realm, rule, topic, data)
+
+    def attach(self, realm: Realm) -> None:
+        """What waited goes out."""
+        self._realm = realm
+        while self._waiting and self._realm is realm:
+            self._send(realm, *self._waiting.popleft())
+
+    def detach(self) -> None:
+        """From now on, what comes waits."""
+        self._realm = None
+
+    def discard(self, why: str) -> None:
+        """What waits is somebody else's to deliver, or nobody's."""
+        self._realm = None
+        waiting, self._waiting = self._waiting, deque()
+        self.room.give(len(waiting))
+        for rule, _, _ in waiting:
+            self._tally.dropped(rule.rule, why)
+
+    def _send(self, realm: Realm, rule: ChannelRule, topic: str, data: Any) -> None:
+        published = realm.publish(topic, *arguments_of(data, rule.arguments))
+        published.addCallbacks(self._published, self._failed, (rule,), errbackArgs=(rule,))
+
+    def _published(self, _: None, rule: ChannelRule) -> None:
+        self.room.give()
+        self._tally.count(rule.rule, "out")
+
+    def _failed(self, failure: Failure, rule: ChannelRule) -> None:
+        self.room.give()
+        if failure.check(WampError):
+            self._tally.refused(rule.rule, failure.getErrorMessage())
+        else:
+            self._tally.dropped(rule.rule, failure.getErrorMessage())

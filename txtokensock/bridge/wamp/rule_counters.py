@@ -1,0 +1,81 @@
+"""
+Counts, and the room that there is to wait in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.logger import Logger
+
+from ..counters import Counters, Outcome
+
+__all__ = ["Room", "Tally"]
+
+SIDE = "wamp"
+
+
+class Tally:
+    """
+    What happened, counted for all and logged for people.
+
+    What is lost is logged the first time and whenever its number has doubled: never
+    silent, and never a flood.
+
+    :param counters: the bridge's.
+    """
+
+    _log = Logger()
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._told: Counter[tuple[str, str]] = Counter()
+
+    def count(self, rule: str, outcome: Outcome) -> None:
+        """It happened once more."""
+        self._counters.count(SIDE, rule, outcome)
+
+    def dropped(self, rule: str, why: str, by: int = 1) -> None:
+        """So many messages are lost."""
+        self._counters.count(SIDE, rule, "dropped", by)
+        self._tell(rule, "dropped", why, by)
+
+    def refused(self, rule: str, why: str) -> None:
+        """One message, or a request of the rule's, was answered with an error."""
+        self._counters.count(SIDE, rule, "refused")
+        self._tell(rule, "refused", why, 1)
+
+    def _tell(self, rule: str, what: str, why: str, by: int) -> None:
+        before = self._told[rule, what]
+        total = self._told[rule, what] = before + by
+        if before.bit_length() != total.bit_length():
+            self._log.warn(
+                "{rule}: {what}: {why} ({total} so far)",
+                rule=rule,
+                what=what,
+                why=why,
+                total=total,
+            )
+
+
+class Room:
+    """
+    How many messages may be on their way in one direction.
+
+    :param limit: so many.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+
+    def take(self) -> bool:
+        """One more, if there is room."""
+        if self.taken >= self.limit:
+            return False
+        self.taken += 1
+        return True
+
+    def give(self, messages: int = 1) -> None:
+        """So many are done."""
+        self.taken -= messages

@@ -1,0 +1,146 @@
+"""
+The WAMP side as a service, whatever library speaks WAMP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger
+
+from ...client.backoff import Backoff
+from ...client.service import ReconnectingClientService
+from ...client.socket import TokenSocket
+from ...errors import ClientClosed
+from ...web.tls.policy import explain, is_tls_problem
+from ..config.wamp import WampConfig, WampRules
+from ..counters import Counters
+from ..side import SideState
+from .endpoint import Joined, RouterEndpoint
+from .forwarding import Traffic
+
+__all__ = ["WampSide"]
+
+
+class WampSide(Service):
+    """
+    Keeps a session with the router, and lets the rules work in it.
+
+    :param section: ``[wamp]``.
+    :param socket: the upstream; others start and stop it.
+    :param counters: of the bridge.
+    :param reactor: for everything.
+    """
+
+    name = "wamp"
+    connect: Callable[[WampConfig, Any], Awaitable[Joined]]
+    _log = Logger()
+
+    def __init__(
+        self, section: WampConfig, *, socket: TokenSocket, counters: Counters, reactor: Any
+    ) -> None:
+        self._section = section
+        self._reactor = reactor
+        self._traffic = Traffic(section, socket=socket, counters=counters, reactor=reactor)
+        self._service = self._new_service()
+        self._state = SideState(self.name, False, reactor.seconds(), "not started")
+
+    def _new_service(self) -> ReconnectingClientService:
+        section = self._section
+        backoff = Backoff(cap=section.longest_delay)
+        return ReconnectingClientService(
+            self._reactor,
+            RouterEndpoint(self.connect, section, self._reactor),
+            Factory.forProtocol(Protocol),
+            backoff,
+            retry_policy=lambda _, attempt: backoff.delay(attempt),
+            reconnect=True,
+            observer=self,
+        )
+
+    # -- Side
+
+    def startService(self) -> None:
+        """Connect to the router, and stay connected."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._become(False, "connecting")
+        self._traffic.start()
+        self._service.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Take no new calls and messages, finish what is in flight, and take leave.
+
+        :return: fires when the connection is closed, at the latest some seconds after
+            ``stop_timeout``.
+        """
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        try:
+            await self._traffic.stop(self._section.stop_timeout)
+        finally:  # also where who stops us waits no longer
+            await self._service.stopService()
+            self._become(False, "stopped")
+
+    def state(self) -> SideState:
+        """Whether the realm is joined; a bridge that stands by says so in ``detail``."""
+        state = self._state
+        if not state.up:
+            return state
+        return SideState(state.name, True, state.since, self._traffic.detail)
+
+    def reload(self, section: WampConfig) -> None:
+        """Take other rules; the session is made anew only if it must be another."""
+        other = _connection(section) != _connection(self._section)
+        self._section = section
+        self._traffic.reload(section)
+        if other and self.running:
+            stopped = self._service.stopService()
+            self._traffic.left()
+            self._become(False, "connecting anew")
+            service = self._service = self._new_service()
+            stopped.addCallback(lambda _: self._start_again(service))
+
+    def _start_again(self, service: ReconnectingClientService) -> None:
+        if self.running and service is self._service:
+            service.startService()
+
+    # -- ServiceObserver
+
+    def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
+        """No session yet."""
+        why = explain(error) if is_tls_problem(error) else str(error)
+        self._become(False, why)
+        self._log.info("cannot join {realm}: {error}", realm=self._section.realm, error=why)
+
+    def established(self, connection: Any, first: bool) -> None:
+        """The realm is joined."""
+        self._become(True, "")
+        self._log.info("joined {realm}", realm=self._section.realm)
+        self._traffic.joined(connection.realm)
+
+    def disconnected(self, reason: Exception, retry_in: float | None) -> None:
+        """The session is gone."""
+        self._become(False, str(reason))
+        self._log.info("left {realm}: {reason}", realm=self._section.realm, reason=str(reason))
+        self._traffic.left()
+
+    def gave_up(self, error: ClientClosed) -> None:
+        """It never does."""
+
+    def _become(self, up: bool, detail: str) -> None:
+        since = self._state.since if up == self._state.up else self._reactor.seconds()
+        self._state = SideState(self.name, up, since, detail)
+
+
+def _connection(section: WampConfig) -> tuple[Any, ...]:
+    """What the session depends on: all but the rules."""
+    rules = set(WampRules.__struct_fields__)
+    names = [name for name in section.__struct_fields__ if name not in rules]
+    return tuple(getattr(section, name) for name in names)

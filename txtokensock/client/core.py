@@ -1,0 +1,193 @@
+"""
+What goes on between a user and a server, across all their connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.logger import Logger
+
+from ..actions import Actions
+from ..errors import ClientClosed, UnsolicitedError
+from ..messages.from_server import (
+    Answer,
+    ChannelMessage,
+    ServerError,
+    ServerMessage,
+    Subscribed,
+    Unsubscribed,
+)
+from .channels import Channels
+from .connection import Connection
+from .events import Events
+from .flow import Running
+from .request import uuid_source
+from .request_queue import Exchange
+
+__all__ = ["Conversation"]
+
+
+class Conversation:
+    """
+    The owner of every connection, and the observer of the service that makes them.
+
+    :ivar events: ``ready``, ``reconnect``, ``message``, ``disconnect``, ``error``.
+    :ivar actions: what the server may call.
+    :ivar ignored: how many messages could not be read so far.
+    :ivar when_given_up: called when there will be no more attempts, before anybody is told.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        actions: Actions,
+        *,
+        queue_limit: int,
+        call_timeout: float,
+        buffer_limit: int,
+    ) -> None:
+        self._reactor = reactor
+        self.events = Events("ready", "reconnect", "message", "disconnect", "error")
+        self.actions: MutableMapping[str, Any] = dict(actions)
+        self.new_uuid = uuid_source()
+        self.exchange = Exchange(reactor, queue_limit, self.report)
+        self.channels = Channels(reactor, self.exchange, self.new_uuid, call_timeout, self.report)
+        self.ignored = 0
+        self._complained = False
+        self.when_given_up: Callable[[], object] = lambda: None
+        self._connection: Connection | None = None
+        self._holders: set[object] = set()
+        self._listening = Running(buffer_limit, self)
+
+    def open(self) -> None:
+        """Take calls again, after :meth:`close`."""
+        self.exchange.reopen()
+
+    def close(self, reason: ClientClosed, *, discard: bool = True) -> Callable[[], None]:
+        """
+        Fail whatever is asked from now on.
+
+        :param discard: whether handlers are not to get what waits for them.
+        :return: fails what waits.  That is a step of its own, for whoever hears of it may
+            start the client again, and must find it stopped.
+        """
+        endings = [self.channels.close(reason, discard=discard), self.exchange.close(reason)]
+
+        def end_all() -> None:
+            for end in endings:
+                end()
+
+        return end_all
+
+    def report(self, error: Exception) -> None:
+        """An error that belongs to no Deferred: for ``error`` listeners, or else the log."""
+        if not self.events.emit("error", error):
+            self._log.warn("{error}", error=error)
+
+    # -- ConnectionOwner
+
+    def message_received(self, message: ServerMessage) -> None:
+        """Hand a message to whom it concerns."""
+        if isinstance(message, Answer):
+            self.exchange.answered(message)
+        elif isinstance(message, ChannelMessage):
+            self._channel_message(message.channel, message.message)
+        elif isinstance(message, Subscribed):
+            self.channels.confirmed(message)
+        elif isinstance(message, Unsubscribed):
+            self.channels.ended(message)
+        elif isinstance(message, ServerError):
+            self._unsolicited(UnsolicitedError(message.error))
+
+    def _channel_message(self, channel: str, message: Any) -> None:
+        # Where they are full, reading has been stopped; only a connection that is not
+        # authenticated yet is read all the same, and could fill the memory.
+        if not self._listening.full:
+            self.events.emit("message", channel, message, running=self._listening.add)
+        self.channels.deliver(channel, message)
+
+    def _unsolicited(self, error: UnsolicitedError) -> None:
+        """A server may report one after the other: the log says so once a connection."""
+        if not self.events.emit("error", error) and not self._complained:
+            self._complained = True
+            self._log.warn("{error}; more of this is not logged", error=error)
+
+    def message_ignored(self, problem: str) -> None:
+        """Count what cannot be read, and say so once."""
+        self.ignored += 1
+        if self.ignored == 1:
+            self._log.warn(
+                "the server sent what cannot be read; this and more of it is ignored: {problem}",
+                problem=problem,
+            )
+
+    def connection_writable(self) -> None:
+        """Send what waits."""
+        self.exchange.writable()
+
+    def connection_lost(self, reason: Exception) -> None:
+        """Nothing is in flight any more."""
+        self._connection = None
+        self.channels.disconnected()
+        self.exchange.detach(reason)
+
+    # -- ServiceObserver
+
+    def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
+        """Say so: to ``ready`` listeners before the first success, then to ``reconnect``."""
+        self.exchange.obstacle = error
+        self._log.info("cannot connect: {error}{next}", error=error, next=_next(retry_in))
+        self.events.emit("ready" if first else "reconnect", error)
+
+    def established(self, connection: Connection, first: bool) -> None:
+        """Subscribe to what is wanted now, then send what waits."""
+        self._log.info("connected by {transport}", transport=connection.transport_name)
+        self._connection = connection
+        self._complained = False
+        if self._holders:
+            connection.hold(self)
+        self.channels.connected()
+        self.exchange.attach(connection)
+        self.events.emit("ready" if first else "reconnect", None)
+
+    def disconnected(self, reason: Exception, retry_in: float | None) -> None:
+        """Say so."""
+        self._log.info("disconnected: {reason}{next}", reason=reason, next=_next(retry_in))
+        self.events.emit("disconnect", reason)
+
+    def gave_up(self, error: ClientClosed) -> None:
+        """Fail everything."""
+        self._log.warn("{error}", error=error)
+        self.when_given_up()
+        self.close(error, discard=False)()
+        self.events.emit("error", error)
+
+    # -- Flow: slow readers
+
+    def hold(self, holder: object) -> None:
+        """Stop reading from the server, on this connection and those to come."""
+        self._holders.add(holder)
+        if self._connection is not None:
+            self._connection.hold(self)
+
+    def release(self, holder: object) -> None:
+        """``holder`` has no objection to reading any more."""
+        self._holders.discard(holder)
+        if not self._holders and self._connection is not None:
+            self._connection.release(self)
+
+    def in_turn(self, function: Callable[[], None]) -> None:
+        """Call ``function`` in a turn of the reactor; this, from wherever it may be."""
+        if IReactorFromThreads.providedBy(self._reactor):
+            self._reactor.callFromThread(function)
+        else:  # a clock
+            self._reactor.callLater(0, function)
+
+
+def _next(retry_in: float | None) -> str:
+    return "" if retry_in is None else f"; next attempt in {retry_in:.3g} s"

@@ -1,0 +1,269 @@
+"""
+What is asked of the server, across connections: the queue, what is in flight, and
+which answer belongs to what.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from ..errors import CallTimeout, ClientClosed, ConnectionLost, QueueFull, remote_error
+from ..messages.from_server import Answer
+from .deadlines import Deadlines
+from .request import Completion, Operation
+
+__all__ = ["Exchange", "Link"]
+
+_FRAME_MESSAGES = 128
+_FRAME_BYTES = 64 * 1024
+_REMEMBERED_SENDS = 1024
+
+_IN_FLIGHT = 9_000
+"""
+Operations that may wait for their answers, the others for their turn: a server that
+reads everything and answers nothing must not fill the memory either.  Servers of ours
+work on 10,000 requests of one client, and close who has more.
+"""
+
+
+class Link(Protocol):
+    """An authenticated connection, as far as an exchange needs it."""
+
+    writable: bool
+    acks: bool
+
+    @property
+    def reading(self) -> bool:
+        """Whether anything is read at present, so that an answer can be heard."""
+
+    def send(self, messages: list[bytes]) -> None:
+        """Send messages, in one frame."""
+
+
+class Exchange:
+    """
+    Takes operations, sends them in order while there is a connection, and sees to it
+    that each has exactly one outcome, in bounded time.
+
+    :param reactor: for timeouts, and to gather what one turn sends into one frame.
+    :param queue_limit: operations that may wait.
+    :param report: hears of errors that belong to no Deferred (any more).
+    :ivar closed: why nothing is taken any more, or None.
+    :ivar obstacle: why there is no connection, as far as it is known, or ``""``.
+    """
+
+    def __init__(
+        self, reactor: IReactorTime, queue_limit: int, report: Callable[[Exception], None]
+    ) -> None:
+        self._reactor = reactor
+        self._queue_limit = queue_limit
+        self._report = report
+        self._queue: OrderedDict[str, Operation] = OrderedDict()
+        self._in_flight: dict[str, Operation] = {}
+        self._sends: OrderedDict[str, str] = OrderedDict()
+        self._link: Link | None = None
+        self._flush_call: IDelayedCall | None = None
+        self._deadlines = Deadlines(reactor, self._timed_out)
+        self.closed: ClientClosed | None = None
+        self.obstacle: Exception | str = "the client was not started"
+
+    # -- operations
+
+    def submit(self, operation: Operation, timeout: float) -> Deferred[Any]:
+        """
+        :param timeout: seconds until it fails with
+            :class:`~txtokensock.errors.CallTimeout`, time in the queue included.
+        :return: fires with the outcome; cancelling it withdraws the operation wherever
+            it is, and a late answer is dropped.
+        """
+        if self.closed is not None:
+            return fail(self.closed.again())
+        if len(self._queue) >= self._queue_limit and not operation.channel_request:
+            return fail(
+                QueueFull(f"{operation.what}: {self._queue_limit} messages are already waiting")
+            )
+        deferred: Deferred[Any] = Deferred(lambda _: self._withdraw(operation))
+        operation.deferred = deferred
+        operation.timeout = timeout
+        self._deadlines.add(operation, timeout)
+        self._queue[operation.uuid] = operation
+        self._schedule_flush()
+        return deferred
+
+    def answered(self, answer: Answer) -> None:
+        """An answer came in."""
+        operation = self._in_flight.pop(answer.uuid, None)
+        self._schedule_flush()
+        if operation is None:
+            what = self._sends.pop(answer.uuid, None)
+            if what is not None and answer.error is not None:
+                self._report(remote_error(answer.error, f"{what} was refused"))
+        elif answer.error is not None:
+            operation.finish(Failure(remote_error(answer.error, operation.what)))
+        elif operation.completion is Completion.SENT:
+            operation.finish(None)  # "success" is no news
+        else:
+            operation.finish(answer.result)
+
+    # -- connections
+
+    def attach(self, link: Link) -> None:
+        """There is a connection: what waits goes out, and what comes in goes with it."""
+        self._link = link
+        self.obstacle = ""
+        # The subscriptions were asked for just now; they go before what waited.
+        waiting = sorted(self._queue.items(), key=lambda entry: not entry[1].channel_request)
+        self._queue = OrderedDict(waiting)
+        self._schedule_flush()
+
+    def detach(self, reason: Exception) -> None:
+        """
+        The connection is gone, for ``reason``: what was in flight fails, save what is
+        idempotent; that goes first on the next one, before what waits.
+        """
+        self._link = None
+        self.obstacle = reason
+        self._sends.clear()
+        self._stop_flush()
+        in_flight, self._in_flight = self._in_flight, {}
+        waiting, self._queue = self._queue, OrderedDict()
+        lost: list[Operation] = []
+        for operation in [*in_flight.values(), *waiting.values()]:
+            again = operation.idempotent or operation.uuid in waiting
+            if again and not operation.channel_request:
+                self._queue[operation.uuid] = operation
+            else:
+                lost.append(operation)
+        for operation in lost:
+            operation.finish(Failure(_lost(operation, reason)))
+
+    def writable(self) -> None:
+        """The connection takes messages again."""
+        self._schedule_flush()
+
+    # -- the end
+
+    def close(self, reason: ClientClosed) -> Callable[[], None]:
+        """
+        Nothing is sent or taken any more.
+
+        :return: fails what waited; whoever hears of it may reopen this and ask anew.
+        """
+        self.closed = reason
+        self._link = None
+        self._sends.clear()
+        self._stop_flush()
+        self._deadlines.stop()
+        in_flight, self._in_flight = self._in_flight, {}
+        waiting, self._queue = self._queue, OrderedDict()
+
+        def fail_all() -> None:
+            for operation in [*in_flight.values(), *waiting.values()]:
+                # What was sent may have run, also where it waits to be sent again.
+                error = _lost(operation, reason) if operation.sent else reason.again()
+                operation.finish(Failure(error))
+
+        return fail_all
+
+    def reopen(self) -> None:
+        """Take operations again."""
+        self.closed = None
+        self.obstacle = ""
+
+    # -- details
+
+    def _withdraw(self, operation: Operation) -> None:
+        operation.deferred = None
+        self._forget(operation)
+
+    def _forget(self, operation: Operation) -> None:
+        self._queue.pop(operation.uuid, None)
+        self._in_flight.pop(operation.uuid, None)
+        self._schedule_flush()
+
+    def _timed_out(self, operation: Operation) -> None:
+        self._forget(operation)
+        operation.finish(Failure(self.timeout(operation.what, operation.timeout, operation.sent)))
+
+    def timeout(
+        self, what: str, seconds: float, sent: bool, waited_for: str = "answer"
+    ) -> CallTimeout:
+        """
+        The error of what took too long, with what is behind it.
+
+        :param sent: whether it was sent.
+        :param waited_for: what did not come, where it was.
+        """
+        missing, why, cause = waited_for, "", None
+        if self._link is None:
+            missing = "connection"
+            why = f": {self.obstacle}" if self.obstacle else ""
+            cause = self.obstacle if isinstance(self.obstacle, Exception) else None
+        elif not sent:
+            missing, why = "room for it on the connection", ": the server is behind"
+        elif not self._link.reading:
+            why = ": nothing is read, for a subscription, a listener or the server is behind"
+        error = CallTimeout(
+            f"{what}: no {missing} within {seconds:g} seconds{why}", may_have_run=sent
+        )
+        error.__cause__ = cause
+        return error
+
+    def _room(self) -> int:
+        """How many operations can be sent now."""
+        if self._link is None or not self._link.writable:
+            return 0
+        return _IN_FLIGHT - len(self._in_flight)
+
+    def _schedule_flush(self) -> None:
+        if self._flush_call is None and self._queue and self._room() > 0:
+            self._flush_call = self._reactor.callLater(0, self._flush)
+
+    def _stop_flush(self) -> None:
+        call, self._flush_call = self._flush_call, None
+        if call is not None and call.active():
+            call.cancel()
+
+    def _flush(self) -> None:
+        self._flush_call = None
+        # Firing Deferreds runs the caller's code, which may do anything at all, so
+        # that everything is looked at anew for each frame.
+        while self._link is not None and self._queue and (room := self._room()) > 0:
+            self._send_frame(self._link, min(room, _FRAME_MESSAGES))
+
+    def _send_frame(self, link: Link, most: int) -> None:
+        frame: list[Operation] = []
+        size = 0
+        while self._queue and len(frame) < most and size < _FRAME_BYTES:
+            _, operation = self._queue.popitem(last=False)
+            frame.append(operation)
+            size += len(operation.payload)
+            operation.sent = True
+            if operation.completion is Completion.ANSWER or link.acks:
+                self._in_flight[operation.uuid] = operation
+        link.send([operation.payload for operation in frame])
+        for operation in frame:
+            if not operation.idempotent:
+                operation.payload = b""  # what waits for its answer only need not be large
+            if operation.completion is Completion.SENT and not link.acks:
+                self._remember(operation)
+                operation.finish(None)
+
+    def _remember(self, operation: Operation) -> None:
+        """A refusal may yet come; the server says nothing where it agrees."""
+        self._sends[operation.uuid] = operation.what
+        if len(self._sends) > _REMEMBERED_SENDS:
+            self._sends.popitem(last=False)
+
+
+def _lost(operation: Operation, reason: Exception) -> ConnectionLost:
+    problem = f"{operation.what}: the connection was lost before the answer: {reason}"
+    error = ConnectionLost(problem, may_have_run=operation.sent)
+    error.__cause__ = reason
+    return error

@@ -1,0 +1,180 @@
+"""
+The token request: an HTTP GET that buys one token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.web.iweb import IAgent, IResponse
+
+from ..errors import (
+    ConnectionFailed,
+    CredentialsUnavailable,
+    InvalidOption,
+    ProxyRefused,
+    TLSFailed,
+    TokenError,
+    TokenInvalid,
+    TokenRefused,
+    TokenServerError,
+    TokenUnreachable,
+    shorten,
+)
+from ..jsontext import Malformed, loads
+from ..support.user_functions import ask
+from ..web.client.http_client import BodyTooLong, discard_body, read_body
+from ..web.client.http_context import Outlet
+from ..web.client.retry_after import retry_after_of
+from ..web.tls.policy import explain, tls_failure
+from .credentials import encode_credentials
+
+__all__ = ["Authentication", "TokenRequest"]
+
+Authentication: TypeAlias = Mapping[str, Any] | Callable[[], Any]
+"""
+Credentials, or a function that gives them (or a Deferred or coroutine of them),
+asked before every attempt.
+"""
+
+_LONGEST_BODY = 64 * 1024
+
+
+class TokenRequest:
+    """
+    Buys tokens from one token route.
+
+    :param outlet: sends the request, and keeps the cookies that the route sets.
+    :param url: the token route, without a query.
+    :param authentication: see :data:`Authentication`.
+    :param agent: sends the request instead of an ``Agent`` on the outlet.
+    """
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        url: str,
+        authentication: Authentication,
+        *,
+        agent: IAgent | None = None,
+    ) -> None:
+        if not callable(authentication):
+            encode_credentials(authentication)  # a mistake is reported now, not at connect
+        self._outlet = outlet
+        self._url = url
+        self._authentication = authentication
+        self._agent = agent
+
+    def __repr__(self) -> str:
+        return f"<TokenRequest to {self._url}>"
+
+    def send(self, headers: Mapping[str, str]) -> Deferred[str]:
+        """
+        Ask for a token.
+
+        :param headers: sent along, with the cookies that belong there.
+        :return: fires with the token.  Fails with a
+            :class:`~txtokensock.errors.TokenError`,
+            :class:`~txtokensock.errors.TLSFailed` or
+            :class:`~txtokensock.errors.ProxyRefused`; it has no deadline of its own.
+            Cancelling it drops the request.
+        """
+        return Deferred.fromCoroutine(self._send(headers))
+
+    async def _send(self, headers: Mapping[str, str]) -> str:
+        query = await self._credentials()
+        client = self._outlet.client(agent=self._agent)
+        try:
+            response = await client.request(
+                "GET",
+                f"{self._url}?{query}" if query else self._url,
+                headers={
+                    **self._outlet.with_cookies(headers, self._url),
+                    "Accept": "application/json",
+                },
+            )
+            refusal = self._refusal(response)
+            if refusal is not None:
+                discard_body(response)
+                raise refusal
+            body = await read_body(response, _LONGEST_BODY)
+        except (TokenError, CancelledError):
+            raise
+        except BodyTooLong:
+            raise TokenInvalid("the token route answered more than 64 KiB") from None
+        except Exception as problem:
+            raise self._unreachable(problem) from None  # the cause may quote the query
+        finally:
+            client.abort()
+        return self._token(response, body)
+
+    def _unreachable(self, problem: Exception) -> ConnectionFailed:
+        what = f"cannot reach the token route {self._url}"
+        if isinstance(problem, ProxyRefused):
+            return ProxyRefused(f"{what}: {problem}", problem.status, "token")
+        if isinstance(problem, TLSFailed):  # with a proxy
+            return TLSFailed(f"{what}: {problem}", "token", permanent=problem.permanent)
+        failed = tls_failure(problem, "token", what)
+        hung_up = isinstance(problem, ConnectionDone | ConnectionLost)
+        hint = self._hint if hung_up else ""
+        return failed or TokenUnreachable(f"{what}: {explain(problem)}{hint}")
+
+    @property
+    def _hint(self) -> str:
+        """Servers that expect TLS hang up without a word, or answer 400."""
+        return " (is it https:// there?)" if self._url.startswith("http://") else ""
+
+    async def _credentials(self) -> str:
+        if not callable(self._authentication):
+            return encode_credentials(self._authentication)
+        try:
+            return encode_credentials(await ask(self._outlet.reactor, self._authentication))
+        except CancelledError:
+            raise
+        except InvalidOption as problem:
+            raise CredentialsUnavailable(str(problem)) from problem
+        except Exception as problem:
+            raise CredentialsUnavailable(
+                f"authentication() raised {type(problem).__name__}"
+            ) from problem
+
+    def _refusal(self, response: IResponse) -> TokenError | None:
+        status, wait = response.code, retry_after_of(response)
+        if status == 200:
+            return None
+        if status in (401, 403):
+            return TokenRefused(f"the token route {self._url} refused us: {status}", status, wait)
+        where = response.headers.getRawHeaders(b"location", [b""])[0]
+        target = where.partition(b"?")[0].decode("ascii", "replace")
+        text = f"the token route {self._url} answered {status}{self._advice(status, target)}"
+        return TokenServerError(text, status, wait)
+
+    def _advice(self, status: int, target: str) -> str:
+        """What to make of a status; a redirect may also lead to a page for people."""
+        if target:
+            advice = ": use that address" if status in (301, 308) else ", which is not followed"
+            return f" to {shorten(target)}{advice}"
+        if status == 404:
+            return ": is token_path right?"
+        return self._hint if status == 400 else ""
+
+    def _token(self, response: IResponse, body: bytes) -> str:
+        kind = response.headers.getRawHeaders(b"content-type", [b""])[0].decode("ascii", "replace")
+        if "json" not in kind.lower():
+            raise TokenInvalid(
+                f"the token route {self._url} answered with {shorten(kind) or 'no content type'},"
+                " not JSON: is this a token-sockjs server?"
+            )
+        try:
+            answer = loads(body)
+        except Malformed as problem:
+            raise TokenInvalid(
+                f"the token route {self._url} answered with broken JSON: {problem}"
+            ) from None
+        token = answer.get("token") if isinstance(answer, dict) else None
+        if not isinstance(token, str) or not token:
+            raise TokenInvalid(f"the token route {self._url} answered without a token")
+        return token

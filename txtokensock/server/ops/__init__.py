@@ -1,0 +1,3 @@
+"""
+For those who run a server: what it does in numbers, whether it is ready, and pages that say so.
+"""

@@ -1,0 +1,48 @@
+"""
+Whether clients can come in, and since when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ..server_context import Core
+
+__all__ = ["Readiness", "State", "readiness"]
+
+State: TypeAlias = Literal["running", "stopping", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """
+    Times are seconds by the reactor's clock.
+
+    :ivar state: of the server; it takes clients while it is "running".
+    :ivar state_since: when it became that.
+    :ivar store_available: whether the store can be reached, as far as is known; None while
+        the server is stopped, and asks nobody.
+    :ivar store_since: when that became so.
+    """
+
+    state: State
+    state_since: float
+    store_available: bool | None
+    store_since: float | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether a token request has a chance."""
+        return self.state == "running" and bool(self.store_available)
+
+
+def readiness(core: Core) -> Readiness:
+    """
+    :param core: of the server.
+    """
+    peers, link = core.peers, core.hub.link
+    if link is None:
+        return Readiness("stopped", peers.since, None, None)
+    state: State = "running" if peers.open else "stopping"
+    return Readiness(state, peers.since, link.available, link.since)

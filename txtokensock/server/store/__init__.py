@@ -1,0 +1,3 @@
+"""
+Where servers keep what they share: tokens, and the traffic of channels.
+"""

@@ -1,0 +1,192 @@
+"""
+One server's link to Redis.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ...errors import StoreUnavailable, shorten
+from .interface import IStoreLink, IStoreListener
+from .redis_connection import RedisConnection
+from .redis_layout import Layout, encode_unsubscribe_all, unsubscribe_all_channel
+
+__all__ = ["Connect", "RedisLink"]
+
+
+class Connect(Protocol):
+    """Connects to Redis, see :class:`RedisConnection`."""
+
+    def __call__(self, ready: Any, lost: Any, message: Any = None) -> RedisConnection:
+        """
+        :param message: where given, the connection is for subscriptions, and this is
+            called with the Redis channel and the payload of each message.
+        """
+
+
+@implementer(IStoreLink)
+class RedisLink:
+    """
+    Two connections, as Redis wants it: one for commands, one for subscriptions.
+
+    :param listener: hears what is published.
+    :param layout: how things are named.
+    :param connect: makes the connections.
+    """
+
+    _log = Logger()
+
+    def __init__(self, listener: IStoreListener, layout: Layout, connect: Connect) -> None:
+        self._listener = listener
+        self._layout = layout
+        self._wanted: dict[str, None] = {}
+        self._waiting: dict[str, list[Deferred[None]]] = {}
+        self._confirmed: set[str] = set()
+        self._commands = connect(lambda: None, lambda: None)
+        self._subscriber = connect(self._restore, self._release, self._message)
+
+    @property
+    def available(self) -> bool:
+        """Whether Redis answered, and was not lost since."""
+        return self._commands.protocol is not None
+
+    @property
+    def since(self) -> float:
+        """When that became so."""
+        return self._commands.since
+
+    def refuses(self, channel: str) -> bool:
+        return self._layout.refuses(channel)
+
+    # -- commands
+
+    def issue_token(self, token: str, identity: bytes, lifetime: int) -> Deferred[None]:
+        return self._tell("SETEX", self._layout.key(token), lifetime, identity)
+
+    def spend_token(self, token: str) -> Deferred[bytes | None]:
+        spent: Deferred[bytes | None] = self._command("GETDEL", self._layout.key(token))
+        return spent
+
+    def publish(self, channel: str, message: bytes) -> Deferred[None]:
+        payload = self._layout.published(message)
+        return self._tell("PUBLISH", self._layout.channel(channel), payload)
+
+    def broadcast(self, message: bytes) -> Deferred[None]:
+        return self._tell("PUBLISH", self._layout.all, self._layout.published(message))
+
+    def unsubscribe_all(self, channel: str) -> Deferred[None]:
+        return self._tell("PUBLISH", self._layout.sync, encode_unsubscribe_all(channel))
+
+    def _tell(self, *command: Any) -> Deferred[None]:
+        """A command whose reply says nothing that matters."""
+        return self._command(*command).addCallback(lambda _: None)
+
+    def _command(self, *command: Any) -> Deferred[Any]:
+        protocol = self._commands.protocol
+        if protocol is None:
+            return fail(StoreUnavailable("Redis does not answer"))
+        return maybeDeferred(protocol.execute_command, *command).addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> Any:
+        problem = str(failure.value)
+        if problem.startswith("WRONGTYPE"):
+            return None  # a key of somebody else's that has a token's form (S8)
+        # No key and no value is in a Redis error, but an unknown command's arguments are.
+        if not problem.startswith("ERR unknown command"):
+            problem = shorten(problem)
+        else:
+            problem = "it does not know GETDEL: Redis 6.2 or later is needed"
+        self._log.error("Redis failed: {problem}", problem=problem)
+        raise StoreUnavailable(f"Redis failed: {problem}") from None
+
+    # -- subscriptions
+
+    def subscribe(self, channel: str) -> Deferred[None]:
+        self._wanted[channel] = None
+        if self._subscriber.protocol is None or channel in self._confirmed:
+            return succeed(None)
+        if channel not in self._waiting:
+            self._ask_for(channel)
+        waiting = self._waiting[channel]
+        confirmed: Deferred[None] = Deferred(waiting.remove)
+        waiting.append(confirmed)
+        return confirmed
+
+    def unsubscribe(self, channel: str) -> None:
+        self._wanted.pop(channel, None)
+        self._confirmed.discard(channel)
+        self._fire(self._waiting.pop(channel, []))
+        unsubscribed = self._subscriber_command("UNSUBSCRIBE", self._layout.channel(channel))
+        unsubscribed.addErrback(lambda _: None)  # lost, and with it the subscription
+
+    def _ask_for(self, channel: str) -> None:
+        waiting = self._waiting[channel] = []
+
+        def answered(outcome: Any) -> None:
+            if self._waiting.get(channel) is not waiting:
+                return  # unsubscribed, or disconnected, meanwhile
+            del self._waiting[channel]
+            if isinstance(outcome, Failure):
+                self._log.error("a subscription failed: {why}", why=shorten(str(outcome.value)))
+            else:
+                self._confirmed.add(channel)
+            self._fire(waiting)
+
+        asked = self._subscriber_command("SUBSCRIBE", self._layout.channel(channel))
+        asked.addBoth(answered)
+
+    def _subscriber_command(self, command: str, channel: bytes) -> Deferred[Any]:
+        protocol = self._subscriber.protocol
+        if protocol is None:
+            return succeed(None)
+        # One channel a command, so that every command has one reply; without one in
+        # time, the protocol drops its connection.
+        return maybeDeferred(protocol.execute_command, command, channel)
+
+    def _restore(self) -> None:
+        """Redis answers (again): want what is wanted now."""
+        for channel in (self._layout.all, self._layout.sync):
+            self._subscriber_command("SUBSCRIBE", channel).addErrback(lambda _: None)
+        for name in tuple(self._wanted):
+            self._ask_for(name)
+
+    def _release(self) -> None:
+        """Redis is gone: nobody waits for it."""
+        self._confirmed.clear()
+        waiting, self._waiting = self._waiting, {}
+        for each in waiting.values():
+            self._fire(each)
+
+    @staticmethod
+    def _fire(waiting: list[Deferred[None]]) -> None:
+        for confirmed in tuple(waiting):
+            confirmed.callback(None)
+
+    def _message(self, channel: bytes, payload: bytes) -> None:
+        if channel == self._layout.all:
+            self._listener.broadcast_message(self._layout.received(payload))
+        elif channel == self._layout.sync:
+            name = unsubscribe_all_channel(payload)
+            if name is not None:
+                self._listener.unsubscribe_all(name)
+        else:
+            name = self._layout.name(channel)
+            if name in self._wanted:
+                self._listener.channel_message(name, self._layout.received(payload))
+
+    # -- the end
+
+    def close(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._close())
+
+    async def _close(self) -> None:
+        self._wanted.clear()
+        subscriber = self._subscriber.close()
+        await self._commands.close()
+        await subscriber
+        self._release()

@@ -1,0 +1,53 @@
+"""
+Where a session is opened, and with what: all that a transport has to know.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...address import Address
+from ...web.client.http_context import Outlet
+
+__all__ = ["Destination"]
+
+_SESSION_ALPHABET = string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Destination:
+    """
+    The server of one attempt.
+
+    :ivar outlet: makes the connections.
+    :ivar address: the SockJS prefix.
+    :ivar headers: of this attempt, without the cookies that servers set.
+    :ivar max_message_size: bytes of one WebSocket message, or of one frame of a response.
+    :ivar send_timeout: seconds for one request with messages.
+    """
+
+    outlet: Outlet
+    address: Address
+    headers: Mapping[str, str]
+    max_message_size: int
+    send_timeout: float
+
+    def __repr__(self) -> str:
+        return f"<Destination {self.address}>"
+
+    def new_session(self) -> str:
+        """The path of a session of its own, below the prefix."""
+        # Whoever knows the name of a session over HTTP can read it.
+        name = "".join(secrets.choice(_SESSION_ALPHABET) for _ in range(16))
+        return f"/{secrets.randbelow(1000):03}/{name}"
+
+    def url(self, path: str) -> str:
+        """:param path: below the prefix."""
+        return self.address.http_url(path)
+
+    def request_headers(self, url: str) -> dict[str, str]:
+        """The headers of one request, with the cookies that belong there now."""
+        return self.outlet.with_cookies(self.headers, url)

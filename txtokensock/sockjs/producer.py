@@ -1,0 +1,96 @@
+"""
+The protocol's producer, following what waits to be sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ..support.timer import Timer
+
+__all__ = ["Flow"]
+
+
+class Flow:
+    """
+    Pauses and resumes the producer that a protocol registered.
+
+    A pull producer is asked for more once in a turn of the reactor, as long as there is
+    room.  A producer that raises is forgotten.
+
+    :param reactor: for the turns of a pull producer.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._producer: Any = None
+        self._streaming = False
+        self._held = False
+        self._stopped = False
+        self._pull = Timer(reactor, self._ask)
+
+    def register(self, producer: Any, streaming: bool) -> None:
+        """
+        :param producer: an :class:`~twisted.internet.interfaces.IPushProducer`, or, if not
+            ``streaming``, an :class:`~twisted.internet.interfaces.IPullProducer`.
+        :raises RuntimeError: if there is one already, as Twisted's transports do.
+        """
+        if self._producer is not None:
+            raise RuntimeError(f"cannot register {producer!r}: another producer is registered")
+        self._producer, self._streaming = producer, streaming
+        if self._stopped:
+            self.stop()
+        elif self._held and streaming:
+            self._tell(producer.pauseProducing)
+        elif not self._held and not streaming:
+            self._pull.start(0)
+
+    def unregister(self) -> None:
+        """Forget the producer."""
+        self._producer = None
+        self._pull.stop()
+
+    def hold(self) -> None:
+        """Too much waits to be sent."""
+        if self._held:
+            return
+        self._held = True
+        self._pull.stop()
+        if self._producer is not None and self._streaming:
+            self._tell(self._producer.pauseProducing)
+
+    def release(self) -> None:
+        """There is room again."""
+        if not self._held:
+            return
+        self._held = False
+        if self._producer is not None:
+            if self._streaming:
+                self._tell(self._producer.resumeProducing)
+            else:
+                self._pull.start(0)
+
+    def stop(self) -> None:
+        """Nothing can be sent any more: the producer is told to stop, once."""
+        self._stopped = True
+        producer = self._producer
+        self.unregister()
+        if producer is not None:
+            self._tell(producer.stopProducing)
+
+    def _ask(self) -> None:
+        self._tell(self._producer.resumeProducing)
+        if self._producer is not None and not self._held:
+            self._pull.start(0)
+
+    def _tell(self, method: Callable[[], object]) -> None:
+        try:
+            method()
+        except Exception:
+            self._log.failure("a producer raised, and is forgotten")
+            self.unregister()

@@ -1,0 +1,3 @@
+"""
+How a client leaves its machine: proxies, cookies, headers, and HTTP on top of these.
+"""

@@ -1,0 +1,148 @@
+"""
+HTTP CONNECT: a connection through an HTTP proxy, see RFC 9110 section 9.3.6.
+"""
+
+from __future__ import annotations
+
+import sys
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Callable
+from http import HTTPStatus
+
+import h11
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from zope.interface import implementer
+
+from ...errors import ProxyRefused, shorten
+from .request_headers import USER_AGENT
+from .tunnel import open_tunnel
+
+__all__ = ["ConnectEndpoint"]
+
+_LONGEST_ANSWER = 64 * 1024
+
+# tinyproxy 1.11 answers 401 to those who tried with a wrong password.
+_WHO_ARE_YOU = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZED)
+
+
+@implementer(IStreamClientEndpoint)
+class ConnectEndpoint:
+    """
+    Connects through an HTTP proxy, by CONNECT: whatever is spoken on the connection, the
+    proxy passes on and does not read.
+
+    :param proxy_endpoint: connects to the proxy, with TLS where that speaks it.
+    :param host: where the proxy is to connect us: a name, which the proxy resolves, or an
+        IP address, IPv6 without brackets.
+    :param port: the same.
+    :param proxy_name: the proxy in error texts; it must hold no password.
+    :param authorization: the value of ``Proxy-Authorization``, such as ``"Basic eDp5"``.
+    :param user_agent: who we say we are.
+    """
+
+    def __init__(
+        self,
+        proxy_endpoint: IStreamClientEndpoint,
+        host: str,
+        port: int,
+        *,
+        proxy_name: str,
+        authorization: str | None = None,
+        user_agent: str = USER_AGENT,
+    ) -> None:
+        self._proxy_endpoint = proxy_endpoint
+        self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._proxy_name = proxy_name
+        self._authorization = authorization
+        self._user_agent = user_agent
+
+    def __repr__(self) -> str:
+        return f"<ConnectEndpoint to {self._target} through {self._proxy_name}>"
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Connect.
+
+        :return: fires with the factory's protocol when the proxy has connected us.  Fails
+            with :class:`~txtokensock.errors.ConnectFailed` if the proxy cannot be reached
+            (:class:`~txtokensock.errors.TLSFailed` if TLS with it cannot be had), with
+            :class:`~txtokensock.errors.ProxyRefused` if it does not answer with success,
+            and with what the factory raised.  It has no deadline of its own.
+            Cancelling it, and every failure, drops the connection.
+        """
+        return Deferred.fromCoroutine(
+            open_tunnel(self._proxy_endpoint, self._negotiation, protocolFactory, self._proxy_name)
+        )
+
+    def _negotiation(self) -> _Connect:
+        return _Connect(self._target, self._proxy_name, self._authorization, self._user_agent)
+
+
+class _Connect:
+    """The request and its answer."""
+
+    def __init__(
+        self, target: str, proxy_name: str, authorization: str | None, user_agent: str
+    ) -> None:
+        self._target = target
+        self._proxy_name = proxy_name
+        self._authorization = authorization
+        self._user_agent = user_agent
+        # h11 limits what is incomplete; the limit here is for all heads together.
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=sys.maxsize)
+        self._received = 0
+
+    def start(self, write: Callable[[bytes], object]) -> None:
+        headers = [("Host", self._target), ("User-Agent", self._user_agent)]
+        if self._authorization is not None:
+            headers.append(("Proxy-Authorization", self._authorization))
+        request = h11.Request(method="CONNECT", target=self._target, headers=headers)
+        write((self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
+
+    def received(self, data: bytes) -> bytes | None:
+        self._received += len(data)
+        try:
+            self._http.receive_data(data)
+            event = self._http.next_event()
+            while isinstance(event, h11.InformationalResponse):
+                event = self._http.next_event()
+        except h11.RemoteProtocolError:
+            raise ProxyRefused(
+                f"the proxy {self._proxy_name} did not answer as HTTP proxies do"
+            ) from None
+        behind, _ = self._http.trailing_data
+        opened = self._http.their_state is h11.SWITCHED_PROTOCOL
+        if self._received - (len(behind) if opened else 0) > _LONGEST_ANSWER:
+            raise ProxyRefused(f"the proxy {self._proxy_name} answered with a head over 64 KiB")
+        if isinstance(event, h11.Response) and not opened:
+            raise self._refusal(event.status_code, event.reason.decode("latin-1"))
+        return behind if opened else None
+
+    def _refusal(self, status: int, reason: str) -> ProxyRefused:
+        if any(secret in reason for secret in self._secrets()):
+            reason = next((known.phrase for known in HTTPStatus if known == status), "")
+        hint = ""
+        if status in _WHO_ARE_YOU:
+            hint = (
+                ": it wants another user and password"
+                if self._authorization
+                else ": give its user and password, as in http://user:password@host:port"
+            )
+        return ProxyRefused(
+            f"the proxy {self._proxy_name} refused to connect us to {self._target}:"
+            f" {shorten(f'{status} {reason}')}{hint}",
+            status,
+        )
+
+    def _secrets(self) -> list[str]:
+        """What a proxy must not have us repeat, though it may."""
+        if self._authorization is None:
+            return []
+        _, _, encoded = self._authorization.partition(" ")
+        try:
+            _, _, password = b64decode(encoded).decode("utf-8").partition(":")
+        except (NotBase64, UnicodeDecodeError):
+            password = ""
+        return [secret for secret in (encoded, password) if secret]

@@ -1,0 +1,95 @@
+"""
+What all connections of one client share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from http.cookiejar import CookieJar
+from typing import Any
+
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.web.iweb import IAgent, IPolicyForHTTPS
+
+from .cookies import cookie_header, take_cookies, trim
+from .dialer import Dialer
+from .http_client import WebClient
+from .proxies import ProxyOption
+from .request_headers import HeadersOption, RequestHeaders
+
+__all__ = ["Outlet"]
+
+
+class Outlet:
+    """
+    The way out for everything that one client sends, token request and session alike:
+    the same cookies, the same headers, the same way to connect.
+
+    :param reactor: makes the connections, and keeps the time.
+    :param headers: see :data:`~.headers.HeadersOption`.
+    :param tls: decides on certificates.
+    :param proxy: see :class:`~.dialer.Dialer`.
+    :param endpoint: see there.
+    :raises InvalidOption: for an option that cannot be.
+    :ivar reactor: the same.
+    :ivar dialer: gives endpoints.
+    :ivar cookies: what servers set.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        headers: HeadersOption | None = None,
+        tls: IPolicyForHTTPS | None = None,
+        proxy: ProxyOption = True,
+        endpoint: IStreamClientEndpoint | str | None = None,
+    ) -> None:
+        self.reactor = reactor
+        self.dialer = Dialer(reactor, tls=tls, proxy=proxy, endpoint=endpoint)
+        self.cookies = CookieJar()
+        self._headers = RequestHeaders(headers)
+
+    async def ask_headers(self) -> dict[str, str]:
+        """
+        The headers of one attempt; see :meth:`~.headers.RequestHeaders.ask`.
+
+        :raises InvalidOption: if the user's function gave none.
+        """
+        return await self._headers.ask(self.reactor)
+
+    def with_cookies(self, headers: Mapping[str, str], url: str) -> dict[str, str]:
+        """
+        The headers of one request: those of the attempt, with the cookies that belong to
+        ``url`` behind those that the user gave.
+        """
+        trim(self.cookies)
+        complete = {name: text for name, text in headers.items() if name.lower() != "cookie"}
+        cookies = [text for name, text in headers.items() if name.lower() == "cookie"]
+        cookies.append(cookie_header(self.cookies, url))
+        if any(cookies):
+            complete["Cookie"] = "; ".join(filter(None, cookies))
+        return complete
+
+    def take_cookies(self, url: str, set_cookie: Iterable[bytes]) -> None:
+        """See :func:`~.cookies.take_cookies`; :meth:`client` does it by itself."""
+        take_cookies(self.cookies, url, set_cookie)
+
+    def client(
+        self,
+        *,
+        persistent: bool = False,
+        plain: bool = False,
+        connected: Callable[[Any], None] = lambda _: None,
+        agent: IAgent | None = None,
+    ) -> WebClient:
+        """For requests; see :class:`~.client.WebClient`."""
+        return WebClient(
+            self.reactor,
+            self.dialer,
+            self.cookies,
+            persistent=persistent,
+            plain=plain,
+            connected=connected,
+            agent=agent,
+        )

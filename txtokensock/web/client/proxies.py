@@ -1,0 +1,188 @@
+"""
+Which proxy a connection goes through, and the way through it.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any, TypeAlias
+from urllib.parse import unquote, urlsplit
+from urllib.request import (  # type: ignore[attr-defined]  # typeshed: elsewhere only
+    getproxies_environment,
+    proxy_bypass_environment,
+)
+
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.web.iweb import IPolicyForHTTPS
+
+from ...address import Address
+from ...errors import InvalidOption
+from ..tls.handshake import TLSEndpoint
+from .http_connect import ConnectEndpoint
+from .socks import SocksEndpoint, check_socks
+
+__all__ = ["Proxy", "ProxyOption", "proxy_for", "through"]
+
+ProxyOption: TypeAlias = str | bool
+"""The URL of a proxy for everything; True for those of the environment, False for none."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_SOCKS = ("socks5", "socks5h")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """
+    A proxy.
+
+    :ivar scheme: ``http``; ``https`` for an HTTP proxy that is spoken to over TLS;
+        ``socks5`` or ``socks5h``, which are the same: the proxy resolves names.
+    :ivar host: a name or an IP address, IPv6 without brackets.
+    :ivar port: 1 to 65535.
+    :ivar user: as it is, not percent-encoded; None without credentials.
+    :ivar password: the same.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, url: str, option: str = "proxy") -> Proxy:
+        """
+        Read ``[scheme://][user[:password]@]host[:port]``.
+
+        :param url: without a scheme it is an ``http`` proxy, as curl has it.  The port is
+            that of the scheme by default: 80, 443 or 1080.
+        :param option: what holds the URL, for errors.
+        :raises InvalidOption: for what is no such URL.  The text quotes nothing of it: any
+            part may be that of a password with a special character.
+        """
+        text = url if "://" in url else f"http://{url}"
+        try:
+            parts = urlsplit(text)
+            usual = _DEFAULT_PORTS[parts.scheme]
+            port = usual if parts.port is None else parts.port
+            host = parts.hostname or ""
+            address = Address.parse(f"[{host}]" if ":" in host else host, port)
+        except (ValueError, KeyError):
+            address = None
+        if address is None or parts.path.strip("/") or parts.query or parts.fragment:
+            raise InvalidOption(
+                f"{option} is no URL of a proxy: write SCHEME://USER:PASSWORD@HOST:PORT, where the"
+                f" scheme is {', '.join(_DEFAULT_PORTS)}, and what is special in a password is"
+                " percent-encoded"
+            )
+        user = None if parts.username is None else unquote(parts.username)
+        password = None if user is None else unquote(parts.password or "")
+        if user is not None and ":" in user:
+            raise InvalidOption(f"{option} has a user with a colon, which no proxy can be sent")
+        if any(0xD800 <= ord(mark) <= 0xDFFF for mark in f"{user}{password}"):
+            raise InvalidOption(f"{option} has a user or a password that is not in UTF-8")
+        return cls(parts.scheme, address.host, port, user, password)
+
+    def __str__(self) -> str:
+        """Its URL, without user and password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def authorization(self) -> str | None:
+        """The value of ``Proxy-Authorization``, by RFC 7617; None without credentials."""
+        if self.user is None:
+            return None
+        credentials = f"{self.user}:{self.password}".encode()
+        return f"Basic {b64encode(credentials).decode('ascii')}"
+
+
+def proxy_for(option: ProxyOption, host: str, port: int, *, secure: bool) -> Proxy | None:
+    """
+    The proxy for connections to a server.
+
+    :param option: a URL is the proxy for every server.  True asks the environment, as it
+        is at this moment: ``HTTPS_PROXY`` for a server with TLS, ``HTTP_PROXY`` for one
+        without, else ``ALL_PROXY``; not for what ``NO_PROXY`` names, nor for this machine
+        itself.  Each may be written in small letters, too, which take precedence.  False is
+        none.
+    :param host: the server's, a name or an IP address, IPv6 without brackets.
+    :raises InvalidOption: for a URL that is none, and for a SOCKS proxy that cannot be
+        used; the text says which option or variable holds it.
+    """
+    if isinstance(option, str):
+        return _usable(Proxy.parse(option), "proxy", host)
+    if not isinstance(option, bool):
+        raise InvalidOption("proxy must be the URL of a proxy, True or False")
+    if not option:
+        return None
+    # Python's own reading of the environment: it knows that HTTP_PROXY may be a header of
+    # a request where this is a CGI program.
+    proxies = getproxies_environment()
+    kind = next((k for k in ("https" if secure else "http", "all") if proxies.get(k)), None)
+    if kind is None or _is_direct(host, port, proxies):
+        return None
+    source = _variable(f"{kind}_proxy")
+    return _usable(Proxy.parse(proxies[kind], source), source, host)
+
+
+def _usable(proxy: Proxy, source: str, host: str) -> Proxy:
+    if proxy.scheme in _SOCKS:
+        check_socks(source, host, with_user=proxy.user is not None)
+    return proxy
+
+
+def _is_direct(host: str, port: int, proxies: dict[str, str]) -> bool:
+    """Whether a host is reached without the environment's proxy."""
+    address = _as_address(host)
+    if host == "localhost" or (address is not None and address.is_loopback):
+        return True
+    bracketed = f"[{host}]" if ":" in host else host
+    if proxy_bypass_environment(f"{bracketed}:{port}", proxies):
+        return True
+    networks = proxies.get("no", "").split(",")
+    return address is not None and any(_contains(network, address) for network in networks)
+
+
+def _as_address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _contains(network: str, address: IPv4Address | IPv6Address) -> bool:
+    """Networks such as 10.0.0.0/8 in ``NO_PROXY``: others read them, Python does not."""
+    try:
+        return address in ip_network(network.strip(), strict=False)
+    except ValueError:  # a name
+        return False
+
+
+def _variable(name: str) -> str:
+    """How the variable is written that counts."""
+    return f"{name if os.environ.get(name) else name.upper()} in the environment"
+
+
+def through(
+    proxy: Proxy, reactor: Any, host: str, port: int, tls: IPolicyForHTTPS
+) -> IStreamClientEndpoint:
+    """
+    :param host: the server's, a name or an IP address, IPv6 without brackets.
+    :param tls: decides on the certificate of a proxy that is spoken to over TLS.
+    :return: connects to the server through the proxy, without TLS of its own.  The proxy
+        resolves the server's name.
+    """
+    name = proxy.host.encode("ascii")
+    endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, name, proxy.port)
+    if proxy.scheme in _SOCKS:
+        return SocksEndpoint(endpoint, host, port, proxy_name=str(proxy))
+    if proxy.scheme == "https":
+        endpoint = TLSEndpoint(reactor, tls.creatorForNetloc(name, proxy.port), endpoint)
+    return ConnectEndpoint(
+        endpoint, host, port, proxy_name=str(proxy), authorization=proxy.authorization
+    )

@@ -1,0 +1,89 @@
+"""
+The headers that a client sends with everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypeAlias
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
+
+from ...errors import InvalidOption
+from ...support.user_functions import ask
+
+__all__ = ["USER_AGENT", "HeadersOption", "RequestHeaders", "check_headers"]
+
+HeadersOption: TypeAlias = Mapping[str, str] | Callable[[], Any]
+"""
+Headers, or a function that gives them (or a Deferred or coroutine of them), asked
+before every attempt.
+"""
+
+
+def _user_agent() -> str:
+    try:
+        return f"txtokensock/{version('txtokensock')}"
+    except PackageNotFoundError:  # a checkout on the path, as inside of Crossbar's container
+        return "txtokensock"
+
+
+USER_AGENT = _user_agent()
+
+
+class RequestHeaders:
+    """
+    What the user wants sent with every request of an attempt, and ``User-Agent`` where
+    that names none.
+
+    :param option: see :data:`HeadersOption`.
+    :raises InvalidOption: if it holds what no HTTP header can be.
+    """
+
+    def __init__(self, option: HeadersOption | None) -> None:
+        self._option = option or {}
+        self._fixed = None if callable(self._option) else _complete(self._option)
+
+    async def ask(self, reactor: IReactorTime) -> dict[str, str]:
+        """
+        The headers of one attempt.
+
+        :raises InvalidOption: if the user's function failed, or gave what cannot be sent;
+            the text does not quote it.
+        """
+        if self._fixed is not None:
+            return dict(self._fixed)
+        assert callable(self._option)
+        try:
+            headers = await ask(reactor, self._option)
+        except CancelledError:
+            raise
+        except Exception as problem:
+            raise InvalidOption(f"headers() raised {type(problem).__name__}") from problem
+        return _complete(headers)
+
+
+def _complete(headers: Mapping[str, str]) -> dict[str, str]:
+    checked = check_headers(headers)
+    if not any(name.lower() == "user-agent" for name in checked):
+        checked["User-Agent"] = USER_AGENT
+    return checked
+
+
+def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """
+    :return: a copy.
+    :raises InvalidOption: for a name or value that could break out of its line.
+    """
+    if not isinstance(headers, Mapping):
+        raise InvalidOption("headers must be a mapping of names to text")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidOption("headers must be a mapping of names to text")
+        if not name.isascii() or not name or any(mark in name for mark in " \t\r\n:"):
+            raise InvalidOption(f"headers has the name {name!r}: no HTTP header has it")
+        if any(mark in value for mark in "\r\n\0"):
+            raise InvalidOption(f"headers has a line break in the value of {name!r}")
+    return dict(headers)

@@ -1,0 +1,205 @@
+"""
+A connection through a proxy: what all kinds of proxies have in common.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectingCancelledError, NoProtocol
+from twisted.internet.interfaces import (
+    IAddress,
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from ...errors import ConnectFailed, ConnectionFailed, ProxyRefused
+from ...support.phases import Unanswered
+from ..tls.policy import explain, tls_failure
+
+__all__ = ["Negotiation", "ProxyUnanswered", "open_tunnel"]
+
+
+class ProxyUnanswered(Unanswered):
+    """Connecting was cancelled while a proxy was to be reached, or to connect us."""
+
+
+class Negotiation(typing.Protocol):
+    """What is said on one connection to a proxy until that has connected us (no I/O)."""
+
+    def start(self, write: Callable[[bytes], object]) -> None:
+        """
+        Begin.
+
+        :param write: sends to the proxy.
+        """
+
+    def received(self, data: bytes) -> bytes | None:
+        """
+        The proxy answers, in pieces of any size.
+
+        :return: None until the connection is made, then what came behind the answer.
+        :raises ProxyRefused: if it will not be made.
+        """
+
+
+async def open_tunnel(
+    endpoint: IStreamClientEndpoint,
+    negotiate: Callable[[], Negotiation],
+    factory: IProtocolFactory,
+    proxy_name: str,
+) -> IProtocol:
+    """
+    Connect to a proxy, have it connect us, and put ``factory``'s protocol on the result.
+
+    From then on that protocol has the connection's own transport, so that writing, flow
+    control and TLS cost nothing more; ``getPeer()`` is the proxy.
+
+    :param endpoint: the proxy.
+    :param negotiate: the conversation with it, for one connection.
+    :param proxy_name: for error texts.
+    :return: the protocol, connected.  What came behind the proxy's answer is delivered when
+        whoever awaits this has been given it.
+    :raises ConnectFailed: if there is no connection to the proxy.
+    :raises TLSFailed: if there is no TLS with the proxy.
+    :raises ProxyRefused: if the proxy does not connect us.
+    :raises Exception: what the factory raised; ``NoProtocol`` if it built none.
+
+    Cancelling it, and every failure, drops the connection; cancelled, it raises
+    :class:`ProxyUnanswered`.
+    """
+    try:
+        entrance = await endpoint.connect(_Entrances(negotiate, factory, proxy_name))
+    except (CancelledError, ConnectingCancelledError) as cancelled:
+        why = f": {cancelled}" if isinstance(cancelled, Unanswered) else ""
+        raise ProxyUnanswered(f"the proxy {proxy_name} was not reached{why}") from None
+    except Exception as problem:
+        what = _unreachable(proxy_name)
+        failed = tls_failure(problem, "connect", what)
+        raise failed or ConnectFailed(f"{what}: {explain(problem)}", "connect") from problem
+    assert isinstance(entrance, _Entrance)
+    return await entrance.opened
+
+
+class _Entrances(Factory):
+    """Twisted's own endpoints start and stop the factory that they are given."""
+
+    noisy = False
+
+    def __init__(
+        self, negotiate: Callable[[], Negotiation], factory: IProtocolFactory, proxy_name: str
+    ) -> None:
+        self._negotiate = negotiate
+        self._factory = factory
+        self._proxy_name = proxy_name
+
+    def doStart(self) -> None:
+        self._factory.doStart()
+
+    def doStop(self) -> None:
+        self._factory.doStop()
+
+    def buildProtocol(self, addr: Any) -> _Entrance:
+        return _Entrance(self._negotiate(), self._factory, addr, self._proxy_name)
+
+
+class _Entrance(Protocol):
+    """
+    Negotiates with the proxy, and then stands between transport and protocol.
+
+    :ivar opened: fires with the protocol; cancelling it drops the connection.
+    """
+
+    def __init__(
+        self,
+        negotiation: Negotiation,
+        factory: IProtocolFactory,
+        address: IAddress,
+        proxy_name: str,
+    ) -> None:
+        self.opened: Deferred[IProtocol] = Deferred(self._cancel)
+        self._negotiation = negotiation
+        self._factory = factory
+        self._address = address
+        self._proxy_name = proxy_name
+        self._inner: IProtocol | None = None
+        self._dropped = False
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self._negotiation.start(self.transport.write)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._inner is not None:
+            self._inner.dataReceived(data)
+        elif not self._dropped:
+            self._negotiate(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._inner is not None:
+            self._inner.connectionLost(reason)
+        elif not self._dropped:
+            self.opened.errback(self._lost(reason))
+
+    def _negotiate(self, data: bytes) -> None:
+        try:
+            rest = self._negotiation.received(data)
+        except ProxyRefused:
+            self._fail()
+            return
+        if rest is not None:
+            self._open()
+            hung_up = getattr(self.transport, "disconnecting", False)
+            if rest and self._inner is not None and not hung_up:
+                self._inner.dataReceived(rest)
+
+    def _open(self) -> None:
+        assert self.transport is not None
+        try:
+            inner = self._factory.buildProtocol(self._address)
+            if inner is None:
+                raise NoProtocol()
+            if self._dropped:  # the factory cancelled the attempt
+                return
+            self._inner = inner
+            inner.makeConnection(self.transport)
+        except Exception:
+            self._fail()
+        else:
+            if not self._dropped:
+                self.opened.callback(inner)
+
+    def _cancel(self, opened: Deferred[IProtocol]) -> None:
+        self._drop()
+        opened.errback(ProxyUnanswered(f"the proxy {self._proxy_name} has not connected us"))
+
+    def _fail(self) -> None:
+        """With the exception that is being handled."""
+        failure = Failure()
+        if not self._dropped:
+            self._drop()
+            self.opened.errback(failure)
+
+    def _lost(self, reason: Failure) -> ConnectionFailed:
+        # What is wrong with TLS is found out when the connection counts as made already.
+        assert reason.value is not None
+        failed = tls_failure(reason.value, "connect", _unreachable(self._proxy_name))
+        return failed or ProxyRefused(
+            f"the proxy {self._proxy_name} closed the connection instead of answering"
+        )
+
+    def _drop(self) -> None:
+        self._dropped = True
+        # Every stream that a client can have knows how to abort, though ITransport does not
+        # ask for it.
+        self.transport.abortConnection()  # type: ignore[union-attr]
+
+
+def _unreachable(proxy_name: str) -> str:
+    return f"cannot reach the proxy {proxy_name}"

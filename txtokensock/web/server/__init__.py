@@ -1,0 +1,3 @@
+"""
+A twisted.web site for strangers: bounds, answers, origins.
+"""

@@ -1,0 +1,105 @@
+"""
+A twisted.web site that bounds what it does not yet bound itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.web.http import HTTPChannel
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+from ...support.checks import check_count
+
+__all__ = ["BoundedChannel", "BoundedSite"]
+
+_TOO_LARGE = (
+    b"HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+class _BoundedRequest(Request):
+    """Refuses its body as soon as it is known to be too large."""
+
+    _received = 0
+    _refused = False
+    channel: Any
+    site: BoundedSite
+
+    def gotLength(self, length: int | None) -> None:
+        too_large = length is not None and length > self.channel.site.max_body
+        super().gotLength(0 if too_large else length)  # type: ignore[no-untyped-call]
+        if too_large:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received > self.channel.site.max_body:
+            self._refuse()
+        else:
+            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if not self._refused:
+            super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
+
+    def _refuse(self) -> None:
+        if not self._refused:
+            self._refused = True
+            self.channel.transport.write(_TOO_LARGE)
+            self.channel.loseConnection()
+
+
+class BoundedChannel(HTTPChannel):
+    """
+    Reads no request while earlier responses are not read.
+
+    twisted.web pauses reading when its write buffer is full, save while it answers a
+    request: and then the buffer fills.
+
+    :ivar full: whether what was written waits for its reader.
+    """
+
+    transport: Any  # a push producer as well, as every TCP transport is
+    full = False
+
+    def pauseProducing(self) -> None:
+        self.full = True
+        super().pauseProducing()  # type: ignore[no-untyped-call]
+
+    def resumeProducing(self) -> None:
+        self.full = False
+        super().resumeProducing()  # type: ignore[no-untyped-call]
+
+    def requestDone(self, request: Any) -> None:
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+        if self.full:
+            self.transport.pauseProducing()
+
+
+class BoundedSite(Site):
+    """
+    A site for strangers.  twisted.web takes bodies of any size, into memory if they are
+    forms, into temporary files if not; and who sends requests and reads no response fills
+    its memory with them.  Not here.
+
+    It speaks HTTP/1.1 alone, as WebSockets do.
+
+    :param resource: what is served.
+    :param max_body: bytes of a request's body; for a larger one, the connection is closed
+        with 413 before it is read.
+    :param options: more of :class:`twisted.web.server.Site`.
+    :raises InvalidOption: if ``max_body`` is no count.
+    """
+
+    protocol = BoundedChannel  # type: ignore[assignment]  # as good as what can do HTTP/2 too
+
+    def __init__(self, resource: IResource, *, max_body: int, **options: Any) -> None:
+        super().__init__(resource, requestFactory=_BoundedRequest, **options)  # type: ignore[no-untyped-call]
+        check_count("max_body", max_body)
+        self.max_body = max_body
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What TLS may agree on."""
+        return [b"http/1.1"]

@@ -1,0 +1,3 @@
+"""
+TLS to a server: whom to trust, what to show, and what went wrong, in words.
+"""

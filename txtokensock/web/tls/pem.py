@@ -1,0 +1,108 @@
+"""
+Certificates and keys from files, in PEM.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import Certificate, load_pem_x509_certificate
+
+from ...errors import InvalidOption
+
+__all__ = ["FilePath", "Identity", "read_certificates", "read_identity"]
+
+FilePath: TypeAlias = str | os.PathLike[str]
+
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+# Other things may come before the key in its file, such as the parameters of its curve.
+_KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """
+    What we show to a server that asks for a certificate.
+
+    :ivar chain: the certificates between ours and an authority that the server knows.
+    """
+
+    certificate: Certificate
+    chain: tuple[Certificate, ...]
+    key: Any
+
+
+def read_certificates(option: str, path: FilePath) -> list[Certificate]:
+    """
+    :param option: which names the file, for the errors.
+    :return: one at least.
+    :raises InvalidOption: if the file cannot be read, or holds none.
+    """
+    blocks = _CERTIFICATE.findall(_read(option, path))
+    if not blocks:
+        raise InvalidOption(f"{option}: the file {path} holds no certificate in PEM")
+    try:
+        return [load_pem_x509_certificate(block) for block in blocks]
+    except ValueError:
+        raise InvalidOption(f"{option}: the file {path} holds a broken certificate") from None
+
+
+def read_identity(certificate: FilePath | None, private_key: FilePath | None) -> Identity | None:
+    """
+    :param certificate: a file of our certificate, and of its chain behind it.
+    :param private_key: a file of its key; the same file, where it is not given.
+    :return: None where neither is given.
+    :raises InvalidOption: if they cannot be used, or do not belong together.
+    """
+    if certificate is None:
+        if private_key is not None:
+            raise InvalidOption("a private key is of no use without certificate")
+        return None
+    own, *chain = read_certificates("certificate", certificate)
+    key = _read_key(certificate if private_key is None else private_key, private_key is not None)
+    try:
+        matching = own.public_key() == key.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        raise InvalidOption(
+            f"certificate: the file {certificate} has a key of an unknown kind"
+        ) from None
+    if not matching:
+        raise InvalidOption(
+            f"the private key in {private_key or certificate} is not that of the certificate in"
+            f" {certificate}"
+        )
+    return Identity(own, tuple(chain), key)
+
+
+def _read_key(path: FilePath, separate: bool) -> Any:
+    """:param separate: whether the file is there for the key alone."""
+    block = _KEY.search(_read("private key", path))
+    if block is None and not separate:
+        raise InvalidOption(f"certificate: {path} holds no private key in PEM: name its file, too")
+    if block is None:
+        raise InvalidOption(f"private key: the file {path} holds none in PEM")
+    try:
+        return load_pem_private_key(block[0], None)
+    except TypeError:
+        raise InvalidOption(
+            f"private key: the one in {path} is encrypted: decrypt it, and protect the file"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidOption(f"private key: the one in {path} is broken or of no use") from None
+
+
+def _read(option: str, path: FilePath) -> bytes:
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidOption(f"{option} is {path!r}: it must be the path of a file")
+    try:
+        return Path(path).read_bytes()
+    except OSError as problem:
+        raise InvalidOption(f"{option}: {path} cannot be read: {problem.strerror}") from None
+    except ValueError:  # a NUL
+        raise InvalidOption(f"{option} is {path!r}: no file has such a path") from None
