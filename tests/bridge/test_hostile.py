@@ -86,7 +86,7 @@ class WampStoppedTooSoonTests(TrafficTestCase):
             section, socket=self.socket(), counters=self.counters, reactor=cast(Any, self.clock)
         )
         side.startService()
-        side._traffic.joined(self.router.join())
+        side._forwarding.joined(self.router.join())
         self.settle()
         called = self.component.call("com.example.rpc.never", (), {}, 10)
         self.settle()

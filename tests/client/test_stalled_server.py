@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from txtokensock.client import request_queue as exchange
+from txtokensock.client import request_queue as request_queue
 from txtokensock.errors import CallTimeout, QueueFull
 
 from ..common import ServerTestCase
@@ -91,7 +91,7 @@ class NoAnswerTests(StalledTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(exchange, "_IN_FLIGHT", 10)
+        self.patch(request_queue, "_IN_FLIGHT", 10)
         self.server.acks = True
 
     def flood(self) -> list[Deferred[Any]]:
@@ -119,7 +119,7 @@ class NoAnswerTests(StalledTestCase):
         socket = self.ready()
         calls = [socket.rpc("f", MESSAGE, idempotent=again) for again in (False, True)]
         self.settle()
-        kept = [len(one.payload) for one in socket._conversation.exchange._in_flight.values()]
+        kept = [len(one.payload) for one in socket._core.request_queue._in_flight.values()]
         self.assertEqual(kept[0], 0)
         self.assertGreater(kept[1], len(MESSAGE))
         self.session.drop()

@@ -128,7 +128,7 @@ class IterationTests(SubscriptionTestCase):
             taken, done = self.collecting(self.subscribed())
             self.publish(1)
             self.pending(done)
-            subscription = self.socket._conversation.channels.subscriptions("c")[0]
+            subscription = self.socket._core.channels.subscriptions("c")[0]
             stop(subscription)
             self.successResultOf(done)
             self.assertEqual(taken, [1])

@@ -180,9 +180,9 @@ class ServerTestCase(SynchronousTestCase):
             for client in server.clients:
                 client.drop()
             for _ in range(10):
-                server.turn(server.service._core.limits.shutdown_timeout)
+                server.turn(server.service._context.limits.shutdown_timeout)
             self.successResultOf(stopped)
         for server in self._servers:
             self.assertEqual(server.clock.getDelayedCalls(), [])
-            self.assertEqual(server.service._core.peers.all(), [])
+            self.assertEqual(server.service._context.peers.all(), [])
             self.assertEqual(server.service.channels(), [])

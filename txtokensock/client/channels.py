@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 from ..errors import CallTimeout, ClientClosed, ConnectionLost, SubscriptionEnded
 from ..messages.from_client import encode_subscribe, encode_unsubscribe
 from ..messages.from_server import Subscribed, Unsubscribed
-from .request import Operation
-from .request_queue import Exchange
+from .request import Request
+from .request_queue import RequestQueue
 from .subscription import Subscription
 
 __all__ = ["Channels"]
@@ -69,7 +69,7 @@ class Channels:
     time, so that no notice can be taken for the answer to another request.
 
     :param reactor: for timeouts.
-    :param exchange: sends the requests.
+    :param request_queue: sends the requests.
     :param new_uuid: gives a uuid.
     :param timeout: seconds that a confirmation may take, time in the queue included.
     :param report: hears of subscriptions that end by themselves.
@@ -78,14 +78,14 @@ class Channels:
     def __init__(
         self,
         reactor: IReactorTime,
-        exchange: Exchange,
+        request_queue: RequestQueue,
         new_uuid: Callable[[], str],
         timeout: float,
         report: Callable[[Exception], None],
     ) -> None:
         self._timeout = timeout
         self._reactor = reactor
-        self._exchange = exchange
+        self._request_queue = request_queue
         self._new_uuid = new_uuid
         self._report = report
         self._channels: dict[str, _Channel] = {}
@@ -238,8 +238,8 @@ class Channels:
     ) -> None:
         uuid = self._new_uuid()
         channel.state = state
-        channel.request = self._exchange.submit(
-            Operation(
+        channel.request = self._request_queue.submit(
+            Request(
                 encode(channel.name, uuid),
                 uuid,
                 f"{verb} {channel.name!r}",
@@ -328,7 +328,7 @@ class Channels:
     ) -> Failure:
         sent = channel.state is not _State.OFF
         what = f"{verb} {channel.name!r}"
-        return Failure(self._exchange.timeout(what, self._timeout, sent, waited_for))
+        return Failure(self._request_queue.timeout(what, self._timeout, sent, waited_for))
 
     def _end(self, channel: _Channel, reason: Exception | None, *, discard: bool) -> None:
         subscriptions, channel.subscriptions = channel.subscriptions, []

@@ -25,12 +25,12 @@ from .connection import Connection
 from .events import Events
 from .flow import Running
 from .request import uuid_source
-from .request_queue import Exchange
+from .request_queue import RequestQueue
 
-__all__ = ["Conversation"]
+__all__ = ["ClientCore"]
 
 
-class Conversation:
+class ClientCore:
     """
     The owner of every connection, and the observer of the service that makes them.
 
@@ -55,8 +55,10 @@ class Conversation:
         self.events = Events("ready", "reconnect", "message", "disconnect", "error")
         self.actions: MutableMapping[str, Any] = dict(actions)
         self.new_uuid = uuid_source()
-        self.exchange = Exchange(reactor, queue_limit, self.report)
-        self.channels = Channels(reactor, self.exchange, self.new_uuid, call_timeout, self.report)
+        self.request_queue = RequestQueue(reactor, queue_limit, self.report)
+        self.channels = Channels(
+            reactor, self.request_queue, self.new_uuid, call_timeout, self.report
+        )
         self.ignored = 0
         self._complained = False
         self.when_given_up: Callable[[], object] = lambda: None
@@ -66,7 +68,7 @@ class Conversation:
 
     def open(self) -> None:
         """Take calls again, after :meth:`close`."""
-        self.exchange.reopen()
+        self.request_queue.reopen()
 
     def close(self, reason: ClientClosed, *, discard: bool = True) -> Callable[[], None]:
         """
@@ -76,7 +78,7 @@ class Conversation:
         :return: fails what waits.  That is a step of its own, for whoever hears of it may
             start the client again, and must find it stopped.
         """
-        endings = [self.channels.close(reason, discard=discard), self.exchange.close(reason)]
+        endings = [self.channels.close(reason, discard=discard), self.request_queue.close(reason)]
 
         def end_all() -> None:
             for end in endings:
@@ -94,7 +96,7 @@ class Conversation:
     def message_received(self, message: ServerMessage) -> None:
         """Hand a message to whom it concerns."""
         if isinstance(message, Answer):
-            self.exchange.answered(message)
+            self.request_queue.answered(message)
         elif isinstance(message, ChannelMessage):
             self._channel_message(message.channel, message.message)
         elif isinstance(message, Subscribed):
@@ -128,19 +130,19 @@ class Conversation:
 
     def connection_writable(self) -> None:
         """Send what waits."""
-        self.exchange.writable()
+        self.request_queue.writable()
 
     def connection_lost(self, reason: Exception) -> None:
         """Nothing is in flight any more."""
         self._connection = None
         self.channels.disconnected()
-        self.exchange.detach(reason)
+        self.request_queue.detach(reason)
 
     # -- ServiceObserver
 
     def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
         """Say so: to ``ready`` listeners before the first success, then to ``reconnect``."""
-        self.exchange.obstacle = error
+        self.request_queue.obstacle = error
         self._log.info("cannot connect: {error}{next}", error=error, next=_next(retry_in))
         self.events.emit("ready" if first else "reconnect", error)
 
@@ -152,7 +154,7 @@ class Conversation:
         if self._holders:
             connection.hold(self)
         self.channels.connected()
-        self.exchange.attach(connection)
+        self.request_queue.attach(connection)
         self.events.emit("ready" if first else "reconnect", None)
 
     def disconnected(self, reason: Exception, retry_in: float | None) -> None:

@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from .request import Operation
+from .request import Request
 
 __all__ = ["Deadlines"]
 
@@ -20,29 +20,29 @@ _FEW = 64
 
 class Deadlines:
     """
-    Notices when operations have taken too long.
+    Notices when requests have taken too long.
 
     A ``callLater`` of its own for each was a fifth of all that a call costs the client.
-    Here an operation is one entry in a heap, forgetting it costs nothing, and one timer
-    waits for the earliest; entries of operations that are done are swept out when they
+    Here an request is one entry in a heap, forgetting it costs nothing, and one timer
+    waits for the earliest; entries of requests that are done are swept out when they
     are more than half.
 
     :param reactor: for the timer.
-    :param expired: called with each operation whose time is over.
+    :param expired: called with each request whose time is over.
     """
 
-    def __init__(self, reactor: IReactorTime, expired: Callable[[Operation], None]) -> None:
+    def __init__(self, reactor: IReactorTime, expired: Callable[[Request], None]) -> None:
         self._reactor = reactor
         self._expired = expired
-        self._heap: list[tuple[float, int, Operation]] = []
+        self._heap: list[tuple[float, int, Request]] = []
         self._numbers = itertools.count()
         self._sweep_at = _FEW
         self._timer: IDelayedCall | None = None
 
-    def add(self, operation: Operation, seconds: float) -> None:
-        """``operation`` has so many seconds from now, unless it is done before."""
+    def add(self, request: Request, seconds: float) -> None:
+        """``request`` has so many seconds from now, unless it is done before."""
         deadline = self._reactor.seconds() + seconds
-        heappush(self._heap, (deadline, next(self._numbers), operation))
+        heappush(self._heap, (deadline, next(self._numbers), request))
         if len(self._heap) > self._sweep_at:
             self._sweep()
         if self._timer is None or deadline < self._timer.getTime():
@@ -70,9 +70,9 @@ class Deadlines:
         self._timer = None
         now = self._reactor.seconds()
         while self._heap and (self._heap[0][2].done or self._heap[0][0] <= now):
-            operation = heappop(self._heap)[2]
-            if not operation.done:
-                self._expired(operation)
+            request = heappop(self._heap)[2]
+            if not request.done:
+                self._expired(request)
         # Whoever heard of it may have added others, and set the timer for the first of
         # them, which need not be the next of all.
         if self._heap and (self._timer is None or self._heap[0][0] < self._timer.getTime()):

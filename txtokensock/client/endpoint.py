@@ -15,7 +15,7 @@ from ..address import Address
 from ..errors import CredentialsUnavailable, InvalidOption
 from ..sockjs import DEFAULT_TRANSPORTS, ISockJSTransport, SockJSClientEndpoint
 from ..support.phases import within_phase
-from ..web.client.http_context import Outlet
+from ..web.client.http_context import HTTPContext
 from .timeouts import Timeouts
 from .token_request import TokenRequest
 
@@ -46,7 +46,7 @@ class TokenSocketEndpoint:
     """
     Connects to a token-sockjs server: a token over HTTP, a SockJS session, ``auth``.
 
-    :param outlet: what the token request and the session share: cookies, headers, and
+    :param http_context: what the token request and the session share: cookies, headers, and
         the way to connect.
     :param address: the server.
     :param tokens: buys a fresh token for every attempt.
@@ -59,7 +59,7 @@ class TokenSocketEndpoint:
 
     def __init__(
         self,
-        outlet: Outlet,
+        http_context: HTTPContext,
         address: Address,
         tokens: TokenRequest,
         *,
@@ -69,14 +69,14 @@ class TokenSocketEndpoint:
         info: bool = False,
         max_message_size: int = 16 * 1024 * 1024,
     ) -> None:
-        self._outlet = outlet
+        self._http_context = http_context
         self._url = address.http_url(socket_prefix)
         self._tokens = tokens
         self._timeouts = timeouts
         self._sockjs = SockJSClientEndpoint(
-            outlet.reactor,
+            http_context.reactor,
             self._url,
-            outlet=outlet,
+            http_context=http_context,
             transports=transports,
             info=info,
             connect_timeout=timeouts.connect,
@@ -101,7 +101,7 @@ class TokenSocketEndpoint:
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        reactor, timeouts = self._outlet.reactor, self._timeouts
+        reactor, timeouts = self._http_context.reactor, self._timeouts
         asked = Deferred.fromCoroutine(self._ask())
         headers, token = await within_phase(asked, "token", timeouts.token, reactor)
         protocol: Any = await self._sockjs.connect_with(factory, headers)
@@ -116,7 +116,7 @@ class TokenSocketEndpoint:
     async def _ask(self) -> tuple[dict[str, str], str]:
         """The headers of this attempt, and a token."""
         try:
-            headers = await self._outlet.ask_headers()
+            headers = await self._http_context.ask_headers()
         except InvalidOption as problem:
             raise CredentialsUnavailable(str(problem)) from problem.__cause__ or problem
         return headers, await self._tokens.send(headers)

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-__all__ = ["Completion", "Operation", "uuid_source"]
+__all__ = ["Completion", "Request", "uuid_source"]
 
 
 def uuid_source() -> Callable[[], str]:
@@ -26,13 +26,13 @@ def uuid_source() -> Callable[[], str]:
 
 
 class Completion(Enum):
-    """When an operation is done."""
+    """When an request is done."""
 
     ANSWER = "with the server's answer"
     SENT = "with the answer where the server acknowledges, else when it is sent"
 
 
-class Operation:
+class Request:
     """
     :ivar payload: the encoded message.
     :ivar uuid: matches the answer.

@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 from ..errors import CallTimeout, ClientClosed, ConnectionLost, QueueFull, remote_error
 from ..messages.from_server import Answer
 from .deadlines import Deadlines
-from .request import Completion, Operation
+from .request import Completion, Request
 
-__all__ = ["Exchange", "Link"]
+__all__ = ["Link", "RequestQueue"]
 
 _FRAME_MESSAGES = 128
 _FRAME_BYTES = 64 * 1024
@@ -33,7 +33,7 @@ work on 10,000 requests of one client, and close who has more.
 
 
 class Link(Protocol):
-    """An authenticated connection, as far as an exchange needs it."""
+    """An authenticated connection, as far as a request queue needs it."""
 
     writable: bool
     acks: bool
@@ -46,13 +46,13 @@ class Link(Protocol):
         """Send messages, in one frame."""
 
 
-class Exchange:
+class RequestQueue:
     """
-    Takes operations, sends them in order while there is a connection, and sees to it
+    Takes requests, sends them in order while there is a connection, and sees to it
     that each has exactly one outcome, in bounded time.
 
     :param reactor: for timeouts, and to gather what one turn sends into one frame.
-    :param queue_limit: operations that may wait.
+    :param queue_limit: requests that may wait.
     :param report: hears of errors that belong to no Deferred (any more).
     :ivar closed: why nothing is taken any more, or None.
     :ivar obstacle: why there is no connection, as far as it is known, or ``""``.
@@ -64,8 +64,8 @@ class Exchange:
         self._reactor = reactor
         self._queue_limit = queue_limit
         self._report = report
-        self._queue: OrderedDict[str, Operation] = OrderedDict()
-        self._in_flight: dict[str, Operation] = {}
+        self._queue: OrderedDict[str, Request] = OrderedDict()
+        self._in_flight: dict[str, Request] = {}
         self._sends: OrderedDict[str, str] = OrderedDict()
         self._link: Link | None = None
         self._flush_call: IDelayedCall | None = None
@@ -73,43 +73,43 @@ class Exchange:
         self.closed: ClientClosed | None = None
         self.obstacle: Exception | str = "the client was not started"
 
-    # -- operations
+    # -- requests
 
-    def submit(self, operation: Operation, timeout: float) -> Deferred[Any]:
+    def submit(self, request: Request, timeout: float) -> Deferred[Any]:
         """
         :param timeout: seconds until it fails with
             :class:`~txtokensock.errors.CallTimeout`, time in the queue included.
-        :return: fires with the outcome; cancelling it withdraws the operation wherever
+        :return: fires with the outcome; cancelling it withdraws the request wherever
             it is, and a late answer is dropped.
         """
         if self.closed is not None:
             return fail(self.closed.again())
-        if len(self._queue) >= self._queue_limit and not operation.channel_request:
+        if len(self._queue) >= self._queue_limit and not request.channel_request:
             return fail(
-                QueueFull(f"{operation.what}: {self._queue_limit} messages are already waiting")
+                QueueFull(f"{request.what}: {self._queue_limit} messages are already waiting")
             )
-        deferred: Deferred[Any] = Deferred(lambda _: self._withdraw(operation))
-        operation.deferred = deferred
-        operation.timeout = timeout
-        self._deadlines.add(operation, timeout)
-        self._queue[operation.uuid] = operation
+        deferred: Deferred[Any] = Deferred(lambda _: self._withdraw(request))
+        request.deferred = deferred
+        request.timeout = timeout
+        self._deadlines.add(request, timeout)
+        self._queue[request.uuid] = request
         self._schedule_flush()
         return deferred
 
     def answered(self, answer: Answer) -> None:
         """An answer came in."""
-        operation = self._in_flight.pop(answer.uuid, None)
+        request = self._in_flight.pop(answer.uuid, None)
         self._schedule_flush()
-        if operation is None:
+        if request is None:
             what = self._sends.pop(answer.uuid, None)
             if what is not None and answer.error is not None:
                 self._report(remote_error(answer.error, f"{what} was refused"))
         elif answer.error is not None:
-            operation.finish(Failure(remote_error(answer.error, operation.what)))
-        elif operation.completion is Completion.SENT:
-            operation.finish(None)  # "success" is no news
+            request.finish(Failure(remote_error(answer.error, request.what)))
+        elif request.completion is Completion.SENT:
+            request.finish(None)  # "success" is no news
         else:
-            operation.finish(answer.result)
+            request.finish(answer.result)
 
     # -- connections
 
@@ -133,15 +133,15 @@ class Exchange:
         self._stop_flush()
         in_flight, self._in_flight = self._in_flight, {}
         waiting, self._queue = self._queue, OrderedDict()
-        lost: list[Operation] = []
-        for operation in [*in_flight.values(), *waiting.values()]:
-            again = operation.idempotent or operation.uuid in waiting
-            if again and not operation.channel_request:
-                self._queue[operation.uuid] = operation
+        lost: list[Request] = []
+        for request in [*in_flight.values(), *waiting.values()]:
+            again = request.idempotent or request.uuid in waiting
+            if again and not request.channel_request:
+                self._queue[request.uuid] = request
             else:
-                lost.append(operation)
-        for operation in lost:
-            operation.finish(Failure(_lost(operation, reason)))
+                lost.append(request)
+        for request in lost:
+            request.finish(Failure(_lost(request, reason)))
 
     def writable(self) -> None:
         """The connection takes messages again."""
@@ -164,32 +164,32 @@ class Exchange:
         waiting, self._queue = self._queue, OrderedDict()
 
         def fail_all() -> None:
-            for operation in [*in_flight.values(), *waiting.values()]:
+            for request in [*in_flight.values(), *waiting.values()]:
                 # What was sent may have run, also where it waits to be sent again.
-                error = _lost(operation, reason) if operation.sent else reason.again()
-                operation.finish(Failure(error))
+                error = _lost(request, reason) if request.sent else reason.again()
+                request.finish(Failure(error))
 
         return fail_all
 
     def reopen(self) -> None:
-        """Take operations again."""
+        """Take requests again."""
         self.closed = None
         self.obstacle = ""
 
     # -- details
 
-    def _withdraw(self, operation: Operation) -> None:
-        operation.deferred = None
-        self._forget(operation)
+    def _withdraw(self, request: Request) -> None:
+        request.deferred = None
+        self._forget(request)
 
-    def _forget(self, operation: Operation) -> None:
-        self._queue.pop(operation.uuid, None)
-        self._in_flight.pop(operation.uuid, None)
+    def _forget(self, request: Request) -> None:
+        self._queue.pop(request.uuid, None)
+        self._in_flight.pop(request.uuid, None)
         self._schedule_flush()
 
-    def _timed_out(self, operation: Operation) -> None:
-        self._forget(operation)
-        operation.finish(Failure(self.timeout(operation.what, operation.timeout, operation.sent)))
+    def _timed_out(self, request: Request) -> None:
+        self._forget(request)
+        request.finish(Failure(self.timeout(request.what, request.timeout, request.sent)))
 
     def timeout(
         self, what: str, seconds: float, sent: bool, waited_for: str = "answer"
@@ -216,7 +216,7 @@ class Exchange:
         return error
 
     def _room(self) -> int:
-        """How many operations can be sent now."""
+        """How many requests can be sent now."""
         if self._link is None or not self._link.writable:
             return 0
         return _IN_FLIGHT - len(self._in_flight)
@@ -238,32 +238,32 @@ class Exchange:
             self._send_frame(self._link, min(room, _FRAME_MESSAGES))
 
     def _send_frame(self, link: Link, most: int) -> None:
-        frame: list[Operation] = []
+        frame: list[Request] = []
         size = 0
         while self._queue and len(frame) < most and size < _FRAME_BYTES:
-            _, operation = self._queue.popitem(last=False)
-            frame.append(operation)
-            size += len(operation.payload)
-            operation.sent = True
-            if operation.completion is Completion.ANSWER or link.acks:
-                self._in_flight[operation.uuid] = operation
-        link.send([operation.payload for operation in frame])
-        for operation in frame:
-            if not operation.idempotent:
-                operation.payload = b""  # what waits for its answer only need not be large
-            if operation.completion is Completion.SENT and not link.acks:
-                self._remember(operation)
-                operation.finish(None)
+            _, request = self._queue.popitem(last=False)
+            frame.append(request)
+            size += len(request.payload)
+            request.sent = True
+            if request.completion is Completion.ANSWER or link.acks:
+                self._in_flight[request.uuid] = request
+        link.send([request.payload for request in frame])
+        for request in frame:
+            if not request.idempotent:
+                request.payload = b""  # what waits for its answer only need not be large
+            if request.completion is Completion.SENT and not link.acks:
+                self._remember(request)
+                request.finish(None)
 
-    def _remember(self, operation: Operation) -> None:
+    def _remember(self, request: Request) -> None:
         """A refusal may yet come; the server says nothing where it agrees."""
-        self._sends[operation.uuid] = operation.what
+        self._sends[request.uuid] = request.what
         if len(self._sends) > _REMEMBERED_SENDS:
             self._sends.popitem(last=False)
 
 
-def _lost(operation: Operation, reason: Exception) -> ConnectionLost:
-    problem = f"{operation.what}: the connection was lost before the answer: {reason}"
-    error = ConnectionLost(problem, may_have_run=operation.sent)
+def _lost(request: Request, reason: Exception) -> ConnectionLost:
+    problem = f"{request.what}: the connection was lost before the answer: {reason}"
+    error = ConnectionLost(problem, may_have_run=request.sent)
     error.__cause__ = reason
     return error

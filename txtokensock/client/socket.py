@@ -22,18 +22,18 @@ from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
 from ..sockjs import DEFAULT_TRANSPORTS
 from ..support.checks import check_count, check_instance, check_seconds
-from ..web.client.http_context import Outlet
+from ..web.client.http_context import HTTPContext
 from ..web.client.proxies import ProxyOption
 from ..web.client.request_headers import HeadersOption
 from .backoff import Backoff, RetryPolicy
 from .connection import Connection
-from .core import Conversation
+from .core import ClientCore
 from .endpoint import TokenSocketEndpoint
 from .events import Listener
 from .failover import FailoverEndpoint
 from .flow import Overflow, check_overflow
 from .keepalive import KeepAlive
-from .request import Completion, Operation
+from .request import Completion, Request
 from .service import ReconnectingClientService
 from .subscription import Subscription
 from .timeouts import Timeouts
@@ -50,8 +50,8 @@ class TokenSocket(Service):
     It is a Twisted service: ``setServiceParent`` or ``startService`` connects it.  What
     is asked for before, or while the connection is gone, waits.
 
-    Every operation returns a Deferred that fires exactly once, at the latest after
-    ``call_timeout``; it can be awaited, and cancelling it withdraws the operation.
+    Every request returns a Deferred that fires exactly once, at the latest after
+    ``call_timeout``; it can be awaited, and cancelling it withdraws the request.
 
     :param host: a URL or ``host[:port]``; ``http``, ``https``, ``ws`` or ``wss``, IPv6 in
         brackets, a path prefix where the server is mounted below one.  A list of several
@@ -82,7 +82,7 @@ class TokenSocket(Service):
     :param headers: sent with the token request and with every request of the socket: a
         mapping, or a function that gives one (or a Deferred or coroutine of one), asked
         before every attempt.
-    :param call_timeout: seconds for each operation, time in the queue included.
+    :param call_timeout: seconds for each request, time in the queue included.
     :param queue_limit: messages that may wait for the connection.
     :param buffer_limit: messages that may wait for the handler or the iteration of a
         subscription, and calls that may run, of a handler or of the ``message`` listeners;
@@ -150,11 +150,13 @@ class TokenSocket(Service):
         check_instance("reconnect", reconnect, bool)
         if retry_policy is not None and not callable(retry_policy):
             raise InvalidOption(f"retry_policy cannot be called: {retry_policy!r}")
-        outlet = Outlet(reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint)
+        http_context = HTTPContext(
+            reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint
+        )
         token_path = url_path("token_path", token_path)
         server = partial(
             TokenSocketEndpoint,
-            outlet,
+            http_context,
             socket_prefix=url_path("socket_prefix", socket_prefix),
             timeouts=timeouts,
             transports=transports,
@@ -168,31 +170,34 @@ class TokenSocket(Service):
                 str(address): server(
                     address,
                     TokenRequest(
-                        outlet, address.http_url(token_path), authentication or {}, agent=agent
+                        http_context,
+                        address.http_url(token_path),
+                        authentication or {},
+                        agent=agent,
                     ),
                 )
                 for address in servers
             },
             hold=backoff.hold if retry_policy is None else None,
         )
-        self._conversation = Conversation(
+        self._core = ClientCore(
             reactor,
             actions or {},
             queue_limit=check_count("queue_limit", queue_limit),
             call_timeout=call_timeout,
             buffer_limit=buffer_limit,
         )
-        self._conversation.when_given_up = super().stopService
+        self._core.when_given_up = super().stopService
         self._service = ReconnectingClientService(
             reactor,
             self._servers,
             Factory.forProtocol(
-                lambda: Connection(self._conversation, keep_alive)  # type: ignore[arg-type]
+                lambda: Connection(self._core, keep_alive)  # type: ignore[arg-type]
             ),
             backoff,
             retry_policy=retry_policy,
             reconnect=reconnect,
-            observer=self._conversation,
+            observer=self._core,
         )
         interval = None if ping is None else check_seconds("ping", ping)
         silence = (
@@ -217,7 +222,7 @@ class TokenSocket(Service):
         """
         super().startService()  # type: ignore[no-untyped-call]
         if not self._service.running:
-            self._conversation.open()
+            self._core.open()
             self._servers.start_over()
             self._service.startService()
 
@@ -233,7 +238,7 @@ class TokenSocket(Service):
             ``timeouts.close``.  It never fails.
         """
         super().stopService()  # type: ignore[no-untyped-call]
-        fail_what_waits = self._conversation.close(ClientClosed("the client was stopped"))
+        fail_what_waits = self._core.close(ClientClosed("the client was stopped"))
         stopped = self._service.stopService()
         fail_what_waits()
         return stopped
@@ -286,7 +291,7 @@ class TokenSocket(Service):
     @property
     def ignored_messages(self) -> int:
         """How many messages from the server could not be read, and were ignored."""
-        return self._conversation.ignored
+        return self._core.ignored
 
     # -- calls
 
@@ -320,14 +325,14 @@ class TokenSocket(Service):
 
             Cancelling it forgets the call; where it was sent, it may still run.
         """
-        uuid = self._conversation.new_uuid()
+        uuid = self._core.new_uuid()
         try:
             seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
             payload = encode_call(name, data, uuid)
         except UsageError as problem:
             return fail(problem)
-        operation = Operation(payload, uuid, f"rpc {name!r}", idempotent=idempotent)
-        return self._conversation.exchange.submit(operation, seconds)
+        request = Request(payload, uuid, f"rpc {name!r}", idempotent=idempotent)
+        return self._core.request_queue.submit(request, seconds)
 
     @property
     def actions(self) -> MutableMapping[str, Any]:
@@ -336,7 +341,7 @@ class TokenSocket(Service):
         call, and its result (that of its Deferred, of its coroutine) is the answer; raise
         :class:`~txtokensock.errors.ActionError` to answer with an error.
         """
-        return self._conversation.actions
+        return self._core.actions
 
     def register(self, actions: Mapping[str, Action | Actions]) -> None:
         """
@@ -345,7 +350,7 @@ class TokenSocket(Service):
         :raises InvalidOption: if they are no actions.
         """
         check_actions(actions)
-        self._conversation.actions.update(actions)
+        self._core.actions.update(actions)
 
     # -- publish and subscribe
 
@@ -360,7 +365,7 @@ class TokenSocket(Service):
             to ``error`` listeners.  Fails as :meth:`rpc` does, also with
             :class:`~txtokensock.errors.InvalidChannel`.
         """
-        uuid = self._conversation.new_uuid()
+        uuid = self._core.new_uuid()
         try:
             payload = encode_publish(check_channel(channel), data, uuid)
         except UsageError as problem:
@@ -372,7 +377,7 @@ class TokenSocket(Service):
         Send a message to everybody who is subscribed to anything; see :meth:`publish`.
         A peer gets it once for each of its channels (S20).
         """
-        uuid = self._conversation.new_uuid()
+        uuid = self._core.new_uuid()
         try:
             payload = encode_broadcast(data, uuid)
         except UsageError as problem:
@@ -384,8 +389,8 @@ class TokenSocket(Service):
             seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
         except UsageError as problem:
             return fail(problem)
-        operation = Operation(payload, uuid, what, completion=Completion.SENT)
-        return self._conversation.exchange.submit(operation, seconds)
+        request = Request(payload, uuid, what, completion=Completion.SENT)
+        return self._core.request_queue.submit(request, seconds)
 
     def subscribe(
         self,
@@ -436,14 +441,14 @@ class TokenSocket(Service):
             check_count("buffer_limit", limit)
         except UsageError as problem:
             return fail(problem)
-        if self._conversation.exchange.closed is not None:
-            return fail(self._conversation.exchange.closed.again())
-        channels = self._conversation.channels
+        if self._core.request_queue.closed is not None:
+            return fail(self._core.request_queue.closed.again())
+        channels = self._core.channels
         return channels.subscribe(
             Subscription(
                 channel,
                 handler,
-                self._conversation,
+                self._core,
                 channels.drop,
                 overflow=overflow,
                 buffer_limit=limit,
@@ -459,11 +464,11 @@ class TokenSocket(Service):
             :class:`~txtokensock.errors.CallTimeout` or a
             :class:`~txtokensock.errors.RemoteError`.
         """
-        return self._conversation.channels.unsubscribe(channel)
+        return self._core.channels.unsubscribe(channel)
 
     def channels(self) -> list[str]:
         """The channels that are subscribed to, or will be once there is a connection."""
-        return self._conversation.channels.names()
+        return self._core.channels.names()
 
     # -- events
 
@@ -489,19 +494,19 @@ class TokenSocket(Service):
 
         :raises InvalidOption: for another event, or what cannot be called.
         """
-        self._conversation.events.add(event, listener)
+        self._core.events.add(event, listener)
 
     def once(self, event: str, listener: Listener) -> None:
         """Call ``listener`` at the next event only; see :meth:`on`."""
-        self._conversation.events.add(event, listener, once=True)
+        self._core.events.add(event, listener, once=True)
 
     def remove_listener(self, event: str, listener: Listener) -> None:
         """Call ``listener`` no more."""
-        self._conversation.events.remove(event, listener)
+        self._core.events.remove(event, listener)
 
     def remove_all_listeners(self, event: str | None = None) -> None:
         """Call no listener of ``event``, or none at all, any more."""
-        self._conversation.events.remove_all(event)
+        self._core.events.remove_all(event)
 
     def ready(self, listener: Listener) -> None:
         """``on("ready", listener)``."""

@@ -27,7 +27,7 @@ from ..errors import (
 from ..jsontext import Malformed, loads
 from ..support.user_functions import ask
 from ..web.client.http_client import BodyTooLong, discard_body, read_body
-from ..web.client.http_context import Outlet
+from ..web.client.http_context import HTTPContext
 from ..web.client.retry_after import retry_after_of
 from ..web.tls.policy import explain, tls_failure
 from .credentials import encode_credentials
@@ -47,15 +47,15 @@ class TokenRequest:
     """
     Buys tokens from one token route.
 
-    :param outlet: sends the request, and keeps the cookies that the route sets.
+    :param http_context: sends the request, and keeps the cookies that the route sets.
     :param url: the token route, without a query.
     :param authentication: see :data:`Authentication`.
-    :param agent: sends the request instead of an ``Agent`` on the outlet.
+    :param agent: sends the request instead of an ``Agent`` on the http_context.
     """
 
     def __init__(
         self,
-        outlet: Outlet,
+        http_context: HTTPContext,
         url: str,
         authentication: Authentication,
         *,
@@ -63,7 +63,7 @@ class TokenRequest:
     ) -> None:
         if not callable(authentication):
             encode_credentials(authentication)  # a mistake is reported now, not at connect
-        self._outlet = outlet
+        self._http_context = http_context
         self._url = url
         self._authentication = authentication
         self._agent = agent
@@ -86,13 +86,13 @@ class TokenRequest:
 
     async def _send(self, headers: Mapping[str, str]) -> str:
         query = await self._credentials()
-        client = self._outlet.client(agent=self._agent)
+        client = self._http_context.client(agent=self._agent)
         try:
             response = await client.request(
                 "GET",
                 f"{self._url}?{query}" if query else self._url,
                 headers={
-                    **self._outlet.with_cookies(headers, self._url),
+                    **self._http_context.with_cookies(headers, self._url),
                     "Accept": "application/json",
                 },
             )
@@ -131,7 +131,7 @@ class TokenRequest:
         if not callable(self._authentication):
             return encode_credentials(self._authentication)
         try:
-            return encode_credentials(await ask(self._outlet.reactor, self._authentication))
+            return encode_credentials(await ask(self._http_context.reactor, self._authentication))
         except CancelledError:
             raise
         except InvalidOption as problem:

@@ -25,7 +25,7 @@ from .close_codes import (
 )
 from .hooks import Refused
 from .ops.observer import Outcome
-from .server_context import Core
+from .server_context import ServerContext
 from .tokens import Identity, spend
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Authentication:
     The first ``auth`` of a peer, within a deadline, and any later one with a fresh token
     (S12): while that is pending the peer stays who it was.
 
-    :param core: what the server's peers share.
+    :param context: what the server's peers share.
     :param peer: for the hooks.
     :param send: sends it an encoded message.
     :param end: closes it.
@@ -50,12 +50,12 @@ class Authentication:
 
     def __init__(
         self,
-        core: Core,
+        context: ServerContext,
         peer: Peer,
         send: Callable[[bytes], None],
         end: Callable[[Closing], None],
     ) -> None:
-        self._core = core
+        self._context = context
         self._peer = peer
         self._send = send
         self._end = end
@@ -71,16 +71,16 @@ class Authentication:
 
     def start_deadline(self) -> None:
         """The peer is connected: it shall be quick."""
-        core = self._core
-        self._deadline = core.reactor.callLater(
-            core.limits.auth_timeout, self._end, AUTHENTICATION_TIMEOUT
+        context = self._context
+        self._deadline = context.reactor.callLater(
+            context.limits.auth_timeout, self._end, AUTHENTICATION_TIMEOUT
         )
 
     def handle(self, request: Auth) -> None:
         """Look at an ``auth``; its answer is sent when that is decided."""
         if self._pending is not None:
             # Two tokens at once: it would be chance which identity stays.
-            self._core.observer.request_answered("auth", "refused", 0.0)
+            self._context.observer.request_answered("auth", "refused", 0.0)
             self._send(encode_error_answer("auth", request.uuid, "Forbidden"))
             if self.identity is None:
                 self._end(NOT_AUTHENTICATED)
@@ -89,7 +89,7 @@ class Authentication:
             self.start_deadline()
         uuid = request.uuid
         self._pending = Deferred.fromCoroutine(self._prove(request.token))
-        begun = self._core.reactor.seconds()
+        begun = self._context.reactor.seconds()
         self._pending.addCallbacks(
             self._proved,
             self._not_proved,
@@ -105,13 +105,13 @@ class Authentication:
             self._pending.cancel()
 
     async def _prove(self, token: str) -> Identity:
-        link = self._core.hub.link
+        link = self._context.hub.link
         if link is None:
             raise StoreUnavailable("the server is not running")
         identity = await spend(link, token)
         if identity is None:
             raise Refused("Token not found")
-        await self._core.hooks.ask("authentication", self._peer, identity)
+        await self._context.hooks.ask("authentication", self._peer, identity)
         return identity
 
     def _proved(self, identity: Identity, uuid: Uuid, begun: float) -> None:
@@ -120,7 +120,7 @@ class Authentication:
             self._answered("success", begun)
             self._decided()
             self.identity = identity
-            self._send(encode_auth_success(uuid, acks=self._core.acks))
+            self._send(encode_auth_success(uuid, acks=self._context.acks))
 
     def _not_proved(self, failure: Failure, uuid: Uuid, begun: float) -> None:
         self._pending = None
@@ -136,8 +136,8 @@ class Authentication:
             self._end(STORE_UNAVAILABLE)
 
     def _answered(self, outcome: Outcome, begun: float) -> None:
-        core = self._core
-        core.observer.request_answered("auth", outcome, core.reactor.seconds() - begun)
+        context = self._context
+        context.observer.request_answered("auth", outcome, context.reactor.seconds() - begun)
 
     def _decided(self) -> None:
         deadline, self._deadline = self._deadline, None

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from ..actions import outcome_error, run_action
 from ..errors import InvalidOption
 
-__all__ = ["Event", "Hook", "Hooks", "Refused", "TookTooLong", "within"]
+__all__ = ["Event", "Hook", "HookTimeout", "Hooks", "Refused", "within"]
 
 Event: TypeAlias = Literal["authentication", "subscribe", "unsubscribe", "publish", "broadcast"]
 """What a hook can be asked about."""
@@ -35,7 +35,7 @@ class Refused(Exception):
         self.error = error
 
 
-class TookTooLong(Exception):
+class HookTimeout(Exception):
     """What was asked had its time."""
 
 
@@ -83,7 +83,7 @@ class Hooks:
                 allowed = await within(self._timeout, self._reactor, run_action(hook, *arguments))
             except CancelledError:  # the peer went: nobody waits for an answer
                 raise
-            except TookTooLong:
+            except HookTimeout:
                 raise Refused("Timeout") from None
             except Exception:
                 raise Refused(outcome_error(Failure(), f"{event} hook")) from None
@@ -96,7 +96,7 @@ def within(seconds: float, reactor: IReactorTime, asked: Deferred[Any]) -> Defer
     A deadline that holds whatever ``asked`` does with its cancellation: coroutines and
     Deferreds may ignore it, and their later result must change nothing.
 
-    :return: fires as ``asked`` does, or fails with :class:`TookTooLong`.  Cancelling it
+    :return: fires as ``asked`` does, or fails with :class:`HookTimeout`.  Cancelling it
         cancels ``asked``, and fails at once.
     """
     answer: Deferred[Any] = Deferred(lambda _: give_up())
@@ -112,7 +112,7 @@ def within(seconds: float, reactor: IReactorTime, asked: Deferred[Any]) -> Defer
 
     def too_late() -> None:
         give_up()
-        answer.errback(TookTooLong())
+        answer.errback(HookTimeout())
 
     def settle(result: Any) -> None:
         nonlocal waiting

@@ -33,7 +33,7 @@ from .limits import RateLimit, nested_deeper_than
 from .ops.observer import Problem
 from .outbox import Outbox
 from .requests import Requests, request_name
-from .server_context import Core
+from .server_context import ServerContext
 from .tokens import Identity
 
 __all__ = ["Peer"]
@@ -50,15 +50,17 @@ class Peer(Protocol):
 
     transport: ISockJSTransport
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self.id = str(uuid.uuid4())
-        self._core = core
+        self._context = context
         self._rate = RateLimit(
-            core.limits.messages_per_second, core.limits.message_burst, core.reactor.seconds()
+            context.limits.messages_per_second,
+            context.limits.message_burst,
+            context.reactor.seconds(),
         )
-        self._calls = ServerCalls(core.reactor, self.deliver)
-        self._requests = Requests(core, self, self.deliver, self._end, self._idle)
-        self._authentication = Authentication(core, self, self.deliver, self._end)
+        self._calls = ServerCalls(context.reactor, self.deliver)
+        self._requests = Requests(context, self, self.deliver, self._end, self._idle)
+        self._authentication = Authentication(context, self, self.deliver, self._end)
         self._leaving = False
         self._ended = False
         self._closing: Closing | None = None
@@ -91,7 +93,7 @@ class Peer(Protocol):
     @property
     def channels(self) -> list[str]:
         """Names of the channels that it is subscribed to, oldest first."""
-        return self._core.hub.channels_of(self)
+        return self._context.hub.channels_of(self)
 
     def rpc(self, name: str, data: Any = None, *, timeout: float | None = None) -> Deferred[Any]:
         """
@@ -109,7 +111,7 @@ class Peer(Protocol):
             :class:`~txtokensock.errors.InvalidData` if name or data cannot be sent.
             Cancelling it drops the answer.
         """
-        return self._calls.call(name, data, timeout or self._core.limits.call_timeout)
+        return self._calls.call(name, data, timeout or self._context.limits.call_timeout)
 
     def close(self, code: int = NORMAL_CLOSURE[0], reason: str = NORMAL_CLOSURE[1]) -> None:
         """
@@ -140,12 +142,12 @@ class Peer(Protocol):
     # -- IProtocol
 
     def connectionMade(self) -> None:
-        core = self._core
-        self._outbox = Outbox(self.transport, core.turn_end, core.observer)
-        core.observer.peer_connected()
-        core.hub.add(self)
+        context = self._context
+        self._outbox = Outbox(self.transport, context.turn_end, context.observer)
+        context.observer.peer_connected()
+        context.hub.add(self)
         host = getattr(self.address, "host", None)
-        refusal = core.peers.admit(self, host, core.limits)
+        refusal = context.peers.admit(self, host, context.limits)
         if refusal is None:
             self._authentication.start_deadline()
         else:
@@ -153,18 +155,18 @@ class Peer(Protocol):
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._forget()
-        self._core.peers.remove(self)
+        self._context.peers.remove(self)
         why = None if reason is None else reason.value
         if self._closing is not None:
-            self._core.observer.peer_gone(self._closing.code, by_server=True)
+            self._context.observer.peer_gone(self._closing.code, by_server=True)
         else:
             code = why.code if isinstance(why, SockJSClosed) else None
-            self._core.observer.peer_gone(code, by_server=False)
+            self._context.observer.peer_gone(code, by_server=False)
 
     def dataReceived(self, data: bytes) -> None:
         if self._ended:
             return
-        self._core.observer.message_received(len(data))
+        self._context.observer.message_received(len(data))
         crossed = self._crossed(data)
         if crossed is not None:
             self._end(crossed)
@@ -172,7 +174,7 @@ class Peer(Protocol):
         try:
             message = decode_client_message(data)
         except Malformed:
-            self._core.observer.message_refused("invalid_message")
+            self._context.observer.message_refused("invalid_message")
             self.deliver(encode_error("Invalid message"))
         except InvalidRequest as problem:
             self._refuse("invalid_request", problem.rpc, problem.uuid, "Invalid request")
@@ -190,8 +192,8 @@ class Peer(Protocol):
                 self._requests.handle(message)
 
     def _crossed(self, data: bytes) -> Closing | None:
-        limits = self._core.limits
-        if not self._rate.take(self._core.reactor.seconds()):
+        limits = self._context.limits
+        if not self._rate.take(self._context.reactor.seconds()):
             return closing.TOO_MANY_MESSAGES
         if len(data) > limits.message_size:
             return closing.MESSAGE_TOO_LARGE
@@ -209,11 +211,11 @@ class Peer(Protocol):
     def _refuse(self, problem: Problem, rpc: str | None, uuid: Uuid, error: Any) -> None:
         """Whoever is not authenticated may not even make a mistake (S13)."""
         if self.auth is None:
-            self._core.observer.message_refused("not_authenticated")
+            self._context.observer.message_refused("not_authenticated")
             self.deliver(encode_error_answer(rpc, uuid, "Forbidden"))
             self._end(closing.NOT_AUTHENTICATED)
         else:
-            self._core.observer.message_refused(problem)
+            self._context.observer.message_refused(problem)
             self.deliver(encode_error_answer(rpc, uuid, error))
 
     # -- the end
@@ -236,7 +238,7 @@ class Peer(Protocol):
         if self._ended:
             return
         self._ended = True
-        self._core.hub.discard(self)
+        self._context.hub.discard(self)
         self._authentication.close()
         self._requests.close()
         self._calls.close()

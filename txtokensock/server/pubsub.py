@@ -22,17 +22,17 @@ from ..messages.from_server import (
 )
 from .close_codes import CHANNEL_NAME_TOO_LONG, TOO_MANY_CHANNELS, Closing
 from .hooks import Refused
-from .server_context import Core
+from .server_context import ServerContext
 
 if TYPE_CHECKING:
     from .peer import Peer
 
-__all__ = ["Crossed", "PubSub", "PubSubRequest", "Turn", "Turns"]
+__all__ = ["LimitExceeded", "PubSub", "PubSubRequest", "Turn", "Turns"]
 
 PubSubRequest: TypeAlias = Subscribe | Unsubscribe | Publish | Broadcast
 
 
-class Crossed(Exception):
+class LimitExceeded(Exception):
     """
     The request crosses a limit.
 
@@ -136,12 +136,12 @@ class Turns:
 
 class PubSub:
     """
-    :param core: what the server's peers share.
+    :param context: what the server's peers share.
     :param peer: whose requests.
     """
 
-    def __init__(self, core: Core, peer: Peer) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext, peer: Peer) -> None:
+        self._context = context
         self._peer = peer
 
     async def handle(self, request: PubSubRequest, turn: Turn) -> list[bytes]:
@@ -149,7 +149,7 @@ class PubSub:
         :param turn: of its channel.
         :return: what to send on success.
         :raises Refused: if it is not allowed.
-        :raises Crossed: if it is more than the peer may have.
+        :raises LimitExceeded: if it is more than the peer may have.
         :raises StoreUnavailable: see :class:`IStoreLink`.
         """
         if isinstance(request, Broadcast):
@@ -164,50 +164,50 @@ class PubSub:
         return await self._publish(channel, request)
 
     def _checked(self, channel: str) -> str:
-        if self._core.hub.refuses(channel):
+        if self._context.hub.refuses(channel):
             raise Refused("Forbidden")
         try:
             check_channel(channel)
         except InvalidChannel:
             raise Refused("Invalid request") from None
-        if len(channel.encode()) > self._core.limits.channel_length:
-            raise Crossed(CHANNEL_NAME_TOO_LONG)
+        if len(channel.encode()) > self._context.limits.channel_length:
+            raise LimitExceeded(CHANNEL_NAME_TOO_LONG)
         return channel
 
     async def _subscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
-        core, peer = self._core, self._peer
+        context, peer = self._context, self._peer
         self._check_room(channel)
-        await core.hooks.ask("subscribe", peer, channel)
+        await context.hooks.ask("subscribe", peer, channel)
         self._check_room(channel)  # hooks of other channels may have passed meanwhile
-        await core.hub.subscribe(peer, channel)
-        if core.acks:
+        await context.hub.subscribe(peer, channel)
+        if context.acks:
             return [*self._ack("_subscribe", uuid), encode_subscribed(channel)]
         return [encode_subscribed_with_request(channel, uuid)]
 
     def _check_room(self, channel: str) -> None:
-        core = self._core
-        if not core.hub.has_room(self._peer, channel, core.limits.channels):
-            raise Crossed(TOO_MANY_CHANNELS)
+        context = self._context
+        if not context.hub.has_room(self._peer, channel, context.limits.channels):
+            raise LimitExceeded(TOO_MANY_CHANNELS)
 
     async def _unsubscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
-        await self._core.hooks.ask("unsubscribe", self._peer, channel)
+        await self._context.hooks.ask("unsubscribe", self._peer, channel)
         # Acknowledged also if it was not subscribed, as the originals do (S4).
-        self._core.hub.unsubscribe(self._peer, channel)
+        self._context.hub.unsubscribe(self._peer, channel)
         return [*self._ack("_unsubscribe", uuid), encode_unsubscribed(channel)]
 
     async def _publish(self, channel: str, request: Publish) -> list[bytes]:
-        await self._core.hooks.ask("publish", self._peer, channel, request.data)
-        await self._core.hub.publish(channel, dumps(request.data))
+        await self._context.hooks.ask("publish", self._peer, channel, request.data)
+        await self._context.hub.publish(channel, dumps(request.data))
         return self._ack("_publish", request.uuid)
 
     async def _broadcast(self, request: Broadcast) -> list[bytes]:
-        await self._core.hooks.ask("broadcast", self._peer, request.data)
-        await self._core.hub.broadcast(dumps(request.data))
+        await self._context.hooks.ask("broadcast", self._peer, request.data)
+        await self._context.hub.broadcast(dumps(request.data))
         return self._ack("_broadcast", request.uuid)
 
     def _ack(self, rpc: str, uuid: Uuid) -> list[bytes]:
         # The answer first, then the notice: the one order in which all three JavaScript
         # clients call their callbacks.
-        if not self._core.acks or uuid is None:
+        if not self._context.acks or uuid is None:
             return []
         return [encode_answer(rpc, uuid, "success")]

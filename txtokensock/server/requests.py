@@ -19,8 +19,8 @@ from ..messages.from_server import encode_answer, encode_error_answer
 from .close_codes import TOO_MANY_CALLS, Closing
 from .hooks import Refused
 from .ops.observer import Outcome, RequestKind
-from .pubsub import Crossed, PubSub, PubSubRequest, Turns
-from .server_context import Core
+from .pubsub import LimitExceeded, PubSub, PubSubRequest, Turns
+from .server_context import ServerContext
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -55,7 +55,7 @@ class _Work:
 
 class Requests:
     """
-    :param core: what the server's peers share.
+    :param context: what the server's peers share.
     :param peer: whose requests.
     :param send: sends it an encoded message.
     :param end: closes it.
@@ -66,19 +66,19 @@ class Requests:
 
     def __init__(
         self,
-        core: Core,
+        context: ServerContext,
         peer: Peer,
         send: Callable[[bytes], None],
         end: Callable[[Closing], None],
         idle: Callable[[], None],
     ) -> None:
-        self._core = core
+        self._context = context
         self._peer = peer
         self._send = send
         self._end = end
         self._idle = idle
         self._in_flight: dict[_Work, None] = {}
-        self._pubsub = PubSub(core, peer)
+        self._pubsub = PubSub(context, peer)
         self._turns = Turns()
 
     def __len__(self) -> int:
@@ -86,9 +86,9 @@ class Requests:
 
     def handle(self, request: Request) -> None:
         """Start to work on a request."""
-        begun = self._core.reactor.seconds()
-        if len(self._in_flight) >= self._core.limits.calls:
-            self._core.observer.request_answered(_kind(request), "limit", 0.0)
+        begun = self._context.reactor.seconds()
+        if len(self._in_flight) >= self._context.limits.calls:
+            self._context.observer.request_answered(_kind(request), "limit", 0.0)
             self._refuse_and_end(request_name(request), request.uuid, TOO_MANY_CALLS)
         elif isinstance(request, Call):
             self._call(request, begun)
@@ -108,9 +108,9 @@ class Requests:
     # -- calls
 
     def _call(self, call: Call, begun: float) -> None:
-        action = self._core.find_action(call.name)
+        action = self._context.find_action(call.name)
         if action is None:
-            self._core.observer.request_answered("call", "function_not_found", 0.0)
+            self._context.observer.request_answered("call", "function_not_found", 0.0)
             self._send(encode_error_answer(call.name, call.uuid, "Function not found"))
             return
         outcome = run_action(action, call.data, self._peer)
@@ -130,8 +130,8 @@ class Requests:
         )
         if not work.answered:
             self._in_flight[work] = None
-            core = self._core
-            work.timer = core.reactor.callLater(core.limits.call_timeout, self._late, work)
+            context = self._context
+            work.timer = context.reactor.callLater(context.limits.call_timeout, self._late, work)
 
     def _succeeded(self, messages: list[bytes], work: _Work) -> None:
         if self._finish(work, "success"):
@@ -143,7 +143,7 @@ class Requests:
         error = failure.value
         if not self._finish(work, _problem(error)):
             return  # also the CancelledError of our own making
-        if isinstance(error, Crossed):
+        if isinstance(error, LimitExceeded):
             self._refuse_and_end(work.rpc, work.uuid, error.closing)
             return
         if isinstance(error, Refused):
@@ -167,8 +167,10 @@ class Requests:
         if work.answered:
             return False
         work.answered = True
-        core = self._core
-        core.observer.request_answered(work.kind, outcome, core.reactor.seconds() - work.begun)
+        context = self._context
+        context.observer.request_answered(
+            work.kind, outcome, context.reactor.seconds() - work.begun
+        )
         self._in_flight.pop(work, None)
         if work.timer is not None and work.timer.active():
             work.timer.cancel()
@@ -191,7 +193,7 @@ def _error_answer(work: _Work, error: Any) -> bytes:
 
 
 def _problem(error: BaseException | None) -> Outcome:
-    if isinstance(error, Crossed):
+    if isinstance(error, LimitExceeded):
         return "limit"
     if isinstance(error, Refused):
         return "refused"

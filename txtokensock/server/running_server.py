@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from ..sockjs.server.resource import SockJSResource
 from .close_codes import SHUTTING_DOWN
-from .server_context import Core
+from .server_context import ServerContext
 from .store.interface import IStore
 
 __all__ = ["Run"]
@@ -20,7 +20,7 @@ class Run:
     """
     Starts at once.
 
-    :param core: what the server's peers share.
+    :param context: what the server's peers share.
     :param store: to connect to.
     :param sockjs: whose sessions the peers are.
     :ivar sockjs: the same.
@@ -29,11 +29,11 @@ class Run:
 
     _log = Logger()
 
-    def __init__(self, core: Core, store: IStore, sockjs: SockJSResource) -> None:
-        self._core = core
-        self._link = store.connect(core.hub, core.reactor)
-        core.hub.link = self._link
-        core.peers.set_open(True, core.reactor.seconds())
+    def __init__(self, context: ServerContext, store: IStore, sockjs: SockJSResource) -> None:
+        self._context = context
+        self._link = store.connect(context.hub, context.reactor)
+        context.hub.link = self._link
+        context.peers.set_open(True, context.reactor.seconds())
         self.sockjs = sockjs
         self.stopping = False
         self._stopped = False
@@ -51,22 +51,22 @@ class Run:
         return waiting
 
     async def _stop(self) -> None:
-        core = self._core
-        core.peers.set_open(False, core.reactor.seconds())
-        for peer in core.peers.all():
+        context = self._context
+        context.peers.set_open(False, context.reactor.seconds())
+        for peer in context.peers.all():
             peer.leave()
         try:
-            empty = core.peers.when_empty()
-            await empty.addTimeout(core.limits.shutdown_timeout, core.reactor)
+            empty = context.peers.when_empty()
+            await empty.addTimeout(context.limits.shutdown_timeout, context.reactor)
         except TimeoutError:
-            left = core.peers.all()
+            left = context.peers.all()
             self._log.warn("{count} peers did not finish in time", count=len(left))
             for peer in left:
                 peer.close(*SHUTTING_DOWN)
         await self.sockjs.close_sessions(*SHUTTING_DOWN)
-        core.turn_end.stop()
-        core.hub.link = None
-        core.peers.set_open(False, core.reactor.seconds())
+        context.turn_end.stop()
+        context.hub.link = None
+        context.peers.set_open(False, context.reactor.seconds())
         await self._link.close()
         self._over()
 

@@ -22,11 +22,11 @@ from .outbox import TurnEnd
 if TYPE_CHECKING:
     from .peer import Peer
 
-__all__ = ["Core", "PeerTable"]
+__all__ = ["PeerTable", "ServerContext"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Core:
+class ServerContext:
     """
     :ivar reactor: for every timer.
     :ivar limits: for every peer.

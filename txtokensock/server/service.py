@@ -30,7 +30,7 @@ from .origins import AllowedOrigins, Origins
 from .outbox import TurnEnd
 from .peer import Peer
 from .running_server import Run
-from .server_context import Core
+from .server_context import ServerContext
 from .store.interface import IStore
 from .store.memory import MemoryStore
 from .token_route import Authenticate, TokenRoute
@@ -108,7 +108,7 @@ class TokenSocketServer(Service):
         self._store = _checked_store(store)
         self._origins = Origins(allowed_origins)
         self._hub = Hub(filter)
-        self._core = Core(
+        self._context = ServerContext(
             reactor=reactor,
             limits=limits,
             actions=actions,
@@ -119,11 +119,11 @@ class TokenSocketServer(Service):
             turn_end=TurnEnd(reactor),
             observer=observer or Observer(),
         )
-        self._core.peers.since = reactor.seconds()
+        self._context.peers.since = reactor.seconds()
         self._routes = [
             (
                 url_path("token_path", token_path),
-                TokenRoute(authentication, self._core, self._origins, jsonp),
+                TokenRoute(authentication, self._context, self._origins, jsonp),
             ),
             (url_path("socket_prefix", socket_prefix), Guarded(self._origins, self._sockjs_now)),
         ]
@@ -133,7 +133,7 @@ class TokenSocketServer(Service):
 
     def __repr__(self) -> str:
         state = "running" if self.running else "stopped"
-        return f"<TokenSocketServer {state} {len(self._core.peers.all())} peers>"
+        return f"<TokenSocketServer {state} {len(self._context.peers.all())} peers>"
 
     def resource(self, rest: IResource | None = None) -> IResource:
         """
@@ -150,8 +150,8 @@ class TokenSocketServer(Service):
         body larger than ``Limits.frame_size``, and no request while its responses are not
         read, neither of which twisted.web's own sees to.
         """
-        max_body = self._core.limits.frame_size
-        return BoundedSite(self.resource(rest), max_body=max_body, reactor=self._core.reactor)
+        max_body = self._context.limits.frame_size
+        return BoundedSite(self.resource(rest), max_body=max_body, reactor=self._context.reactor)
 
     # -- hooks
 
@@ -177,17 +177,17 @@ class TokenSocketServer(Service):
 
         :raises InvalidOption: for an unknown event or what cannot be called.
         """
-        self._core.hooks.add(event, hook)
+        self._context.hooks.add(event, hook)
 
     def remove_hook(self, event: Event, hook: Hook) -> None:
         """Ask ``hook`` no more; nothing happens if it was not asked."""
-        self._core.hooks.remove(event, hook)
+        self._context.hooks.remove(event, hook)
 
     # -- peers
 
     def peers(self) -> list[Peer]:
         """The authenticated peers of this server, oldest first."""
-        return [peer for peer in self._core.peers.all() if peer.authenticated]
+        return [peer for peer in self._context.peers.all() if peer.authenticated]
 
     def channels(self) -> list[str]:
         """The channels that a peer of this server is subscribed to."""
@@ -206,7 +206,7 @@ class TokenSocketServer(Service):
     @property
     def readiness(self) -> Readiness:
         """Whether clients can come in, and if not, why and since when."""
-        return readiness(self._core)
+        return readiness(self._context)
 
     # -- channels
 
@@ -282,7 +282,7 @@ class TokenSocketServer(Service):
                 self._start()
 
     def _start(self) -> None:
-        self._run = Run(self._core, self._store, self._new_sockjs())
+        self._run = Run(self._context, self._store, self._new_sockjs())
 
     def stopService(self) -> Deferred[None]:
         """
@@ -306,7 +306,7 @@ class TokenSocketServer(Service):
             self._start()
 
     def _new_sockjs(self) -> SockJSResource:
-        limits = self._core.limits
+        limits = self._context.limits
         options: dict[str, Any] = {
             "max_message_size": limits.frame_size,
             "max_array_length": limits.frame_messages,
@@ -314,9 +314,9 @@ class TokenSocketServer(Service):
             # Those that are told that they are too many are there until they know.
             "max_sessions_per_address": 2 * limits.peers_per_address,
             "allowed_origins": self._origins.allow_origin,
-            "reactor": self._core.reactor,
+            "reactor": self._context.reactor,
         }
-        return SockJSResource(_PeerFactory(self._core), **(options | self._sockjs_options))
+        return SockJSResource(_PeerFactory(self._context), **(options | self._sockjs_options))
 
     def _sockjs_now(self) -> SockJSResource | None:
         return None if self._run is None else self._run.sockjs
@@ -327,11 +327,11 @@ class _PeerFactory(Factory):
 
     noisy = False
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext) -> None:
+        self._context = context
 
     def buildProtocol(self, addr: IAddress | None) -> Peer:
-        return Peer(self._core)
+        return Peer(self._context)
 
 
 def _checked_store(store: IStore | None) -> IStore:

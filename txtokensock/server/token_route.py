@@ -20,9 +20,9 @@ from ..actions import run_action
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
 from ..sockjs.server.request_info import header
-from .hooks import TookTooLong, within
+from .hooks import HookTimeout, within
 from .origins import Origins
-from .server_context import Core
+from .server_context import ServerContext
 from .tokens import encode_identity, issue
 
 __all__ = ["Authenticate", "TokenRoute"]
@@ -45,7 +45,7 @@ class TokenRoute(Resource):
     ``200 {"token":T}``, ``403 {"error":"Forbidden"}``, ``500`` or ``503`` with an error.
 
     :param authenticate: see :data:`Authenticate`.
-    :param core: what the server's peers share.
+    :param context: what the server's peers share.
     :param origins: whose pages may have tokens.
     :param jsonp: whether ``?callback=f`` gives a script.
     """
@@ -53,11 +53,11 @@ class TokenRoute(Resource):
     _log = Logger()
 
     def __init__(
-        self, authenticate: Authenticate, core: Core, origins: Origins, jsonp: bool
+        self, authenticate: Authenticate, context: ServerContext, origins: Origins, jsonp: bool
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._authenticate = authenticate
-        self._core = core
+        self._context = context
         self._origins = origins
         self._jsonp = jsonp
 
@@ -96,22 +96,22 @@ class TokenRoute(Resource):
         if wanted is not None:
             request.setHeader(b"access-control-allow-headers", wanted)
         self._allow_reading(request)
-        self._core.observer.token_answered(http.NO_CONTENT)
+        self._context.observer.token_answered(http.NO_CONTENT)
         request.setResponseCode(http.NO_CONTENT)
         request.finish()
 
     async def _token(self, request: Any) -> tuple[int, dict[str, Any]]:
         """:return: status and body."""
-        core = self._core
-        link = core.hub.link
-        if link is None or not link.available or not core.peers.open:
+        context = self._context
+        link = context.hub.link
+        if link is None or not link.available or not context.peers.open:
             # Before the credentials are looked at: they may be costly to look at.
             return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
         asked = run_action(self._authenticate, request)
-        identity = await within(core.limits.hook_timeout, core.reactor, asked)
+        identity = await within(context.limits.hook_timeout, context.reactor, asked)
         if identity is None or identity is False:
             return http.FORBIDDEN, {"error": "Forbidden"}
-        token = await issue(link, encode_identity(identity), core.limits.token_lifetime)
+        token = await issue(link, encode_identity(identity), context.limits.token_lifetime)
         return http.OK, {"token": token}
 
     def _decided(
@@ -129,7 +129,7 @@ class TokenRoute(Resource):
             return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
         if isinstance(failure.value, ActionError):
             return http.INTERNAL_SERVER_ERROR, {"error": failure.value.error}
-        if failure.check(TookTooLong):
+        if failure.check(HookTimeout):
             self._log.warn("authentication took too long and was cancelled")
         else:
             # The text of an exception from there may tell strangers too much.
@@ -146,7 +146,7 @@ class TokenRoute(Resource):
         content_type = b"application/json; charset=utf-8"
         if callback is not None:
             text, content_type = _script(callback, text), b"text/javascript; charset=utf-8"
-        self._core.observer.token_answered(status)
+        self._context.observer.token_answered(status)
         request.setResponseCode(status)
         request.setHeader(b"content-type", content_type)
         request.setHeader(b"content-length", b"%d" % len(text))

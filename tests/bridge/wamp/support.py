@@ -16,7 +16,7 @@ from txtokensock import TokenSocket
 from txtokensock.bridge.config.section import Problem
 from txtokensock.bridge.config.wamp import WampRules, rule_problems
 from txtokensock.bridge.counters import Counters
-from txtokensock.bridge.wamp.forwarding import Traffic
+from txtokensock.bridge.wamp.forwarding import WampForwarding
 from txtokensock.errors import ActionError
 from txtokensock.server import TokenSocketServer
 from txtokensock.testing import MemoryServer
@@ -53,7 +53,7 @@ class TrafficTestCase(SynchronousTestCase):
         self.router = Router(self.clock)
         self.counters = Counters()
         self._sockets: list[TokenSocket] = []
-        self._traffics: list[Traffic] = []
+        self._traffics: list[WampForwarding] = []
         self.addCleanup(self._end)
         self.outsider = self.socket()
         self.component = self.router.join()
@@ -100,9 +100,9 @@ class TrafficTestCase(SynchronousTestCase):
         self.assertTrue(socket.connected)
         return socket
 
-    def traffic(self, section: WampRules, socket: TokenSocket | None = None) -> Traffic:
+    def traffic(self, section: WampRules, socket: TokenSocket | None = None) -> WampForwarding:
         """A bridge that is started, and has no session yet."""
-        traffic = Traffic(
+        traffic = WampForwarding(
             section,
             socket=socket or self.socket(),
             counters=self.counters,
@@ -112,13 +112,13 @@ class TrafficTestCase(SynchronousTestCase):
         traffic.start()
         return traffic
 
-    def joined(self, section: WampRules, socket: TokenSocket | None = None) -> Traffic:
+    def joined(self, section: WampRules, socket: TokenSocket | None = None) -> WampForwarding:
         """A bridge that does all that it can."""
         traffic = self.traffic(section, socket)
         self.join(traffic)
         return traffic
 
-    def join(self, traffic: Traffic) -> Session:
+    def join(self, traffic: WampForwarding) -> Session:
         """A session for it."""
         session = self.router.join()
         traffic.joined(session)

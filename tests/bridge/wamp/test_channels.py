@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from txtokensock.bridge.wamp.forwarding import Traffic
+from txtokensock.bridge.wamp.forwarding import WampForwarding
 
 from .support import TrafficTestCase, rules
 
@@ -367,7 +367,7 @@ class Reloaded(TrafficTestCase):
 
     def test_rules(self) -> None:
         """Rules come and go; those that stay do not notice."""
-        traffic: Traffic = self.joined(rules(channels=[BOTH]))
+        traffic: WampForwarding = self.joined(rules(channels=[BOTH]))
         news, sport = self.listen("com.example.news"), self.listen("com.example.sport")
         more = {"channel": "sport", "topic": "com.example.sport", "direction": "both"}
         traffic.reload(rules(channels=[BOTH, more]))
@@ -385,7 +385,7 @@ class Reloaded(TrafficTestCase):
 
     def test_lease(self) -> None:
         """A lease can be given to a bridge that had none."""
-        traffic: Traffic = self.joined(rules(channels=[BOTH]))
+        traffic: WampForwarding = self.joined(rules(channels=[BOTH]))
         traffic.reload(rules(channels=[BOTH], lease="com.example.lease"))
         self.settle()
         events = self.listen("com.example.news")

@@ -113,13 +113,13 @@ class Stage(TokenServer):
 
     def census(self) -> dict[str, int]:
         """What there is, counted by kind."""
-        core = self.service._core
+        context = self.service._context
         table = self.service._run.sockjs._table  # type: ignore[union-attr]
         counts = {
-            "peers": len(core.peers.all()),
-            "addresses of peers": len(core.peers._by_host),
-            "peers with channels": len(core.hub._channels),
-            "channels": len(core.hub.channels()),
+            "peers": len(context.peers.all()),
+            "addresses of peers": len(context.peers._by_host),
+            "peers with channels": len(context.hub._channels),
+            "channels": len(context.hub.channels()),
             "tokens": len(self.service._store._tokens),  # type: ignore[attr-defined]
             "sessions": len(table),
             "polling sessions": len(table._by_id),

@@ -168,7 +168,7 @@ class ConnectionTests(HostileTestCase):
             connection = self.stage.connection()
             response = connection.request("GET", f"/sockets/000/more{number}/websocket", UPGRADE)
             self.assertEqual(response.status, 429)
-        self.assertEqual(len(self.stage.service._core.peers.all()), 201)
+        self.assertEqual(len(self.stage.service._context.peers.all()), 201)
         self.stage.pass_time(10)
         self.assertEqual(_read(sessions[0]), closing.AUTHENTICATION_TIMEOUT)
         del sessions, refused, connection

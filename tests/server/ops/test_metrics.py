@@ -276,7 +276,7 @@ class AdminTests(MetricsTestCase):
         """A store that cannot be reached says so, and since when."""
         server = self.serve(store=MemoryStore())
         self.pages(server)
-        link = server.service._core.hub.link
+        link = server.service._context.hub.link
         assert link is not None
         link.available, link.since = False, server.clock.seconds()
         server.turn(7)

@@ -18,7 +18,7 @@ from ..config.patterns import Patterns
 from .responses import Refusal
 from .signed import PARAMETERS, Replays, SignedRequest
 
-__all__ = ["Authentication", "Caller"]
+__all__ = ["ApiKeys", "Caller"]
 
 _CHALLENGE = (("www-authenticate", "Bearer"),)
 
@@ -64,7 +64,7 @@ class _Key:
     secrets: list[bytes] = field(repr=False)
 
 
-class Authentication:
+class ApiKeys:
     """
     The keys of one configuration.
 
@@ -110,7 +110,7 @@ class Authentication:
             return self._of_signature(request.args, body, now)
         raise _unauthorized("no key: send one as 'Authorization: Bearer ...', or sign the request")
 
-    def same(self, other: Authentication, name: str) -> bool:
+    def same(self, other: ApiKeys, name: str) -> bool:
         """Whether the key of that name is what it is for ``other``, its secrets included."""
         return self._open == other._open and self._named(name) == other._named(name)
 

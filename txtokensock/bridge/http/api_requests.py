@@ -18,11 +18,11 @@ from ...messages.from_client import check_name
 from ...support.checks import check_seconds
 from .responses import Refusal
 
-__all__ = ["Asked", "bad_request", "read_broadcast", "read_call", "read_publish"]
+__all__ = ["ApiRequest", "bad_request", "read_broadcast", "read_call", "read_publish"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ApiRequest:
     """
     :ivar name: of the function or the channel; empty for a broadcast.
     :ivar data: what goes with it.
@@ -39,7 +39,7 @@ def bad_request(reason: str) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, "wamp.error.invalid_argument", reason)
 
 
-def read_call(body: bytes) -> Asked:
+def read_call(body: bytes) -> ApiRequest:
     """
     ``{"procedure": "sum", "args": [1, 2]}`` or ``{"rpc": "sum", "data": [1, 2]}``.
 
@@ -54,10 +54,10 @@ def read_call(body: bytes) -> Asked:
             check_seconds("timeout", timeout)
     except UsageError as problem:
         raise bad_request(str(problem)) from None
-    return Asked(name, _data(fields), timeout)
+    return ApiRequest(name, _data(fields), timeout)
 
 
-def read_publish(body: bytes) -> Asked:
+def read_publish(body: bytes) -> ApiRequest:
     """
     ``{"topic": "news", "args": ["it rains"]}`` or ``{"channel": "news", "data": "it rains"}``.
 
@@ -69,10 +69,10 @@ def read_publish(body: bytes) -> Asked:
         check_channel(name)
     except UsageError as problem:
         raise bad_request(str(problem)) from None
-    return Asked(name, _data(fields))
+    return ApiRequest(name, _data(fields))
 
 
-def read_broadcast(body: bytes) -> Asked:
+def read_broadcast(body: bytes) -> ApiRequest:
     """
     ``{"args": ["it rains"]}`` or ``{"data": "it rains"}``.  A name has no place in it: what
     was signed for one channel must not go to everybody.
@@ -82,7 +82,7 @@ def read_broadcast(body: bytes) -> Asked:
     fields = _fields(body)
     if not fields.keys() & {"args", "kwargs", "data"}:
         raise bad_request("there is neither data nor args")
-    return Asked("", _data(fields))
+    return ApiRequest("", _data(fields))
 
 
 def _fields(body: bytes, *names: str) -> dict[str, Any]:

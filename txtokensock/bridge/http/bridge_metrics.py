@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from ..counters import Counters
 from ..side import SideState
-from .responses import Answer
+from .responses import ApiResponse
 
 __all__ = ["BridgeMetrics"]
 
@@ -51,9 +51,9 @@ class BridgeMetrics(Collector):
         """A request was answered."""
         self._answers[route, status] += 1
 
-    def page(self) -> Answer:
+    def page(self) -> ApiResponse:
         """``/metrics``, in the text format that every version of Prometheus reads."""
-        return Answer(
+        return ApiResponse(
             200, generate_latest(self._registry), (("content-type", CONTENT_TYPE_LATEST),)
         )
 

@@ -104,7 +104,7 @@ class BoundedRequest(Request):
     def getRequestHostname(self) -> bytes:
         """
         Always the same: pages do not depend on it, and Klein raises for names that are
-        none.  Whether the name is ours, :class:`.authentication.Authentication` looks at.
+        none.  Whether the name is ours, :class:`.authentication.ApiKeys` looks at.
         """
         return b"bridge"
 

@@ -17,9 +17,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from .api_requests import bad_request
-from .responses import Answer, Refusal, unavailable
+from .responses import ApiResponse, Refusal, unavailable
 
-__all__ = ["Answered"]
+__all__ = ["IdempotencyCache"]
 
 _LONGEST_KEY = 255
 _SHARE = 8
@@ -35,13 +35,13 @@ class _Entry:
     """
 
     request: bytes
-    answer: Answer | None = None
+    answer: ApiResponse | None = None
     expires: float = 0.0
     work: Deferred[None] | None = None
-    waiting: list[Deferred[Answer]] = field(default_factory=list)
+    waiting: list[Deferred[ApiResponse]] = field(default_factory=list)
 
 
-class Answered:
+class IdempotencyCache:
     """
     The answers that were given to idempotency keys.  They are kept in memory: a restart
     forgets them.
@@ -75,8 +75,8 @@ class Answered:
         route: str,
         key: str | None,
         body: bytes,
-        do: Callable[[], Awaitable[Answer]],
-    ) -> Answer:
+        do: Callable[[], Awaitable[ApiResponse]],
+    ) -> ApiResponse:
         """
         Do something, or give the answer that it had.  What is done goes on although who
         asked is gone: they may ask again.
@@ -105,7 +105,7 @@ class Answered:
             )
         if entry.answer is not None:
             return entry.answer
-        waiting: Deferred[Answer] = Deferred()
+        waiting: Deferred[ApiResponse] = Deferred()
         entry.waiting.append(waiting)
         return await waiting
 
@@ -118,7 +118,7 @@ class Answered:
     # -- details
 
     def _begin(
-        self, name: tuple[str, str, str], request: bytes, do: Callable[[], Awaitable[Answer]]
+        self, name: tuple[str, str, str], request: bytes, do: Callable[[], Awaitable[ApiResponse]]
     ) -> _Entry:
         while len(self._entries) >= self._limit:
             if not self._forget_oldest():
@@ -141,7 +141,7 @@ class Answered:
         entry.work = Deferred.fromCoroutine(work())
         return entry
 
-    def _settle(self, name: tuple[str, str, str], entry: _Entry, answer: Answer) -> None:
+    def _settle(self, name: tuple[str, str, str], entry: _Entry, answer: ApiResponse) -> None:
         entry.work = None
         waiting, entry.waiting = entry.waiting, []
         entry.answer = answer
@@ -159,7 +159,7 @@ class Answered:
             if not waiter.called:
                 waiter.callback(answer)
 
-    def _fitting(self, answer: Answer) -> Answer:
+    def _fitting(self, answer: ApiResponse) -> ApiResponse:
         if len(answer.body) <= self._room // _SHARE:
             return answer
         return Refusal(

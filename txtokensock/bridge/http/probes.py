@@ -9,12 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 from ..side import SideState
-from .responses import Answer, answer
+from .responses import ApiResponse, answer
 
 __all__ = ["readiness"]
 
 
-def readiness(states: list[SideState], now: float, details: bool) -> Answer:
+def readiness(states: list[SideState], now: float, details: bool) -> ApiResponse:
     """
     :param states: of all sides.
     :param now: seconds since the epoch.

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from ...client.socket import TokenSocket
 from ...errors import RemoteError
 from ..counters import Counters
-from .responses import Answer, answer, unavailable
+from .responses import ApiResponse, answer, unavailable
 
 __all__ = ["Publishing"]
 
@@ -45,7 +45,9 @@ class Publishing:
         """How many wait."""
         return self._count
 
-    async def publish(self, rule: str, size: int, send: Callable[[], Deferred[None]]) -> Answer:
+    async def publish(
+        self, rule: str, size: int, send: Callable[[], Deferred[None]]
+    ) -> ApiResponse:
         """
         :param rule: for the counters.
         :param size: bytes.
@@ -107,6 +109,6 @@ class Publishing:
                     done.callback(None)
 
 
-def _accepted(**more: object) -> Answer:
+def _accepted(**more: object) -> ApiResponse:
     """With an id, as Crossbar's publisher gives one."""
     return answer(HTTPStatus.ACCEPTED, {"id": secrets.randbelow(_LARGEST_ID) + 1, **more})

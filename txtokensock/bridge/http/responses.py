@@ -25,13 +25,13 @@ from ...errors import (
 )
 from ...jsontext import dumps
 
-__all__ = ["Answer", "Refusal", "answer", "forbidden", "refusal_of", "unavailable"]
+__all__ = ["ApiResponse", "Refusal", "answer", "forbidden", "refusal_of", "unavailable"]
 
 JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """
     :ivar status: of HTTP.
     :ivar body: bytes.
@@ -46,9 +46,9 @@ class Answer:
     final: bool = True
 
 
-def answer(status: int, body: Any, *, final: bool = True) -> Answer:
+def answer(status: int, body: Any, *, final: bool = True) -> ApiResponse:
     """An answer in JSON."""
-    return Answer(status, dumps(body) + b"\n", final=final)
+    return ApiResponse(status, dumps(body) + b"\n", final=final)
 
 
 class Refusal(Exception):
@@ -59,7 +59,7 @@ class Refusal(Exception):
     :param uri: says to programs what it is.
     :param args: what belongs to it: a text for people, or the server's own error.
     :param headers: more of them.
-    :param final: see :class:`Answer`.
+    :param final: see :class:`ApiResponse`.
     :param kwargs: more of what belongs to it.
     """
 
@@ -80,10 +80,10 @@ class Refusal(Exception):
         self._final = final
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> ApiResponse:
         """As it is sent."""
         headers = (("content-type", JSON), *self._headers)
-        return Answer(self._status, dumps(self._body) + b"\n", headers, self._final)
+        return ApiResponse(self._status, dumps(self._body) + b"\n", headers, self._final)
 
 
 def unavailable(reason: str) -> Refusal:

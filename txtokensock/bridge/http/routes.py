@@ -20,15 +20,15 @@ from ...errors import TokenSocketError
 from ..config.http import HttpConfig
 from ..counters import Counters
 from ..side import SideState
-from .api_keys import Authentication, Caller
-from .api_requests import Asked, bad_request, read_broadcast, read_call, read_publish
+from .api_keys import ApiKeys, Caller
+from .api_requests import ApiRequest, bad_request, read_broadcast, read_call, read_publish
 from .bridge_metrics import BridgeMetrics
 from .capacity import Slots
 from .event_streams import Readers
-from .idempotency import Answered
+from .idempotency import IdempotencyCache
 from .probes import readiness
 from .publishes import Publishing
-from .responses import Answer, Refusal, answer, forbidden, refusal_of, unavailable
+from .responses import ApiResponse, Refusal, answer, forbidden, refusal_of, unavailable
 
 __all__ = ["Pages"]
 
@@ -64,7 +64,7 @@ class Pages:
     def __init__(
         self,
         section: HttpConfig,
-        authentication: Authentication,
+        authentication: ApiKeys,
         *,
         socket: TokenSocket,
         counters: Counters,
@@ -79,7 +79,7 @@ class Pages:
         self.requests = Slots("requests")
         self.readers = Readers(socket, counters, reactor)
         self.publishing = Publishing(socket, counters)
-        self.answered = Answered(reactor, 0, 0, 0)
+        self.answered = IdempotencyCache(reactor, 0, 0, 0)
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "http_in_flight": ("Requests that wait.", lambda: self.requests.total),
             "http_streams": ("Event streams.", lambda: self.readers.slots.total),
@@ -89,7 +89,7 @@ class Pages:
         self._authentication = authentication
         self.configure(section, authentication)
 
-    def configure(self, section: HttpConfig, authentication: Authentication) -> None:
+    def configure(self, section: HttpConfig, authentication: ApiKeys) -> None:
         """
         Other rules, for whatever comes from now on.  Event streams of keys that have
         changed end, and can come again.
@@ -110,7 +110,7 @@ class Pages:
     async def call(self, request: Any) -> bytes:
         """See :class:`Pages`."""
 
-        async def do(caller: Caller, asked: Asked) -> Answer:
+        async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
             if not self._socket.connected:
                 raise unavailable("not connected to the server")
             timeout = min(asked.timeout or math.inf, self.section.call_timeout)
@@ -118,7 +118,7 @@ class Pages:
             self._counters.count("http", f"{caller.name}/call", "out")
             return answer(HTTPStatus.OK, {"args": [value]})
 
-        def allowed(caller: Caller, asked: Asked) -> bool:
+        def allowed(caller: Caller, asked: ApiRequest) -> bool:
             return asked.name in caller.procedures
 
         return await self._post(request, "call", read_call, allowed, do)
@@ -127,14 +127,14 @@ class Pages:
     async def publish(self, request: Any) -> bytes:
         """See :class:`Pages`."""
 
-        async def do(caller: Caller, asked: Asked) -> Answer:
+        async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
             return await self.publishing.publish(
                 f"{caller.name}/publish",
                 len(request.content.getvalue()),
                 lambda: self._socket.publish(asked.name, asked.data),
             )
 
-        def allowed(caller: Caller, asked: Asked) -> bool:
+        def allowed(caller: Caller, asked: ApiRequest) -> bool:
             return asked.name in caller.channels
 
         return await self._post(request, "publish", read_publish, allowed, do)
@@ -143,7 +143,7 @@ class Pages:
     async def broadcast(self, request: Any) -> bytes:
         """See :class:`Pages`."""
 
-        async def do(caller: Caller, asked: Asked) -> Answer:
+        async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
             return await self.publishing.publish(
                 f"{caller.name}/broadcast",
                 len(request.content.getvalue()),
@@ -205,9 +205,9 @@ class Pages:
         self,
         request: Any,
         route: str,
-        read: Callable[[bytes], Asked],
-        allowed: Callable[[Caller, Asked], bool],
-        do: Callable[[Caller, Asked], Awaitable[Answer]],
+        read: Callable[[bytes], ApiRequest],
+        allowed: Callable[[Caller, ApiRequest], bool],
+        do: Callable[[Caller, ApiRequest], Awaitable[ApiResponse]],
     ) -> bytes:
         """Whatever is wrong with a request is its answer."""
         name = _NOBODY
@@ -221,7 +221,7 @@ class Pages:
             if not allowed(caller, asked):
                 raise forbidden(f"this key may not {route}" + f" {asked.name}".rstrip())
 
-            async def once() -> Answer:
+            async def once() -> ApiResponse:
                 return await self._do(f"{name}/{route}", caller, asked, do)
 
             key = request.getHeader("idempotency-key")
@@ -236,9 +236,9 @@ class Pages:
         self,
         rule: str,
         caller: Caller,
-        asked: Asked,
-        do: Callable[[Caller, Asked], Awaitable[Answer]],
-    ) -> Answer:
+        asked: ApiRequest,
+        do: Callable[[Caller, ApiRequest], Awaitable[ApiResponse]],
+    ) -> ApiResponse:
         with self.requests.one(caller.name, caller.concurrency):
             self._counters.count("http", rule, "in")
             try:
@@ -264,7 +264,7 @@ class Pages:
     def _caller(self, request: Any, body: bytes) -> Caller:
         return self._authentication.caller(request, body, self._reactor.seconds())
 
-    def _respond(self, request: Any, route: str, result: Answer) -> bytes:
+    def _respond(self, request: Any, route: str, result: ApiResponse) -> bytes:
         self._begin(request, route, result.status, *result.headers)
         request.setHeader("content-length", str(len(result.body)))
         return b"" if request.method == b"HEAD" else result.body

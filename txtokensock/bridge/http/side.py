@@ -28,7 +28,7 @@ from ..config.http import HttpConfig
 from ..config.section import Problem
 from ..counters import Counters
 from ..side import SideState
-from .api_keys import Authentication
+from .api_keys import ApiKeys
 from .bridge_site import Connections, site
 from .routes import Pages
 from .signed import Replays
@@ -69,7 +69,7 @@ class HttpSide(Service):
         self._replays = Replays(reactor.seconds())
         self._pages = Pages(
             section,
-            Authentication(section, self._replays),
+            ApiKeys(section, self._replays),
             socket=socket,
             counters=counters,
             states=states,
@@ -180,7 +180,7 @@ class HttpSide(Service):
 
         :raises InvalidOption: if a secret cannot be read any more; then nothing changes.
         """
-        authentication = Authentication(section, self._replays)
+        authentication = ApiKeys(section, self._replays)
         self._section = section
         self._pages.configure(section, authentication)
         self._pages.readers.feeds.start(section.heartbeat, section.stream_timeout)

@@ -16,7 +16,7 @@ from ...client.socket import TokenSocket
 from ...errors import ActionError
 from ..config.wamp import ActionRule, CallRule, WampRules
 from .realm import Answer, Payload, Realm, RealmLost, Undo
-from .rule_counters import Room, Tally
+from .rule_counters import Capacity, RuleCounters
 from .rules import (
     Pattern,
     action_error,
@@ -37,17 +37,22 @@ class CallForwarding:
 
     :param rules: which, and how many at once.
     :param socket: the upstream.
-    :param tally: hears how it goes.
+    :param rule_counters: hears how it goes.
     :param reactor: for attempts to register what the router refused.
     """
 
     def __init__(
-        self, rules: WampRules, *, socket: TokenSocket, tally: Tally, reactor: IReactorTime
+        self,
+        rules: WampRules,
+        *,
+        socket: TokenSocket,
+        rule_counters: RuleCounters,
+        reactor: IReactorTime,
     ) -> None:
         self._rules = rules.calls
         self._socket = socket
-        self._tally = tally
-        self.room = Room(rules.queue_limit)
+        self._rule_counters = rule_counters
+        self.room = Capacity(rules.queue_limit)
         self._realm: Realm | None = None
         self._registrations: dict[CallRule, Undo | None] = {}
         self._tending = LoopingCall(self._register_all)
@@ -107,7 +112,7 @@ class CallForwarding:
             if realm is self._realm:
                 self._registrations.pop(rule, None)  # tending asks again
             if not failure.check(RealmLost):
-                self._tally.refused(rule.rule, failure.getErrorMessage())
+                self._rule_counters.refused(rule.rule, failure.getErrorMessage())
 
         realm.register(
             pattern.prefix,
@@ -125,7 +130,7 @@ class CallForwarding:
         self, rule: CallRule, procedure: Pattern, rpc: Pattern
     ) -> Callable[[str, Sequence[Any], Mapping[str, Any]], Answer]:
         def on_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Answer:
-            self._tally.count(rule.rule, "in")
+            self._rule_counters.count(rule.rule, "in")
             rest = procedure.match(name)
             if rest is None:
                 return self._refuse(rule, unavailable(f"{name!r} is no name of a function"))
@@ -139,17 +144,17 @@ class CallForwarding:
         return on_call
 
     def _refuse(self, rule: CallRule, error: Exception) -> Answer:
-        self._tally.refused(rule.rule, str(error))
+        self._rule_counters.refused(rule.rule, str(error))
         return fail(error)
 
     def _answered(self, result: Any, rule: CallRule) -> Payload:
         self.room.give()
-        self._tally.count(rule.rule, "out")
+        self._rule_counters.count(rule.rule, "out")
         return [result], {}
 
     def _failed(self, failure: Failure, rule: CallRule) -> Failure:
         self.room.give()
-        self._tally.count(rule.rule, "refused")
+        self._rule_counters.count(rule.rule, "refused")
         return Failure(call_error(failure.value))
 
 
@@ -161,13 +166,15 @@ class ActionForwarding:
 
     :param rules: which.
     :param socket: the upstream, whose actions these become.
-    :param tally: hears how it goes.
+    :param rule_counters: hears how it goes.
     """
 
-    def __init__(self, rules: WampRules, *, socket: TokenSocket, tally: Tally) -> None:
+    def __init__(
+        self, rules: WampRules, *, socket: TokenSocket, rule_counters: RuleCounters
+    ) -> None:
         self._rules = rules
         self._socket = socket
-        self._tally = tally
+        self._rule_counters = rule_counters
         self._installed: dict[ActionRule, Any] = {}
         self.realm: Realm | None = None
         self.in_flight = 0
@@ -196,7 +203,7 @@ class ActionForwarding:
 
     def _action_of(self, rule: ActionRule) -> Callable[[Any], Deferred[Any]]:
         def action(data: Any) -> Deferred[Any]:
-            self._tally.count(rule.rule, "in")
+            self._rule_counters.count(rule.rule, "in")
             if self.realm is None:
                 problem = RealmLost("there is no connection to the WAMP router")
                 return self._refused(Failure(problem), rule)
@@ -213,11 +220,11 @@ class ActionForwarding:
         return outcome
 
     def _answered(self, answer: Payload, rule: ActionRule) -> Any:
-        self._tally.count(rule.rule, "out")
+        self._rule_counters.count(rule.rule, "out")
         return data_of(*answer)
 
     def _refused(self, failure: Failure, rule: ActionRule) -> Deferred[Any]:
-        self._tally.refused(rule.rule, failure.getErrorMessage())
+        self._rule_counters.refused(rule.rule, failure.getErrorMessage())
         return fail(ActionError(action_error(failure.value)))
 
 

@@ -24,7 +24,7 @@ from ...errors import (
     UsageError,
 )
 from .echo import Echoes, Expected
-from .rule_counters import Room, Tally
+from .rule_counters import Capacity, RuleCounters
 
 __all__ = ["Channel", "publish_failed"]
 
@@ -54,7 +54,7 @@ class Channel:
 
     :param name: the channel's.
     :param socket: the upstream.
-    :param tally: hears how it goes.
+    :param rule_counters: hears how it goes.
     :param room: for messages on their way to channels.
     :param echoes: of this channel.
     :param deliver: called with the channel's name and each message that is not ours.
@@ -66,14 +66,14 @@ class Channel:
         self,
         name: str,
         socket: TokenSocket,
-        tally: Tally,
-        room: Room,
+        rule_counters: RuleCounters,
+        room: Capacity,
         echoes: Echoes,
         deliver: Callable[[str, Any], object],
     ) -> None:
         self.name = name
         self._socket = socket
-        self._tally = tally
+        self._rule_counters = rule_counters
         self._room = room
         self._deliver = deliver
         self._echoes = echoes
@@ -134,7 +134,7 @@ class Channel:
         if self._state is _State.ASKING:
             self._state = _State.OFF
         if not self._stopped:
-            self._tally.refused(f"channel:{self.name}", failure.getErrorMessage())
+            self._rule_counters.refused(f"channel:{self.name}", failure.getErrorMessage())
 
     def disconnected(self) -> None:
         """
@@ -186,7 +186,7 @@ class Channel:
             message.expected = self._echoes.expect(message.data)
         except UsageError as problem:
             self._room.give()
-            self._tally.refused(message.rule, str(problem))
+            self._rule_counters.refused(message.rule, str(problem))
             return
         self._sent[message] = None
         message.sending = self._socket.publish(self.name, message.data)
@@ -197,7 +197,7 @@ class Channel:
     def _published(self, _: None, message: _Message) -> None:
         self._sent.pop(message, None)
         self._room.give()
-        self._tally.count(message.rule, "out")
+        self._rule_counters.count(message.rule, "out")
 
     def _failed(self, failure: Failure, message: _Message) -> None:
         problem = failure.value
@@ -208,7 +208,7 @@ class Channel:
             return  # taken back
         self._sent.pop(message, None)
         self._room.give()
-        publish_failed(self._tally, message.rule, failure)
+        publish_failed(self._rule_counters, message.rule, failure)
 
     # -- the end
 
@@ -221,14 +221,14 @@ class Channel:
         waiting, self._waiting = self._waiting, deque()
         self._room.give(len(waiting))
         for message in waiting:
-            self._tally.dropped(message.rule, why)
+            self._rule_counters.dropped(message.rule, why)
         if self._subscription is not None:
             self._subscription.unsubscribe().addErrback(lambda _: None)
 
 
-def publish_failed(tally: Tally, rule: str, failure: Failure) -> None:
+def publish_failed(rule_counters: RuleCounters, rule: str, failure: Failure) -> None:
     """Count a message that was not published upstream."""
     if failure.check(PeerError, InvalidChannel, InvalidData):
-        tally.refused(rule, failure.getErrorMessage())
+        rule_counters.refused(rule, failure.getErrorMessage())
     else:
-        tally.dropped(rule, failure.getErrorMessage())
+        rule_counters.dropped(rule, failure.getErrorMessage())

@@ -18,7 +18,7 @@ from .demand import Demand
 from .echo import Echoes
 from .realm import Match, Realm, RealmLost, Undo
 from .router_events import Events
-from .rule_counters import Room, Tally
+from .rule_counters import Capacity, RuleCounters
 from .rules import Pattern, data_of
 
 __all__ = ["ChannelForwarding"]
@@ -43,19 +43,24 @@ class ChannelForwarding:
 
     :param rules: what to forward, and the limits.
     :param socket: the upstream.
-    :param tally: hears how it goes.
+    :param rule_counters: hears how it goes.
     :param reactor: for the time.
     """
 
     def __init__(
-        self, rules: WampRules, *, socket: TokenSocket, tally: Tally, reactor: IReactorTime
+        self,
+        rules: WampRules,
+        *,
+        socket: TokenSocket,
+        rule_counters: RuleCounters,
+        reactor: IReactorTime,
     ) -> None:
         self._rules = rules
         self._socket = socket
-        self._tally = tally
+        self._rule_counters = rule_counters
         self._reactor = reactor
-        self._events = Events(tally, Room(rules.queue_limit))
-        self._upstream_room = Room(rules.queue_limit)
+        self._events = Events(rule_counters, Capacity(rules.queue_limit))
+        self._upstream_room = Capacity(rules.queue_limit)
         self._channels: dict[str, Channel] = {}
         self._targets: dict[str, list[tuple[ChannelRule, str]]] = {}
         self._topics: dict[ChannelRule, _Topic] = {}
@@ -201,7 +206,7 @@ class ChannelForwarding:
         return Channel(
             name,
             self._socket,
-            self._tally,
+            self._rule_counters,
             self._upstream_room,
             Echoes(self._reactor.seconds, self._rules.echo_timeout, self._rules.json_text),
             self._message,
@@ -241,7 +246,7 @@ class ChannelForwarding:
             if self._topics.get(rule) is topic:
                 del self._topics[rule]  # tending asks again
             if not failure.check(RealmLost):
-                self._tally.refused(rule.rule, failure.getErrorMessage())
+                self._rule_counters.refused(rule.rule, failure.getErrorMessage())
 
         match: Match = "exact" if pattern.exact else "prefix"
         realm.subscribe(pattern.prefix, match, event).addCallbacks(joined, failed)
@@ -253,9 +258,11 @@ class ChannelForwarding:
             topic.undo()
 
     def _event(self, rule: ChannelRule, name: str, data: Any) -> None:
-        self._tally.count(rule.rule, "in")
+        self._rule_counters.count(rule.rule, "in")
         if not self._upstream_room.take():
-            self._tally.dropped(rule.rule, f"{self._upstream_room.limit} messages wait upstream")
+            self._rule_counters.dropped(
+                rule.rule, f"{self._upstream_room.limit} messages wait upstream"
+            )
             return
         channel = self._channels.get(name)
         if channel is not None:
@@ -266,6 +273,6 @@ class ChannelForwarding:
     def _published(self, outcome: Any, rule: ChannelRule) -> None:
         self._upstream_room.give()
         if isinstance(outcome, Failure):
-            publish_failed(self._tally, rule.rule, outcome)
+            publish_failed(self._rule_counters, rule.rule, outcome)
         else:
-            self._tally.count(rule.rule, "out")
+            self._rule_counters.count(rule.rule, "out")

@@ -38,7 +38,7 @@ from ..counters import Counters
 from ..upstream import Upstream
 from .authentication import signature
 from .endpoint import Joined, client_endpoint
-from .forwarding import Traffic
+from .forwarding import WampForwarding
 from .realm import (
     Answer,
     JoinRefused,
@@ -567,16 +567,16 @@ class TokenSocketComponent(WampSession):
         super().__init__(config, reactor=reactor, request_timeout=options.request_timeout)
         self._upstream = Upstream(options.upstream, reactor)
         self.counters = Counters()
-        self._traffic = Traffic(
+        self._forwarding = WampForwarding(
             options, socket=self._upstream.socket, counters=self.counters, reactor=reactor
         )
-        self._traffic.start()
+        self._forwarding.start()
 
     def onJoin(self, details: Any) -> None:
         self._upstream.startService()
-        self._traffic.joined(self)
+        self._forwarding.joined(self)
 
     def onClose(self, wasClean: bool) -> None:
         super().onClose(wasClean)
-        self._traffic.left()
+        self._forwarding.left()
         self._upstream.stopService()

@@ -17,14 +17,14 @@ from .calls import ActionForwarding, CallForwarding
 from .channels import ChannelForwarding
 from .lease import Lease
 from .realm import Realm
-from .rule_counters import Tally
+from .rule_counters import RuleCounters
 
-__all__ = ["Traffic"]
+__all__ = ["WampForwarding"]
 
 _LOOK_SECONDS = 0.05
 
 
-class Traffic:
+class WampForwarding:
     """
     :param rules: what goes where.
     :param socket: the upstream; others start and stop it.
@@ -40,13 +40,17 @@ class Traffic:
         counters: Counters,
         reactor: IReactorTime,
     ) -> None:
-        tally = Tally(counters)
+        rule_counters = RuleCounters(counters)
         self._rules = rules
         self._socket = socket
         self._reactor = reactor
-        self._calls = CallForwarding(rules, socket=socket, tally=tally, reactor=reactor)
-        self._actions = ActionForwarding(rules, socket=socket, tally=tally)
-        self._channels = ChannelForwarding(rules, socket=socket, tally=tally, reactor=reactor)
+        self._calls = CallForwarding(
+            rules, socket=socket, rule_counters=rule_counters, reactor=reactor
+        )
+        self._actions = ActionForwarding(rules, socket=socket, rule_counters=rule_counters)
+        self._channels = ChannelForwarding(
+            rules, socket=socket, rule_counters=rule_counters, reactor=reactor
+        )
         self._lease: Lease | None = None
         self._realm: Realm | None = None
         self._standing_by = ""

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from ..config.wamp import ChannelRule
 from .realm import Realm, WampError
-from .rule_counters import Room, Tally
+from .rule_counters import Capacity, RuleCounters
 from .rules import arguments_of
 
 __all__ = ["Events"]
@@ -24,22 +24,24 @@ class Events:
     What was handed to a connection that is lost is not published again: it may have been
     delivered.
 
-    :param tally: hears how it goes.
+    :param rule_counters: hears how it goes.
     :param room: for what waits and for what is not acknowledged yet.
     :ivar room: the same.
     """
 
-    def __init__(self, tally: Tally, room: Room) -> None:
-        self._tally = tally
+    def __init__(self, rule_counters: RuleCounters, room: Capacity) -> None:
+        self._rule_counters = rule_counters
         self.room = room
         self._waiting: deque[tuple[ChannelRule, str, Any]] = deque()
         self._realm: Realm | None = None
 
     def publish(self, rule: ChannelRule, topic: str, data: Any) -> None:
         """A message that was taken from a channel."""
-        self._tally.count(rule.rule, "in")
+        self._rule_counters.count(rule.rule, "in")
         if not self.room.take():
-            self._tally.dropped(rule.rule, f"{self.room.limit} messages wait for the router")
+            self._rule_counters.dropped(
+                rule.rule, f"{self.room.limit} messages wait for the router"
+            )
         elif self._realm is None:
             self._waiting.append((rule, topic, data))
         else:
@@ -61,7 +63,7 @@ class Events:
         waiting, self._waiting = self._waiting, deque()
         self.room.give(len(waiting))
         for rule, _, _ in waiting:
-            self._tally.dropped(rule.rule, why)
+            self._rule_counters.dropped(rule.rule, why)
 
     def _send(self, realm: Realm, rule: ChannelRule, topic: str, data: Any) -> None:
         published = realm.publish(topic, *arguments_of(data, rule.arguments))
@@ -69,11 +71,11 @@ class Events:
 
     def _published(self, _: None, rule: ChannelRule) -> None:
         self.room.give()
-        self._tally.count(rule.rule, "out")
+        self._rule_counters.count(rule.rule, "out")
 
     def _failed(self, failure: Failure, rule: ChannelRule) -> None:
         self.room.give()
         if failure.check(WampError):
-            self._tally.refused(rule.rule, failure.getErrorMessage())
+            self._rule_counters.refused(rule.rule, failure.getErrorMessage())
         else:
-            self._tally.dropped(rule.rule, failure.getErrorMessage())
+            self._rule_counters.dropped(rule.rule, failure.getErrorMessage())

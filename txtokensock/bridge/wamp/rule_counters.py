@@ -10,12 +10,12 @@ from twisted.logger import Logger
 
 from ..counters import Counters, Outcome
 
-__all__ = ["Room", "Tally"]
+__all__ = ["Capacity", "RuleCounters"]
 
 SIDE = "wamp"
 
 
-class Tally:
+class RuleCounters:
     """
     What happened, counted for all and logged for people.
 
@@ -58,7 +58,7 @@ class Tally:
             )
 
 
-class Room:
+class Capacity:
     """
     How many messages may be on their way in one direction.
 

@@ -21,7 +21,7 @@ from ..config.wamp import WampConfig, WampRules
 from ..counters import Counters
 from ..side import SideState
 from .endpoint import Joined, RouterEndpoint
-from .forwarding import Traffic
+from .forwarding import WampForwarding
 
 __all__ = ["WampSide"]
 
@@ -45,7 +45,9 @@ class WampSide(Service):
     ) -> None:
         self._section = section
         self._reactor = reactor
-        self._traffic = Traffic(section, socket=socket, counters=counters, reactor=reactor)
+        self._forwarding = WampForwarding(
+            section, socket=socket, counters=counters, reactor=reactor
+        )
         self._service = self._new_service()
         self._state = SideState(self.name, False, reactor.seconds(), "not started")
 
@@ -68,7 +70,7 @@ class WampSide(Service):
         """Connect to the router, and stay connected."""
         super().startService()  # type: ignore[no-untyped-call]
         self._become(False, "connecting")
-        self._traffic.start()
+        self._forwarding.start()
         self._service.startService()
 
     def stopService(self) -> Deferred[None]:
@@ -83,7 +85,7 @@ class WampSide(Service):
 
     async def _stop(self) -> None:
         try:
-            await self._traffic.stop(self._section.stop_timeout)
+            await self._forwarding.stop(self._section.stop_timeout)
         finally:  # also where who stops us waits no longer
             await self._service.stopService()
             self._become(False, "stopped")
@@ -93,16 +95,16 @@ class WampSide(Service):
         state = self._state
         if not state.up:
             return state
-        return SideState(state.name, True, state.since, self._traffic.detail)
+        return SideState(state.name, True, state.since, self._forwarding.detail)
 
     def reload(self, section: WampConfig) -> None:
         """Take other rules; the session is made anew only if it must be another."""
         other = _connection(section) != _connection(self._section)
         self._section = section
-        self._traffic.reload(section)
+        self._forwarding.reload(section)
         if other and self.running:
             stopped = self._service.stopService()
-            self._traffic.left()
+            self._forwarding.left()
             self._become(False, "connecting anew")
             service = self._service = self._new_service()
             stopped.addCallback(lambda _: self._start_again(service))
@@ -123,13 +125,13 @@ class WampSide(Service):
         """The realm is joined."""
         self._become(True, "")
         self._log.info("joined {realm}", realm=self._section.realm)
-        self._traffic.joined(connection.realm)
+        self._forwarding.joined(connection.realm)
 
     def disconnected(self, reason: Exception, retry_in: float | None) -> None:
         """The session is gone."""
         self._become(False, str(reason))
         self._log.info("left {realm}: {reason}", realm=self._section.realm, reason=str(reason))
-        self._traffic.left()
+        self._forwarding.left()
 
     def gave_up(self, error: ClientClosed) -> None:
         """It never does."""

@@ -15,7 +15,7 @@ from ..config.webhooks import CallRule
 from ..counters import Counters
 from .header_rules import allowed
 from .target import Target
-from .webhook_requests import Answer, Requests, WebhookUnreachable
+from .webhook_requests import Requests, WebhookResponse, WebhookUnreachable
 
 __all__ = ["Calls"]
 
@@ -45,7 +45,7 @@ class Calls:
         self._requests = requests
         self._counters = counters
         self._new_id = new_id
-        self._running: set[Deferred[Answer]] = set()
+        self._running: set[Deferred[WebhookResponse]] = set()
         self._idle: list[Deferred[None]] = []
 
     def __call__(self, data: Any = None) -> Deferred[Any]:
@@ -69,7 +69,7 @@ class Calls:
         return idle
 
     def abandon(self) -> None:
-        """Answer what is in flight with an error."""
+        """WebhookResponse what is in flight with an error."""
         for request in list(self._running):
             request.cancel()
 
@@ -107,7 +107,7 @@ class Calls:
         self.failing = f"answered {answer.status}" if answer.status >= 500 else None
         return _result(answer)
 
-    def _done(self, request: Deferred[Answer]) -> None:
+    def _done(self, request: Deferred[WebhookResponse]) -> None:
         self._running.discard(request)
         if not self._running:
             idle, self._idle = self._idle, []
@@ -116,7 +116,7 @@ class Calls:
                     waiter.callback(None)
 
 
-def _result(answer: Answer) -> Any:
+def _result(answer: WebhookResponse) -> Any:
     """
     :raises ActionError: for any status but success, and for what cannot be passed on.
     """
@@ -139,7 +139,7 @@ def _result(answer: Answer) -> Any:
     )
 
 
-def _content(answer: Answer) -> Any:
+def _content(answer: WebhookResponse) -> Any:
     """JSON as what it says, other text as text, nothing as None."""
     if not answer.body:
         return None

@@ -21,7 +21,7 @@ from ..counters import Counters
 from . import spool_tables as store
 from .database import Database
 from .deliveries import Deliveries
-from .durable_subscription import Intake
+from .durable_subscription import DurableSubscription
 from .header_rules import allowed
 from .spool import Spool
 from .spool_tables import Delivery, Limits
@@ -63,7 +63,7 @@ class ChannelRules:
         self._spool: Spool | None = None
         self._rules: dict[str, ChannelRule] = {}
         self._targets: Mapping[str, Target] = {}
-        self._intakes: dict[tuple[str, str], Intake] = {}
+        self._intakes: dict[tuple[str, str], DurableSubscription] = {}
         self._deliveries: dict[str, Deliveries] = {}
         self._waiting: dict[str, int] = {}
         self._orphans: set[str] = set()
@@ -143,7 +143,7 @@ class ChannelRules:
         self._counters.spooled(SIDE, name, self._waiting.get(name, 0))
 
     def _listen(self, name: str, channel: str) -> None:
-        intake = self._intakes[name, channel] = Intake(
+        intake = self._intakes[name, channel] = DurableSubscription(
             self._socket,
             name,
             channel,

@@ -21,7 +21,7 @@ from .schema import Cursor
 from .spool import Spool
 from .spool_tables import Delivery
 from .target import Target
-from .webhook_requests import Answer, Requests, WebhookUnreachable
+from .webhook_requests import Requests, WebhookResponse, WebhookUnreachable
 
 __all__ = ["Deliveries"]
 
@@ -70,7 +70,7 @@ class Deliveries:
         self._active = True
         self._working = False
         self._pause: Deferred[None] | None = None
-        self._request: Deferred[Answer] | None = None
+        self._request: Deferred[WebhookResponse] | None = None
         self._ends: list[Deferred[None]] = []
         self._take(rule, target)
 
@@ -271,7 +271,7 @@ def _closed(failure: object) -> None:
     """The spool closed first: the message is there, and its mark tells the next bridge."""
 
 
-def _describe(answer: Answer) -> str:
+def _describe(answer: WebhookResponse) -> str:
     """A status, and what the webhook had to say."""
     text = answer.body[:1000].decode("utf-8", "replace")
     # It goes to logs and terminals, which some characters would command.

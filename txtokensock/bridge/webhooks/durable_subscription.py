@@ -16,10 +16,10 @@ from ...client.socket import TokenSocket
 from ...client.subscription import Subscription
 from ...errors import TokenSocketError
 
-__all__ = ["Intake"]
+__all__ = ["DurableSubscription"]
 
 
-class Intake:
+class DurableSubscription:
     """
     :param take: called with each message; where it returns a Deferred, the next is taken
         when that has fired, and the socket is read no further once too many wait.

@@ -32,7 +32,7 @@ from ...web.tls.policy import TLSPolicy, explain
 from .signature import sign
 from .target import Target
 
-__all__ = ["Answer", "Requests", "WebhookUnreachable"]
+__all__ = ["Requests", "WebhookResponse", "WebhookUnreachable"]
 
 LONGEST_ANSWER = 1024 * 1024
 """Bytes; what comes after that is not read."""
@@ -43,7 +43,7 @@ class WebhookUnreachable(NetworkError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookResponse:
     """
     What a webhook answered.
 
@@ -114,7 +114,7 @@ class Requests:
         *,
         attempt: int = 1,
         headers: Mapping[str, str] | None = None,
-    ) -> Deferred[Answer]:
+    ) -> Deferred[WebhookResponse]:
         """
         Send one request.
 
@@ -162,7 +162,7 @@ class Requests:
             fields.setRawHeaders(name, [value])
         return fields
 
-    async def _send(self, target: Target, fields: Headers, body: bytes) -> Answer:
+    async def _send(self, target: Target, fields: Headers, body: bytes) -> WebhookResponse:
         try:
             response = await self._client.request(
                 target.method,
@@ -182,7 +182,7 @@ class Requests:
             raise WebhookUnreachable(_reason(problem)) from None
         asked = response.headers.getRawHeaders(b"retry-after", [b""])[0]
         kind = response.headers.getRawHeaders(b"content-type", [b""])[0]
-        return Answer(
+        return WebhookResponse(
             status=response.code,
             content_type=kind.decode("ascii", "replace").lower(),
             retry_after=retry_after(asked.decode("ascii", "replace"), self._now()),

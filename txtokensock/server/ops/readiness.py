@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..server_context import Core
+from ..server_context import ServerContext
 
 __all__ = ["Readiness", "State", "readiness"]
 
@@ -37,11 +37,11 @@ class Readiness:
         return self.state == "running" and bool(self.store_available)
 
 
-def readiness(core: Core) -> Readiness:
+def readiness(context: ServerContext) -> Readiness:
     """
-    :param core: of the server.
+    :param context: of the server.
     """
-    peers, link = core.peers, core.hub.link
+    peers, link = context.peers, context.hub.link
     if link is None:
         return Readiness("stopped", peers.since, None, None)
     state: State = "running" if peers.open else "stopping"

@@ -16,7 +16,7 @@ from ...support.phases import within_phase
 from ...web.tls.policy import explain, tls_failure
 from .info import InfoRequest
 from .session import ClientSession
-from .session_target import Destination
+from .session_target import SessionTarget
 from .transports import TRANSPORTS
 
 __all__ = ["Attempt", "Deadlines"]
@@ -47,7 +47,7 @@ class Attempt:
     :param deadlines: of each step.
     """
 
-    def __init__(self, to: Destination, deadlines: Deadlines) -> None:
+    def __init__(self, to: SessionTarget, deadlines: Deadlines) -> None:
         self._to = to
         self._deadlines = deadlines
 
@@ -73,7 +73,7 @@ class Attempt:
         :raises ConnectionFailed: if it came to nothing; whatever was open is dropped, as
             where this is cancelled.
         """
-        reactor, deadlines = self._to.outlet.reactor, self._deadlines
+        reactor, deadlines = self._to.http_context.reactor, self._deadlines
         session = ClientSession(factory, reactor, deadlines.close, transport)
         try:
             connected = TRANSPORTS[transport](session, self._to)
@@ -86,7 +86,7 @@ class Attempt:
 
     async def _within(self, phase: Phase, seconds: float, step: Deferred[T]) -> T:
         try:
-            return await within_phase(step, phase, seconds, self._to.outlet.reactor)
+            return await within_phase(step, phase, seconds, self._to.http_context.reactor)
         except (ConnectionFailed, CancelledError):
             raise
         except ConnectingCancelledError:  # what Twisted's own endpoints say instead

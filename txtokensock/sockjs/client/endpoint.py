@@ -24,11 +24,11 @@ from ...errors import (
     TLSFailed,
 )
 from ...support.phases import within_phase
-from ...web.client.http_context import Outlet
+from ...web.client.http_context import HTTPContext
 from ...web.client.proxies import ProxyOption
 from ...web.client.request_headers import HeadersOption
 from .attempt import Attempt, Deadlines
-from .session_target import Destination
+from .session_target import SessionTarget
 from .transports import DEFAULT_TRANSPORTS, Preference, check_transports
 
 __all__ = ["SockJSClientEndpoint"]
@@ -60,7 +60,7 @@ class SockJSClientEndpoint:
     :param endpoint: connects instead of TCP to the URL's host (and TLS where the URL
         says so); the URL still names the host to the server.  An endpoint, or the text of
         one such as ``"unix:/run/app.sock"``.
-    :param outlet: what other requests share, in place of ``headers``, ``tls``,
+    :param http_context: what other requests share, in place of ``headers``, ``tls``,
         ``proxy`` and ``endpoint``.
     :param connect_timeout: seconds for TCP and TLS.
     :param handshake_timeout: seconds for the answer to the WebSocket handshake, to the first
@@ -86,7 +86,7 @@ class SockJSClientEndpoint:
         tls: IPolicyForHTTPS | None = None,
         proxy: ProxyOption = True,
         endpoint: IStreamClientEndpoint | str | None = None,
-        outlet: Outlet | None = None,
+        http_context: HTTPContext | None = None,
         connect_timeout: float = 10.0,
         handshake_timeout: float = 10.0,
         open_timeout: float = 10.0,
@@ -99,11 +99,11 @@ class SockJSClientEndpoint:
         self._info = _flag("info", info)
         self._preference = Preference(reactor)
         self._address = Address.parse(url)
-        self._outlet = outlet or Outlet(
+        self._http_context = http_context or HTTPContext(
             reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint
         )
         address = self._address  # a mistake in the environment is reported now
-        self._outlet.dialer.proxy(address.host, address.port, secure=address.secure)
+        self._http_context.dialer.proxy(address.host, address.port, secure=address.secure)
         self._deadlines = Deadlines(
             connect_timeout, handshake_timeout, open_timeout, close_timeout
         )
@@ -132,12 +132,12 @@ class SockJSClientEndpoint:
         """
         The same, with headers that were asked for already.
 
-        :param headers: instead of those of the outlet.
+        :param headers: instead of those of the http_context.
         """
         return Deferred.fromCoroutine(self._open(factory, headers))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        asked = Deferred.fromCoroutine(self._outlet.ask_headers())
+        asked = Deferred.fromCoroutine(self._http_context.ask_headers())
         seconds = self._deadlines.connect
         try:
             headers = await within_phase(asked, "connect", seconds, self._reactor)
@@ -146,8 +146,8 @@ class SockJSClientEndpoint:
         return await self._open(factory, headers)
 
     async def _open(self, factory: IProtocolFactory, headers: Mapping[str, str]) -> IProtocol:
-        to = Destination(
-            self._outlet, self._address, headers, self._max_message_size, self._send_timeout
+        to = SessionTarget(
+            self._http_context, self._address, headers, self._max_message_size, self._send_timeout
         )
         attempt = Attempt(to, self._deadlines)
         failures: dict[str, ConnectionFailed] = {}

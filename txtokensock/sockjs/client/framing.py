@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ..frames import HEARTBEAT_FRAME, FrameError
 
-__all__ = ["EVENTSOURCE", "XHR_POLLING", "XHR_STREAMING", "EventReader", "Form", "LineReader"]
+__all__ = ["EVENTSOURCE", "XHR_POLLING", "XHR_STREAMING", "EventReader", "Framing", "LineReader"]
 
 
 class FrameReader(Protocol):
@@ -161,7 +161,7 @@ def _unescape_one(escape: re.Match[bytes]) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Framing:
     """
     One way of asking for frames.
 
@@ -179,6 +179,6 @@ class Form:
     reader: Callable[[int], FrameReader]
 
 
-XHR_STREAMING = Form("xhr-streaming", "POST", "xhr_streaming", None, LineReader)
-XHR_POLLING = Form("xhr-polling", "POST", "xhr", None, LineReader)
-EVENTSOURCE = Form("eventsource", "GET", "eventsource", "text/event-stream", EventReader)
+XHR_STREAMING = Framing("xhr-streaming", "POST", "xhr_streaming", None, LineReader)
+XHR_POLLING = Framing("xhr-polling", "POST", "xhr", None, LineReader)
+EVENTSOURCE = Framing("eventsource", "GET", "eventsource", "text/event-stream", EventReader)

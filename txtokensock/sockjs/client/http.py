@@ -18,17 +18,17 @@ from ...web.client.http_client import BodyTooLong, read_body
 from ...web.tls.policy import explain
 from ..frames import encode_texts
 from ..producer import Flow
-from .framing import Form
+from .framing import Framing
 from .receiver import Receiver
 from .refusals import SessionLost, header_of, refused
 from .sender import Sender
 from .session import ClientSession
-from .session_target import Destination
+from .session_target import SessionTarget
 
 __all__ = ["open_http"]
 
 
-def open_http(form: Form, session: ClientSession, to: Destination) -> Deferred[None]:
+def open_http(form: Framing, session: ClientSession, to: SessionTarget) -> Deferred[None]:
     """
     Carry a session over HTTP requests.
 
@@ -53,13 +53,15 @@ class _HTTPWire:
     :param session: whose messages these are.
     """
 
-    def __init__(self, form: Form, session: ClientSession, to: Destination) -> None:
+    def __init__(self, form: Framing, session: ClientSession, to: SessionTarget) -> None:
         self._form = form
         self._session = session
         self._to = to
-        self._reactor = to.outlet.reactor
+        self._reactor = to.http_context.reactor
         self._url = to.url(to.new_session())
-        self._client = to.outlet.client(persistent=True, plain=True, connected=self._on_connected)
+        self._client = to.http_context.client(
+            persistent=True, plain=True, connected=self._on_connected
+        )
         self._flow = Flow(self._reactor)
         self._sender = Sender(self._reactor, self._post, self._flow, self._sending_failed)
         self._receiver = Receiver(self._ask, lambda: form.reader(to.max_message_size), self)

@@ -13,7 +13,7 @@ from ...errors import HandshakeRefused
 from ...jsontext import Malformed, loads
 from ...web.client.http_client import BodyTooLong, read_body
 from .refusals import header_of, refused
-from .session_target import Destination
+from .session_target import SessionTarget
 
 __all__ = ["InfoRequest"]
 
@@ -34,8 +34,8 @@ class InfoRequest:
         with.
     """
 
-    def __init__(self, to: Destination) -> None:
-        self._client = to.outlet.client(connected=self._on_connected)
+    def __init__(self, to: SessionTarget) -> None:
+        self._client = to.http_context.client(connected=self._on_connected)
         # What is cancelled may know who had not answered, such as a proxy.
         self.connected: Deferred[None] = Deferred(lambda _: self.answered.cancel())
         self.answered: Deferred[bool] = Deferred.fromCoroutine(self._ask(to))
@@ -51,7 +51,7 @@ class InfoRequest:
         if not self.connected.called:
             self.connected.callback(None)
 
-    async def _ask(self, to: Destination) -> bool:
+    async def _ask(self, to: SessionTarget) -> bool:
         url = to.url("/info")
         try:
             response = await self._client.request("GET", url, headers=to.request_headers(url))

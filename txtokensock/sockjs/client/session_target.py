@@ -10,33 +10,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...address import Address
-from ...web.client.http_context import Outlet
+from ...web.client.http_context import HTTPContext
 
-__all__ = ["Destination"]
+__all__ = ["SessionTarget"]
 
 _SESSION_ALPHABET = string.ascii_lowercase + string.digits
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Destination:
+class SessionTarget:
     """
     The server of one attempt.
 
-    :ivar outlet: makes the connections.
+    :ivar http_context: makes the connections.
     :ivar address: the SockJS prefix.
     :ivar headers: of this attempt, without the cookies that servers set.
     :ivar max_message_size: bytes of one WebSocket message, or of one frame of a response.
     :ivar send_timeout: seconds for one request with messages.
     """
 
-    outlet: Outlet
+    http_context: HTTPContext
     address: Address
     headers: Mapping[str, str]
     max_message_size: int
     send_timeout: float
 
     def __repr__(self) -> str:
-        return f"<Destination {self.address}>"
+        return f"<SessionTarget {self.address}>"
 
     def new_session(self) -> str:
         """The path of a session of its own, below the prefix."""
@@ -50,4 +50,4 @@ class Destination:
 
     def request_headers(self, url: str) -> dict[str, str]:
         """The headers of one request, with the cookies that belong there now."""
-        return self.outlet.with_cookies(self.headers, url)
+        return self.http_context.with_cookies(self.headers, url)

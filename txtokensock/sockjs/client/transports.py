@@ -15,12 +15,12 @@ from ...errors import InvalidOption
 from .framing import EVENTSOURCE, XHR_POLLING, XHR_STREAMING
 from .http import open_http
 from .session import ClientSession
-from .session_target import Destination
+from .session_target import SessionTarget
 from .websocket import open_raw_websocket, open_websocket
 
 __all__ = ["DEFAULT_TRANSPORTS", "TRANSPORTS", "Preference", "check_transports"]
 
-Opener: TypeAlias = Callable[[ClientSession, Destination], Deferred[Any]]
+Opener: TypeAlias = Callable[[ClientSession, SessionTarget], Deferred[Any]]
 """Fires when a connection is made, and then it is the session that says how it goes."""
 
 TRANSPORTS: dict[str, Opener] = {

@@ -22,13 +22,13 @@ from zope.interface import implementer
 from ...errors import InvalidData, SockJSClosed, shorten
 from ...support.quiet_log import Quiet
 from ...support.timer import Timer
-from ...web.client.http_context import Outlet
+from ...web.client.http_context import HTTPContext
 from ...web.tls.policy import is_tls_problem
 from ..frames import encode_client_frame
 from ..pongs import Pongs
 from .refusals import refused
 from .session import ClientSession
-from .session_target import Destination
+from .session_target import SessionTarget
 
 __all__ = ["open_raw_websocket", "open_websocket"]
 
@@ -47,7 +47,7 @@ _MOST_FRAGMENTS = 10_000
 class _WebSocketWire(WebSocketClientProtocol):
     """
     :param session: whose frames these are.
-    :param outlet: keeps the cookies that the answer to the handshake sets.
+    :param http_context: keeps the cookies that the answer to the handshake sets.
     :param url: what was asked in the handshake.
     """
 
@@ -55,10 +55,10 @@ class _WebSocketWire(WebSocketClientProtocol):
     log = Quiet()
     _log = Logger()
 
-    def __init__(self, session: ClientSession, outlet: Outlet, url: str) -> None:
+    def __init__(self, session: ClientSession, http_context: HTTPContext, url: str) -> None:
         super().__init__()
         self._session = session
-        self._outlet = outlet
+        self._http_context = http_context
         self._url = url
         self._lost_by: BaseException | None = None
         self._fragments = 0
@@ -99,7 +99,7 @@ class _WebSocketWire(WebSocketClientProtocol):
     def processHandshake(self) -> None:
         head, end, _ = bytes(self.data).partition(b"\r\n\r\n")
         if end:  # Autobahn joins several headers of one name, which cookies do not survive
-            self._outlet.take_cookies(self._url, _SET_COOKIE.findall(head))
+            self._http_context.take_cookies(self._url, _SET_COOKIE.findall(head))
         super().processHandshake()  # type: ignore[no-untyped-call]
 
     def failHandshake(self, reason: str) -> None:
@@ -214,9 +214,9 @@ class _RawWebSocketWire(_WebSocketWire):
     connection for idle.
     """
 
-    def __init__(self, session: ClientSession, outlet: Outlet, url: str) -> None:
-        super().__init__(session, outlet, url)
-        self._beat = Timer(outlet.reactor, self._on_beat)
+    def __init__(self, session: ClientSession, http_context: HTTPContext, url: str) -> None:
+        super().__init__(session, http_context, url)
+        self._beat = Timer(http_context.reactor, self._on_beat)
 
     def onOpen(self) -> None:
         super().onOpen()
@@ -273,7 +273,7 @@ class _Followed:
         self._producer.stopProducing()
 
 
-def open_websocket(session: ClientSession, to: Destination) -> Deferred[IProtocol]:
+def open_websocket(session: ClientSession, to: SessionTarget) -> Deferred[IProtocol]:
     """
     Carry a session over a WebSocket with SockJS frames.
 
@@ -282,23 +282,23 @@ def open_websocket(session: ClientSession, to: Destination) -> Deferred[IProtoco
     return _connect(_WebSocketWire, session, to, f"{to.new_session()}/websocket")
 
 
-def open_raw_websocket(session: ClientSession, to: Destination) -> Deferred[IProtocol]:
+def open_raw_websocket(session: ClientSession, to: SessionTarget) -> Deferred[IProtocol]:
     """The same without SockJS frames; the session has no name."""
     return _connect(_RawWebSocketWire, session, to, "/websocket")
 
 
 def _connect(
-    wire: type[_WebSocketWire], session: ClientSession, to: Destination, path: str
+    wire: type[_WebSocketWire], session: ClientSession, to: SessionTarget, path: str
 ) -> Deferred[IProtocol]:
     address, url = to.address, to.url(path)
     factory = WebSocketClientFactory(
-        useragent=None, headers=to.request_headers(url), reactor=to.outlet.reactor
+        useragent=None, headers=to.request_headers(url), reactor=to.http_context.reactor
     )
     factory.host = f"[{address.host}]" if ":" in address.host else address.host
     factory.port, factory.resource = address.port, f"{address.prefix}{path}"
     factory.log = _WebSocketWire.log
     factory.noisy = False
-    build: Any = lambda: wire(session, to.outlet, url)  # noqa: E731
+    build: Any = lambda: wire(session, to.http_context, url)  # noqa: E731
     factory.protocol = build
     factory.setProtocolOptions(
         openHandshakeTimeout=0,
@@ -309,5 +309,5 @@ def _connect(
         maxFramePayloadSize=to.max_message_size,
         utf8validateIncoming=False,  # it is checked with the frame
     )
-    endpoint = to.outlet.dialer.endpoint(address.host, address.port, secure=address.secure)
+    endpoint = to.http_context.dialer.endpoint(address.host, address.port, secure=address.secure)
     return endpoint.connect(factory)

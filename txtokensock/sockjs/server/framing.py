@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..frames import escape_frame
 
-__all__ = ["EVENTSOURCE", "XHR_POLLING", "XHR_STREAMING", "Form", "htmlfile", "jsonp"]
+__all__ = ["EVENTSOURCE", "XHR_POLLING", "XHR_STREAMING", "Framing", "htmlfile", "jsonp"]
 
 CALLBACK = re.compile(r"[a-zA-Z0-9_.-]{1,32}")
 """What a JavaScript callback's name may be: it is written into a script."""
@@ -22,7 +22,7 @@ _JAVASCRIPT = "application/javascript; charset=UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Framing:
     """
     :ivar transport: what sockjs-node calls it.
     :ivar content_type: of the response.
@@ -49,13 +49,13 @@ def _event(frame: bytes) -> bytes:
     return b"data: " + escape_frame(frame).replace(b"%", b"%25") + b"\r\n\r\n"
 
 
-XHR_POLLING = Form("xhr-polling", _JAVASCRIPT, b"", _line, single=True)
+XHR_POLLING = Framing("xhr-polling", _JAVASCRIPT, b"", _line, single=True)
 
 # Two kilobytes, because Internet Explorer hides less than that from scripts.
-XHR_STREAMING = Form("xhr-streaming", _JAVASCRIPT, b"h" * 2048 + b"\n", _line)
+XHR_STREAMING = Framing("xhr-streaming", _JAVASCRIPT, b"h" * 2048 + b"\n", _line)
 
 # The new line is for a bug in Opera.
-EVENTSOURCE = Form("eventsource", "text/event-stream", b"\r\n", _event)
+EVENTSOURCE = Framing("eventsource", "text/event-stream", b"\r\n", _event)
 
 _HTMLFILE = """\
 <!doctype html>
@@ -77,7 +77,7 @@ def _script_text(frame: bytes) -> str:
     return json.dumps(escape_frame(frame).decode(), ensure_ascii=False).replace("<", "\\u003c")
 
 
-def htmlfile(callback: str) -> Form:
+def htmlfile(callback: str) -> Framing:
     """
     :param callback: matches :data:`CALLBACK`.
     """
@@ -87,10 +87,10 @@ def htmlfile(callback: str) -> Form:
 
     # More than a kilobyte, because browsers show less than that to nobody.
     prelude = (_HTMLFILE % callback).ljust(1024) + "\r\n\r\n"
-    return Form("htmlfile", "text/html; charset=UTF-8", prelude.encode(), script)
+    return Framing("htmlfile", "text/html; charset=UTF-8", prelude.encode(), script)
 
 
-def jsonp(callback: str) -> Form:
+def jsonp(callback: str) -> Framing:
     """
     :param callback: matches :data:`CALLBACK`.
     """
@@ -99,4 +99,4 @@ def jsonp(callback: str) -> Form:
         # The comment keeps the answer from being read as something else (Flash).
         return f"/**/{callback}({_script_text(frame)});\r\n".encode()
 
-    return Form("jsonp-polling", _JAVASCRIPT, b"", call, single=True)
+    return Framing("jsonp-polling", _JAVASCRIPT, b"", call, single=True)

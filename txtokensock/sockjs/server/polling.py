@@ -25,7 +25,7 @@ from ...web.server.answers import (
     uncacheable,
 )
 from ..frames import FrameError, decode_client_frame
-from .framing import CALLBACK, EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Form, htmlfile, jsonp
+from .framing import CALLBACK, EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Framing, htmlfile, jsonp
 from .polling_session import PollingSession
 from .request_info import RequestInfo, header
 from .stream import FrameStream
@@ -84,14 +84,14 @@ class PollingPages:
 
     # -- responses with frames
 
-    def _receive(self, session_id: str, form: Form, request: Request) -> Answer:
+    def _receive(self, session_id: str, form: Framing, request: Request) -> Answer:
         if not self._options.origins.allows(request):
             return foreign_origin(request)
         allow_origin(request)
         return self._attach(session_id, form, request)
 
     def _receive_by_script(
-        self, session_id: str, form: Callable[[str], Form], request: Request
+        self, session_id: str, form: Callable[[str], Framing], request: Request
     ) -> Answer:
         if not self._options.origins.allows(request, as_script=True):
             return foreign_origin(request)
@@ -102,7 +102,7 @@ class PollingPages:
         request.setHeader(b"x-content-type-options", b"nosniff")
         return self._attach(session_id, form(callback), request)
 
-    def _attach(self, session_id: str, form: Form, request: Request) -> Answer:
+    def _attach(self, session_id: str, form: Framing, request: Request) -> Answer:
         self._session_headers(request)
         session = self._table.find(session_id)
         if session is None:

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from .framing import Form
+from .framing import Framing
 
 __all__ = ["FrameStream"]
 
@@ -30,7 +30,7 @@ class FrameStream:
     :ivar full: whether nothing more must be written.
     """
 
-    def __init__(self, request: Any, form: Form, limit: int) -> None:
+    def __init__(self, request: Any, form: Framing, limit: int) -> None:
         self._request = request
         self._form = form
         self._limit = limit

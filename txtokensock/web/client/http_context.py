@@ -17,10 +17,10 @@ from .http_client import WebClient
 from .proxies import ProxyOption
 from .request_headers import HeadersOption, RequestHeaders
 
-__all__ = ["Outlet"]
+__all__ = ["HTTPContext"]
 
 
-class Outlet:
+class HTTPContext:
     """
     The way out for everything that one client sends, token request and session alike:
     the same cookies, the same headers, the same way to connect.
