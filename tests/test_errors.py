@@ -174,7 +174,7 @@ class SecretTests(ServerTestCase):
                 while error is not None:
                     texts += [str(error), repr(error)]
                     error = error.__cause__
-                texts += [repr(client), repr(client._service), repr(client._conversation)]
+                texts += [repr(client), repr(client._service), repr(client._core)]
                 client.end()
                 self.settle()
         tokens = [s.messages[0]["token"] for s in self.server.sessions if s.messages]
