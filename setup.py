@@ -32,10 +32,10 @@ setup(
         # hiredis is no must for txredisapi, but reads three times as many messages.
         "redis": ["txredisapi>=1.6", "hiredis>=3"],
         "metrics": ["prometheus_client>=0.20"],
-        "socks": ["txtorcon>=23.11"],
+        "socks": [],  # needs nothing more; the name stays for those who ask for it
         "bridge": ["klein>=23.12", "prometheus_client>=0.20"],
         "test": [
-            "txtokensock[redis,metrics,socks,bridge]",
+            "txtokensock[redis,metrics,bridge]",
             "pytest>=8",
             "hypothesis>=6.100",
             # A client of Crossbar's HTTP bridge, which has nothing to do with us.

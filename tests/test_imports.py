@@ -41,7 +41,6 @@ CONFINED = {
     "txaio": ["sockjs/*/websocket.py", "bridge/wamp/*.py"],
     "treq": ["web/client/*.py", "bridge/webhooks/webhook_requests.py", "testing/*.py"],
     "h11": ["web/client/*.py"],
-    "txtorcon": ["web/client/socks.py"],
     "klein": ["bridge/http/*.py"],
     "prometheus_client": ["server/ops/metrics.py", "bridge/http/bridge_metrics.py"],
 }

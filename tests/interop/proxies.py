@@ -72,8 +72,9 @@ class MicroSocks(Server):
 
     @property
     def url(self) -> str:
-        """What a client is told to go through, without credentials."""
-        return f"socks5://127.0.0.1:{self.port}"
+        """What a client is told to go through, credentials included."""
+        user = f"{':'.join(self._credentials)}@" if self._credentials else ""
+        return f"socks5://{user}127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
         options = ["-i", "127.0.0.1", "-p", str(self.port)]

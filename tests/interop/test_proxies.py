@@ -1,4 +1,4 @@
-"""Real proxies: tinyproxy by CONNECT, with and without a password, and microsocks."""
+"""Real proxies, each with and without a password: tinyproxy by CONNECT, microsocks by SOCKS5."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.utils import getProcessOutputAndValue
 
 from txtokensock import Backoff, TLSPolicy, TokenSocket
-from txtokensock.errors import ConnectFailed, InvalidOption, ProxyRefused
+from txtokensock.errors import ConnectFailed, ProxyRefused
 from txtokensock.web.client.proxies import Proxy, through
 
 from ..certificates import Authority
@@ -99,11 +99,13 @@ class ProxyTestCase(InteropTestCase):
                 echo.transport.abortConnection()
                 await within(echo.lost)
 
-    async def client(self, url: str, port: int, tls: TLSPolicy | None = None) -> Client:
-        """A connection to 127.0.0.1 through a proxy."""
-        endpoint = through(Proxy.parse(url), reactor, "127.0.0.1", port, TLSPolicy())
+    async def client(
+        self, url: str, port: int, tls: TLSPolicy | None = None, host: str = "127.0.0.1"
+    ) -> Client:
+        """A connection to this machine through a proxy."""
+        endpoint = through(Proxy.parse(url), reactor, host, port, TLSPolicy())
         if tls is not None:
-            endpoint = wrapClientTLS(tls.creatorForNetloc(b"127.0.0.1", port), endpoint)
+            endpoint = wrapClientTLS(tls.creatorForNetloc(host.encode(), port), endpoint)
         client: Any = await within(endpoint.connect(Factory.forProtocol(Client)))
         self.addCleanup(self._end, client)
         return client  # type: ignore[no-any-return]
@@ -113,10 +115,10 @@ class ProxyTestCase(InteropTestCase):
         if not client.lost.called:
             await within(client.lost)
 
-    async def refused(self, url: str, port: int) -> ProxyRefused:
+    async def refused(self, url: str, port: int, host: str = "127.0.0.1") -> ProxyRefused:
         """The error of a connection that the proxy does not make."""
         with self.assertRaises(ProxyRefused) as raised:
-            await self.client(url, port)
+            await self.client(url, port, host=host)
         self.assertNotIn(PASSWORD, str(raised.exception))
         return raised.exception
 
@@ -196,32 +198,91 @@ class MicroSocksTests(ProxyTestCase):
         await within(client.lost)
         self.assertEqual(proxy.clients(port), 1)
 
-    async def test_refusals(self) -> None:
-        """A server that is not there, and a proxy that wants a password."""
+    async def test_ipv6(self) -> None:
+        """An IPv6 address goes as one, by TCP and by TLS."""
+        authority = Authority()
+        directory = self.new_directory()
+        authorities, _ = authority.issued.write(directory, "authority")
+        certificate, key = authority.server("::1").write(directory)
+        proxy = await self.started(MicroSocks(USER, PASSWORD))
+        for description, tls in (
+            (r"tcp6:0:interface=\:\:1", None),
+            (
+                rf"ssl:0:interface=\:\:1:privateKey={key}:certKey={certificate}",
+                TLSPolicy(authorities=authorities),
+            ),
+        ):
+            port = await self.echo(description)
+            client = await self.client(proxy.url, port, tls, host="::1")
+            for data in (b"hello", bytes(range(256)) * 8192):
+                self.assertEqual(await within(client.ask(data)), data)
+            self.assertEqual(proxy.clients(port, "::1"), 1)
+
+    async def test_passwords(self) -> None:
+        """The right one opens, however long; without one, or with another, it is refused."""
+        port = await self.echo()
+        for user, password in ((USER, PASSWORD), ("a" * 255, "b" * 255), ("é", "ü")):
+            proxy = await self.started(MicroSocks(user, password))
+            client = await self.client(proxy.url, port)
+            self.assertEqual(await within(client.ask(b"hello")), b"hello")
+        error = await self.refused(f"socks5://127.0.0.1:{proxy.port}", port)
+        self.assertIn("it asks for a password", str(error))
+        error = await self.refused(f"socks5://{USER}:{PASSWORD}@127.0.0.1:{proxy.port}", port)
+        self.assertIn("it wants another user and password", str(error))
+        open_to_all = await self.started(MicroSocks())
+        client = await self.client(
+            f"socks5://{USER}:{PASSWORD}@127.0.0.1:{open_to_all.port}", port
+        )
+        self.assertEqual(await within(client.ask(b"hello")), b"hello")
+
+    async def test_unreachable_server(self) -> None:
+        """A server that is not there, by either kind of address."""
         nobody = ReservedPort()
         self.addCleanup(nobody.release)
         proxy = await self.started(MicroSocks())
-        self.assertIn("Connection refused", str(await self.refused(proxy.url, nobody.number)))
-        strict = await self.started(MicroSocks(USER, PASSWORD))
-        self.assertIn("asks for a password", str(await self.refused(strict.url, nobody.number)))
+        for host, target in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")):
+            error = await self.refused(proxy.url, nobody.number, host)
+            self.assertIn(f"to {target}:{nobody.number}: Connection refused", str(error))
 
-    async def test_token_socket(self) -> None:
-        """A client through it, whose host only the proxy looks up."""
-        embedded = EmbeddedServer()
+    async def test_killed(self) -> None:
+        """A proxy that dies takes its connections along, and is then not to be reached."""
+        port = await self.echo()
+        proxy = await self.started(MicroSocks())
+        client = await self.client(proxy.url, port)
+        self.assertEqual(await within(client.ask(b"hello")), b"hello")
+        await proxy.kill()
+        await within(client.lost)
+        with self.assertRaises(ConnectFailed) as raised:
+            await self.client(proxy.url, port)
+        self.assertIn(f"cannot reach the proxy {proxy.url}", str(raised.exception))
+
+    async def token_socket(self, host: str, interface: str, *credentials: str) -> None:
+        """A call through a proxy that connects to that host, for the token and for the socket."""
+        embedded = EmbeddedServer(interface=interface)
         self.addCleanup(embedded.close)
         await embedded.start()
         port = int(embedded.url.rpartition(":")[2])
-        proxy = await self.started(MicroSocks())
+        proxy = await self.started(MicroSocks(*credentials))
         socket = TokenSocket(
-            f"http://localhost:{port}", proxy=proxy.url, backoff=Backoff(cap=0.1), reactor=reactor
+            f"http://{host}:{port}", proxy=proxy.url, backoff=Backoff(cap=0.1), reactor=reactor
         )
         self.addCleanup(socket.end)
         socket.startService()
         await within(socket.when_ready(fail_after=1))
         self.assertEqual(await within(socket.rpc("echo", "é")), "é")
-        self.assertEqual(proxy.clients(port, "localhost"), 2)  # the token request, and the socket
-        with self.assertRaises(InvalidOption):
-            TokenSocket("http://[::1]", proxy=proxy.url, reactor=reactor)
+        self.assertEqual(proxy.clients(port, host.strip("[]")), 2)
+
+    async def test_token_socket(self) -> None:
+        """A client whose host only the proxy looks up."""
+        await self.token_socket("localhost", "127.0.0.1")
+
+    async def test_token_socket_with_a_password(self) -> None:
+        """A client whose proxy wants to know who it is."""
+        await self.token_socket("localhost", "127.0.0.1", USER, PASSWORD)
+
+    async def test_token_socket_ipv6(self) -> None:
+        """A client whose server has an IPv6 address."""
+        await self.token_socket("[::1]", "::1", USER, PASSWORD)
 
 
 class EnvironmentTests(ProxyTestCase):
@@ -264,6 +325,18 @@ class EnvironmentTests(ProxyTestCase):
             self.assertEqual(await self.run_echo(host, **variables), ("1\n", "", 0))
         self.assertEqual(proxy.tunnels(self.port, "0.0.0.0"), 2)
         self.assertEqual(proxy.tunnels(self.port), 0)
+
+    async def test_socks(self) -> None:
+        """ALL_PROXY with a password; one line that keeps it when it is another."""
+        proxy = await self.started(MicroSocks(USER, PASSWORD))
+        self.assertEqual(await self.run_echo(ALL_PROXY=proxy.url), ("1\n", "", 0))
+        await proxy.until(lambda: proxy.clients(self.port, "0.0.0.0") == 2)
+        wrong = proxy.url.replace("socks5://", "socks://").replace(USER, f"not-{USER}")
+        out, err, status = await self.run_echo(all_proxy=wrong)
+        self.assertEqual((out, err.count("\n")), ("", 1), err)
+        self.assertNotEqual(status, 0)
+        self.assertIn("it wants another user and password", err)
+        self.assertNotIn(PASSWORD, err)
 
     async def test_mistakes(self) -> None:
         """One line, which names the variable and keeps the password."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 from unittest import mock
 
@@ -37,6 +36,8 @@ class ParseTests(SynchronousTestCase):
             ("http://[::1]", "http://[::1]:80"),
             ("socks5://proxy.test", "socks5://proxy.test:1080"),
             ("socks5h://proxy.test:80", "socks5h://proxy.test:80"),
+            ("socks://proxy.test/", "socks://proxy.test:1080"),
+            ("socks5://[2001:db8::1]", "socks5://[2001:db8::1]:1080"),
             ("http://bücher.test:1", "http://xn--bcher-kva.test:1"),
         ):
             self.assertEqual(str(Proxy.parse(url)), name)
@@ -57,17 +58,42 @@ class ParseTests(SynchronousTestCase):
             self.assertEqual((proxy.user, proxy.password), (user, password), url)
             self.assertEqual(proxy.authorization, value, url)
 
+    def test_socks_credentials(self) -> None:
+        """SOCKS5 can send what HTTP cannot, and has a length for each."""
+        for url, credentials in (
+            ("socks5://h", None),
+            ("socks5://ada:pw@h", ("ada", "pw")),
+            ("socks5://a%3Ab:p%3Aw@h", ("a:b", "p:w")),
+            ("socks5://ada@h", ("ada", "")),
+            (f"socks5://{'a' * 255}:{'b' * 255}@h", ("a" * 255, "b" * 255)),
+            (f"socks5://h%C3%A9:{'%C3%A9' * 127}@h", ("hé", "é" * 127)),
+        ):
+            self.assertEqual(Proxy.parse(url).credentials, credentials, url)
+        for user, password in (
+            ("a" * 256, SECRET),
+            ("ada", SECRET + "b" * 250),
+            ("ada", SECRET + "%C3%A9" * 125),
+            ("", SECRET),
+        ):
+            for scheme in ("socks5", "socks5h", "socks"):
+                with self.assertRaises(InvalidOption) as raised:
+                    Proxy.parse(f"{scheme}://{user}:{password}@h")
+                self.assertIn("proxy has a user or a password that SOCKS5", str(raised.exception))
+                self.assertNotIn(SECRET, str(raised.exception))
+            self.assertIsNotNone(Proxy.parse(f"http://{user}:{password}@h").authorization)
+
     def test_no_secret_in_texts(self) -> None:
         """Neither the repr nor the name holds user or password."""
-        proxy = Proxy.parse(f"http://ada:{SECRET}@h:1")
-        for text in (repr(proxy), str(proxy), f"{proxy!r}"):
-            self.assertNotIn(SECRET, text)
-            self.assertNotIn("ada", text)
+        for scheme in ("http", "socks5"):
+            proxy = Proxy.parse(f"{scheme}://ada:{SECRET}@h:1")
+            for text in (repr(proxy), str(proxy), f"{proxy!r}"):
+                self.assertNotIn(SECRET, text)
+                self.assertNotIn("ada", text)
 
     def test_mistakes(self) -> None:
         """One line that names the option, quotes nothing, and hides no cause that does."""
         for url in (
-            *("", "http://", "http://:1", "://h", "ftp://h:1", "socks4://h", "socks://h:1", "::1"),
+            *("", "http://", "http://:1", "://h", "ftp://h:1", "socks4://h", "socks6://h", "::1"),
             *("http://h:0", "http://h:99999", "http://h:x", "http://a b", "http://h/path"),
             *("http://h?q", "http://h#f", "http://[::1", "http:///h", "http:h"),
             f"http://ada:{SECRET}/1@h:1",
@@ -202,31 +228,15 @@ class OptionTests(EnvironmentTestCase):
             self.assertIn("proxy ", str(raised.exception))
 
     def test_socks(self) -> None:
-        """What txtorcon cannot do is said before anybody waits for it."""
-        proxy = proxy_for("socks5://h", "server.test", 80, secure=False)
-        self.assertEqual(str(proxy), "socks5://h:1080")
-        for url, host, said in (
-            (f"socks5://ada:{SECRET}@h", "server.test", "proxy has a user"),
-            ("socks5://h", "2001:db8::1", "an IPv6 address"),
-        ):
-            with self.assertRaises(InvalidOption) as raised:
-                proxy_for(url, host, 80, secure=False)
-            self.assertIn(said, str(raised.exception))
-            self.assertNotIn(SECRET, str(raised.exception))
-
-    def test_socks_without_txtorcon(self) -> None:
-        """The error says what to install."""
-        os.environ["ALL_PROXY"] = "socks5h://h"
-        with (
-            mock.patch.dict(sys.modules, {"txtorcon": None, "txtorcon.socks": None}),
-            self.assertRaises(InvalidOption) as raised,
-        ):
+        """A SOCKS proxy with a password, for any server; a mistake is told where it was made."""
+        os.environ["ALL_PROXY"] = f"socks://ada:{SECRET}@h/"
+        for host in ("server.test", "10.0.0.1", "2001:db8::1"):
+            self.assertEqual(self.chosen(host), "socks://h:1080")
+        os.environ["ALL_PROXY"] = f"socks5h://:{SECRET}@h"
+        with self.assertRaises(InvalidOption) as raised:
             self.chosen()
-        self.assertEqual(
-            str(raised.exception),
-            "ALL_PROXY in the environment is a SOCKS proxy, which needs txtorcon:"
-            " install txtokensock[socks]",
-        )
+        self.assertIn("ALL_PROXY in the environment has a user", str(raised.exception))
+        self.assertNotIn(SECRET, str(raised.exception))
 
 
 class ThroughTests(SynchronousTestCase):
@@ -254,9 +264,11 @@ class ThroughTests(SynchronousTestCase):
         self.assertNotIsInstance(endpoint._proxy_endpoint, HostnameEndpoint)
 
     def test_socks(self) -> None:
-        """SOCKS."""
-        endpoint = self.endpoint("socks5://10.0.0.1")
-        self.assertIsInstance(endpoint, SocksEndpoint)
-        self.assertEqual(
-            repr(endpoint), "<SocksEndpoint to server.test:443 through socks5://10.0.0.1:1080>"
-        )
+        """SOCKS, whatever it is called."""
+        for scheme in ("socks5", "socks5h", "socks"):
+            endpoint = self.endpoint(f"{scheme}://ada:{SECRET}@10.0.0.1")
+            self.assertIsInstance(endpoint, SocksEndpoint)
+            self.assertEqual(
+                repr(endpoint),
+                f"<SocksEndpoint to server.test:443 through {scheme}://10.0.0.1:1080>",
+            )

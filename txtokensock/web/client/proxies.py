@@ -23,15 +23,15 @@ from ...address import Address
 from ...errors import InvalidOption
 from ..tls.handshake import TLSEndpoint
 from .http_connect import ConnectEndpoint
-from .socks import SocksEndpoint, check_socks
+from .socks import LONGEST_CREDENTIAL, SocksEndpoint
 
 __all__ = ["Proxy", "ProxyOption", "proxy_for", "through"]
 
 ProxyOption: TypeAlias = str | bool
 """The URL of a proxy for everything; True for those of the environment, False for none."""
 
-_DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
-_SOCKS = ("socks5", "socks5h")
+_SOCKS = ("socks5", "socks5h", "socks")
+_DEFAULT_PORTS = {"http": 80, "https": 443, **dict.fromkeys(_SOCKS, 1080)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Proxy:
     A proxy.
 
     :ivar scheme: ``http``; ``https`` for an HTTP proxy that is spoken to over TLS;
-        ``socks5`` or ``socks5h``, which are the same: the proxy resolves names.
+        ``socks5``, ``socks5h`` and ``socks`` all mean SOCKS5, where the proxy resolves names.
     :ivar host: a name or an IP address, IPv6 without brackets.
     :ivar port: 1 to 65535.
     :ivar user: as it is, not percent-encoded; None without credentials.
@@ -81,11 +81,10 @@ class Proxy:
             )
         user = None if parts.username is None else unquote(parts.username)
         password = None if user is None else unquote(parts.password or "")
-        if user is not None and ":" in user:
-            raise InvalidOption(f"{option} has a user with a colon, which no proxy can be sent")
-        if any(0xD800 <= ord(mark) <= 0xDFFF for mark in f"{user}{password}"):
-            raise InvalidOption(f"{option} has a user or a password that is not in UTF-8")
-        return cls(parts.scheme, address.host, port, user, password)
+        proxy = cls(parts.scheme, address.host, port, user, password)
+        if proxy.credentials is not None:
+            _check_credentials(option, proxy.is_socks, *proxy.credentials)
+        return proxy
 
     def __str__(self) -> str:
         """Its URL, without user and password."""
@@ -93,12 +92,41 @@ class Proxy:
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS5, and not HTTP."""
+        return self.scheme in _SOCKS
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User and password; None for a proxy that is told neither."""
+        return None if self.user is None else (self.user, self.password or "")
+
+    @property
     def authorization(self) -> str | None:
         """The value of ``Proxy-Authorization``, by RFC 7617; None without credentials."""
-        if self.user is None:
+        if self.credentials is None:
             return None
-        credentials = f"{self.user}:{self.password}".encode()
+        credentials = ":".join(self.credentials).encode()
         return f"Basic {b64encode(credentials).decode('ascii')}"
+
+
+def _check_credentials(option: str, socks: bool, user: str, password: str) -> None:
+    """
+    :param option: what holds them, for errors.
+    :raises InvalidOption: for those that such a proxy cannot be sent.
+    """
+    if any(0xD800 <= ord(mark) <= 0xDFFF for mark in user + password):
+        raise InvalidOption(f"{option} has a user or a password that is not in UTF-8")
+    if not socks:
+        if ":" in user:
+            raise InvalidOption(f"{option} has a user with a colon, which HTTP cannot send")
+        return
+    # RFC 1929 has no empty ones; an empty password is sent and taken all the same.
+    if not user or max(len(user.encode()), len(password.encode())) > LONGEST_CREDENTIAL:
+        raise InvalidOption(
+            f"{option} has a user or a password that SOCKS5 cannot send: a user has 1 to"
+            f" {LONGEST_CREDENTIAL} bytes in UTF-8, and a password at most {LONGEST_CREDENTIAL}"
+        )
 
 
 def proxy_for(option: ProxyOption, host: str, port: int, *, secure: bool) -> Proxy | None:
@@ -111,11 +139,11 @@ def proxy_for(option: ProxyOption, host: str, port: int, *, secure: bool) -> Pro
         itself.  Each may be written in small letters, too, which take precedence.  False is
         none.
     :param host: the server's, a name or an IP address, IPv6 without brackets.
-    :raises InvalidOption: for a URL that is none, and for a SOCKS proxy that cannot be
-        used; the text says which option or variable holds it.
+    :raises InvalidOption: for a URL that is none; the text says which option or variable
+        holds it.
     """
     if isinstance(option, str):
-        return _usable(Proxy.parse(option), "proxy", host)
+        return Proxy.parse(option)
     if not isinstance(option, bool):
         raise InvalidOption("proxy must be the URL of a proxy, True or False")
     if not option:
@@ -126,14 +154,7 @@ def proxy_for(option: ProxyOption, host: str, port: int, *, secure: bool) -> Pro
     kind = next((k for k in ("https" if secure else "http", "all") if proxies.get(k)), None)
     if kind is None or _is_direct(host, port, proxies):
         return None
-    source = _variable(f"{kind}_proxy")
-    return _usable(Proxy.parse(proxies[kind], source), source, host)
-
-
-def _usable(proxy: Proxy, source: str, host: str) -> Proxy:
-    if proxy.scheme in _SOCKS:
-        check_socks(source, host, with_user=proxy.user is not None)
-    return proxy
+    return Proxy.parse(proxies[kind], _variable(f"{kind}_proxy"))
 
 
 def _is_direct(host: str, port: int, proxies: dict[str, str]) -> bool:
@@ -179,8 +200,10 @@ def through(
     """
     name = proxy.host.encode("ascii")
     endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, name, proxy.port)
-    if proxy.scheme in _SOCKS:
-        return SocksEndpoint(endpoint, host, port, proxy_name=str(proxy))
+    if proxy.is_socks:
+        return SocksEndpoint(
+            endpoint, host, port, proxy_name=str(proxy), credentials=proxy.credentials
+        )
     if proxy.scheme == "https":
         endpoint = TLSEndpoint(reactor, tls.creatorForNetloc(name, proxy.port), endpoint)
     return ConnectEndpoint(

@@ -1,159 +1,201 @@
 """
-SOCKS5: a connection through a SOCKS proxy, by txtorcon, which is optional.
+SOCKS5: a connection through a SOCKS proxy, see RFC 1928, and RFC 1929 for user and password.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Generator
+from ipaddress import ip_address
 
-from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
-from twisted.internet.protocol import Factory, Protocol
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ...errors import InvalidOption, ProxyRefused, shorten
+from ...errors import ProxyRefused
 from .tunnel import open_tunnel
 
-__all__ = ["SocksEndpoint", "check_socks"]
+__all__ = ["LONGEST_CREDENTIAL", "SocksEndpoint"]
 
-_NO_SOCKS = "it asks for a password, or does not speak SOCKS5"
+LONGEST_CREDENTIAL = 255
+"""Bytes of a user, and of a password: one byte says how many there are."""
 
+_VERSION = 5
+_LOGIN_VERSION = 1  # of what RFC 1929 adds
+_CONNECT = 1
 
-def check_socks(source: str, host: str, *, with_user: bool) -> None:
-    """
-    Whether a SOCKS proxy can be used.
+_NO_AUTHENTICATION = 0
+_USER_AND_PASSWORD = 2
+_NO_ACCEPTABLE_METHOD = 0xFF
 
-    :param source: what names the proxy, for errors.
-    :param host: where it is to connect us.
-    :param with_user: whether it wants to know who we are.
-    :raises InvalidOption: without txtorcon, and for what txtorcon 26.6 cannot do.
-    """
-    try:
-        import txtorcon.socks  # noqa: F401
-    except ImportError:
-        raise InvalidOption(
-            f"{source} is a SOCKS proxy, which needs txtorcon: install txtokensock[socks]"
-        ) from None
-    if with_user:
-        raise InvalidOption(
-            f"{source} has a user for a SOCKS proxy, and txtorcon cannot send one:"
-            " use a proxy that asks for none, or an HTTP proxy"
-        )
-    if ":" in host:
-        raise InvalidOption(
-            f"{source} is a SOCKS proxy, and txtorcon cannot ask it for an IPv6 address:"
-            " use the name of the server, or an HTTP proxy"
-        )
+_IPV4 = 1
+_NAME = 3
+_IPV6 = 4
+
+_REPLIES = {
+    1: "general SOCKS server failure",
+    2: "connection not allowed by ruleset",
+    3: "Network unreachable",
+    4: "Host unreachable",
+    5: "Connection refused",
+    6: "TTL expired",
+    7: "Command not supported",
+    8: "Address type not supported",
+}
+"""In the words of RFC 1928, section 6."""
 
 
 @implementer(IStreamClientEndpoint)
 class SocksEndpoint:
     """
-    Connects through a SOCKS5 proxy that asks for no password.
+    Connects through a SOCKS5 proxy.
 
     :param proxy_endpoint: connects to the proxy.
     :param host: where the proxy is to connect us: a name, which the proxy resolves, or an
-        IPv4 address.
+        IP address, IPv6 without brackets.
     :param port: the same.
-    :param proxy_name: the proxy in error texts.
+    :param proxy_name: the proxy in error texts; it must hold no password.
+    :param credentials: user and password, each of at most :data:`LONGEST_CREDENTIAL` bytes
+        in UTF-8.  They are sent only if the proxy asks for them.
     """
 
     def __init__(
-        self, proxy_endpoint: IStreamClientEndpoint, host: str, port: int, *, proxy_name: str
+        self,
+        proxy_endpoint: IStreamClientEndpoint,
+        host: str,
+        port: int,
+        *,
+        proxy_name: str,
+        credentials: tuple[str, str] | None = None,
     ) -> None:
         self._proxy_endpoint = proxy_endpoint
-        self._host = host
-        self._port = port
+        self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._proxy_name = proxy_name
+        self._request = _connect_request(host, port)
+        self._login = None if credentials is None else _login_request(*credentials)
 
     def __repr__(self) -> str:
-        return f"<SocksEndpoint to {self._host}:{self._port} through {self._proxy_name}>"
+        return f"<SocksEndpoint to {self._target} through {self._proxy_name}>"
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
         Connect.
 
-        :return: fires and fails as that of :class:`~.connect.ConnectEndpoint` does.
+        :return: fires and fails as that of :class:`~.http_connect.ConnectEndpoint` does.
         """
         return Deferred.fromCoroutine(
             open_tunnel(self._proxy_endpoint, self._negotiation, protocolFactory, self._proxy_name)
         )
 
     def _negotiation(self) -> _Socks:
-        return _Socks(self._host, self._port, self._proxy_name)
+        refusal = f"the proxy {self._proxy_name} refused to connect us to {self._target}"
+        return _Socks(self._request, self._login, refusal)
 
 
 class _Socks:
     """
-    txtorcon's part of the conversation.  It has the handshake and no more: on a connection
-    of its own it would stay open when cancelled, raise for answers that it does not know,
-    and take the reason of the connection's end from the protocol.
+    What is said on one connection.
+
+    It is a generator, so that it reads as the RFCs do: it yields how many bytes it needs
+    next, and is sent just these.
+
+    :param request: asks for the connection.
+    :param login: says who we are; None for those who have no password.
+    :param refusal: how the text of each :class:`~txtokensock.errors.ProxyRefused` begins.
     """
 
-    def __init__(self, host: str, port: int, proxy_name: str) -> None:
-        self._host = host
-        self._port = port
-        self._proxy_name = proxy_name
-        self._outcome: Any = None
+    def __init__(self, request: bytes, login: bytes | None, refusal: str) -> None:
+        self._request = request
+        self._login = login
+        self._refusal = refusal
+        self._buffer = b""
 
     def start(self, write: Callable[[bytes], object]) -> None:
-        from txtorcon.socks import TorSocksEndpoint
-
-        self._line = _Line(write)
-        done = TorSocksEndpoint(self._line, self._host, self._port).connect(
-            Factory.forProtocol(Protocol)
-        )
-        done.addBoth(self._done)
-
-    def _done(self, outcome: Any) -> None:
-        self._outcome = outcome
+        self._conversation = self._converse(write)
+        self._needed = next(self._conversation)
 
     def received(self, data: bytes) -> bytes | None:
-        # Byte by byte, for txtorcon would keep what is behind the answer.
-        for end in range(1, len(data) + 1):
-            self._feed(data[end - 1 : end])
-            if self._outcome is not None:
-                return data[end:]
+        self._buffer += data
+        while len(self._buffer) >= self._needed:
+            piece = self._buffer[: self._needed]
+            self._buffer = self._buffer[self._needed :]
+            try:
+                self._needed = self._conversation.send(piece)
+            except StopIteration:
+                return self._buffer
         return None
 
-    def _feed(self, byte: bytes) -> None:
-        try:
-            self._line.protocol.dataReceived(byte)
-        except Exception:  # such as an assertion
-            self._outcome = Failure()
-        if isinstance(self._outcome, Failure):
-            # Only what the proxy answered by its code has one.
-            code = getattr(self._outcome.value, "code", None)
-            reason = str(self._outcome.value) if code else _NO_SOCKS
-            raise ProxyRefused(
-                f"the proxy {self._proxy_name} refused to connect us to"
-                f" {self._host}:{self._port}: {shorten(reason)}"
+    def _converse(self, write: Callable[[bytes], object]) -> Generator[int, bytes, None]:
+        yield from self._authenticate(write)
+        write(self._request)
+        version, reply = yield 2
+        self._check_version(version, _VERSION)
+        # Some proxies that refuse send no more than this, or hang up in the middle.
+        if reply:
+            raise self._refused(_REPLIES.get(reply, f"unknown reply code {reply}"))
+        _, address_type = yield 2  # the first is reserved
+        if address_type == _NAME:
+            (length,) = yield 1
+        elif address_type in (_IPV4, _IPV6):
+            length = 4 if address_type == _IPV4 else 16
+        else:
+            raise self._refused(f"it does not speak SOCKS5: unknown address type {address_type}")
+        yield length + 2  # where it connects from, address and port, does not concern us
+
+    def _authenticate(self, write: Callable[[bytes], object]) -> Generator[int, bytes, None]:
+        offered = [_NO_AUTHENTICATION, *([_USER_AND_PASSWORD] if self._login else [])]
+        write(bytes([_VERSION, len(offered), *offered]))
+        version, method = yield 2
+        self._check_version(version, _VERSION)
+        if method not in offered:
+            raise self._refused(self._no_method(method))
+        if method == _USER_AND_PASSWORD and self._login is not None:
+            write(self._login)
+            version, status = yield 2
+            self._check_version(version, _LOGIN_VERSION)
+            if status:
+                raise self._refused("it wants another user and password")
+
+    def _no_method(self, method: int) -> str:
+        """What is wrong with the way of authentication that the proxy chose."""
+        if self._login is None and method in (_USER_AND_PASSWORD, _NO_ACCEPTABLE_METHOD):
+            return (
+                "it asks for a password: give its user and password, as in"
+                " socks5://user:password@host:port"
+            )
+        if method == _NO_ACCEPTABLE_METHOD:
+            return "it accepts neither a user with a password nor a client without"
+        return f"it chose authentication method {method}, which was not offered"
+
+    def _check_version(self, version: int, expected: int) -> None:
+        if version != expected:
+            raise self._refused(
+                f"it does not speak SOCKS5: it answered with version {version}"
+                f" where {expected} is expected"
             )
 
+    def _refused(self, reason: str) -> ProxyRefused:
+        return ProxyRefused(f"{self._refusal}: {reason}")
 
-@implementer(IStreamClientEndpoint)
-class _Line:
-    """
-    What txtorcon connects to: an endpoint, and the transport that its protocol gets.
 
-    :ivar protocol: txtorcon's.
-    """
+def _connect_request(host: str, port: int) -> bytes:
+    """RFC 1928, section 4."""
+    # A zone, as in fe80::1%eth0, has no place in a SOCKS address: that goes as a name.
+    try:
+        address = None if "%" in host else ip_address(host)
+    except ValueError:
+        address = None
+    if address is None:
+        target = bytes([_NAME]) + _with_length(host.encode("ascii"))
+    else:
+        target = bytes([_IPV4 if address.version == 4 else _IPV6]) + address.packed
+    return bytes([_VERSION, _CONNECT, 0]) + target + port.to_bytes(2, "big")
 
-    protocol: Any
 
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self.write = write
+def _login_request(user: str, password: str) -> bytes:
+    """RFC 1929, section 2."""
+    login = _with_length(user.encode("utf-8")) + _with_length(password.encode("utf-8"))
+    return bytes([_LOGIN_VERSION]) + login
 
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        self.protocol = protocolFactory.buildProtocol(self.getHost())
-        self.protocol.makeConnection(self)
-        return succeed(self.protocol)
 
-    def getHost(self) -> IPv4Address:
-        return IPv4Address("TCP", "0.0.0.0", 0)  # nobody asks
-
-    def loseConnection(self) -> None:
-        """Who failed is dropped anyway."""
+def _with_length(data: bytes) -> bytes:
+    return bytes([len(data)]) + data
