@@ -105,6 +105,9 @@ class ParseTests(SynchronousTestCase):
             f"http://a%3Ab:{SECRET}@h",
             f"http://ada\udcff:{SECRET}@h",  # bytes of the environment that are no UTF-8
             f"http://ada:{SECRET}\udcff@h",
+            f"http://%FF:{SECRET}@h",
+            f"http://ada:{SECRET}%E9@h",
+            f"socks5://ada:{SECRET}%E9@h",
         ):
             with self.assertRaises(InvalidOption) as raised:
                 Proxy.parse(url)

@@ -79,8 +79,8 @@ class Proxy:
                 f" scheme is {', '.join(_DEFAULT_PORTS)}, and what is special in a password is"
                 " percent-encoded"
             )
-        user = None if parts.username is None else unquote(parts.username)
-        password = None if user is None else unquote(parts.password or "")
+        user = None if parts.username is None else _unquoted(parts.username)
+        password = None if user is None else _unquoted(parts.password or "")
         proxy = cls(parts.scheme, address.host, port, user, password)
         if proxy.credentials is not None:
             _check_credentials(option, proxy.is_socks, *proxy.credentials)
@@ -108,6 +108,11 @@ class Proxy:
             return None
         credentials = ":".join(self.credentials).encode()
         return f"Basic {b64encode(credentials).decode('ascii')}"
+
+
+def _unquoted(text: str) -> str:
+    """``text`` percent-decoded, with surrogates for bytes that are not UTF-8."""
+    return unquote(text, errors="surrogateescape")
 
 
 def _check_credentials(option: str, socks: bool, user: str, password: str) -> None:
