@@ -17,7 +17,7 @@ setup(
     packages=[*find_packages(include=["txtokensock", "txtokensock.*"]), "twisted.plugins"],
     package_data={"txtokensock": ["py.typed"], "twisted.plugins": ["txtokensock_plugin.py"]},
     install_requires=[
-        "Twisted[tls]>=24.7",
+        "Twisted[tls]>=25.5",
         # Parts of Twisted[tls]; these are the first to take each other's certificates.
         "pyOpenSSL>=24.3",
         "cryptography>=42",

@@ -32,7 +32,6 @@ from autobahn.twisted.websocket import (
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import TCP4ServerEndpoint, clientFromString
 from twisted.internet.task import react
-from twisted.web.server import Site
 
 from txtokensock import TokenSocket
 from txtokensock.server import Limits, TokenSocketServer
@@ -74,7 +73,7 @@ async def serve(reactor) -> None:
     server.startService()
     bare = WebSocketServerFactory(reactor=reactor)
     bare.protocol = Echo
-    for factory in (bare, Site(server.resource())):
+    for factory in (bare, server.site()):
         port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(factory)
         print(port.getHost().port, flush=True)
     await Deferred()

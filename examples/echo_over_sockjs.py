@@ -55,7 +55,8 @@ async def serve(reactor: Any, endpoint: str = ENDPOINT) -> None:
     """Serve for ever."""
     root = Resource()
     root.putChild(b"echo", SockJSResource(Factory.forProtocol(Echo), reactor=reactor))
-    port = await serverFromString(reactor, endpoint).listen(Site(root))
+    site = Site(root, parsePOSTFormSubmission=False)
+    port = await serverFromString(reactor, endpoint).listen(site)
     print(f"listening on {port.getHost().host}:{port.getHost().port}")
     await Deferred()
 

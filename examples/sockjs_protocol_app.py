@@ -55,7 +55,8 @@ def services(reactor: Any) -> Resource:
 
 async def main(reactor: Any, endpoint: str = "tcp:8081:interface=127.0.0.1") -> None:
     """Serve for ever."""
-    await serverFromString(reactor, endpoint).listen(Site(services(reactor)))
+    site = Site(services(reactor), parsePOSTFormSubmission=False)
+    await serverFromString(reactor, endpoint).listen(site)
     await Deferred()
 
 

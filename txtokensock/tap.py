@@ -212,7 +212,7 @@ def _admin(
     endpoint = _endpoint(reactor, "admin", description)
     registry = metrics.registry(server)
     pages = AdminPages(server, lambda: metrics_page(registry), reactor)
-    site = QuietSite(pages)  # type: ignore[no-untyped-call]
+    site = QuietSite(pages, reactor=reactor)
     elsewhere = "serve --admin tcp:9091:interface=127.0.0.1"
     return Listening(endpoint, description, site, "admin pages", elsewhere)
 

@@ -137,6 +137,16 @@ class StatusTests(ServerTestCase):
             self.assertEqual((response.status, response.headers["allow"]), (405, "GET, OPTIONS"))
         self.assertEqual(repr(server.service._store), "<MemoryStore 0 tokens 1 servers>")
 
+    def test_parsed_forms(self) -> None:
+        """A site that parses forms is warned of, once, whatever they are sent to."""
+        server = self.serve()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        for path in ("/socket/token", "/sockets/0/0/jsonp_send", "/socket/token"):
+            server.connection().request("POST", path, headers, b"a=b")
+        warnings = [each for each in self.logged if each["log_level"].name == "warn"]
+        self.assertEqual(len(warnings), 1)
+        self.assertIn("server.site()", warnings[0]["log_format"])
+
     def test_identity(self) -> None:
         """The peer gets what came back from JSON, without the keys of Node's Express adapter."""
         given = {"a": (1, None), "__ip": "::1", "__ips": [], "__host": "h"}

@@ -20,6 +20,7 @@ from ..actions import run_action
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
 from ..sockjs.server.request_info import header
+from ..web.server.site import warn_of_parsed_forms
 from .hooks import HookTimeout, within
 from .origins import Origins
 from .server_context import ServerContext
@@ -67,6 +68,7 @@ class TokenRoute(Resource):
 
     def render(self, request: Any) -> int:
         """Answer ``GET``, and the ``OPTIONS`` of a page that asks whether it may."""
+        warn_of_parsed_forms(request)
         callback = self._callback(request)
         if request.method not in (b"GET", b"OPTIONS"):
             request.setHeader(b"allow", b"GET, OPTIONS")

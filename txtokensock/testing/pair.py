@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.task import Clock
-from twisted.web.resource import IResource
-from twisted.web.server import Site
 
 from ..server import TokenSocketServer
 from .host import MemoryHost
@@ -41,9 +39,7 @@ class MemoryServer(MemoryHost):
     ) -> None:
         clock = clock or Clock()
         self.server = build(clock)
-        super().__init__(_site(self.server.resource(), clock), clock)
+        site = self.server.site()
+        site.timeOut = None  # the only timers are the server's and its clients'
+        super().__init__(site, clock)
         self.server.startService()
-
-
-def _site(resource: IResource, clock: Clock) -> Site:
-    return Site(resource, reactor=clock, timeout=None)

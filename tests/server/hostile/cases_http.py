@@ -119,7 +119,7 @@ REQUESTS: list[HttpCase] = [
     raw(
         "a_body_that_stops", message("POST", f"{SESSION}/xhr_send", {"Content-Length": "99"}, b"[")
     ),
-    raw("terabytes_that_do_not_come", POLL.replace(b"Length: 0", b"Length: 9999999999999")),
+    raw("terabytes_that_do_not_come", POLL.replace(b"Length: 0", b"Length: 9999999999999"), 413),
     raw(
         "chunks_without_end",
         message("POST", f"{SESSION}/xhr_send", {"Transfer-Encoding": "chunked"}) + b"1\r\n[\r\n",
@@ -254,7 +254,7 @@ REQUESTS: list[HttpCase] = [
     post(
         "form_in_broken_parts",
         f"{SESSION}/xhr",
-        400,
+        200,
         b"x",
         {"Content-Type": "multipart/form-data"},
     ),

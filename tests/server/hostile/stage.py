@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogBeginner, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.server import Site
 
 from tests.server.support import TokenServer
 from tests.sockjs.server.http import Connection
@@ -55,8 +54,8 @@ ACTIONS = {
 
 class Stage(TokenServer):
     """
-    A server in a site with Twisted's own timeout for idle connections, and a witness: a
-    peer on the channel "witness", from another address.
+    A server in its own site, as strangers reach it, and a witness: a peer on the channel
+    "witness", from another address.
 
     :param options: of the server.
     """
@@ -66,7 +65,7 @@ class Stage(TokenServer):
         # A Clock sorts all its timers for each new one: ten thousand take it minutes.
         options.setdefault("limits", {"calls": 1000})
         super().__init__(actions=ACTIONS, **options)
-        self.site = Site(self.service.resource(), reactor=self.clock)
+        self.site = self.service.site()
         self.connections: list[Connection] = []
         self.witness = self.authenticated_over(WebSocket, "10.0.0.9")
         ask(self.witness, {"rpc": "_subscribe", "req": {"channel": "witness"}})

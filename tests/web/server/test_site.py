@@ -7,15 +7,18 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.task import Clock
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
+from twisted.web.server import Site
 
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
 from txtokensock.web.server.site import BoundedSite
 
 from ...sockjs.server.http import Connection
-from ...sockjs.server.support import Recorders
+from ...sockjs.server.support import Recorders, Server
 from ...sockjs.server.websocket import KEY
 
 
@@ -100,6 +103,17 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(len(self.page.sizes), sent + 1)
         connection.drop()
 
+    def test_jsonp_send(self) -> None:
+        """The one form that a SockJS client sends is read where it is for."""
+        poll = "/echo/000/abc/jsonp?c=x"
+        self.assertEqual(self.connect().request("GET", poll).body, b'/**/x("o");\r\n')
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        send = "/echo/000/abc/jsonp_send"
+        response = self.connect().request("POST", send, headers, b"d=%5B%22%26+%3D%22%5D")
+        self.assertEqual((response.status, response.body), (200, b"ok"))
+        self.assertEqual(self.connect().request("GET", poll).body, b'/**/x("a[\\"& =\\"]");\r\n')
+        self.clock.advance(60)
+
     def test_websocket(self) -> None:
         """What becomes a WebSocket has limits of its own."""
         connection = self.connect()
@@ -122,3 +136,44 @@ class SiteTests(SynchronousTestCase):
         for bad in (0, -1, None, "1000"):
             with self.assertRaises(InvalidOption):
                 BoundedSite(self.page, max_body=bad)  # type: ignore[arg-type]
+
+
+class ParsedFormsTests(SynchronousTestCase):
+    """A SockJS resource in a site of somebody else's."""
+
+    def setUp(self) -> None:
+        self.logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.server = Server()
+
+    def posted(self, query: str = "") -> list[str]:
+        """The levels of what is logged for a form."""
+        before = len(self.logged)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        self.server.request("POST", "/000/abc/jsonp_send" + query, headers, b"d=[]")
+        return [event["log_level"].name for event in list(self.logged)[before:]]
+
+    def test_parsed(self) -> None:
+        """One warning for each site, which says what to do."""
+        self.assertEqual(self.posted("?d=1"), ["warn"])
+        text = self.logged[0]["log_format"]
+        self.assertIn("server.site()", text)
+        self.assertIn("parsePOSTFormSubmission=False", text)
+        self.assertEqual(self.posted(), [])
+        self.server = Server()
+        self.assertEqual(self.posted(), ["warn"])
+
+    def test_not_parsed(self) -> None:
+        """No warning where forms are left alone, whatever the query holds."""
+        root = self.server.site.resource
+        self.server.site = Site(
+            root, reactor=self.server.clock, timeout=None, parsePOSTFormSubmission=False
+        )
+        for query in ("", "?d=1", "?d=1;e&d=2&f="):
+            self.assertEqual(self.posted(query), [])
+
+    def test_other_requests(self) -> None:
+        """Nor for what is no form."""
+        self.server.request("GET", "/info?a=b")
+        self.server.poll()
+        self.server.send("[]")
+        self.assertEqual(list(self.logged), [])

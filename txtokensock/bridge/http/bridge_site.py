@@ -13,10 +13,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import Site
 from zope.interface import implementer
 
-from ...web.server.site import BoundedChannel, BoundedSite
+from ...web.server.site import BoundedChannel, BoundedSite, SiteRequest
 
 __all__ = ["BoundedRequest", "Connections", "site"]
 
@@ -56,7 +56,7 @@ class _Channel(BoundedChannel):
             held()
 
 
-class BoundedRequest(Request):
+class BoundedRequest(SiteRequest):
     """
     A request whose body is kept in memory, as far as it may go.
 
@@ -68,6 +68,7 @@ class BoundedRequest(Request):
     too_long = False
     _received = 0
     _most = 0
+    _cut_off = False
     channel: _Channel
     transport: Any
 
@@ -83,7 +84,8 @@ class BoundedRequest(Request):
             self._kept.write(data)
             return
         self.too_long = True
-        if self._received > _DISCARDED * self._most:
+        if self._received > _DISCARDED * self._most and not self._cut_off:
+            self._cut_off = True
             self.transport.write(
                 b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 0\r\n"
                 b"Connection: close\r\n\r\n"

@@ -12,9 +12,9 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.web import http, pages
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import Site
 
 from ...jsontext import dumps
+from ...web.server.site import BoundedSite
 from ..service import TokenSocketServer
 
 __all__ = ["AdminPages", "QuietSite"]
@@ -51,10 +51,22 @@ class AdminPages(Resource):
         return pages.notFound().render(request)
 
 
-class QuietSite(Site):
-    """A site that does not log its requests: probes come every few seconds."""
+_MAX_BODY = 1024
+"""Bytes of a body, which none of the pages has a use for."""
+
+
+class QuietSite(BoundedSite):
+    """
+    A site that does not log its requests: probes come every few seconds.
+
+    :param resource: what is served.
+    :param options: those of :class:`BoundedSite`.
+    """
 
     noisy = False
+
+    def __init__(self, resource: IResource, **options: Any) -> None:
+        super().__init__(resource, max_body=_MAX_BODY, **options)
 
     def log(self, request: Any) -> None:
         """Log nothing."""

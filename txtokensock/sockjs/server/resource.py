@@ -24,6 +24,7 @@ from ...web.server.answers import (
     not_found,
     preflight,
 )
+from ...web.server.site import warn_of_parsed_forms
 from ..frames import GO_AWAY, check_close
 from .hixie76 import Hixie76, Opening, speaks_hixie76
 from .options import Options
@@ -172,6 +173,7 @@ class SockJSResource:
 
     def render(self, request: Any) -> Answer:
         """Answer one request."""
+        warn_of_parsed_forms(request)
         page = self._page(_segments(request))
         if page is None:
             return not_found(request)
