@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -16,6 +18,7 @@ from twisted.plugin import IPlugin, getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.certificates import self_signed
 from txtokensock.server import TokenSocketServer
 from txtokensock.server.ops.admin import QuietSite
 from txtokensock.tap import Options, makeService
@@ -172,11 +175,14 @@ class OptionsTests(MakingTestCase):
     def test_demonstration(self) -> None:
         """Who serves the demonstration's actions, or lets everybody in, reads so in the log."""
         logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
-        self.made("serve", "--listen", "tcp:1")
+        self.made("serve", "--listen", "tcp:1:interface=127.0.0.1")
         self.assertEqual(
             [event["log_level"].name for event in logged if "no --" in event["log_format"]],
             ["warn", "info"],
         )
+        self.made("serve", "--listen", "tcp:1", "--authentication", "demo")
+        (meant,) = [event for event in logged if "--authentication demo" in event["log_format"]]
+        self.assertEqual(meant["log_level"].name, "warn")
         count = len(logged)
         self.made(
             *("serve", "--listen", "tcp:1", "--actions", "txtokensock.server.demo:ACTIONS"),
@@ -184,11 +190,56 @@ class OptionsTests(MakingTestCase):
         )
         self.assertEqual(len(logged), count)
 
+    def certificate(self) -> tuple[Path, Path]:
+        """The files of a certificate and its key."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return self_signed("localhost").write(Path(directory.name))
+
+    def test_public_demonstration(self) -> None:
+        """Others than this machine can reach it only where that was said to be meant."""
+        certificate, key = self.certificate()
+        ssl = f"ssl:443:privateKey={key}:certKey={certificate}"
+        for listen in (
+            *("tcp:80", "tcp:80:interface=", "tcp:80:interface=0.0.0.0", "tcp:80:10.0.0.1"),
+            *("tcp:80:interface=127.0.0.1:interface=0.0.0.0", r"tcp:80:interface=127.0.0.1\:0"),
+            *("tcp:80:interface=localhost.example", "tcp:80:interface=128.0.0.1"),
+            *("tcp6:80", r"tcp6:80:interface=\:\:", r"tcp6:80:50:2001\:db8\:\:1"),
+            *(ssl, f"{ssl}:interface=0.0.0.0", f"ssl:443:{key}:{certificate}:TLS_METHOD:10.0.0.1"),
+            *("haproxy:tcp:80", "haproxy:tcp:80:interface=127.0.0.1"),
+        ):
+            reactor = MemoryReactorClock()
+            status, line = self.exit_of("serve", "--listen", listen, reactor=reactor)
+            self.assertEqual(status, 2, listen)
+            self.assertTrue(line.startswith(f"twistd tokensock: --listen {listen}: "), line)
+            self.assertIn("--authentication demo", line)
+            self.assertEqual(line.count("\n"), 1, line)
+            self.assertEqual((reactor.tcpServers, reactor.getDelayedCalls()), ([], []))
+            for meant in ("demo", "txtokensock.server.demo:authenticate"):
+                self.made("serve", "--listen", listen, "--authentication", meant)
+
+    def test_demonstration_for_this_machine(self) -> None:
+        """It needs no word where nobody else can connect."""
+        certificate, key = self.certificate()
+        ssl = f"ssl:443:privateKey={key}:certKey={certificate}"
+        for listen in (
+            *("tcp:1:interface=127.0.0.1", "tcp:1:127.0.0.2", "tcp:1:interface=localhost"),
+            *(
+                r"tcp6:1:interface=\:\:1",
+                r"tcp6:1:50:\:\:1",
+                "unix:socket",
+                f"{ssl}:interface=127.0.0.1",
+                f"ssl:443:{key}:{certificate}:TLS_METHOD:127.0.0.1",
+            ),
+        ):
+            self.made("serve", "--listen", listen)
+
     def test_welcome_is_the_demonstrations(self) -> None:
         """What to try is printed where that works, and nowhere else."""
         for arguments, shown in (
             (("serve",), True),
-            (("serve", "--listen", "tcp:1"), False),
+            (("serve", "--listen", "tcp:1:interface=127.0.0.1"), False),
+            (("serve", "--authentication", "demo"), True),
             (("serve", "--actions", "txtokensock.server.demo:ACTIONS"), True),
             (("serve", "--authentication", "txtokensock.server:query"), False),
         ):
@@ -203,7 +254,8 @@ class OptionsTests(MakingTestCase):
         """Clients do not find the pages for operators."""
         reactor = MemoryReactorClock()
         service = self.made(
-            *("serve", "--listen", "tcp:1", "--admin", "tcp:2:interface=127.0.0.1"),
+            *("serve", "--listen", "tcp:1", "--authentication", "demo"),
+            *("--admin", "tcp:2:interface=127.0.0.1"),
             reactor=reactor,
         )
         service.privilegedStartService()
@@ -217,7 +269,10 @@ class OptionsTests(MakingTestCase):
     def test_order_of_the_end(self) -> None:
         """The port first, then the peers, and last the pages that say so."""
         reactor = PortsReactor()
-        service = self.made("serve", "--listen", "tcp:1", "--admin", "tcp:2", reactor=reactor)
+        service = self.made(
+            *("serve", "--listen", "tcp:1", "--authentication", "demo", "--admin", "tcp:2"),
+            reactor=reactor,
+        )
         service.privilegedStartService()
         service.startService()
         server_stopped: Deferred[None] = Deferred()

@@ -21,6 +21,7 @@ from twisted.python import usage
 from twisted.web.server import Site
 
 from .actions import Actions
+from .bridge.config.listen import Listen
 from .bridging import BridgeOptions, bridging
 from .errors import InvalidOption
 from .listening import Listening, Serving, fail
@@ -74,7 +75,9 @@ class ServeOptions(usage.Options):
         ],
         [
             *("authentication", None, None),
-            "module:attribute of a function of the token request that returns who that is",
+            "module:attribute of a function of the token request that returns who that is;"
+            " demo lets everybody in as whoever they say they are, which has to be said where"
+            " --listen is not for this machine alone",
         ],
         [
             *("admin", None, None),
@@ -151,7 +154,7 @@ def _serving(options: ServeOptions, reactor: Any) -> Serving:
     listen, admin, store = options["listen"], options["admin"], options["store"]
     endpoint = _endpoint(reactor, "listen", listen)
     metrics = None if admin is None else _metrics()
-    authentication = _authentication(options["authentication"])
+    authentication = _authentication(options["authentication"], listen)
     actions = _actions(options["actions"])
     server = TokenSocketServer(
         authentication,
@@ -180,11 +183,19 @@ def _actions(reference: str | None) -> Actions:
     return _checked("actions", load_actions, reference)
 
 
-def _authentication(reference: str | None) -> Authenticate:
-    if reference is None:
+def _authentication(reference: str | None, listen: str) -> Authenticate:
+    if reference is None and not Listen.parse(listen).loopback:
+        fail(
+            f"--listen {listen}: other machines can connect there, and without --authentication"
+            " everybody is let in as whoever they say they are. Add --authentication"
+            " module:function, or --authentication demo if that is what you want",
+            2,
+        )
+    if reference in (None, "demo"):
+        given = "no --authentication" if reference is None else "--authentication demo"
         _log.warn(
-            "no --authentication: this is the demonstration's, which lets everybody in as"
-            " whoever they say they are"
+            f"{given}: this is the demonstration's, which lets everybody in as whoever they say"
+            " they are"
         )
         return authenticate
     return _checked("authentication", load_function, reference)

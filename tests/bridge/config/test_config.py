@@ -280,6 +280,11 @@ class GoodConfigTests(ConfigTestCase):
         ):
             self.assertEqual(name in Patterns(patterns), expected, (patterns, name))
 
+    def test_sockets_of_others(self) -> None:
+        """Where only the parent process or a proxy knows who connects, it may be anybody."""
+        self.assertFalse(Listen("systemd", "", 0).loopback)
+        self.assertFalse(Listen.parse("haproxy:tcp:80:interface=127.0.0.1").loopback)
+
     def test_where_it_listens(self) -> None:
         """Whether a host and port are ours."""
         for description, host, port, expected in (

@@ -13,7 +13,7 @@ from ...errors import InvalidOption, shorten
 
 __all__ = ["Listen"]
 
-_INTERFACES = {"tcp": 1, "tcp6": 1, "ssl": 4}
+_INTERFACES = {"tcp": 1, "tcp6": 2, "ssl": 4}
 """Kinds of endpoints, and which of their unnamed arguments after the port is the interface."""
 
 
