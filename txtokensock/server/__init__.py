@@ -2,6 +2,7 @@
 The token-sockjs server: an ``IService`` with a resource for any twisted.web site.
 """
 
+from ..support.deprecation import deprecated_module
 from .hub import DROP
 from .limits import Limits
 from .ops.observer import Observer
@@ -27,3 +28,10 @@ __all__ = [
     "TokenSocketServer",
     "query",
 ]
+
+for _old, _new in (
+    ("closing", "close_codes"),
+    ("metrics", "ops.metrics"),
+    ("observer", "ops.observer"),
+):
+    deprecated_module(f"{__name__}.{_old}", f"{__name__}.{_new}", ends="0.3.0")

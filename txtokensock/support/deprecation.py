@@ -1,0 +1,159 @@
+"""
+Old names: each works for one more release, warns, and is listed in ``docs/deprecations.rst``.
+
+Twisted's own :mod:`twisted.python.deprecate` says since when a name is old, not when it ends; it
+has no list, and a module attribute has to be there before anybody asks for it.
+
+- A name of a module, which may be at home in another one by now::
+
+      if not TYPE_CHECKING:  # a type checker is to tell misspelt names from old ones
+          __getattr__ = deprecated_attributes(
+              __name__, {"Old": "txtokensock.server.limits.New"}, ends="0.3.0"
+          )
+
+- A module, in the ``__init__`` of the package that it was in::
+
+      deprecated_module("txtokensock.server.old", "txtokensock.server.new", ends="0.3.0")
+
+- Anything else, such as an argument, a method or a meaning::
+
+      OLD = deprecate("TokenSocketServer(old=)", "new=", ends="0.3.0")
+
+  and ``OLD.warn()`` where it is used.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+__all__ = [
+    "OLD_NAMES",
+    "OldName",
+    "deprecate",
+    "deprecated_attributes",
+    "deprecated_module",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class OldName:
+    """
+    A name that still works.
+
+    :ivar name: as users write it, such as ``txtokensock.server.old`` or ``Peer.old()``.
+    :ivar replacement: what they should write instead.
+    :ivar ends: the first release that is without it.
+    """
+
+    name: str
+    replacement: str
+    ends: str
+
+    def warn(self, name: str | None = None, replacement: str | None = None) -> None:
+        """
+        Warn the code outside of this package that is running: it uses the name.
+
+        :param name: a part of what is old, such as a name in a module.
+        :param replacement: what to use instead of that part.
+        """
+        frame = inspect.currentframe()
+        while frame is not None and _is_passed_over(frame.f_globals.get("__name__", "")):
+            frame = frame.f_back
+        text = (
+            f"{name or self.name} is deprecated and ends with txtokensock {self.ends}: "
+            f"use {replacement or self.replacement} instead"
+        )
+        if frame is None:
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+            return
+        warnings.warn_explicit(
+            text,
+            DeprecationWarning,
+            frame.f_code.co_filename,
+            frame.f_lineno,
+            module=frame.f_globals.get("__name__"),
+            registry=frame.f_globals.setdefault("__warningregistry__", {}),
+        )
+
+
+def _is_passed_over(module: str) -> bool:
+    """Whether a warning is never about this module: it is ours, or imports for others."""
+    package, _, _ = module.partition(".")
+    return package in ("txtokensock", "importlib")
+
+
+OLD_NAMES: dict[str, OldName] = {}
+"""All old names of the modules that are loaded."""
+
+
+def deprecate(name: str, replacement: str, *, ends: str) -> OldName:
+    """
+    :param name: see :class:`OldName`, as for the others.
+    :return: the old name, listed, so that its users can be warned.
+    """
+    old = OldName(name, replacement, ends)
+    OLD_NAMES[name] = old
+    return old
+
+
+def deprecated_attributes(
+    module: str,
+    names: Mapping[str, str],
+    *,
+    ends: str,
+    otherwise: Callable[[str], Any] | None = None,
+) -> Callable[[str], Any]:
+    """
+    A function ``__getattr__`` for a module, see :pep:`562`.
+
+    :param module: the module's ``__name__``.
+    :param names: old names in it, and the full new name of each, module and all.
+    :param ends: the first release that is without them.
+    :param otherwise: the ``__getattr__`` that the module has already.
+    """
+    olds = {name: deprecate(f"{module}.{name}", new, ends=ends) for name, new in names.items()}
+
+    def get(name: str) -> Any:
+        if name not in olds:
+            if otherwise is not None:
+                return otherwise(name)
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        old = olds[name]
+        old.warn()
+        home, _, new_name = old.replacement.rpartition(".")
+        return getattr(import_module(home), new_name)
+
+    return get
+
+
+def deprecated_module(name: str, replacement: str, *, ends: str) -> None:
+    """
+    Let a module that moved be found where it was.
+
+    :param name: its old full name, in the package that calls this while it is imported.
+    :param replacement: its new full name; it is imported when a name of it is asked for.
+    :param ends: the first release that is without the old place.
+    """
+    old = deprecate(name, replacement, ends=ends)
+
+    def get(attribute: str) -> Any:
+        if attribute.startswith("__") and attribute != "__all__":
+            # Whoever looks at all modules there are, as test runners do, uses none of them.
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+        value = getattr(import_module(replacement), attribute)
+        if attribute != "__all__":
+            old.warn(f"{name}.{attribute}", f"{replacement}.{attribute}")
+        return value
+
+    module = ModuleType(name, f"Deprecated: see :mod:`{replacement}`.")
+    module.__dict__["__getattr__"] = get
+    sys.modules[name] = module
+    package, _, short_name = name.rpartition(".")
+    setattr(sys.modules[package], short_name, module)
