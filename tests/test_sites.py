@@ -1,6 +1,6 @@
 """
-What holds for every site of ours: nothing that a request says of itself breaks it, or keeps
-it busy.
+What holds for every site of ours: nothing that a request says of itself breaks it, keeps it
+busy, or gets its query into a log.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
@@ -168,3 +169,87 @@ class RequestsTests(SynchronousTestCase):
             or (isinstance(node, ast.ClassDef) and "Site" in map(ast.unparse, node.bases))
         ]
         self.assertEqual(made, ["web/server/site.py"])
+
+
+SECRET = "hunter2"
+QUERY = f"?user=ada&password={SECRET}"
+
+
+class Faulty(Resource):
+    """What Twisted complains of in the log, with the request."""
+
+    def getChild(self, path: bytes, request: Any) -> Resource:
+        return self
+
+    def render(self, request: Any) -> bytes:
+        if request.path == b"/raises":
+            raise RuntimeError(f"cannot serve {request}")
+        if request.path == b"/produces":
+            request.registerProducer(self, True)
+        return b"here"
+
+    def stopProducing(self) -> None:
+        """The client goes."""
+
+
+class LogTests(SynchronousTestCase):
+    """Queries hold credentials: they are in no log."""
+
+    def setUp(self) -> None:
+        self.logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.sites = sites(Faulty())
+        for served in self.sites.values():
+            served.site.startFactory()
+            self.addCleanup(served.site.stopFactory)
+
+    def lines(self) -> list[str]:
+        """All that was logged, each event as text and as it is."""
+        return [f"{formatEvent(event)} {event!r}" for event in self.logged]
+
+    def test_every_answer(self) -> None:
+        """Whatever the path and the method."""
+        for served in self.sites.values():
+            for path in ("/socket/token", "/socket/tokens", "/socket/token/x", "/sockets/info"):
+                for method in ("GET", "HEAD", "OPTIONS", "POST", "DELETE", "BREW"):
+                    served.request(method, path + QUERY)
+                    served.request(method, path + "#x" + QUERY)
+                    served.request(method, f"http://x{path}{QUERY}")
+                    served.request(method, path + QUERY.replace("?", "%3F"))
+            for path in ("/", "//", "/healthz", "/metrics", "/sockets/0/0/xhr", "*", "x"):
+                served.request("GET", path + QUERY)
+                served.request("OPTIONS", path + QUERY)
+                served.request("POST", path + QUERY)
+            for version in ("HTTP/1.0", "HTTP/1.1", "HTTP/9", ""):
+                for header in ("", "Host: x\r\n", "malformed\r\n", "Content-Length: x\r\n"):
+                    request = f"GET /socket/token{QUERY} {version}\r\n{header}\r\n"
+                    served.answer(request.encode())
+        logged = [line for line in self.lines() if SECRET in line]
+        self.assertEqual(logged, [])
+        text = "".join(self.lines())
+        for line in (
+            '"OPTIONS /socket/token HTTP/1.1" 204',
+            '"GET /socket/token HTTP/1.1" 200',
+            '"DELETE /socket/token HTTP/1.1" 405',
+            '"GET /socket/tokens HTTP/1.1" 404',
+        ):
+            self.assertIn(line, text)
+
+    def test_referrer(self) -> None:
+        """The page that a request comes from has a query as well."""
+        for served in self.sites.values():
+            for referrer in (f"http://x/page{QUERY}", f"http://x/page#{SECRET}", QUERY):
+                served.request("GET", "/socket/token", {"Referer": referrer, "User-Agent": "me"})
+        self.assertEqual([line for line in self.lines() if SECRET in line], [])
+        self.assertIn('"http://x/page" "me"', "".join(self.lines()))
+
+    def test_complaints(self) -> None:
+        """Twisted's own, where a page fails."""
+        for name, served in self.sites.items():
+            if served.path == "/page":
+                for start in ("GET /raises", "GET /produces", "HEAD /page"):
+                    for query in (QUERY, QUERY + "\x85"):
+                        request = f"{start}{query} HTTP/1.1\r\nHost: x\r\n\r\n"
+                        served.answer(request.encode("latin-1"))
+                self.assertEqual(len(self.flushLoggedErrors()), 4, name)
+        self.assertEqual([line for line in self.lines() if SECRET in line], [])
+        self.assertIn("Request HEAD /page>", "".join(self.lines()))

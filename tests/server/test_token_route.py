@@ -164,9 +164,12 @@ class StatusTests(ServerTestCase):
         client.ask({"rpc": "auth", "token": token, "uuid": "u"})
         self.serve(authentication=lambda request: 1 / 0).get(f"/socket/token?password={SECRET}")
         self.flushLoggedErrors()
+        for method, path in (("OPTIONS", ""), ("POST", ""), ("GET", "/x"), ("GET", "//")):
+            server.connection().request(method, f"/socket/token{path}?password={SECRET}")
         server.site.stopFactory()
         logged = repr(list(self.logged)) + repr(server.service.peers())
-        self.assertIn("/socket/token", logged)
+        for line in ("OPTIONS /socket/token ", "POST /socket/token ", "GET /socket/token/x "):
+            self.assertIn(line, logged)
         self.assertNotIn(SECRET, logged)
         self.assertNotIn(token, logged)
 

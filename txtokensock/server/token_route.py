@@ -64,7 +64,10 @@ class TokenRoute(Resource):
 
     def getChild(self, path: bytes, request: Any) -> IResource:
         """A slash at the end means nothing, as in Express; below it there is nothing."""
-        return self if not path and not request.postpath else pages.notFound()
+        if not path and not request.postpath:
+            return self
+        _hide_query(request)
+        return pages.notFound()
 
     def render(self, request: Any) -> int:
         """Answer ``GET``, and the ``OPTIONS`` of a page that asks whether it may."""
@@ -100,6 +103,7 @@ class TokenRoute(Resource):
         self._allow_reading(request)
         self._context.observer.token_answered(http.NO_CONTENT)
         request.setResponseCode(http.NO_CONTENT)
+        _hide_query(request)
         request.finish()
 
     async def _token(self, request: Any) -> tuple[int, dict[str, Any]]:
@@ -153,8 +157,7 @@ class TokenRoute(Resource):
         request.setHeader(b"content-type", content_type)
         request.setHeader(b"content-length", b"%d" % len(text))
         self._allow_reading(request)
-        # The query holds credentials, and web servers log the URL of a finished request.
-        request.uri = request.path
+        _hide_query(request)
         request.write(text)
         request.finish()
 
@@ -167,6 +170,14 @@ class TokenRoute(Resource):
         if origin is not None and self._origins.allow_origin(request, origin):
             request.setHeader(b"access-control-allow-origin", request.getHeader(b"origin"))
             request.setHeader(b"access-control-allow-credentials", b"true")
+
+
+def _hide_query(request: Any) -> None:
+    """
+    The query holds credentials, and a site of somebody else's logs the URL of a finished
+    request.
+    """
+    request.uri = request.path
 
 
 def _is_callback(name: bytes) -> bool:

@@ -15,6 +15,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from ...support.checks import check_count
+from .access_log import access_log_line, without_query
 
 __all__ = ["BoundedChannel", "BoundedSite", "SiteRequest", "warn_of_parsed_forms"]
 
@@ -25,9 +26,13 @@ _TOO_LARGE = (
 
 
 class SiteRequest(Request):
-    """A request to a site of ours."""
+    """A request to a site of ours.  Its query is in no log, for there are credentials in it."""
 
     uri: bytes
+
+    def __repr__(self) -> str:
+        target = (self.method + b" " + without_query(self.uri)).decode("ascii", "replace")
+        return f"<{type(self).__name__} {target}>"
 
     def process(self) -> None:
         """
@@ -39,6 +44,14 @@ class SiteRequest(Request):
         if not self.uri.isascii():
             self.uri = quote(self.uri, safe=punctuation).encode()
         super().process()  # type: ignore[no-untyped-call]
+
+    def finish(self) -> None:
+        """
+        End the answer.  From here on the target is of use for logs alone: twisted.web
+        writes it into one for a producer that was not unregistered.
+        """
+        self.uri = without_query(self.uri)
+        super().finish()  # type: ignore[no-untyped-call]
 
 
 class _BoundedRequest(SiteRequest):
@@ -123,6 +136,8 @@ class BoundedSite(Site):
     asks any resource, and a form of a few megabytes can be such that this takes minutes, in
     which the process does nothing else.
 
+    Its access log holds no query, see :mod:`.access_log`.
+
     It speaks HTTP/1.1 alone, as WebSockets do.
 
     :param resource: what is served.
@@ -136,7 +151,11 @@ class BoundedSite(Site):
 
     def __init__(self, resource: IResource, *, max_body: int, **options: Any) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
-            resource, requestFactory=_BoundedRequest, parsePOSTFormSubmission=False, **options
+            resource,
+            requestFactory=_BoundedRequest,
+            parsePOSTFormSubmission=False,
+            logFormatter=access_log_line,
+            **options,
         )
         check_count("max_body", max_body)
         self.max_body = max_body
