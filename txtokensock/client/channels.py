@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from ..errors import CallTimeout, ClientClosed, ConnectionLost, SubscriptionEnded
 from ..messages.from_client import encode_subscribe, encode_unsubscribe
 from ..messages.from_server import Subscribed, Unsubscribed
+from ..support.waiters import Waiters
 from .request import Request
 from .request_queue import RequestQueue
 from .subscription import Subscription
@@ -38,29 +39,13 @@ class _Channel:
         self.name = name
         self.state = _State.OFF
         self.subscriptions: list[Subscription] = []
-        self.subscribers: list[Deferred[None]] = []
-        self.leavers: list[Deferred[None]] = []
+        self.subscribers: Waiters[None] = Waiters()
+        self.leavers: Waiters[None] = Waiters()
         self.request: Deferred[Any] | None = None
 
     @property
     def wanted(self) -> bool:
         return bool(self.subscriptions)
-
-    def fire_subscribers(self, outcome: Any) -> None:
-        """Fire whoever waits for the channel to be subscribed."""
-        waiting, self.subscribers = self.subscribers, []
-        _fire(waiting, outcome)
-
-    def fire_leavers(self, outcome: Any) -> None:
-        """Fire whoever waits for the channel to be unsubscribed."""
-        waiting, self.leavers = self.leavers, []
-        _fire(waiting, outcome)
-
-
-def _fire(waiting: list[Deferred[None]], outcome: Any) -> None:
-    for waiter in waiting:
-        if not waiter.called:
-            waiter.callback(outcome)
 
 
 class Channels:
@@ -111,8 +96,7 @@ class Channels:
         channel.subscriptions.append(subscription)
         if channel.state is _State.ON:
             return succeed(subscription)
-        confirmed: Deferred[None] = Deferred()
-        channel.subscribers.append(confirmed)
+        confirmed = channel.subscribers.wait()
 
         def timed_out(*_: object) -> Failure:
             # S3
@@ -120,8 +104,6 @@ class Channels:
             return self._timed_out("subscribe to", channel, hint)
 
         def failed(failure: Failure) -> Failure:
-            if confirmed in channel.subscribers:
-                channel.subscribers.remove(confirmed)
             # What becomes of taking it back concerns nobody.
             self.drop(subscription).addErrback(lambda _: None)
             return failure
@@ -167,7 +149,7 @@ class Channels:
         for channel in list(self._channels.values()):
             channel.state = _State.OFF
             channel.request = None
-            channel.fire_leavers(None)
+            channel.leavers.fire()
             self._reconcile(channel)
 
     def close(self, reason: ClientClosed, *, discard: bool) -> Callable[[], None]:
@@ -184,8 +166,8 @@ class Channels:
             for channel in channels.values():
                 channel.state = _State.OFF
                 channel.request = None
-                channel.fire_leavers(None)
-                channel.fire_subscribers(Failure(reason.again()))
+                channel.leavers.fire()
+                channel.subscribers.fire(Failure(reason.again()))
                 self._end(channel, None, discard=discard)
 
         return end_all
@@ -262,14 +244,13 @@ class Channels:
         if channel.state is _State.SUBSCRIBING:
             channel.state = _State.ON
             # Whoever hears of it may ask for another change, and then others wait here.
-            leavers: list[Deferred[None]] = []
-            if channel.wanted:  # again, before the server was told otherwise
-                leavers, channel.leavers = channel.leavers, []
-            channel.fire_subscribers(None)
-            _fire(leavers, None)
+            # again, before the server was told otherwise
+            leavers = channel.leavers.take() if channel.wanted else Waiters[None]()
+            channel.subscribers.fire()
+            leavers.fire()
         else:
             channel.state = _State.OFF
-            channel.fire_leavers(None)
+            channel.leavers.fire()
         self._reconcile(channel)
 
     def _refused(self, failure: Failure, channel: _Channel) -> None:
@@ -278,20 +259,20 @@ class Channels:
         channel.request = None
         if channel.state is _State.UNSUBSCRIBING:
             channel.state = _State.OFF
-            channel.fire_leavers(failure)
+            channel.leavers.fire(failure)
         elif failure.check(CallTimeout) and len(channel.subscriptions) > len(channel.subscribers):
             self._unconfirmed(failure, channel)
         else:
             # A silent server may yet subscribe us, and then it must be told.
             channel.state = _State.ON if failure.check(CallTimeout) else _State.OFF
             # Those who wait are told by their Deferreds; others had been confirmed before.
-            waiting, channel.subscribers = channel.subscribers, []
+            waiting = channel.subscribers.take()
             others = len(channel.subscriptions) > len(waiting)
             error: Any = failure.value
             self._end(channel, error, discard=False)
             if channel.state is _State.OFF:
-                channel.fire_leavers(None)  # who left meanwhile has what they wanted
-            _fire(waiting, failure)
+                channel.leavers.fire()  # who left meanwhile has what they wanted
+            waiting.fire(failure)
             if others:
                 self._report(error)
         self._reconcile(channel)
@@ -303,19 +284,18 @@ class Channels:
         """
         error: Any = failure.value
         channel.state = _State.OFF
-        channel.fire_leavers(None)
-        channel.fire_subscribers(failure)  # who takes back what nobody had confirmed
+        channel.leavers.fire()
+        channel.subscribers.fire(failure)  # who takes back what nobody had confirmed
         self._report(error)
 
     def _leave(self, channel: _Channel) -> Deferred[None]:
         """Nobody wants the channel any more."""
-        channel.fire_subscribers(Failure(CancelledError()))
+        channel.subscribers.fire(Failure(CancelledError()))
         wanted_again = channel.state is _State.ON and channel.wanted
         if channel.state is _State.OFF or wanted_again:
             self._reconcile(channel)
             return succeed(None)
-        left: Deferred[None] = Deferred()
-        channel.leavers.append(left)
+        left = channel.leavers.wait()
         self._reconcile(channel)
 
         def timed_out(*_: object) -> Failure:

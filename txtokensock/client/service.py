@@ -27,6 +27,7 @@ from zope.interface import implementer
 from ..errors import ClientClosed, InvalidOption
 from ..support.checks import check_count
 from ..support.quiet_log import Quiet
+from ..support.waiters import Waiters
 from .backoff import Backoff, RetryPolicy
 from .connection import Connection
 from .retries import Retries
@@ -87,10 +88,12 @@ class ReconnectingClientService(Service):
         self._retries = Retries(backoff, retry_policy, reconnect)
         self._observer = observer
         self._client: ClientService | None = None
-        self._stopping: Deferred[None] | None = None
+        self._stopping: Waiters[None] | None = None
         self._announcements: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._announcing: IDelayedCall | None = None
-        self._waiting: list[tuple[Deferred[None], int | None]] = []
+        self._ready: Waiters[None] = Waiters()
+        self._fail_at: dict[Deferred[None], int] = {}
+        self._failures = 0
         self._ended: ClientClosed | None = None
         self._reset()
 
@@ -139,15 +142,16 @@ class ReconnectingClientService(Service):
         if self._ended is None:
             self._ended = reason
         self.connection = None
-        waiting, self._waiting = self._waiting, []
-        finished: Deferred[None] = Deferred()
-        under_way, self._stopping = self._stopping, self._stopping or Deferred()
-        self._stopping.addCallback(lambda _: finished.callback(None))
-        if under_way is None:
+        waiting = self._ready.take()
+        if self._stopping is not None:
+            finished = self._stopping.wait()
+        else:
+            self._stopping = Waiters()
+            finished = self._stopping.wait()
             client, self._client = self._client, None
             stopped = client.stopService() if client is not None else succeed(None)
             stopped.addBoth(self._stopped)
-        _fire(waiting, Failure(reason.again()))
+        waiting.fire(Failure(reason.again()))
         return finished
 
     def _stopped(self, _: object) -> None:
@@ -156,7 +160,7 @@ class ReconnectingClientService(Service):
         if self.running:  # started again meanwhile
             self._start_client()
         assert stopping is not None
-        stopping.callback(None)
+        stopping.fire()
 
     # -- waiting for it
 
@@ -171,9 +175,15 @@ class ReconnectingClientService(Service):
             return fail(self._ended.again())
         if self.connection is not None and not self.connection.lost:
             return succeed(None)
-        ready: Deferred[None] = Deferred()
-        self._waiting.append((ready, fail_after))
+        ready = self._ready.wait()
+        if fail_after is not None:
+            self._fail_at[ready] = self._failures + fail_after
+            ready.addBoth(self._forget, ready)
         return ready
+
+    def _forget(self, outcome: Any, ready: Deferred[None]) -> Any:
+        del self._fail_at[ready]
+        return outcome
 
     # -- what happened; called by _Attempts, in the middle of ClientService's transitions
 
@@ -218,15 +228,11 @@ class ReconnectingClientService(Service):
     def _announce_failure(self, error: Exception, wait: float | None) -> None:
         if self._ended is not None:
             return
-        failed = [entry for entry in self._waiting if entry[1] is not None and entry[1] <= 1]
-        self._waiting = [
-            (ready, None if attempts is None else attempts - 1)
-            for ready, attempts in self._waiting
-            if not ready.called and (attempts is None or attempts > 1)
-        ]
+        self._failures += 1
+        failed = self._ready.take(lambda ready: self._fail_at.get(ready) == self._failures)
         client = self._client
         self._observer.attempt_failed(error, not self._was_connected, wait)
-        _fire(failed, Failure(error))
+        failed.fire(Failure(error))
         if wait is None:
             self._give_up(error, client)
 
@@ -237,9 +243,9 @@ class ReconnectingClientService(Service):
         self._announced = True
         first = not self._was_connected
         self._was_connected = True
-        waiting, self._waiting = self._waiting, []
+        waiting = self._ready.take()
         self._observer.established(connection, first)
-        _fire(waiting, None)
+        waiting.fire()
 
     def _announce_loss(self, error: Exception, wait: float | None) -> None:
         client = self._client
@@ -257,10 +263,10 @@ class ReconnectingClientService(Service):
         reason.__cause__ = error
         super().stopService()  # type: ignore[no-untyped-call]
         # Whoever hears of it may start the service again, and must find it stopped.
-        waiting, self._waiting = self._waiting, []
+        waiting = self._ready.take()
         self._stop(reason)
         self._observer.gave_up(reason)
-        _fire(waiting, Failure(error))
+        waiting.fire(Failure(error))
 
 
 class _QuietClientService(ClientService):
@@ -270,12 +276,6 @@ class _QuietClientService(ClientService):
     """
 
     _log: Any = Quiet()
-
-
-def _fire(waiting: list[tuple[Deferred[None], int | None]], outcome: Any) -> None:
-    for ready, _ in waiting:
-        if not ready.called:
-            ready.callback(outcome)
 
 
 @implementer(IStreamClientEndpoint)

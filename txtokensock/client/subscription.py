@@ -5,13 +5,14 @@ One subscription to one channel, as its user holds it.
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from ..errors import UsageError
+from ..support.waiters import Waiters
 from .events import Listener, call_listener
 from .flow import Buffer, Flow, Overflow
 
@@ -56,7 +57,7 @@ class Subscription(AsyncIterable[Any]):
         self._drop = drop
         self._buffer = Buffer(buffer_limit, overflow, flow)
         self._work = _Work(handler, self._buffer, buffer_limit) if handler is not None else None
-        self._waiting: deque[Deferred[Any]] = deque()
+        self._waiting: Waiters[Any] = Waiters()
         self._iterations = 0
         self._ended = False
         self._reason: Exception | None = None
@@ -94,12 +95,8 @@ class Subscription(AsyncIterable[Any]):
         if self._work is not None:
             self._work.deliver(message)
             return
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.called:
-                waiter.callback(message)
-                return
-        self._buffer.append(message)
+        if not self._waiting.fire_first(message):
+            self._buffer.append(message)
 
     def ended(self, reason: Exception | None, *, discard: bool) -> None:
         """
@@ -115,10 +112,8 @@ class Subscription(AsyncIterable[Any]):
         self._ended = True
         self._reason = reason
         self._buffer.end()
-        waiting, self._waiting = self._waiting, deque()
-        for waiter in waiting:
-            if not waiter.called:
-                waiter.errback(self._stop())
+        while self._waiting:
+            self._waiting.fire_first(Failure(self._stop()))
 
     # -- iteration
 
@@ -146,13 +141,7 @@ class Subscription(AsyncIterable[Any]):
             return self._buffer.pop()
         if self._ended:
             raise self._stop()
-        waiter: Deferred[Any] = Deferred(self._wait_no_longer)
-        self._waiting.append(waiter)
-        return await waiter
-
-    def _wait_no_longer(self, waiter: Deferred[Any]) -> None:
-        if waiter in self._waiting:
-            self._waiting.remove(waiter)
+        return await self._waiting.wait()
 
     def _stop(self) -> Exception:
         if self._reason is None:

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..sockjs.server.resource import SockJSResource
+from ..support.waiters import Waiters
 from .close_codes import SHUTTING_DOWN
 from .server_context import ServerContext
 from .store.interface import IStore
@@ -37,18 +38,14 @@ class Run:
         self.sockjs = sockjs
         self.stopping = False
         self._stopped = False
-        self._waiting: list[Deferred[None]] = []
+        self._ends: Waiters[None] = Waiters()
 
     def stop(self) -> Deferred[None]:
         """:return: fires with None when all is over; cancelling it stops the wait alone."""
         if not self.stopping:
             self.stopping = True
             Deferred.fromCoroutine(self._stop()).addErrback(self._surprised)
-        if self._stopped:
-            return succeed(None)
-        waiting: Deferred[None] = Deferred(self._waiting.remove)
-        self._waiting.append(waiting)
-        return waiting
+        return succeed(None) if self._stopped else self._ends.wait()
 
     async def _stop(self) -> None:
         context = self._context
@@ -76,6 +73,4 @@ class Run:
 
     def _over(self) -> None:
         self._stopped = True
-        waiting, self._waiting = self._waiting, []
-        for done in waiting:
-            done.callback(None)
+        self._ends.fire()

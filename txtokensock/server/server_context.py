@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from ..actions import Action, Actions, find_action
+from ..support.waiters import Waiters
 from .close_codes import SHUTTING_DOWN, TOO_MANY_PEERS, Closing
 from .hooks import Hooks
 from .hub import Hub
@@ -69,7 +70,7 @@ class PeerTable:
         self.since = 0.0
         self._peers: dict[Peer, str | None] = {}
         self._by_host: Counter[str] = Counter()
-        self._waiting: list[Deferred[None]] = []
+        self._empty: Waiters[None] = Waiters()
 
     def set_open(self, is_open: bool, now: float) -> None:
         """Take new peers from now on, or no more."""
@@ -101,9 +102,7 @@ class PeerTable:
             if not self._by_host[host]:
                 del self._by_host[host]
         if not self._peers:
-            waiting, self._waiting = self._waiting, []
-            for empty in waiting:
-                empty.callback(None)
+            self._empty.fire()
 
     def all(self) -> list[Peer]:
         """In the order of their connection."""
@@ -111,8 +110,4 @@ class PeerTable:
 
     def when_empty(self) -> Deferred[None]:
         """:return: fires with None when the last peer is gone; cancelling stops the wait."""
-        if not self._peers:
-            return succeed(None)
-        empty: Deferred[None] = Deferred(self._waiting.remove)
-        self._waiting.append(empty)
-        return empty
+        return self._empty.wait() if self._peers else succeed(None)

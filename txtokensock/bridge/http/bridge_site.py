@@ -16,6 +16,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 from zope.interface import implementer
 
+from ...support.waiters import Waiters
 from ...web.server.site import BoundedChannel, BoundedSite, SiteRequest
 
 __all__ = ["BoundedRequest", "Connections", "site"]
@@ -175,7 +176,7 @@ class Connections(WrappingFactory):
     def __init__(self, factory: Site, limit: Callable[[], int]) -> None:
         super().__init__(factory)  # type: ignore[no-untyped-call]
         self._limit = limit
-        self._gone: list[Deferred[None]] = []
+        self._gone: Waiters[None] = Waiters()
 
     def acceptableProtocols(self) -> list[bytes]:
         """What TLS may agree on: what the site says, which a wrapper would hide."""
@@ -191,18 +192,11 @@ class Connections(WrappingFactory):
         """One is over."""
         super().unregisterProtocol(p)  # type: ignore[no-untyped-call]
         if not self.protocols:
-            gone, self._gone = self._gone, []
-            for each in gone:
-                if not each.called:
-                    each.callback(None)
+            self._gone.fire()
 
     def gone(self) -> Deferred[None]:
         """:return: fires when there is no connection."""
-        if not self.protocols:
-            return succeed(None)
-        gone: Deferred[None] = Deferred()
-        self._gone.append(gone)
-        return gone
+        return self._gone.wait() if self.protocols else succeed(None)
 
     def drop(self) -> Deferred[None]:
         """:return: fires when every connection is gone; each is aborted."""

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
+from ...support.waiters import Waiters
 from .responses import Refusal
 
 __all__ = ["Slots"]
@@ -26,7 +27,7 @@ class Slots:
     def __init__(self, what: str) -> None:
         self._what = what
         self._taken: Counter[str] = Counter()
-        self._idle: list[Deferred[None]] = []
+        self._idle: Waiters[None] = Waiters()
 
     @property
     def total(self) -> int:
@@ -54,18 +55,9 @@ class Slots:
             self._taken[key] -= 1
             if not self._taken[key]:
                 del self._taken[key]
-            self._look()
+            if not self._taken:
+                self._idle.fire()
 
     def free(self) -> Deferred[None]:
         """:return: fires when nothing is in hand."""
-        done: Deferred[None] = Deferred()
-        self._idle.append(done)
-        self._look()
-        return done
-
-    def _look(self) -> None:
-        if not self._taken:
-            idle, self._idle = self._idle, []
-            for done in idle:
-                if not done.called:
-                    done.callback(None)
+        return self._idle.wait() if self._taken else succeed(None)

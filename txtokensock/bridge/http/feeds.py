@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from ...client.socket import TokenSocket
 from ...client.subscription import Subscription
 from ...errors import TokenSocketError
+from ...support.waiters import Waiters
 from .streams import Stream, event
 
 __all__ = ["Feeds"]
@@ -26,22 +27,16 @@ class _Feed:
 
     :ivar streams: who reads it.
     :ivar confirmed: whether the server has agreed.
+    :ivar waiting: those who wait for that.
     """
 
     def __init__(self, channel: str) -> None:
         self.channel = channel
         self.streams: dict[Stream, None] = {}
         self.confirmed = False
-        self.waiting: list[Deferred[None]] = []
+        self.waiting: Waiters[None] = Waiters()
         self.asked: Deferred[Subscription] | None = None
         self.subscription: Subscription | None = None
-
-    def answer(self, outcome: object) -> None:
-        """Tell those who wait for the server."""
-        waiting, self.waiting = self.waiting, []
-        for waiter in waiting:
-            if not waiter.called:
-                waiter.callback(outcome)  # type: ignore[arg-type]
 
 
 class Feeds:
@@ -111,9 +106,7 @@ class Feeds:
         for feed in feeds:
             feed.streams[stream] = None
             if not feed.confirmed:
-                waiter: Deferred[None] = Deferred()
-                feed.waiting.append(waiter)
-                agreed.append(waiter)
+                agreed.append(feed.waiting.wait())
         for feed in feeds:
             if feed.asked is None and feed.subscription is None:
                 self._subscribe(feed)
@@ -142,7 +135,7 @@ class Feeds:
         try:
             subscription = feed.subscription = await asked
             feed.confirmed = True
-            feed.answer(None)
+            feed.waiting.fire()
             async for message in subscription:
                 self._deliver(feed, message)
         except (TokenSocketError, CancelledError) as error:
@@ -154,7 +147,7 @@ class Feeds:
     def _over(self, feed: _Feed, problem: Exception | None) -> None:
         """The server ended it, or never agreed; or we did."""
         if not feed.confirmed:
-            feed.answer(Failure(problem or CancelledError()))
+            feed.waiting.fire(Failure(problem or CancelledError()))
             return
         end = {"channel": feed.channel, "reason": "" if problem is None else str(problem)}
         for stream in list(feed.streams):

@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ...support.waiters import Waiters
 from .api_requests import bad_request
 from .responses import ApiResponse, Refusal, unavailable
 
@@ -38,7 +39,7 @@ class _Entry:
     answer: ApiResponse | None = None
     expires: float = 0.0
     work: Deferred[None] | None = None
-    waiting: list[Deferred[ApiResponse]] = field(default_factory=list)
+    waiting: Waiters[ApiResponse] = field(default_factory=Waiters)
 
 
 class IdempotencyCache:
@@ -105,9 +106,7 @@ class IdempotencyCache:
             )
         if entry.answer is not None:
             return entry.answer
-        waiting: Deferred[ApiResponse] = Deferred()
-        entry.waiting.append(waiting)
-        return await waiting
+        return await entry.waiting.wait()
 
     def stop(self) -> None:
         """Give up what is not answered yet."""
@@ -143,7 +142,6 @@ class IdempotencyCache:
 
     def _settle(self, name: tuple[str, str, str], entry: _Entry, answer: ApiResponse) -> None:
         entry.work = None
-        waiting, entry.waiting = entry.waiting, []
         entry.answer = answer
         if answer.final:
             entry.answer = kept = self._fitting(answer)
@@ -155,9 +153,7 @@ class IdempotencyCache:
         else:
             # Nothing was done, so that the next request with this key may do it.
             del self._entries[name]
-        for waiter in waiting:
-            if not waiter.called:
-                waiter.callback(answer)
+        entry.waiting.fire(answer)
 
     def _fitting(self, answer: ApiResponse) -> ApiResponse:
         if len(answer.body) <= self._room // _SHARE:

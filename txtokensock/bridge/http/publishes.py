@@ -8,12 +8,13 @@ import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...client.socket import TokenSocket
 from ...errors import RemoteError
+from ...support.waiters import Waiters
 from ..counters import Counters
 from .responses import ApiResponse, answer, unavailable
 
@@ -36,7 +37,7 @@ class Publishing:
         self._counters = counters
         self._count = 0
         self._bytes = 0
-        self._idle: list[Deferred[None]] = []
+        self._idle: Waiters[None] = Waiters()
         self.limit = 0
         self.room = 0
 
@@ -80,10 +81,7 @@ class Publishing:
 
     def drained(self) -> Deferred[None]:
         """:return: fires when none waits any more."""
-        done: Deferred[None] = Deferred()
-        self._idle.append(done)
-        self._look()
-        return done
+        return self._idle.wait() if self._count else succeed(None)
 
     def _lost(self, failure: Failure, rule: str) -> None:
         """Who published it has been told that it would be sent: now it is said here."""
@@ -99,14 +97,8 @@ class Publishing:
     def _left(self, size: int) -> None:
         self._count -= 1
         self._bytes -= size
-        self._look()
-
-    def _look(self) -> None:
         if not self._count:
-            idle, self._idle = self._idle, []
-            for done in idle:
-                if not done.called:
-                    done.callback(None)
+            self._idle.fire()
 
 
 def _accepted(**more: object) -> ApiResponse:

@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from ...errors import ActionError, InvalidData
 from ...jsontext import Malformed, dumps, loads
+from ...support.waiters import Waiters
 from ..config.webhooks import CallRule
 from ..counters import Counters
 from .header_rules import allowed
@@ -46,7 +47,7 @@ class Calls:
         self._counters = counters
         self._new_id = new_id
         self._running: set[Deferred[WebhookResponse]] = set()
-        self._idle: list[Deferred[None]] = []
+        self._idle: Waiters[None] = Waiters()
 
     def __call__(self, data: Any = None) -> Deferred[Any]:
         """
@@ -62,11 +63,7 @@ class Calls:
 
     def stop(self) -> Deferred[None]:
         """:return: fires when no call is in flight."""
-        if not self._running:
-            return succeed(None)
-        idle: Deferred[None] = Deferred()
-        self._idle.append(idle)
-        return idle
+        return self._idle.wait() if self._running else succeed(None)
 
     def abandon(self) -> None:
         """WebhookResponse what is in flight with an error."""
@@ -110,10 +107,7 @@ class Calls:
     def _done(self, request: Deferred[WebhookResponse]) -> None:
         self._running.discard(request)
         if not self._running:
-            idle, self._idle = self._idle, []
-            for waiter in idle:
-                if not waiter.called:
-                    waiter.callback(None)
+            self._idle.fire()
 
 
 def _result(answer: WebhookResponse) -> Any:

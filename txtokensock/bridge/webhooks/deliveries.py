@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from ...client.backoff import Backoff
 from ...errors import shorten
+from ...support.waiters import Waiters
 from ..config.webhooks import ChannelRule
 from ..counters import Counters
 from . import spool_tables as store
@@ -71,7 +72,7 @@ class Deliveries:
         self._working = False
         self._pause: Deferred[None] | None = None
         self._request: Deferred[WebhookResponse] | None = None
-        self._ends: list[Deferred[None]] = []
+        self._ends: Waiters[None] = Waiters()
         self._take(rule, target)
 
     @property
@@ -113,11 +114,7 @@ class Deliveries:
         """
         self._active = False
         self._end_pause()
-        if not self._working:
-            return succeed(None)
-        end: Deferred[None] = Deferred()
-        self._ends.append(end)
-        return end
+        return self._ends.wait() if self._working else succeed(None)
 
     def abandon(self) -> None:
         """
@@ -129,9 +126,7 @@ class Deliveries:
 
     def _ended(self) -> None:
         self._working = False
-        ends, self._ends = self._ends, []
-        for end in ends:
-            end.callback(None)
+        self._ends.fire()
 
     # -- the work
 

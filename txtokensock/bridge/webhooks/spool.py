@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...errors import shorten
+from ...support.waiters import Waiters
 from . import spool_tables as store
 from .database import Database
 from .schema import Cursor
@@ -81,8 +82,8 @@ class Spool:
         self._timer: IDelayedCall | None = None
         self._others_were_first = False
         self._asked_for_totals = False
-        self._waiting_for_room: list[Deferred[None]] = []
-        self._idle: list[Deferred[None]] = []
+        self._room: Waiters[None] = Waiters()
+        self._idle: Waiters[None] = Waiters()
         self._closed = False
 
     # -- what goes in
@@ -108,9 +109,7 @@ class Spool:
         """
         if self._closed or self.problem is not None or not self._much():
             return None
-        waiting: Deferred[None] = Deferred()
-        self._waiting_for_room.append(waiting)
-        return waiting
+        return self._room.wait()
 
     def _much(self, share: float = 1.0) -> bool:
         return len(self._appends) >= _HOLD_MESSAGES * share or self._bytes >= _HOLD_BYTES * share
@@ -146,9 +145,7 @@ class Spool:
         """:return: fires when all that was asked for so far is on disk; cancel it at will."""
         if self._running is None and not self._appends and not self._others:
             return succeed(None)
-        idle: Deferred[None] = Deferred()
-        self._idle.append(idle)
-        return idle
+        return self._idle.wait()
 
     def close(self) -> None:
         """Whatever is not on disk now is lost, counted, and logged."""
@@ -166,8 +163,8 @@ class Spool:
                 )
             elif not operation.done.called:
                 operation.done.errback(Failure(CancelledError()))
-        self._release()
-        self._fire(self._idle)
+        self._room.fire()
+        self._idle.fire()
         self._database.close()
 
     # -- transactions
@@ -216,7 +213,7 @@ class Spool:
                 operation.done.callback(result)
         self._committed(totals)
         if self.problem is not None or not self._much(0.5):
-            self._release()
+            self._room.fire()
         self._go_on()
 
     def _failed(self, failure: Failure) -> None:
@@ -247,7 +244,7 @@ class Spool:
                 problem=problem,
             )
         self.problem = problem
-        self._release()
+        self._room.fire()
 
     def _retry(self) -> None:
         self._timer = None
@@ -256,19 +253,9 @@ class Spool:
     def _go_on(self) -> None:
         self._begin()
         if self._running is None and not self._appends and not self._others:
-            self._fire(self._idle)
+            self._idle.fire()
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None
         if timer is not None and timer.active():
             timer.cancel()
-
-    def _release(self) -> None:
-        self._fire(self._waiting_for_room)
-
-    @staticmethod
-    def _fire(waiting: list[Deferred[None]]) -> None:
-        fired, waiting[:] = waiting[:], []
-        for waiter in fired:
-            if not waiter.called:
-                waiter.callback(None)

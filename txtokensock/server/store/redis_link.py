@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import StoreUnavailable, shorten
+from ...support.waiters import Waiters
 from .interface import IStoreLink, IStoreListener
 from .redis_connection import RedisConnection
 from .redis_layout import Layout, encode_unsubscribe_all, unsubscribe_all_channel
@@ -45,7 +46,7 @@ class RedisLink:
         self._listener = listener
         self._layout = layout
         self._wanted: dict[str, None] = {}
-        self._waiting: dict[str, list[Deferred[None]]] = {}
+        self._waiting: dict[str, Waiters[None]] = {}
         self._confirmed: set[str] = set()
         self._commands = connect(lambda: None, lambda: None)
         self._subscriber = connect(self._restore, self._release, self._message)
@@ -112,20 +113,17 @@ class RedisLink:
             return succeed(None)
         if channel not in self._waiting:
             self._ask_for(channel)
-        waiting = self._waiting[channel]
-        confirmed: Deferred[None] = Deferred(waiting.remove)
-        waiting.append(confirmed)
-        return confirmed
+        return self._waiting[channel].wait()
 
     def unsubscribe(self, channel: str) -> None:
         self._wanted.pop(channel, None)
         self._confirmed.discard(channel)
-        self._fire(self._waiting.pop(channel, []))
+        self._waiting.pop(channel, Waiters()).fire()
         unsubscribed = self._subscriber_command("UNSUBSCRIBE", self._layout.channel(channel))
         unsubscribed.addErrback(lambda _: None)  # lost, and with it the subscription
 
     def _ask_for(self, channel: str) -> None:
-        waiting = self._waiting[channel] = []
+        waiting = self._waiting[channel] = Waiters()
 
         def answered(outcome: Any) -> None:
             if self._waiting.get(channel) is not waiting:
@@ -135,7 +133,7 @@ class RedisLink:
                 self._log.error("a subscription failed: {why}", why=shorten(str(outcome.value)))
             else:
                 self._confirmed.add(channel)
-            self._fire(waiting)
+            waiting.fire()
 
         asked = self._subscriber_command("SUBSCRIBE", self._layout.channel(channel))
         asked.addBoth(answered)
@@ -160,12 +158,7 @@ class RedisLink:
         self._confirmed.clear()
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():
-            self._fire(each)
-
-    @staticmethod
-    def _fire(waiting: list[Deferred[None]]) -> None:
-        for confirmed in tuple(waiting):
-            confirmed.callback(None)
+            each.fire()
 
     def _message(self, channel: bytes, payload: bytes) -> None:
         if channel == self._layout.all:

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, I
 from twisted.logger import Logger
 from twisted.web import http
 
+from ...support.waiters import Waiters
 from .options import Options
 from .request_info import RequestInfo
 
@@ -42,7 +43,7 @@ class SessionTable:
         self._sessions: set[ServerSession] = set()
         self._by_address: Counter[str] = Counter()
         self._by_id: dict[str, PollingSession] = {}
-        self._waiting_for_the_end: list[Deferred[None]] = []
+        self._ends: Waiters[None] = Waiters()
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -115,8 +116,7 @@ class SessionTable:
             most.  Never fails; cancelling it stops the waiting, not the closing.
         """
         self.closed = True
-        done: Deferred[None] = Deferred(self._waiting_for_the_end.remove)
-        self._waiting_for_the_end.append(done)
+        done = self._ends.wait()
         for session in list(self._sessions):
             session.transport.close(code, reason)
         self._tell_the_end()
@@ -126,9 +126,7 @@ class SessionTable:
         if self.closed and not self._sessions:
             for session in list(self._by_id.values()):
                 session.forget()
-            waiting, self._waiting_for_the_end = self._waiting_for_the_end, []
-            for done in waiting:
-                done.callback(None)
+            self._ends.fire()
 
 
 def _host(address: IAddress) -> str | None:
