@@ -8,8 +8,9 @@ import itertools
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
+from ..support.timer import Timer
 from .request import Request
 
 __all__ = ["Deadlines"]
@@ -37,7 +38,7 @@ class Deadlines:
         self._heap: list[tuple[float, int, Request]] = []
         self._numbers = itertools.count()
         self._sweep_at = _FEW
-        self._timer: IDelayedCall | None = None
+        self._timer = Timer(reactor, self._look)
 
     def add(self, request: Request, seconds: float) -> None:
         """``request`` has so many seconds from now, unless it is done before."""
@@ -45,29 +46,20 @@ class Deadlines:
         heappush(self._heap, (deadline, next(self._numbers), request))
         if len(self._heap) > self._sweep_at:
             self._sweep()
-        if self._timer is None or deadline < self._timer.getTime():
-            self._set_timer(seconds)
+        if deadline < self._timer.due:
+            self._timer.start(seconds)
 
     def stop(self) -> None:
         """Forget all; no timer is left."""
         self._heap.clear()
-        timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        self._timer.stop()
 
     def _sweep(self) -> None:
         self._heap = [entry for entry in self._heap if not entry[2].done]
         heapify(self._heap)
         self._sweep_at = max(_FEW, 2 * len(self._heap))
 
-    def _set_timer(self, seconds: float) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.reset(seconds)
-        else:
-            self._timer = self._reactor.callLater(seconds, self._look)
-
     def _look(self) -> None:
-        self._timer = None
         now = self._reactor.seconds()
         while self._heap and (self._heap[0][2].done or self._heap[0][0] <= now):
             request = heappop(self._heap)[2]
@@ -75,5 +67,5 @@ class Deadlines:
                 self._expired(request)
         # Whoever heard of it may have added others, and set the timer for the first of
         # them, which need not be the next of all.
-        if self._heap and (self._timer is None or self._heap[0][0] < self._timer.getTime()):
-            self._set_timer(max(0.0, self._heap[0][0] - self._reactor.seconds()))
+        if self._heap and self._heap[0][0] < self._timer.due:
+            self._timer.start(max(0.0, self._heap[0][0] - self._reactor.seconds()))

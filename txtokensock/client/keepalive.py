@@ -4,11 +4,12 @@ Notices that a server is gone though its connection is still there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from ..support.timer import Timer
 
 __all__ = ["KeepAlive", "Watched"]
 
@@ -66,27 +67,30 @@ class KeepAlive:
         silence: float | None,
         timeout: float,
     ) -> None:
-        self._reactor = reactor
         self._connection = connection
         self._interval = interval
         self._silence = silence
         self._timeout = timeout
-        self._calls: dict[str, IDelayedCall] = {}
         self._ping: str | None = None
+        self._next_ping = Timer(reactor, self._send_ping)
+        self._answer = Timer(reactor, self._unanswered)
+        self._turns = 0
+        self._next_look = Timer(reactor, self._look)
+        self._judgement = Timer(reactor, self._judge)
+        self._heard = 0
+        self._looks = 0
 
     def start(self) -> None:
         """Watch, from now on."""
         if self._interval is not None:
-            self._later("ping", self._interval, self._send_ping)
+            self._next_ping.start(self._interval)
         if self._silence is not None:
             self._listen()
 
     def stop(self) -> None:
         """Watch no more; no timer is left."""
-        calls, self._calls = self._calls, {}
-        for call in calls.values():
-            if call.active():
-                call.cancel()
+        for timer in (self._next_ping, self._answer, self._next_look, self._judgement):
+            timer.stop()
 
     def answered(self, uuid: str) -> bool:
         """
@@ -97,9 +101,7 @@ class KeepAlive:
         if uuid != self._ping:
             return False
         self._ping = None
-        deadline = self._calls.pop("answer", None)
-        if deadline is not None and deadline.active():
-            deadline.cancel()
+        self._answer.stop()
         return True
 
     # -- regular pings
@@ -109,14 +111,15 @@ class KeepAlive:
         if self._ping is None and self._connection.reading:
             self._ping = self._connection.ping()
             self._await_answer()
-        self._later("ping", self._interval, self._send_ping)
+        self._next_ping.start(self._interval)
 
     def _await_answer(self) -> None:
-        self._later("answer", self._timeout, self._unanswered, self._connection.turns)
+        self._turns = self._connection.turns
+        self._answer.start(self._timeout)
 
-    def _unanswered(self, turns: int) -> None:
+    def _unanswered(self) -> None:
         # All of the deadline must have been time in which the answer could be heard.
-        if self._connection.reading and self._connection.turns == turns:
+        if self._connection.reading and self._connection.turns == self._turns:
             self._connection.silent(f"no answer to a ping within {self._timeout:g} seconds")
         else:
             self._await_answer()
@@ -124,19 +127,22 @@ class KeepAlive:
     # -- silence
 
     def _listen(self) -> None:
-        self._look_later(self._connection.heard, _LOOKS)
+        self._heard = self._connection.heard
+        self._looks = _LOOKS
+        self._look_later()
 
-    def _look_later(self, heard: int, looks: int) -> None:
+    def _look_later(self) -> None:
         assert self._silence is not None
-        self._later("silence", self._silence / _LOOKS, self._look, heard, looks - 1)
+        self._looks -= 1
+        self._next_look.start(self._silence / _LOOKS)
 
-    def _look(self, heard: int, looks: int) -> None:
-        if self._connection.heard != heard:
+    def _look(self) -> None:
+        if self._connection.heard != self._heard:
             self._listen()
-        elif looks:
-            self._look_later(heard, looks)
+        elif self._looks:
+            self._look_later()
         elif self._connection.reading:
-            self._probe(heard)
+            self._probe()
         else:
             self._log.warn(
                 "nothing was read for {seconds:g} seconds: a subscription, a listener, or "
@@ -145,22 +151,17 @@ class KeepAlive:
             )
             self._listen()
 
-    def _probe(self, heard: int) -> None:
+    def _probe(self) -> None:
         if self._ping is None:
             self._ping = self._connection.ping()
-        self._later("silence", self._timeout, self._judge, heard)
+        self._judgement.start(self._timeout)
 
-    def _judge(self, heard: int) -> None:
+    def _judge(self) -> None:
         assert self._silence is not None
-        if self._connection.heard != heard or not self._connection.reading:
-            if "answer" not in self._calls:
+        if self._connection.heard != self._heard or not self._connection.reading:
+            if not self._answer.running:
                 self._ping = None  # it was the probe's, and something else answered it
             self._listen()
         else:
             seconds = self._silence + self._timeout
             self._connection.silent(f"nothing was heard for {seconds:g} seconds")
-
-    def _later(
-        self, name: str, seconds: float, what: Callable[..., None], *arguments: Any
-    ) -> None:
-        self._calls[name] = self._reactor.callLater(seconds, what, *arguments)

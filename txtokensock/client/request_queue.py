@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from ..errors import CallTimeout, ClientClosed, ConnectionLost, QueueFull, remote_error
 from ..messages.from_server import Answer
+from ..support.timer import NextTurn
 from .deadlines import Deadlines
 from .request import Completion, Request
 
@@ -61,14 +62,13 @@ class RequestQueue:
     def __init__(
         self, reactor: IReactorTime, queue_limit: int, report: Callable[[Exception], None]
     ) -> None:
-        self._reactor = reactor
         self._queue_limit = queue_limit
         self._report = report
         self._queue: OrderedDict[str, Request] = OrderedDict()
         self._in_flight: dict[str, Request] = {}
         self._sends: OrderedDict[str, str] = OrderedDict()
         self._link: Link | None = None
-        self._flush_call: IDelayedCall | None = None
+        self._next_flush = NextTurn(reactor, self._flush)
         self._deadlines = Deadlines(reactor, self._timed_out)
         self.closed: ClientClosed | None = None
         self.obstacle: Exception | str = "the client was not started"
@@ -130,7 +130,7 @@ class RequestQueue:
         self._link = None
         self.obstacle = reason
         self._sends.clear()
-        self._stop_flush()
+        self._next_flush.cancel()
         in_flight, self._in_flight = self._in_flight, {}
         waiting, self._queue = self._queue, OrderedDict()
         lost: list[Request] = []
@@ -158,7 +158,7 @@ class RequestQueue:
         self.closed = reason
         self._link = None
         self._sends.clear()
-        self._stop_flush()
+        self._next_flush.cancel()
         self._deadlines.stop()
         in_flight, self._in_flight = self._in_flight, {}
         waiting, self._queue = self._queue, OrderedDict()
@@ -222,16 +222,10 @@ class RequestQueue:
         return _IN_FLIGHT - len(self._in_flight)
 
     def _schedule_flush(self) -> None:
-        if self._flush_call is None and self._queue and self._room() > 0:
-            self._flush_call = self._reactor.callLater(0, self._flush)
-
-    def _stop_flush(self) -> None:
-        call, self._flush_call = self._flush_call, None
-        if call is not None and call.active():
-            call.cancel()
+        if self._queue and not self._next_flush.scheduled and self._room() > 0:
+            self._next_flush.schedule()
 
     def _flush(self) -> None:
-        self._flush_call = None
         # Firing Deferreds runs the caller's code, which may do anything at all, so
         # that everything is looked at anew for each frame.
         while self._link is not None and self._queue and (room := self._room()) > 0:

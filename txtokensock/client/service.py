@@ -11,7 +11,6 @@ from twisted.application.internet import ClientService
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import (
-    IDelayedCall,
     IProtocol,
     IProtocolFactory,
     IReactorTime,
@@ -27,6 +26,7 @@ from zope.interface import implementer
 from ..errors import ClientClosed, InvalidOption
 from ..support.checks import check_count
 from ..support.quiet_log import Quiet
+from ..support.timer import NextTurn
 from ..support.waiters import Waiters
 from .backoff import Backoff, RetryPolicy
 from .connection import Connection
@@ -90,7 +90,7 @@ class ReconnectingClientService(Service):
         self._client: ClientService | None = None
         self._stopping: Waiters[None] | None = None
         self._announcements: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
-        self._announcing: IDelayedCall | None = None
+        self._announcing = NextTurn(reactor, self._announce_now)
         self._ready: Waiters[None] = Waiters()
         self._fail_at: dict[Deferred[None], int] = {}
         self._failures = 0
@@ -214,13 +214,10 @@ class ReconnectingClientService(Service):
 
     def _announce(self, what: Callable[..., None], *arguments: Any) -> None:
         self._announcements.append((what, arguments))
-        if self._announcing is None:
-            self._announcing = self._reactor.callLater(0, self._announce_now)
+        self._announcing.schedule()
 
     def _announce_now(self) -> None:
-        call, self._announcing = self._announcing, None
-        if call is not None and call.active():
-            call.cancel()
+        self._announcing.cancel()
         while self._announcements:
             what, arguments = self._announcements.pop(0)
             what(*arguments)

@@ -5,10 +5,10 @@ How one peer becomes somebody: ``auth`` with a token.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -16,6 +16,7 @@ from ..actions import outcome_error
 from ..errors import StoreUnavailable
 from ..messages.from_client import Auth, Uuid
 from ..messages.from_server import encode_auth_success, encode_error_answer
+from ..support.timer import Timer
 from .close_codes import (
     AUTHENTICATION_REFUSED,
     AUTHENTICATION_TIMEOUT,
@@ -60,7 +61,7 @@ class Authentication:
         self._send = send
         self._end = end
         self._pending: Deferred[Identity] | None = None
-        self._deadline: IDelayedCall | None = None
+        self._deadline = Timer(context.reactor, partial(end, AUTHENTICATION_TIMEOUT))
         self._closed = False
         self.identity: Identity | None = None
 
@@ -71,10 +72,7 @@ class Authentication:
 
     def start_deadline(self) -> None:
         """The peer is connected: it shall be quick."""
-        context = self._context
-        self._deadline = context.reactor.callLater(
-            context.limits.auth_timeout, self._end, AUTHENTICATION_TIMEOUT
-        )
+        self._deadline.start(self._context.limits.auth_timeout)
 
     def handle(self, request: Auth) -> None:
         """Look at an ``auth``; its answer is sent when that is decided."""
@@ -85,7 +83,7 @@ class Authentication:
             if self.identity is None:
                 self._end(NOT_AUTHENTICATED)
             return
-        if self._deadline is None:
+        if not self._deadline.running:
             self.start_deadline()
         uuid = request.uuid
         self._pending = Deferred.fromCoroutine(self._prove(request.token))
@@ -100,7 +98,7 @@ class Authentication:
     def close(self) -> None:
         """The peer is gone."""
         self._closed = True
-        self._decided()
+        self._deadline.stop()
         if self._pending is not None:
             self._pending.cancel()
 
@@ -118,7 +116,7 @@ class Authentication:
         self._pending = None
         if not self._closed:
             self._answered("success", begun)
-            self._decided()
+            self._deadline.stop()
             self.identity = identity
             self._send(encode_auth_success(uuid, acks=self._context.acks))
 
@@ -128,7 +126,7 @@ class Authentication:
             self._answered("cancelled", begun)
             return  # also the CancelledError of our own making
         self._answered(_problem(failure), begun)
-        self._decided()
+        self._deadline.stop()
         self._send(encode_error_answer("auth", uuid, _refusal(failure)))
         if not failure.check(StoreUnavailable):
             self._end(AUTHENTICATION_REFUSED)
@@ -138,11 +136,6 @@ class Authentication:
     def _answered(self, outcome: Outcome, begun: float) -> None:
         context = self._context
         context.observer.request_answered("auth", outcome, context.reactor.seconds() - begun)
-
-    def _decided(self) -> None:
-        deadline, self._deadline = self._deadline, None
-        if deadline is not None and deadline.active():
-            deadline.cancel()
 
 
 def _problem(failure: Failure) -> Outcome:

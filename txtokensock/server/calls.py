@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from ..errors import CallTimeout, ConnectionLost, InvalidData, remote_error
 from ..messages.from_client import ActionAnswer
 from ..messages.from_server import encode_server_call
+from ..support.timer import Timer
 
 __all__ = ["ServerCalls"]
 
@@ -30,7 +32,7 @@ class ServerCalls:
     def __init__(self, reactor: IReactorTime, send: Callable[[bytes], None]) -> None:
         self._reactor = reactor
         self._send = send
-        self._waiting: dict[str, tuple[Deferred[Any], IDelayedCall]] = {}
+        self._waiting: dict[str, tuple[Deferred[Any], Timer]] = {}
         self._closed = False
 
     def __len__(self) -> int:
@@ -51,7 +53,8 @@ class ServerCalls:
             message = encode_server_call(fid, name, data)
         except InvalidData:
             return fail()
-        timer = self._reactor.callLater(timeout, self._timed_out, fid, name, timeout)
+        timer = Timer(self._reactor, partial(self._timed_out, fid, name, timeout))
+        timer.start(timeout)
 
         def cancelled(_: Deferred[Any]) -> None:
             self._forget(fid)
@@ -90,6 +93,5 @@ class ServerCalls:
         if fid not in self._waiting:
             return None
         waiting, timer = self._waiting.pop(fid)
-        if timer.active():
-            timer.cancel()
+        timer.stop()
         return waiting

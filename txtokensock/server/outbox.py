@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from ..sockjs.interfaces import ISockJSTransport
+from ..support.timer import NextTurn
 from .ops.observer import Observer
 
 __all__ = ["Outbox", "TurnEnd"]
@@ -28,27 +29,22 @@ class TurnEnd:
     """
 
     def __init__(self, reactor: IReactorTime) -> None:
-        self._reactor = reactor
         self._due: list[Callable[[], None]] = []
-        self._timer: IDelayedCall | None = None
+        self._turn = NextTurn(reactor, self._turn_ended)
 
     def call(self, function: Callable[[], None]) -> None:
         """
         :param function: called with nothing; it does not raise.
         """
         self._due.append(function)
-        if self._timer is None:
-            self._timer = self._reactor.callLater(0, self._turn_ended)
+        self._turn.schedule()
 
     def stop(self) -> None:
         """Call nothing any more."""
         self._due.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._turn.cancel()
 
     def _turn_ended(self) -> None:
-        self._timer = None
         due, self._due = self._due, []
         for function in due:
             function()

@@ -5,10 +5,10 @@ The requests of one authenticated peer: each gets exactly one answer, in bounded
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -16,6 +16,7 @@ from ..actions import outcome_error, run_action
 from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
 from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe, Uuid
 from ..messages.from_server import encode_answer, encode_error_answer
+from ..support.timer import Timer
 from .close_codes import TOO_MANY_CALLS, Closing
 from .hooks import Refused
 from .ops.observer import Outcome, RequestKind
@@ -41,7 +42,7 @@ class _Work:
     :ivar answered: nothing that comes later counts.
     """
 
-    __slots__ = ("answered", "begun", "kind", "outcome", "rpc", "timer", "uuid")
+    __slots__ = ("answered", "begun", "kind", "outcome", "rpc", "uuid")
 
     def __init__(self, request: Request, begun: float, outcome: Deferred[Any]) -> None:
         self.kind = _kind(request)
@@ -50,7 +51,6 @@ class _Work:
         self.uuid = request.uuid
         self.outcome = outcome
         self.answered = False
-        self.timer: IDelayedCall | None = None
 
 
 class Requests:
@@ -77,7 +77,7 @@ class Requests:
         self._send = send
         self._end = end
         self._idle = idle
-        self._in_flight: dict[_Work, None] = {}
+        self._in_flight: dict[_Work, Timer] = {}
         self._pubsub = PubSub(context, peer)
         self._turns = Turns()
 
@@ -129,9 +129,9 @@ class Requests:
             self._succeeded, self._failed, callbackArgs=(work,), errbackArgs=(work,)
         )
         if not work.answered:
-            self._in_flight[work] = None
             context = self._context
-            work.timer = context.reactor.callLater(context.limits.call_timeout, self._late, work)
+            timer = self._in_flight[work] = Timer(context.reactor, partial(self._late, work))
+            timer.start(context.limits.call_timeout)
 
     def _succeeded(self, messages: list[bytes], work: _Work) -> None:
         if self._finish(work, "success"):
@@ -171,9 +171,9 @@ class Requests:
         context.observer.request_answered(
             work.kind, outcome, context.reactor.seconds() - work.begun
         )
-        self._in_flight.pop(work, None)
-        if work.timer is not None and work.timer.active():
-            work.timer.cancel()
+        timer = self._in_flight.pop(work, None)
+        if timer is not None:
+            timer.stop()
         return True
 
     def _done(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..support.timer import Timer
+from ..support.timer import NextTurn
 
 __all__ = ["Flow"]
 
@@ -32,7 +32,7 @@ class Flow:
         self._streaming = False
         self._held = False
         self._stopped = False
-        self._pull = Timer(reactor, self._ask)
+        self._pull = NextTurn(reactor, self._ask)
 
     def register(self, producer: Any, streaming: bool) -> None:
         """
@@ -48,19 +48,19 @@ class Flow:
         elif self._held and streaming:
             self._tell(producer.pauseProducing)
         elif not self._held and not streaming:
-            self._pull.start(0)
+            self._pull.schedule()
 
     def unregister(self) -> None:
         """Forget the producer."""
         self._producer = None
-        self._pull.stop()
+        self._pull.cancel()
 
     def hold(self) -> None:
         """Too much waits to be sent."""
         if self._held:
             return
         self._held = True
-        self._pull.stop()
+        self._pull.cancel()
         if self._producer is not None and self._streaming:
             self._tell(self._producer.pauseProducing)
 
@@ -73,7 +73,7 @@ class Flow:
             if self._streaming:
                 self._tell(self._producer.resumeProducing)
             else:
-                self._pull.start(0)
+                self._pull.schedule()
 
     def stop(self) -> None:
         """Nothing can be sent any more: the producer is told to stop, once."""
@@ -86,7 +86,7 @@ class Flow:
     def _ask(self) -> None:
         self._tell(self._producer.resumeProducing)
         if self._producer is not None and not self._held:
-            self._pull.start(0)
+            self._pull.schedule()
 
     def _tell(self, method: Callable[[], object]) -> None:
         try:

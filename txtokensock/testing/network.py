@@ -17,19 +17,20 @@ from twisted.internet.error import (
 )
 from twisted.internet.interfaces import (
     IConsumer,
-    IDelayedCall,
     IProtocol,
     IProtocolFactory,
     IPushProducer,
     IStreamClientEndpoint,
     ITransport,
 )
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import Agent
 from twisted.web.iweb import IAgent, IAgentEndpointFactory
 from zope.interface import implementer
+
+from ..support.timer import NextTurn
 
 __all__ = ["Accept", "MemoryNetwork", "MemoryTransport"]
 
@@ -62,7 +63,7 @@ class MemoryTransport:
         self._peer = peer
         self._protocol: IProtocol | None = None
         self._buffer = bytearray()
-        self._turn_call: IDelayedCall | None = None
+        self._next_turn = NextTurn(clock, self._turn)
         self._loss: Exception | None = None
         self._reading = True
         self._producer: Any = None
@@ -171,11 +172,9 @@ class MemoryTransport:
     # -- turns of the reactor
 
     def _schedule(self) -> None:
-        if self._turn_call is None:
-            self._turn_call = self._clock.callLater(0, self._turn)
+        self._next_turn.schedule()
 
     def _turn(self) -> None:
-        self._turn_call = None
         if not self.connected:
             return
         if self._loss is not None:
@@ -294,23 +293,19 @@ class _MemoryEndpoint:
         self._port = port
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        connected: Deferred[IProtocol] = Deferred(lambda _: call.cancel() if call else None)
-        call: IDelayedCall | None = None
         accepted = self._accept()
-        if accepted is not None:
-            call = self._network._clock.callLater(
-                0, self._connect, protocolFactory, accepted, connected
-            )
-        return connected
+        if accepted is None:
+            return Deferred()
+        connecting: Deferred[IProtocol] = deferLater(
+            self._network._clock, 0, self._connect, protocolFactory, accepted
+        )
+        return connecting
 
-    def _connect(
-        self, factory: IProtocolFactory, accepted: bool, connected: Deferred[IProtocol]
-    ) -> None:
+    def _connect(self, factory: IProtocolFactory, accepted: bool) -> IProtocol:
         protocol = self._network.connect(factory, self._port) if accepted else None
         if protocol is None:
-            connected.errback(ConnectionRefusedError())
-        else:
-            connected.callback(protocol)
+            raise ConnectionRefusedError
+        return protocol
 
 
 @implementer(IAgentEndpointFactory)

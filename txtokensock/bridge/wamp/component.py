@@ -23,7 +23,7 @@ from autobahn.wamp.exception import InvalidUriError, TransportLost
 from autobahn.wamp.serializer import create_transport_serializer
 from autobahn.wamp.types import ComponentConfig
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -31,6 +31,7 @@ from twisted.python.failure import Failure
 
 from ...errors import InvalidOption, shorten
 from ...support.quiet_log import Quiet
+from ...support.timer import Timer
 from ...web.tls.policy import explain, is_tls_problem
 from ..config.wamp import WampConfig
 from ..config.wamp_component import component_options
@@ -83,7 +84,7 @@ class WampSession(ApplicationSession):
         self._on_event: dict[int, list[tuple[str, OnEvent]]] = {}
         self._on_call: dict[int, tuple[str, OnCall, Callable[[], object] | None]] = {}
         self._running: dict[int, Answer] = {}
-        self._drop_call: IDelayedCall | None = None
+        self._drop = Timer(reactor, self.abort)
         self._readers: dict[type, Callable[[Any], None]] = {
             wire.Event: self._event,
             wire.Invocation: self._invocation,
@@ -313,8 +314,8 @@ class WampSession(ApplicationSession):
 
     def close(self) -> None:
         """Take leave of the router, and be gone after a few seconds at the latest."""
-        if self._drop_call is None and self._transport is not None:
-            self._drop_call = self._reactor.callLater(_CLOSE_SECONDS, self._too_late)
+        if not self._drop.running and self._transport is not None:
+            self._drop.start(_CLOSE_SECONDS)
             try:
                 if self._session_id is not None:
                     self.leave()
@@ -322,10 +323,6 @@ class WampSession(ApplicationSession):
                     self.disconnect()
             except TransportLost:
                 pass  # onClose follows
-
-    def _too_late(self) -> None:
-        self._drop_call = None
-        self.abort()
 
     def onLeave(self, details: Any) -> None:
         """The router ended the session, or agreed to its end: the connection goes too."""
@@ -336,9 +333,7 @@ class WampSession(ApplicationSession):
 
     def onClose(self, wasClean: bool) -> None:
         super().onClose(wasClean)
-        if self._drop_call is not None:
-            self._drop_call.cancel()
-            self._drop_call = None
+        self._drop.stop()
         requests, self._requests = self._requests, {}
         running, self._running = self._running, {}
         for request in requests.values():

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ...support.timer import Timer
 from .realm import Answer, Realm, RealmLost, Undo, WampError
 
 __all__ = ["Lease"]
@@ -47,17 +48,15 @@ class Lease:
         self._realm = realm
         self._procedure = procedure
         self._retry = retry
-        self._reactor = reactor
         self._granted = granted
         self._refused = refused
         self._undo: Undo | None = None
-        self._later: IDelayedCall | None = None
+        self._later = Timer(reactor, self.start)
         self._told = False
         self._stopped = False
 
     def start(self) -> None:
         """Ask for it, until it is ours."""
-        self._later = None
         asked = self._realm.register(
             self._procedure, "exact", _nothing, shared=False, on_revoked=self._revoked
         )
@@ -67,9 +66,7 @@ class Lease:
         """The session is gone, and the lease with it."""
         self._stopped = True
         self._undo = None
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+        self._later.stop()
 
     def release(self) -> Deferred[None]:
         """Let another bridge have it; fires when the router knows, and never fails."""
@@ -96,7 +93,7 @@ class Lease:
             self._told = True
             self._log.info("channels are not forwarded here: {why}", why=why)
             self._refused(why)
-        self._later = self._reactor.callLater(self._retry, self.start)
+        self._later.start(self._retry)
 
     def _revoked(self) -> None:
         """Somebody took the registration away by force."""
@@ -105,7 +102,7 @@ class Lease:
         self._undo = None
         self._told = True
         self._refused("the lease was taken away")
-        self._later = self._reactor.callLater(self._retry, self.start)
+        self._later.start(self._retry)
 
 
 def _nothing(_: str, __: Sequence[Any], ___: Mapping[str, Any]) -> Answer:

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from ...client.backoff import Backoff
 from ...errors import shorten
+from ...support.timer import Pause
 from ...support.waiters import Waiters
 from ..config.webhooks import ChannelRule
 from ..counters import Counters
@@ -64,13 +65,12 @@ class Deliveries:
         self._spool = spool
         self._requests = requests
         self._counters = counters
-        self._reactor = reactor
         self._jitter = jitter
         self._now = now
         self._failures = 0
         self._active = True
         self._working = False
-        self._pause: Deferred[None] | None = None
+        self._pause = Pause(reactor)
         self._request: Deferred[WebhookResponse] | None = None
         self._ends: Waiters[None] = Waiters()
         self._take(rule, target)
@@ -84,7 +84,7 @@ class Deliveries:
         """Go on with a rule of the same name; what is in flight is not concerned."""
         self._take(rule, target)
         self._active = True
-        self._end_pause()
+        self._pause.end()
         self.wake()
 
     def _take(self, rule: ChannelRule, target: Target) -> None:
@@ -113,7 +113,7 @@ class Deliveries:
         :return: fires when nothing is in flight; see :meth:`abandon`.
         """
         self._active = False
-        self._end_pause()
+        self._pause.end()
         return self._ends.wait() if self._working else succeed(None)
 
     def abandon(self) -> None:
@@ -142,7 +142,7 @@ class Deliveries:
                     return
                 wait = await self._attempt(delivery)
                 if wait and self._active:
-                    await self._wait(wait)
+                    await self._pause.wait(wait)
         except CancelledError:
             self._active = False  # abandoned, or the spool is closed
 
@@ -243,23 +243,6 @@ class Deliveries:
 
     def _record(self, change: Callable[[Cursor], None]) -> None:
         self._spool.submit(change).addErrback(_closed)
-
-    # -- waiting
-
-    def _wait(self, seconds: float) -> Deferred[None]:
-        call = self._reactor.callLater(seconds, self._end_pause)
-
-        def over(result: None) -> None:
-            if call.active():
-                call.cancel()
-
-        self._pause = Deferred()
-        return self._pause.addCallback(over)
-
-    def _end_pause(self) -> None:
-        pause, self._pause = self._pause, None
-        if pause is not None:
-            pause.callback(None)
 
 
 def _closed(failure: object) -> None:

@@ -15,6 +15,7 @@ from ...client.backoff import Backoff
 from ...client.socket import TokenSocket
 from ...client.subscription import Subscription
 from ...errors import TokenSocketError
+from ...support.timer import Pause
 
 __all__ = ["DurableSubscription"]
 
@@ -44,11 +45,10 @@ class DurableSubscription:
         self._rule = rule
         self._channel = channel
         self._take = take
-        self._reactor = reactor
         self._backoff = backoff
         self._stopping = False
         self._failures = 0
-        self._pause: Deferred[None] | None = None
+        self._pause = Pause(reactor)
         self._subscribing: Deferred[Subscription] | None = None
         self._subscription: Subscription | None = None
         self._ended: Deferred[None] | None = None
@@ -74,9 +74,7 @@ class DurableSubscription:
 
     def connected(self) -> None:
         """There is a connection: what waits to subscribe waits no more."""
-        pause, self._pause = self._pause, None
-        if pause is not None:
-            pause.callback(None)
+        self._pause.end()
 
     async def _run(self) -> None:
         while not self._stopping:
@@ -95,7 +93,7 @@ class DurableSubscription:
                 self._fails("an error in the bridge")
             if not self._stopping:
                 self._failures += 1
-                await self._wait(self._backoff.delay(self._failures))
+                await self._pause.wait(self._backoff.delay(self._failures))
 
     async def _listen(self) -> None:
         self._subscribing = self._socket.subscribe(self._channel)
@@ -134,13 +132,3 @@ class DurableSubscription:
                 problem=problem,
             )
         self.problem = problem
-
-    def _wait(self, seconds: float) -> Deferred[None]:
-        call = self._reactor.callLater(seconds, self.connected)
-
-        def over(_: None) -> None:
-            if call.active():
-                call.cancel()
-
-        self._pause = Deferred()
-        return self._pause.addCallback(over)

@@ -13,13 +13,13 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IAgent
 
 from ...client.socket import TokenSocket
 from ...errors import InvalidOption
+from ...support.timer import Timer
 from ..config.webhooks import WebhooksConfig
 from ..counters import Counters
 from ..side import SideState
@@ -78,7 +78,7 @@ class WebhooksSide(Service):
             socket, self._requests, counters, reactor, self.new_id, jitter=jitter, now=now
         )
         self._calls: dict[str, tuple[str, Calls]] = {}
-        self._looking: IDelayedCall | None = None
+        self._next_look = Timer(reactor, self._look)
         self._up = False
         self._since = now()
         # Both are found out now, while whoever starts us can still say so and leave.
@@ -213,13 +213,12 @@ class WebhooksSide(Service):
         """Other processes may have put dead letters back: see what waits, every second."""
         self._rules.look()
         self._judge()
-        self._looking = self._reactor.callLater(1.0, self._look)
+        self._next_look.start(1.0)
 
     # -- stopping
 
     async def _stop(self) -> None:
-        if self._looking is not None and self._looking.active():
-            self._looking.cancel()
+        self._next_look.stop()
         calls = [calls for _, calls in self._calls.values()]
         for action, running in self._calls.values():
             uninstall(self._socket.actions, action, running)

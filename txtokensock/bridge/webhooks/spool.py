@@ -14,11 +14,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...errors import shorten
+from ...support.timer import Timer
 from ...support.waiters import Waiters
 from . import spool_tables as store
 from .database import Database
@@ -72,14 +73,14 @@ class Spool:
     ) -> None:
         self.problem: str | None = None
         self._database = database
-        self._reactor = reactor
         self._committed = committed
         self._dropped = dropped
         self._appends: deque[_Operation] = deque()
         self._others: deque[_Operation] = deque()
         self._bytes = 0
         self._running: list[_Operation] | None = None
-        self._timer: IDelayedCall | None = None
+        self._stall = Timer(reactor, self._stalled)
+        self._retry = Timer(reactor, self._begin)
         self._others_were_first = False
         self._asked_for_totals = False
         self._room: Waiters[None] = Waiters()
@@ -152,7 +153,8 @@ class Spool:
         if self._closed:
             return
         self._closed = True
-        self._stop_timer()
+        self._stall.stop()
+        self._retry.stop()
         left = [*(self._running or ()), *self._appends, *self._others]
         self._appends.clear()
         self._others.clear()
@@ -170,14 +172,14 @@ class Spool:
     # -- transactions
 
     def _begin(self) -> None:
-        if self._running is not None or self._timer is not None or self._closed:
+        if self._running is not None or self._retry.running or self._closed:
             return
         batch = self._next_batch()
         if not batch and not self._asked_for_totals:
             return
         self._asked_for_totals = False
         self._running = batch
-        self._timer = self._reactor.callLater(_STALL_SECONDS, self._stalled)
+        self._stall.start(_STALL_SECONDS)
 
         def transact(cursor: Cursor) -> tuple[list[Any], dict[str, int]]:
             return [each.run(cursor) for each in batch], store.totals(cursor, "waiting")
@@ -224,16 +226,15 @@ class Spool:
             queue = self._others if operation.rule is None else self._appends
             queue.appendleft(operation)
         self._fails(shorten(str(failure.value)) or type(failure.value).__name__)
-        self._timer = self._reactor.callLater(_RETRY_SECONDS, self._retry)
+        self._retry.start(_RETRY_SECONDS)
 
     def _end_batch(self) -> list[_Operation]:
-        self._stop_timer()
+        self._stall.stop()
         batch, self._running = self._running or [], None
         return batch
 
     def _stalled(self) -> None:
         """The transaction may yet end; until then, nobody waits for it."""
-        self._timer = None
         self._fails(f"the disk has not answered for {_STALL_SECONDS:g} seconds")
 
     def _fails(self, problem: str) -> None:
@@ -246,16 +247,7 @@ class Spool:
         self.problem = problem
         self._room.fire()
 
-    def _retry(self) -> None:
-        self._timer = None
-        self._begin()
-
     def _go_on(self) -> None:
         self._begin()
         if self._running is None and not self._appends and not self._others:
             self._idle.fire()
-
-    def _stop_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()

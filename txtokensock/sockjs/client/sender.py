@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from ...support.timer import Timer
+from ...support.timer import NextTurn
 from ..producer import Flow
 
 __all__ = ["Sender"]
@@ -48,7 +48,7 @@ class Sender:
         self._on_failed = failed
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
-        self._next_turn = Timer(reactor, self._send)
+        self._next_turn = NextTurn(reactor, self._send)
         self._posting: Deferred[None] | None = None
         self._when_idle: Callable[[], object] | None = None
         self._stopped = False
@@ -65,8 +65,8 @@ class Sender:
         self._bytes_waiting += sum(map(len, texts))
         if self._bytes_waiting > _HIGH_WATER:
             self._flow.hold()
-        if self._posting is None and not self._next_turn.running:
-            self._next_turn.start(0)
+        if self._posting is None:
+            self._next_turn.schedule()
 
     def when_idle(self, action: Callable[[], object]) -> None:
         """Call ``action`` as soon as the server has taken everything: perhaps now."""
@@ -78,7 +78,7 @@ class Sender:
     def stop(self) -> None:
         """Forget what waits, and drop a request that is under way."""
         self._stopped = True
-        self._next_turn.stop()
+        self._next_turn.cancel()
         self._waiting.clear()
         self._when_idle = None
         if self._posting is not None:

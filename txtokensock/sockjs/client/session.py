@@ -10,7 +10,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionLost
 from twisted.internet.interfaces import (
     IAddress,
-    IDelayedCall,
     IProtocol,
     IProtocolFactory,
     IReactorTime,
@@ -20,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import ConnectionFailed, HandshakeRefused, Phase, SockJSClosed, SockJSRefused
+from ...support.timer import Timer
 from ...web.tls.policy import explain, is_tls_problem, tls_failure
 from ..frames import (
     Close,
@@ -100,13 +100,12 @@ class ClientSession:
         self, factory: IProtocolFactory, reactor: IReactorTime, close_timeout: float, name: str
     ) -> None:
         self._factory = factory
-        self._reactor = reactor
         self._close_timeout = close_timeout
         self._wire: Wire | None = None
         self._transport = SockJSTransport(self, name)
         self._phase: Phase | None = "handshake"
         self._reason: Failure | None = None
-        self._deadline: IDelayedCall | None = None
+        self._deadline = Timer(reactor, self.abort)
         self._lost = False
         self.ready: Deferred[None] = Deferred(self._cancelled)
         self.opened: Deferred[IProtocol] = Deferred(self._cancelled)
@@ -181,8 +180,8 @@ class ClientSession:
         """
         if reason is not None and self._reason is None:
             self._reason = Failure(reason)
-        if self._deadline is None and not self._lost:
-            self._deadline = self._reactor.callLater(self._close_timeout, self.abort)
+        if not self._deadline.running and not self._lost:
+            self._deadline.start(self._close_timeout)
 
     def wire_lost(self, reason: Failure) -> None:
         """
@@ -194,8 +193,7 @@ class ClientSession:
         if self._lost:
             return
         self._lost = True
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
+        self._deadline.stop()
         reason = self._reason = self._reason or reason
         error: Any = reason.value
         if self._phase is None:

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 from twisted.web import http
 
-from ...support.timer import Timer
+from ...support.timer import NextTurn, Timer
 from ..frames import (
     HEARTBEAT_FRAME,
     OPEN_FRAME,
@@ -71,7 +71,7 @@ class PollingSession(ServerSession):
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
         self._close_frame: bytes | None = None
-        self._next_turn = Timer(table.reactor, self._flush)
+        self._next_turn = NextTurn(table.reactor, self._flush)
         self._absence = Timer(table.reactor, self._on_absence)
         self._reading_paused = False
         self._held: list[Reply] = []
@@ -157,11 +157,11 @@ class PollingSession(ServerSession):
             return
         if self._bytes_waiting > _HIGH_WATER:
             self._flow.hold()
-        if self._stream is not None and not self._next_turn.running:
-            self._next_turn.start(0)
+        if self._stream is not None:
+            self._next_turn.schedule()
 
     def _flush(self) -> None:
-        self._next_turn.stop()
+        self._next_turn.cancel()
         while self._waiting and self._can_write():
             self._quiet_beats = 0
             self._write(self._take())
@@ -237,7 +237,7 @@ class PollingSession(ServerSession):
 
     def _drop_all(self) -> None:
         """Send nothing more, and break an open response off."""
-        self._next_turn.stop()
+        self._next_turn.cancel()
         self._beat.stop()
         self._waiting.clear()
         stream, self._stream = self._stream, None
