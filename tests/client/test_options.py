@@ -219,7 +219,7 @@ class EventsTests(SynchronousTestCase):
     def test_invalid(self) -> None:
         """Unknown events, and what cannot be called, are told at once."""
         error = self.assertRaises(InvalidOption, self.events.add, "c", print)
-        self.assertIn("there are a, b", str(error))
+        self.assertIn("it must be one of 'a', 'b'", str(error))
         for call in (self.events.remove, self.events.add):
             self.assertRaises(InvalidOption, call, "nope", print)
         self.assertRaises(InvalidOption, self.events.remove_all, "nope")

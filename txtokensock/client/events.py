@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from ..errors import InvalidOption
+from ..support.checks import check_callable, check_choice
 
 __all__ = ["Events", "Listener", "call_listener"]
 
@@ -65,8 +65,7 @@ class Events:
 
         :raises InvalidOption: for an event that does not exist, or what cannot be called.
         """
-        if not callable(listener):
-            raise InvalidOption(f"the listener for {event!r} cannot be called: {listener!r}")
+        check_callable(f"the listener for {event!r}", listener)
         self._of(event).append(_Added(listener, once))
 
     def remove(self, event: str, listener: Listener) -> None:
@@ -111,7 +110,4 @@ class Events:
         return True
 
     def _of(self, event: str) -> list[_Added]:
-        if event not in self._listeners:
-            known = ", ".join(self._listeners)
-            raise InvalidOption(f"there is no event {event!r}: there are {known}")
-        return self._listeners[event]
+        return self._listeners[check_choice("event", event, self._listeners)]

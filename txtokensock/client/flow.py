@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from twisted.internet.defer import Deferred
 
-from ..errors import InvalidOption
+from ..support.checks import check_choice
 
 __all__ = ["Buffer", "Flow", "Overflow", "Running", "check_overflow"]
 
@@ -23,9 +23,7 @@ def check_overflow(value: object) -> None:
     """
     :raises InvalidOption: if it is none.
     """
-    if value not in get_args(Overflow):
-        known = ", ".join(map(repr, get_args(Overflow)))
-        raise InvalidOption(f"overflow is {value!r}: it must be one of {known}")
+    check_choice("overflow", value, get_args(Overflow))
 
 
 class Flow(Protocol):

@@ -166,11 +166,10 @@ class ReconnectingClientService(Service):
 
     def when_ready(self, fail_after: int | None) -> Deferred[None]:
         """See :meth:`TokenSocket.when_ready <txtokensock.TokenSocket.when_ready>`."""
-        if fail_after is not None:
-            try:
-                check_count("fail_after", fail_after)
-            except InvalidOption as problem:
-                return fail(problem)
+        try:
+            check_count.optional("fail_after", fail_after)
+        except InvalidOption as problem:
+            return fail(problem)
         if self._ended is not None and not self.running:
             return fail(self._ended.again())
         if self.connection is not None and not self.connection.lost:

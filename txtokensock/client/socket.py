@@ -21,7 +21,13 @@ from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
 from ..sockjs import DEFAULT_TRANSPORTS
-from ..support.checks import check_count, check_instance, check_seconds
+from ..support.checks import (
+    check_callable,
+    check_count,
+    check_flag,
+    check_instance,
+    check_seconds,
+)
 from ..web.client.http_context import HTTPContext
 from ..web.client.proxies import ProxyOption
 from ..web.client.request_headers import HeadersOption
@@ -142,14 +148,13 @@ class TokenSocket(Service):
         self._timeout = check_seconds("call_timeout", call_timeout)
         self._buffer_limit = check_count("buffer_limit", buffer_limit)
         servers = addresses(host, port)
-        if check_instance("shuffle", shuffle, bool):
+        if check_flag("shuffle", shuffle):
             random.shuffle(servers)
         if endpoint is not None and len(servers) > 1:
             raise InvalidOption("endpoint connects to one server, and host names several")
         timeouts = check_instance("timeouts", timeouts or Timeouts(), Timeouts)
-        check_instance("reconnect", reconnect, bool)
-        if retry_policy is not None and not callable(retry_policy):
-            raise InvalidOption(f"retry_policy cannot be called: {retry_policy!r}")
+        check_flag("reconnect", reconnect)
+        check_callable.optional("retry_policy", retry_policy)
         http_context = HTTPContext(
             reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint
         )
@@ -160,7 +165,7 @@ class TokenSocket(Service):
             socket_prefix=url_path("socket_prefix", socket_prefix),
             timeouts=timeouts,
             transports=transports,
-            info=check_instance("info", info, bool),
+            info=check_flag("info", info),
             max_message_size=check_count("max_message_size", max_message_size),
         )
         backoff = check_instance("backoff", backoff or Backoff(), Backoff)
@@ -199,10 +204,8 @@ class TokenSocket(Service):
             reconnect=reconnect,
             observer=self._core,
         )
-        interval = None if ping is None else check_seconds("ping", ping)
-        silence = (
-            None if silence_timeout is None else check_seconds("silence_timeout", silence_timeout)
-        )
+        interval = check_seconds.optional("ping", ping)
+        silence = check_seconds.optional("silence_timeout", silence_timeout)
         check_seconds("ping_timeout", ping_timeout)
 
         def keep_alive(connection: Connection) -> KeepAlive:
@@ -327,7 +330,7 @@ class TokenSocket(Service):
         """
         uuid = self._core.new_uuid()
         try:
-            seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
+            seconds = check_seconds.optional("timeout", timeout) or self._timeout
             payload = encode_call(name, data, uuid)
         except UsageError as problem:
             return fail(problem)
@@ -386,7 +389,7 @@ class TokenSocket(Service):
 
     def _send(self, payload: bytes, uuid: str, what: str, timeout: float | None) -> Deferred[None]:
         try:
-            seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
+            seconds = check_seconds.optional("timeout", timeout) or self._timeout
         except UsageError as problem:
             return fail(problem)
         request = Request(payload, uuid, what, completion=Completion.SENT)
@@ -435,8 +438,7 @@ class TokenSocket(Service):
         limit = self._buffer_limit if buffer_limit is None else buffer_limit
         try:
             check_channel(channel)
-            if handler is not None and not callable(handler):
-                raise InvalidOption(f"handler cannot be called: {handler!r}")
+            check_callable.optional("handler", handler)
             check_overflow(overflow)
             check_count("buffer_limit", limit)
         except UsageError as problem:

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from ..actions import outcome_error, run_action
-from ..errors import InvalidOption
+from ..support.checks import check_callable, check_choice
 
 __all__ = ["Event", "Hook", "HookTimeout", "Hooks", "Refused", "within"]
 
@@ -56,8 +56,7 @@ class Hooks:
         """
         :raises InvalidOption: for an unknown event, or what cannot be called.
         """
-        if not callable(hook):
-            raise InvalidOption(f"a hook must be a function, not {type(hook).__name__}")
+        check_callable(f"the hook for {event!r}", hook)
         self._of(event).append(hook)
 
     def remove(self, event: Event, hook: Hook) -> None:
@@ -66,9 +65,7 @@ class Hooks:
             self._of(event).remove(hook)
 
     def _of(self, event: Event) -> list[Hook]:
-        if event not in self._hooks:
-            raise InvalidOption(f"there is no event {event!r}: choose from {get_args(Event)}")
-        return self._hooks[event]
+        return self._hooks[check_choice("event", event, self._hooks)]
 
     async def ask(self, event: Event, *arguments: Any) -> None:
         """

@@ -4,11 +4,10 @@ What one peer may cost.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, fields
 
-from ..errors import InvalidOption
+from ..support.checks import check_count, check_positive
 
 __all__ = ["Limits", "RateLimit", "nested_deeper_than"]
 
@@ -65,12 +64,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole and (isinstance(field.default, int) or not isinstance(value, float)):
-                raise InvalidOption(f"limits: {field.name} is {value!r}: it must be a number")
-            if not 0 < value < math.inf:
-                raise InvalidOption(f"limits: {field.name} is {value!r}: it must be positive")
+            check = check_count if isinstance(field.default, int) else check_positive
+            check(f"limits.{field.name}", getattr(self, field.name))
 
 
 class RateLimit:

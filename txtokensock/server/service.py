@@ -19,6 +19,7 @@ from ..jsontext import dumps
 from ..messages import check_channel
 from ..messages.from_server import encode_subscribed, encode_unsubscribed
 from ..sockjs.server.resource import SockJSResource
+from ..support.checks import check_callable
 from ..web.server.site import BoundedSite
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
@@ -98,10 +99,8 @@ class TokenSocketServer(Service):
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        if not callable(authentication):
-            raise InvalidOption("authentication must be a function of the token request")
-        if filter is not None and not callable(filter):
-            raise InvalidOption("filter must be a function")
+        check_callable("authentication", authentication)
+        check_callable.optional("filter", filter)
         actions = {} if actions is None else actions
         check_actions(actions)
         limits = limits or Limits()

@@ -1,36 +1,110 @@
 """
-What options must be, whoever's they are (no I/O).
+What options must be, and what is said of those that are not (no I/O).
+
+Every text has the same form: ``ping is -1: it must be a number of seconds above 0``.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable, Collection
+from sys import float_info
+from typing import Any, Generic, TypeVar, cast
 
-from ..errors import InvalidOption
+from ..errors import InvalidOption, shorten
 
-__all__ = ["check_count", "check_instance", "check_seconds"]
+__all__ = [
+    "Check",
+    "check_callable",
+    "check_choice",
+    "check_count",
+    "check_flag",
+    "check_instance",
+    "check_positive",
+    "check_seconds",
+    "check_wait",
+]
 
 T = TypeVar("T")
 
-
-def check_seconds(option: str, value: object) -> float:
-    """
-    :return: ``value``.
-    :raises InvalidOption: if it is not a positive, finite number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-        raise InvalidOption(f"{option} is {value!r}: it must be a positive number of seconds")
-    return value
+_LONGEST = 1e9
+"""Seconds, which are 31 years.  Clocks cannot count whatever a float can hold."""
 
 
-def check_count(option: str, value: object) -> int:
+class Check(Generic[T]):
     """
-    :return: ``value``.
-    :raises InvalidOption: if it is not a whole number above 0.
+    What an option must be.  A check is called with the option's name and its value.
+
+    :param must_be: that in words, behind "it must be".
+    :param holds: whether a value is that.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidOption(f"{option} is {value!r}: it must be a whole number above 0")
-    return value
+
+    def __init__(self, must_be: str, holds: Callable[[Any], bool]) -> None:
+        self._must_be = must_be
+        self._holds = holds
+
+    def __call__(self, option: str, value: object) -> T:
+        """
+        :return: ``value``.
+        :raises InvalidOption: if it is not what it must be.
+        """
+        problem = self.problem(value)
+        if problem is not None:
+            raise InvalidOption(f"{option} {problem}")
+        return cast("T", value)
+
+    def optional(self, option: str, value: object) -> T | None:
+        """
+        :return: ``value``, which may be None as well.
+        :raises InvalidOption: if it is neither None nor what it must be.
+        """
+        return None if value is None else self(option, value)
+
+    def problem(self, value: object) -> str | None:
+        """What is wrong with a value, to be put behind the option's name, or None."""
+        if self._holds(value):
+            return None
+        shown = f"{value:g}" if isinstance(value, float) else shorten(repr(value))
+        return f"is {shown}: it must be {self._must_be}"
+
+
+def _is_number(value: object) -> bool:
+    # True is 1 for Python.  NaN passes, and then no comparison.
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+check_seconds: Check[float] = Check(
+    "a number of seconds above 0 and below 1e9",
+    lambda value: _is_number(value) and 0 < value < _LONGEST,
+)
+"""How long something may take, or how often it happens."""
+
+check_wait: Check[float] = Check(
+    "a number of seconds from 0 to below 1e9",
+    lambda value: _is_number(value) and 0 <= value < _LONGEST,
+)
+"""How long to wait before something is done, where not at all is an answer too."""
+
+check_count: Check[int] = Check(
+    "a whole number above 0 and below 2**63",
+    lambda value: _is_whole(value) and 0 < value < 2**63,
+)
+"""How many of something there may be; databases count no further."""
+
+check_positive: Check[float] = Check(
+    "a number above 0, and finite",
+    lambda value: _is_number(value) and 0 < value <= float_info.max,
+)
+"""How much of something there is."""
+
+check_flag: Check[bool] = Check("True or False", lambda value: isinstance(value, bool))
+"""Whether something is wanted: a text such as ``"no"`` would be true."""
+
+check_callable: Check[Callable[..., Any]] = Check("a function", callable)
+"""Something of the user's that is going to be called."""
 
 
 def check_instance(option: str, value: object, kind: type[T]) -> T:
@@ -38,6 +112,16 @@ def check_instance(option: str, value: object, kind: type[T]) -> T:
     :return: ``value``.
     :raises InvalidOption: if it is not of that type.
     """
-    if not isinstance(value, kind):
-        raise InvalidOption(f"{option} is {value!r}: it must be a {kind.__name__}")
-    return value
+    check: Check[T] = Check(f"a {kind.__name__}", lambda value: isinstance(value, kind))
+    return check(option, value)
+
+
+def check_choice(option: str, value: object, choices: Collection[str]) -> str:
+    """
+    :return: ``value``.
+    :raises InvalidOption: if it is none of these.
+    """
+    words = f"one of {', '.join(map(repr, choices))}"
+    # What cannot be compared by its hash is none of them either.
+    check: Check[str] = Check(words, lambda value: value in tuple(choices))
+    return check(option, value)

@@ -4,14 +4,13 @@ Numbers of a section that types alone let through.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ...support.checks import Check, check_count, check_seconds
 from .section import Problem
 
 __all__ = ["counts", "seconds"]
-
-_LARGEST = 2**53
 
 
 def seconds(section: Any, path: str, *fields: str) -> Iterator[Problem]:
@@ -21,16 +20,19 @@ def seconds(section: Any, path: str, *fields: str) -> Iterator[Problem]:
 
     :param path: where the section is.
     """
-    for field in fields:
-        value = getattr(section, field)
-        # NaN is not above 0 either.
-        if value is not None and not 0 < value < 1e9:
-            yield Problem(f"{path}.{field}", f"is {value:g}: it must be above 0 seconds")
+    yield from _problems(check_seconds, section, path, fields)
 
 
 def counts(section: Any, path: str, *fields: str) -> Iterator[Problem]:
     """Each of these fields that is no count; see :func:`seconds`."""
+    yield from _problems(check_count, section, path, fields)
+
+
+def _problems(
+    check: Check[Any], section: Any, path: str, fields: Iterable[str]
+) -> Iterator[Problem]:
     for field in fields:
         value = getattr(section, field)
-        if value is not None and not 0 < value < _LARGEST:
-            yield Problem(f"{path}.{field}", f"is {value}: it must be a whole number above 0")
+        problem = None if value is None else check.problem(value)
+        if problem is not None:
+            yield Problem(f"{path}.{field}", problem)

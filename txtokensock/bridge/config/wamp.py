@@ -15,8 +15,8 @@ from ...actions import check_actions
 from ...errors import InvalidOption, UsageError
 from ...messages import check_channel
 from ...messages.from_client import check_name
-from ...support.checks import check_seconds
 from ..wamp.rules import Pattern
+from .numbers import counts, seconds
 from .section import Problem, Secret, SecretUnavailable, Section
 from .tls import TlsConfig
 
@@ -222,8 +222,8 @@ def problems(section: WampConfig, path: str) -> Iterator[Problem]:
         section.tls.policy()
     except InvalidOption as problem:
         yield Problem(f"{path}.tls", str(problem))
-    for name in ("connect_timeout", "ping", "ping_timeout", "longest_delay", "stop_timeout"):
-        yield from _seconds(path, name, getattr(section, name))
+    yield from seconds(section, path, "connect_timeout", "ping", "ping_timeout")
+    yield from seconds(section, path, "longest_delay", "stop_timeout")
     if not 512 <= section.max_message_size <= 2**24:
         yield Problem(f"{path}.max_message_size", "must be from 512 to 16777216")
     yield from rule_problems(section, path)
@@ -257,12 +257,10 @@ def rule_problems(section: WampRules, path: str) -> Iterator[Problem]:
     yield from _conflicts(section, path)
     if section.lease is not None:
         yield from _uri(f"{path}.lease", section.lease)
-    for name in ("lease_retry", "echo_timeout", "request_timeout"):
-        yield from _seconds(path, name, getattr(section, name))
+    yield from seconds(section, path, "lease_retry", "echo_timeout", "request_timeout")
+    yield from counts(section, path, "queue_limit")
     if section.lease_retry > 4:
         yield Problem(f"{path}.lease_retry", "must be at most 4: a takeover takes 5 seconds")
-    if section.queue_limit < 1:
-        yield Problem(f"{path}.queue_limit", "must be a whole number above 0")
 
 
 def _channel_problems(rule: ChannelRule, path: str) -> Iterator[Problem]:
@@ -291,10 +289,8 @@ def _call_problems(rule: CallRule, path: str) -> Iterator[Problem]:
         check_name(rule.rpc)
     except UsageError as problem:
         yield Problem(f"{path}.rpc", str(problem))
-    if rule.timeout is not None:
-        yield from _seconds(path, "timeout", rule.timeout)
-    if rule.concurrency is not None and rule.concurrency < 1:
-        yield Problem(f"{path}.concurrency", "must be a whole number above 0")
+    yield from seconds(rule, path, "timeout")
+    yield from counts(rule, path, "concurrency")
 
 
 def _action_problems(rule: ActionRule, path: str) -> Iterator[Problem]:
@@ -304,7 +300,7 @@ def _action_problems(rule: ActionRule, path: str) -> Iterator[Problem]:
             check_actions({part: lambda _: None}, "action")
     except InvalidOption:
         yield Problem(f"{path}.action", "must be names, with dots between them")
-    yield from _seconds(path, "timeout", rule.timeout)
+    yield from seconds(rule, path, "timeout")
 
 
 def _pair(path: str, upstream: tuple[str, str], wamp: tuple[str, str]) -> Iterator[Problem]:
@@ -328,13 +324,6 @@ def _uri(path: str, text: str, *, pattern: bool = False) -> Iterator[Problem]:
         yield Problem(path, "wamp. is the router's own")
     elif "*" in text and not pattern:
         yield Problem(path, "may have no * here")
-
-
-def _seconds(path: str, name: str, value: float) -> Iterator[Problem]:
-    try:
-        check_seconds(name, value)
-    except InvalidOption as problem:
-        yield Problem(f"{path}.{name}", str(problem))
 
 
 def _conflicts(section: WampRules, path: str) -> Iterator[Problem]:

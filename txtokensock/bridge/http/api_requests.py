@@ -49,9 +49,7 @@ def read_call(body: bytes) -> ApiRequest:
     name = _name(fields, "procedure", "rpc")
     try:
         check_name(name)
-        timeout = fields.get("timeout")
-        if timeout is not None:
-            check_seconds("timeout", timeout)
+        timeout = check_seconds.optional("timeout", fields.get("timeout"))
     except UsageError as problem:
         raise bad_request(str(problem)) from None
     return ApiRequest(name, _data(fields), timeout)

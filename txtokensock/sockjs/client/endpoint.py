@@ -23,6 +23,7 @@ from ...errors import (
     SockJSRefused,
     TLSFailed,
 )
+from ...support.checks import check_flag
 from ...support.phases import within_phase
 from ...web.client.http_context import HTTPContext
 from ...web.client.proxies import ProxyOption
@@ -96,7 +97,7 @@ class SockJSClientEndpoint:
     ) -> None:
         self._reactor = reactor
         self._transports = check_transports(transports)
-        self._info = _flag("info", info)
+        self._info = check_flag("info", info)
         self._preference = Preference(reactor)
         self._address = Address.parse(url)
         self._http_context = http_context or HTTPContext(
@@ -188,9 +189,3 @@ def _may_be_the_transport(problem: ConnectionFailed) -> bool:
     if problem.phase == "connect" or isinstance(problem, TLSFailed):
         return False
     return not (isinstance(problem, SockJSRefused) and problem.code is not None)
-
-
-def _flag(option: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidOption(f"{option} is {value!r}: it must be True or False")
-    return value

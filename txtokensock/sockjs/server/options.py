@@ -57,7 +57,6 @@ class Options:
         for name in _COUNTS:
             check_count(name, getattr(self, name))
         for name in _OPTIONAL_COUNTS:
-            if getattr(self, name) is not None:
-                check_count(name, getattr(self, name))
+            check_count.optional(name, getattr(self, name))
         if not isinstance(self.sockjs_url, str) or not self.sockjs_url:
             raise InvalidOption(f"sockjs_url is {self.sockjs_url!r}: it must be a URL")
