@@ -7,11 +7,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.actions import check_actions, find_action, outcome_error, run_action
+from txtokensock.actions import check_actions, find_action, outcome_error
 from txtokensock.errors import ActionError, InvalidOption
 
 
@@ -67,32 +66,8 @@ class CheckTests(SynchronousTestCase):
             self.assertIn(place, str(self.assertRaises(InvalidOption, check_actions, actions)))
 
 
-class RunTests(SynchronousTestCase):
-    """run_action and outcome_error."""
-
-    def test_kinds(self) -> None:
-        """Plain functions, Deferreds, coroutines."""
-
-        async def coroutine(a: int, b: int) -> int:
-            return a + await succeed(b)
-
-        for action in (lambda a, b: a + b, lambda a, b: succeed(a + b), coroutine):
-            self.assertEqual(self.successResultOf(run_action(action, 1, 2)), 3)
-
-    def test_cancel(self) -> None:
-        """Cancelling reaches what a coroutine waits for."""
-        inner: Deferred[None] = Deferred()
-        heard: list[Any] = []
-        inner.addErrback(heard.append)
-
-        async def coroutine() -> None:
-            await inner
-            raise CancelledError
-
-        running = run_action(coroutine)
-        running.cancel()
-        self.failureResultOf(running, CancelledError)
-        self.assertIsInstance(heard[0].value, CancelledError)
+class OutcomeTests(SynchronousTestCase):
+    """outcome_error."""
 
     def test_errors(self) -> None:
         """An ActionError as it is; of anything else the text, logged."""

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 
 from .errors import ActionError, InvalidOption, shorten
 
-__all__ = ["Action", "Actions", "check_actions", "find_action", "outcome_error", "run_action"]
+__all__ = ["Action", "Actions", "check_actions", "find_action", "outcome_error"]
 
 Action: TypeAlias = Callable[..., Any]
 """A function, one that returns a Deferred, or a coroutine function."""
@@ -55,16 +54,6 @@ def find_action(actions: Actions, name: str) -> Action | None:
             return None
         found = found.get(part)
     return found if callable(found) else None
-
-
-def run_action(action: Action, *arguments: Any) -> Deferred[Any]:
-    """
-    Call an action, whatever kind it is.
-
-    :return: a Deferred of its result; it fails with what the action raised.
-        Cancelling it cancels the Deferred that the action waits for.
-    """
-    return maybeDeferred(action, *arguments)
 
 
 def outcome_error(failure: Any, name: str) -> Any:

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..actions import Actions, find_action, outcome_error, run_action
+from ..actions import Actions, find_action, outcome_error
 from ..errors import (
     AuthenticationAborted,
     AuthenticationRefused,
@@ -33,6 +33,7 @@ from ..messages.from_client import (
 )
 from ..messages.from_server import Answer, ServerCall, ServerMessage, decode_server_message
 from ..sockjs import ISockJSTransport
+from ..support.user_functions import call_user_function
 from .keepalive import KeepAlive
 from .request import uuid_source
 
@@ -250,7 +251,7 @@ class Connection(TwistedProtocol):
         if len(self._actions) >= _RUNNING_ACTIONS:
             self._answer(encode_action_error(call.fid, "Too many calls at once"))
             return
-        running = run_action(action, call.data)
+        running = call_user_function(action, call.data)
         self._actions.add(running)
 
         def done(outcome: Any) -> None:

@@ -25,7 +25,7 @@ from ..errors import (
     shorten,
 )
 from ..jsontext import Malformed, loads
-from ..support.user_functions import ask
+from ..support.user_functions import call_in_next_turn
 from ..web.client.http_client import BodyTooLong, discard_body, read_body
 from ..web.client.http_context import HTTPContext
 from ..web.client.retry_after import retry_after_of
@@ -131,7 +131,9 @@ class TokenRequest:
         if not callable(self._authentication):
             return encode_credentials(self._authentication)
         try:
-            return encode_credentials(await ask(self._http_context.reactor, self._authentication))
+            return encode_credentials(
+                await call_in_next_turn(self._http_context.reactor, self._authentication)
+            )
         except CancelledError:
             raise
         except InvalidOption as problem:

@@ -7,14 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from ..actions import outcome_error, run_action
+from ..actions import outcome_error
 from ..support.checks import check_callable, check_choice
+from ..support.user_functions import UserFunctionTimeout, call_user_function, within
 
-__all__ = ["Event", "Hook", "HookTimeout", "Hooks", "Refused", "within"]
+__all__ = ["Event", "Hook", "Hooks", "Refused"]
 
 Event: TypeAlias = Literal["authentication", "subscribe", "unsubscribe", "publish", "broadcast"]
 """What a hook can be asked about."""
@@ -33,10 +34,6 @@ class Refused(Exception):
     def __init__(self, error: Any) -> None:
         super().__init__("refused")
         self.error = error
-
-
-class HookTimeout(Exception):
-    """What was asked had its time."""
 
 
 class Hooks:
@@ -77,50 +74,14 @@ class Hooks:
         """
         for hook in tuple(self._hooks[event]):
             try:
-                allowed = await within(self._timeout, self._reactor, run_action(hook, *arguments))
+                allowed = await within(
+                    self._timeout, self._reactor, call_user_function(hook, *arguments)
+                )
             except CancelledError:  # the peer went: nobody waits for an answer
                 raise
-            except HookTimeout:
+            except UserFunctionTimeout:
                 raise Refused("Timeout") from None
             except Exception:
                 raise Refused(outcome_error(Failure(), f"{event} hook")) from None
             if allowed is False:
                 raise Refused("Forbidden")
-
-
-def within(seconds: float, reactor: IReactorTime, asked: Deferred[Any]) -> Deferred[Any]:
-    """
-    A deadline that holds whatever ``asked`` does with its cancellation: coroutines and
-    Deferreds may ignore it, and their later result must change nothing.
-
-    :return: fires as ``asked`` does, or fails with :class:`HookTimeout`.  Cancelling it
-        cancels ``asked``, and fails at once.
-    """
-    answer: Deferred[Any] = Deferred(lambda _: give_up())
-    timer: IDelayedCall | None = None
-    waiting = True
-
-    def give_up() -> None:
-        nonlocal waiting
-        waiting = False
-        if timer is not None and timer.active():
-            timer.cancel()
-        asked.cancel()
-
-    def too_late() -> None:
-        give_up()
-        answer.errback(HookTimeout())
-
-    def settle(result: Any) -> None:
-        nonlocal waiting
-        if not waiting:
-            return
-        waiting = False
-        if timer is not None:
-            timer.cancel()
-        answer.callback(result)
-
-    asked.addBoth(settle)
-    if waiting:
-        timer = reactor.callLater(seconds, too_late)
-    return answer

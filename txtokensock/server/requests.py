@@ -12,11 +12,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..actions import outcome_error, run_action
+from ..actions import outcome_error
 from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
 from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe, Uuid
 from ..messages.from_server import encode_answer, encode_error_answer
 from ..support.timer import Timer
+from ..support.user_functions import call_user_function
 from .close_codes import TOO_MANY_CALLS, Closing
 from .hooks import Refused
 from .ops.observer import Outcome, RequestKind
@@ -113,7 +114,7 @@ class Requests:
             self._context.observer.request_answered("call", "function_not_found", 0.0)
             self._send(encode_error_answer(call.name, call.uuid, "Function not found"))
             return
-        outcome = run_action(action, call.data, self._peer)
+        outcome = call_user_function(action, call.data, self._peer)
         outcome.addCallback(lambda result: [encode_answer(call.name, call.uuid, result)])
         self._follow(call, begun, outcome)
 

@@ -16,12 +16,11 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
-from ..actions import run_action
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
 from ..sockjs.server.request_info import header
+from ..support.user_functions import UserFunctionTimeout, call_user_function, within
 from ..web.server.site import warn_of_parsed_forms
-from .hooks import HookTimeout, within
 from .origins import Origins
 from .server_context import ServerContext
 from .tokens import encode_identity, issue
@@ -113,7 +112,7 @@ class TokenRoute(Resource):
         if link is None or not link.available or not context.peers.open:
             # Before the credentials are looked at: they may be costly to look at.
             return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
-        asked = run_action(self._authenticate, request)
+        asked = call_user_function(self._authenticate, request)
         identity = await within(context.limits.hook_timeout, context.reactor, asked)
         if identity is None or identity is False:
             return http.FORBIDDEN, {"error": "Forbidden"}
@@ -135,7 +134,7 @@ class TokenRoute(Resource):
             return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
         if isinstance(failure.value, ActionError):
             return http.INTERNAL_SERVER_ERROR, {"error": failure.value.error}
-        if failure.check(HookTimeout):
+        if failure.check(UserFunctionTimeout):
             self._log.warn("authentication took too long and was cancelled")
         else:
             # The text of an exception from there may tell strangers too much.

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from ...errors import InvalidOption
-from ...support.user_functions import ask
+from ...support.user_functions import call_in_next_turn
 
 __all__ = ["USER_AGENT", "HeadersOption", "RequestHeaders", "check_headers"]
 
@@ -57,7 +57,7 @@ class RequestHeaders:
             return dict(self._fixed)
         assert callable(self._option)
         try:
-            headers = await ask(reactor, self._option)
+            headers = await call_in_next_turn(reactor, self._option)
         except CancelledError:
             raise
         except Exception as problem:

@@ -1,0 +1,170 @@
+"""
+``support.user_functions``: functions of any kind, and how long they are waited for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from txtokensock.support.user_functions import (
+    UserFunctionTimeout,
+    abandonable,
+    call_in_next_turn,
+    call_user_function,
+    within,
+)
+
+
+def plain(*arguments: Any) -> Any:
+    """A function."""
+    return sum(arguments)
+
+
+def deferring(*arguments: Any) -> Deferred[Any]:
+    """One that returns a Deferred."""
+    return succeed(sum(arguments))
+
+
+async def coroutine(*arguments: Any) -> Any:
+    """A coroutine function."""
+    return await succeed(sum(arguments))
+
+
+def broken(*_: Any) -> Any:
+    """One that raises."""
+    raise ValueError("broken")
+
+
+async def broken_coroutine(*_: Any) -> Any:
+    """One that raises, as a coroutine does."""
+    raise ValueError("broken")
+
+
+class Stubborn:
+    """
+    A coroutine function that does not let itself be cancelled.
+
+    :ivar cancelled: how often that was tried.
+    """
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+        self.gate: Deferred[Any] = Deferred()
+
+    async def __call__(self) -> Any:
+        try:
+            await Deferred()
+        except CancelledError:
+            self.cancelled += 1
+        return await self.gate
+
+
+class CallTests(SynchronousTestCase):
+    """All kinds of functions are called alike."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+
+    def test_kinds(self) -> None:
+        """The result is that of the function, of its Deferred or of its coroutine."""
+        for function in (plain, deferring, coroutine):
+            self.assertEqual(self.successResultOf(call_user_function(function, 1, 2)), 3)
+            later = call_in_next_turn(self.clock, function, 1, 2)
+            self.assertNoResult(later)
+            self.clock.advance(0)
+            self.assertEqual(self.successResultOf(later), 3)
+
+    def test_failures(self) -> None:
+        """What it raises is the failure."""
+        for function in (broken, broken_coroutine):
+            self.failureResultOf(call_user_function(function), ValueError)
+            later = call_in_next_turn(self.clock, function)
+            self.clock.advance(0)
+            self.failureResultOf(later, ValueError)
+
+    def test_cancel(self) -> None:
+        """Cancelling reaches what a coroutine waits for."""
+        inner: Deferred[None] = Deferred()
+        heard: list[Any] = []
+        inner.addErrback(heard.append)
+
+        async def coroutine() -> None:
+            await inner
+            raise CancelledError
+
+        running = call_user_function(coroutine)
+        running.cancel()
+        self.failureResultOf(running, CancelledError)
+        self.assertIsInstance(heard[0].value, CancelledError)
+
+    def test_cancelled_before_its_turn(self) -> None:
+        """Then the function is not called at all."""
+        later = call_in_next_turn(self.clock, broken)
+        later.cancel()
+        self.failureResultOf(later, CancelledError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_cancelled_by_the_function(self) -> None:
+        """Who stops everything from inside of the function waits no longer for its result."""
+        cancelled: list[object] = []
+        inner: Deferred[Any] = Deferred(cancelled.append)
+
+        def stop() -> Deferred[Any]:
+            later.cancel()
+            return inner
+
+        later = call_in_next_turn(self.clock, stop)
+        self.clock.advance(0)
+        self.failureResultOf(later, CancelledError)
+        self.assertEqual(cancelled, [inner])
+
+
+class AbandonTests(SynchronousTestCase):
+    """Nobody waits for what will not end."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.stubborn = Stubborn()
+        self.called: Deferred[Any] = call_user_function(self.stubborn)
+
+    def test_in_time(self) -> None:
+        """What ends in time is what it is, and leaves no timer."""
+        for function in (plain, coroutine):
+            result = within(1, self.clock, call_user_function(function, 1))
+            self.assertEqual(self.successResultOf(result), 1)
+        self.failureResultOf(within(1, self.clock, call_user_function(broken)), ValueError)
+        slow: Deferred[Any] = Deferred()
+        result = within(1, self.clock, slow)
+        self.clock.advance(0.5)
+        slow.callback(2)
+        self.assertEqual(self.successResultOf(result), 2)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_too_late(self) -> None:
+        """It is cancelled, and its later result is nobody's."""
+        result = within(1, self.clock, self.called)
+        self.clock.advance(1)
+        self.failureResultOf(result, UserFunctionTimeout)
+        self.assertEqual(self.stubborn.cancelled, 1)
+        self.stubborn.gate.errback(ValueError())
+
+    def test_cancelled(self) -> None:
+        """Cancelling does not wait for it either."""
+        for wait in (abandonable, lambda called: within(1, self.clock, called)):
+            self.setUp()
+            result = wait(self.called)
+            result.cancel()
+            self.failureResultOf(result, CancelledError)
+            self.assertEqual((self.stubborn.cancelled, self.clock.getDelayedCalls()), (1, []))
+            self.stubborn.gate.callback("late")
+
+    def test_result_of_being_cancelled(self) -> None:
+        """What fires at once when it is cancelled is too late as well."""
+        inner: Deferred[Any] = Deferred(lambda deferred: deferred.callback("a result"))
+        result = within(1, self.clock, inner)
+        self.clock.advance(1)
+        self.failureResultOf(result, UserFunctionTimeout)
