@@ -29,7 +29,7 @@ ALLOWED = {
     "client": SHARED | {"web"},
     "server": SHARED | {"web"},
     "bridge": SHARED | {"web", "client", "server"},
-    "": {"errors", "web", "client"},
+    "": {"errors", "support", "web", "client"},
 }
 """
 Each room of the package, and the rooms that it may import; "" is the package itself.

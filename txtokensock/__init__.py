@@ -10,7 +10,6 @@ token-sockjs for Twisted: RPC in both directions and publish/subscribe over Sock
 from .client.backoff import Backoff
 from .client.socket import TokenSocket
 from .client.subscription import Subscription
-from .client.timeouts import Timeouts
 from .errors import (
     ActionError,
     AllHostsFailed,
@@ -51,6 +50,7 @@ from .errors import (
     UnsolicitedError,
     UsageError,
 )
+from .support.timeouts import Timeouts
 from .web.tls.policy import TLSPolicy
 
 __all__ = [

@@ -7,9 +7,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .client.timeouts import Timeouts
 from .errors import InvalidOption
 from .sockjs import TRANSPORTS
+from .support.timeouts import Timeouts
 from .web.client.proxies import Proxy
 from .web.client.request_headers import check_headers
 from .web.tls.policy import TLSPolicy

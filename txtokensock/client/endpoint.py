@@ -13,10 +13,12 @@ from zope.interface import implementer
 
 from ..address import Address
 from ..errors import CredentialsUnavailable, InvalidOption
-from ..sockjs import DEFAULT_TRANSPORTS, ISockJSTransport, SockJSClientEndpoint
-from ..support.phases import within_phase
+from ..sockjs import (
+    ISockJSTransport,
+    SockJSClientEndpoint,
+)
+from ..support.timeouts import Timeouts, within_phase
 from ..web.client.http_context import HTTPContext
-from .timeouts import Timeouts
 from .token_request import TokenRequest
 
 __all__ = ["AuthenticatingProtocol", "TokenSocketEndpoint"]
@@ -65,9 +67,9 @@ class TokenSocketEndpoint:
         *,
         socket_prefix: str,
         timeouts: Timeouts,
-        transports: Sequence[str] = DEFAULT_TRANSPORTS,
-        info: bool = False,
-        max_message_size: int = 16 * 1024 * 1024,
+        transports: Sequence[str],
+        info: bool,
+        max_message_size: int,
     ) -> None:
         self._http_context = http_context
         self._url = address.http_url(socket_prefix)
@@ -79,11 +81,7 @@ class TokenSocketEndpoint:
             http_context=http_context,
             transports=transports,
             info=info,
-            connect_timeout=timeouts.connect,
-            handshake_timeout=timeouts.handshake,
-            open_timeout=timeouts.open,
-            send_timeout=timeouts.send,
-            close_timeout=timeouts.close,
+            timeouts=timeouts,
             max_message_size=max_message_size,
         )
 
@@ -103,11 +101,11 @@ class TokenSocketEndpoint:
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         reactor, timeouts = self._http_context.reactor, self._timeouts
         asked = Deferred.fromCoroutine(self._ask())
-        headers, token = await within_phase(asked, "token", timeouts.token, reactor)
+        headers, token = await within_phase(asked, "token", timeouts, reactor)
         protocol: Any = await self._sockjs.connect_with(factory, headers)
         try:
             answer = protocol.authenticate(token)
-            await within_phase(answer, "auth", timeouts.auth, reactor)
+            await within_phase(answer, "auth", timeouts, reactor)
         except BaseException:
             protocol.transport.abortConnection()
             raise

@@ -20,7 +20,7 @@ from ..address import addresses, url_path
 from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
-from ..sockjs import DEFAULT_TRANSPORTS
+from ..sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS
 from ..support.checks import (
     check_callable,
     check_count,
@@ -28,6 +28,7 @@ from ..support.checks import (
     check_instance,
     check_seconds,
 )
+from ..support.timeouts import Timeouts
 from ..web.client.http_context import HTTPContext
 from ..web.client.proxies import ProxyOption
 from ..web.client.request_headers import HeadersOption
@@ -42,7 +43,6 @@ from .keepalive import KeepAlive
 from .request import Completion, Request
 from .service import ReconnectingClientService
 from .subscription import Subscription
-from .timeouts import Timeouts
 from .token_request import Authentication, TokenRequest
 
 __all__ = ["TokenSocket"]
@@ -135,7 +135,7 @@ class TokenSocket(Service):
         backoff: Backoff | None = None,
         retry_policy: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
-        max_message_size: int = 16 * 1024 * 1024,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
         tls: IPolicyForHTTPS | None = None,
         proxy: ProxyOption = True,
         endpoint: IStreamClientEndpoint | str | None = None,

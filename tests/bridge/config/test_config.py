@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from txtokensock import Backoff, Timeouts, TokenSocket
 from txtokensock.bridge.config.file import Config, ConfigError, load, parse
 from txtokensock.bridge.config.listen import Listen
 from txtokensock.bridge.config.patterns import Patterns
@@ -235,6 +238,19 @@ class GoodConfigTests(ConfigTestCase):
         self.assertEqual(config.upstream.revealed_headers(), headers)
         self.assertEqual(config.upstream.timeouts.build().auth, 1.0)
         self.assertIsNotNone(config.upstream.policy())
+
+    def test_defaults(self) -> None:
+        """What a file does not say is what the socket has where it is not told otherwise."""
+        upstream = self.good(UPSTREAM).upstream
+        options = signature(TokenSocket).parameters
+        for name in set(options) & set(upstream.__struct_fields__):
+            if isinstance(options[name].default, int | float | str):
+                self.assertEqual(getattr(upstream, name), options[name].default, name)
+        self.assertEqual(upstream.timeouts.build(), Timeouts())
+        lasting = {field.name for field in fields(Backoff)} - {"max_attempts", "jitter"}
+        self.assertEqual(set(upstream.backoff.__struct_fields__), lasting)
+        for name in lasting:
+            self.assertEqual(getattr(upstream.backoff, name), getattr(Backoff(), name), name)
 
     def test_hosts(self) -> None:
         """Several servers, in their order or in one of chance."""

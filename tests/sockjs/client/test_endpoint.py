@@ -17,6 +17,7 @@ from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from txtokensock import Timeouts
 from txtokensock.errors import (
     AttemptTimeout,
     ConnectFailed,
@@ -205,7 +206,7 @@ class FailureTests(EndpointTestCase):
         """Each phase has one of its own, which begins with the phase."""
         for phase, seconds in (("connect", 1), ("handshake", 2), ("open", 3)):
             self.server.script(**{phase: "ignore"})
-            connecting = self.connecting(connect_timeout=1, handshake_timeout=2, open_timeout=3)
+            connecting = self.connecting(timeouts=Timeouts(connect=1, handshake=2, open=3))
             self.server.advance(seconds - 0.1)
             self.assertNoResult(connecting)
             self.server.advance(0.1)
@@ -214,10 +215,26 @@ class FailureTests(EndpointTestCase):
             self.assertIn(f"{seconds} seconds", str(error))
             self.assertEqual(self.server.open_connections, 0)
 
+    def test_old_names(self) -> None:
+        """An argument for each of them still works, and is warned of."""
+        for phase, seconds in (("connect", 1), ("handshake", 2), ("open", 3)):
+            self.server.script(**{phase: "ignore"})
+            connecting = self.connecting(connect_timeout=1, handshake_timeout=2, open_timeout=3)
+            self.server.advance(seconds)
+            error = self.failureResultOf(connecting, AttemptTimeout).value
+            self.assertEqual(error.phase, phase)
+            texts = [warning["message"] for warning in self.flushWarnings()]
+            self.assertEqual(len(texts), 3)
+            self.assertIn("use timeouts=Timeouts(connect=) instead", texts[0])
+        for name in ("connect_timeout", "send_timeout", "close_timeout"):
+            self.assertRaises(InvalidOption, self.endpoint, **{name: 0})
+        self.flushWarnings()
+        self.assertRaises(TypeError, self.endpoint, token_timeout=1)
+
     def test_slow_close_instead_of_open(self) -> None:
         """A server that refuses and then does not end is left in time."""
         self.server.script(open=lambda s: s.send_frame('c[3000,"no"]'), close="ignore")
-        connecting = self.connecting(close_timeout=2)
+        connecting = self.connecting(timeouts=Timeouts(close=2))
         self.server.advance(2)
         self.assertIn("no", str(self.failureResultOf(connecting, SockJSRefused).value))
 
@@ -249,7 +266,7 @@ class CancelTests(EndpointTestCase):
 
         clock = self.server.clock
         for end in (Deferred.cancel, lambda _: self.server.advance(1)):
-            connecting = self.connecting(endpoint=Stubborn(), connect_timeout=1)
+            connecting = self.connecting(endpoint=Stubborn(), timeouts=Timeouts(connect=1))
             end(connecting)
             self.failureResultOf(connecting, CancelledError, AttemptTimeout)
             self.server.advance(10)

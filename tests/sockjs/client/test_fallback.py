@@ -12,6 +12,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from txtokensock import Timeouts
 from txtokensock.errors import (
     AllTransportsFailed,
     AttemptTimeout,
@@ -127,7 +128,7 @@ class FallbackTests(PeerTestCase):
         self.answers["websocket"] = websocket
         self.answers["xhr_streaming"] = lambda r: r.open()
         connecting = self.connecting(
-            *DEFAULT_TRANSPORTS, handshake_timeout=2, open_timeout=3, connect_timeout=9
+            *DEFAULT_TRANSPORTS, timeouts=Timeouts(handshake=2, open=3, connect=9)
         )
         self.assertEqual(self.tried(), ["websocket"])
         self.host.advance(3)
@@ -172,7 +173,7 @@ class FallbackTests(PeerTestCase):
         self.accept = False
         self.failureResultOf(self.connecting(*DEFAULT_TRANSPORTS), ConnectFailed)
         self.accept = None
-        connecting = self.connecting(*DEFAULT_TRANSPORTS, connect_timeout=2)
+        connecting = self.connecting(*DEFAULT_TRANSPORTS, timeouts=Timeouts(connect=2))
         self.host.advance(2)
         self.assertEqual(self.failureResultOf(connecting, AttemptTimeout).value.phase, "connect")
         self.assertEqual(self.tried(), [])
@@ -180,7 +181,7 @@ class FallbackTests(PeerTestCase):
     def test_server_says_no(self) -> None:
         """A close frame of SockJS: it would say the same again."""
         self.answers["websocket"] = lambda r: websocket(r, b'c[3000,"Go away!"]')
-        connecting = self.connecting(*DEFAULT_TRANSPORTS, close_timeout=1)
+        connecting = self.connecting(*DEFAULT_TRANSPORTS, timeouts=Timeouts(close=1))
         self.host.advance(1)
         self.assertEqual(self.failureResultOf(connecting, SockJSRefused).value.code, 3000)
         self.assertEqual(self.tried(), ["websocket"])
@@ -293,7 +294,7 @@ class InfoTests(PeerTestCase):
         for phase, accept in (("connect", None), ("handshake", True)):
             self.accept = accept
             connecting = self.connecting(
-                *DEFAULT_TRANSPORTS, info=True, connect_timeout=2, handshake_timeout=2
+                *DEFAULT_TRANSPORTS, info=True, timeouts=Timeouts(connect=2, handshake=2)
             )
             self.host.advance(2)
             self.assertEqual(self.failureResultOf(connecting, AttemptTimeout).value.phase, phase)

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from txtokensock import Timeouts
 from txtokensock.errors import SockJSClosed
 
 from .support import EndpointTestCase
@@ -157,8 +158,8 @@ class WritingTests(EndpointTestCase):
         self.assertEqual(len(self.session.texts[0]), 300_000)
 
     def test_close_that_is_never_read(self) -> None:
-        """A server that reads no more is left after ``close_timeout``."""
-        protocol = self.connected(close_timeout=2)
+        """A server that reads no more is left after ``timeouts.close``."""
+        protocol = self.connected(timeouts=Timeouts(close=2))
         self.session.stop_reading()
         protocol.transport.write(b"x" * 300_000)
         protocol.transport.loseConnection()

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClie
 from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 
+from txtokensock import Timeouts
 from txtokensock.errors import AttemptTimeout, ConnectFailed, HandshakeRefused, SockJSRefused
 from txtokensock.sockjs import SockJSClientEndpoint
 from txtokensock.testing import MemoryNetwork
@@ -188,10 +189,10 @@ class DeadlineTests(PeerTestCase):
     def test_each_phase(self) -> None:
         """Its own deadline, which begins with the phase."""
         seconds = {"connect": 1, "handshake": 2, "open": 3}
-        options = {f"{phase}_timeout": wait for phase, wait in seconds.items()}
+        timeouts = Timeouts(connect=1, handshake=2, open=3)
         for transport in PAGES:
             for phase, answer in self.STALLS:
-                connecting = self.stalled(transport, phase, answer, **options)
+                connecting = self.stalled(transport, phase, answer, timeouts=timeouts)
                 self.host.advance(seconds[phase] - 0.1)
                 self.assertNoResult(connecting)
                 self.host.advance(0.1)

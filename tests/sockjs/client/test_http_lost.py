@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.error import ConnectionAborted, ConnectionLost
 from twisted.logger import LogLevel, globalLogPublisher
 
+from txtokensock import Timeouts
 from txtokensock.errors import SockJSClosed
 
 from .http_peer import PAGES, PeerTestCase, Request
@@ -247,7 +248,7 @@ class SendingTests(PeerTestCase):
             lambda r: r.raw(b"HTTP/1.1 200"),
             lambda r: r.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
         ):
-            protocol = self.connected("xhr-streaming", send_timeout=7)
+            protocol = self.connected("xhr-streaming", timeouts=Timeouts(send=7))
             protocol.transport.write(b"x")
             answer(self.sent())
             self.host.advance(6.9)
@@ -285,7 +286,7 @@ class SendingTests(PeerTestCase):
 
     def test_close_waits_for_what_was_written(self) -> None:
         """As long as the deadline of an orderly close allows."""
-        protocol = self.connected("xhr-streaming", close_timeout=4)
+        protocol = self.connected("xhr-streaming", timeouts=Timeouts(close=4))
         protocol.transport.write(b"0")
         self.sent()
         protocol.transport.write(b"1")
@@ -302,7 +303,7 @@ class SendingTests(PeerTestCase):
 
     def test_close_that_takes_too_long(self) -> None:
         """The rest is dropped."""
-        protocol = self.connected("xhr-streaming", close_timeout=4)
+        protocol = self.connected("xhr-streaming", timeouts=Timeouts(close=4))
         protocol.transport.write(b"0")
         self.sent()
         protocol.transport.loseConnection()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from twisted.internet.error import ConnectionAborted, ConnectionLost
 
+from txtokensock import Timeouts
 from txtokensock.errors import (
     InvalidData,
     InvalidOption,
@@ -47,8 +48,8 @@ class EndTests(EndpointTestCase):
         self.assertEqual(self.session.closed_with, 3456)
 
     def test_close_deadline(self) -> None:
-        """A server that does not answer the close is left after ``close_timeout``."""
-        protocol = self.connected(close_timeout=3)
+        """A server that does not answer the close is left after ``timeouts.close``."""
+        protocol = self.connected(timeouts=Timeouts(close=3))
         self.server.script(close="ignore")
         protocol.transport.loseConnection()
         self.server.advance(2.9)

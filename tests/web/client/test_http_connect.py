@@ -12,7 +12,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from zope.interface.verify import verifyObject
 
 from txtokensock.errors import AttemptTimeout, ConnectFailed, ConnectionFailed, ProxyRefused
-from txtokensock.support.phases import within_phase
+from txtokensock.support.timeouts import Timeouts, within_phase
 from txtokensock.web.client.http_connect import ConnectEndpoint
 
 from .proxy import NAME, OK, Building, ProxyTestCase, Recorder
@@ -222,7 +222,7 @@ class FailureTests(ProxyTestCase):
         connecting = self.connecting()
         self.clock.advance(10_000)
         self.assertNoResult(connecting)
-        within_phase(connecting, "connect", 10, self.clock)
+        within_phase(connecting, "connect", Timeouts(connect=10), self.clock)
         self.clock.advance(10)
         error = self.failure(connecting, AttemptTimeout)
         self.assertEqual(

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from zope.interface.verify import verifyObject
 
 from txtokensock.errors import AttemptTimeout, ConnectFailed, ProxyRefused
-from txtokensock.support.phases import within_phase
+from txtokensock.support.timeouts import Timeouts, within_phase
 from txtokensock.web.client.socks import SocksEndpoint
 
 from .proxy import ProxyTestCase
@@ -301,7 +301,7 @@ class EndTests(SocksTestCase):
         """A deadline that is over while the proxy says nothing more names the proxy."""
         for end in range(len(self.ANSWERS)):
             connecting = self.connecting(None, self.ANSWERS[:end], credentials=CREDENTIALS)
-            within_phase(connecting, "connect", 7, self.clock)
+            within_phase(connecting, "connect", Timeouts(connect=7), self.clock)
             self.clock.advance(6.9)
             self.assertNoResult(connecting)
             self.clock.advance(0.2)

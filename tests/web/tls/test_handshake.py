@@ -12,7 +12,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import TLSVersion
 
 from txtokensock import AttemptTimeout, TLSPolicy
-from txtokensock.support.phases import within_phase
+from txtokensock.support.timeouts import Timeouts, within_phase
 from txtokensock.testing.network import MemoryNetwork
 from txtokensock.web.tls.certificates import CertificateRefused
 from txtokensock.web.tls.handshake import TLSEndpoint, TLSUnanswered
@@ -164,7 +164,9 @@ class EndpointTests(TLSTestCase):
 
     def test_deadline(self) -> None:
         """The error of the deadline asks whether there is TLS at all."""
-        step = within_phase(self.connecting(self.silent()), "connect", 10, self.clock)
+        step = within_phase(
+            self.connecting(self.silent()), "connect", Timeouts(connect=10), self.clock
+        )
         self.settle()
         self.clock.advance(10)
         error = self.failureResultOf(step, AttemptTimeout).value
@@ -174,7 +176,7 @@ class EndpointTests(TLSTestCase):
         )
         self.settle()
 
-        step = within_phase(Deferred(), "connect", 10, self.clock)
+        step = within_phase(Deferred(), "connect", Timeouts(connect=10), self.clock)
         self.clock.advance(10)
         error = self.failureResultOf(step, AttemptTimeout).value
         self.assertEqual(str(error), "no connection was made within 10 seconds")

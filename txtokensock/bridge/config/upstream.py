@@ -18,10 +18,10 @@ from twisted.web.iweb import IPolicyForHTTPS
 from ...address import Address, addresses, url_path
 from ...client.backoff import Backoff
 from ...client.credentials import encode_credentials
-from ...client.timeouts import Timeouts
 from ...errors import InvalidAddress, InvalidOption, UsageError
-from ...sockjs import DEFAULT_TRANSPORTS
+from ...sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS
 from ...sockjs.client.transports import check_transports
+from ...support.timeouts import Timeouts
 from ...web.client.proxies import proxy_for
 from ...web.client.request_headers import check_headers
 from .numbers import counts, seconds
@@ -107,7 +107,7 @@ class UpstreamConfig(Section, frozen=True):
     call_timeout: float = 60.0
     queue_limit: int = 10_000
     buffer_limit: int = 1000
-    max_message_size: int = 16 * 1024 * 1024
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     backoff: BackoffConfig = field(default_factory=BackoffConfig)
     timeouts: TimeoutsConfig = field(default_factory=TimeoutsConfig)
     tls: TlsConfig | None = None

@@ -4,7 +4,6 @@ One attempt to open a session: its steps, each with a deadline, and a failure th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -12,44 +11,25 @@ from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 
 from ...errors import ConnectFailed, ConnectionFailed, HandshakeRefused, Phase
-from ...support.phases import within_phase
+from ...support.timeouts import within_phase
 from ...web.tls.policy import explain, tls_failure
 from .info import InfoRequest
 from .session import ClientSession
 from .session_target import SessionTarget
 from .transports import TRANSPORTS
 
-__all__ = ["Attempt", "Deadlines"]
+__all__ = ["Attempt"]
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """
-    How long each step may take, in seconds.
-
-    :ivar connect: TCP, TLS and proxies.
-    :ivar handshake: the answer to the WebSocket handshake, or to an HTTP request.
-    :ivar open: the server's ``o`` frame after that.
-    :ivar close: an orderly close of the session, once it is open.
-    """
-
-    connect: float
-    handshake: float
-    open: float
-    close: float
-
-
 class Attempt:
     """
-    :param to: the server.
-    :param deadlines: of each step.
+    :param to: the server, and how long each step may take.
     """
 
-    def __init__(self, to: SessionTarget, deadlines: Deadlines) -> None:
+    def __init__(self, to: SessionTarget) -> None:
         self._to = to
-        self._deadlines = deadlines
 
     async def offers_websockets(self) -> bool:
         """
@@ -59,8 +39,8 @@ class Attempt:
         """
         request = InfoRequest(self._to)
         try:
-            await self._within("connect", self._deadlines.connect, request.connected)
-            return await self._within("handshake", self._deadlines.handshake, request.answered)
+            await self._within("connect", request.connected)
+            return await self._within("handshake", request.answered)
         finally:
             request.drop()
 
@@ -73,20 +53,21 @@ class Attempt:
         :raises ConnectionFailed: if it came to nothing; whatever was open is dropped, as
             where this is cancelled.
         """
-        reactor, deadlines = self._to.http_context.reactor, self._deadlines
-        session = ClientSession(factory, reactor, deadlines.close, transport)
+        reactor, timeouts = self._to.http_context.reactor, self._to.timeouts
+        session = ClientSession(factory, reactor, timeouts.close, transport)
         try:
             connected = TRANSPORTS[transport](session, self._to)
-            await self._within("connect", deadlines.connect, connected)
-            await self._within("handshake", deadlines.handshake, session.ready)
-            return await self._within("open", deadlines.open, session.opened)
+            await self._within("connect", connected)
+            await self._within("handshake", session.ready)
+            return await self._within("open", session.opened)
         except BaseException:  # cancelled, too
             session.abort()
             raise
 
-    async def _within(self, phase: Phase, seconds: float, step: Deferred[T]) -> T:
+    async def _within(self, phase: Phase, step: Deferred[T]) -> T:
+        reactor = self._to.http_context.reactor
         try:
-            return await within_phase(step, phase, seconds, self._to.http_context.reactor)
+            return await within_phase(step, phase, self._to.timeouts, reactor)
         except (ConnectionFailed, CancelledError):
             raise
         except ConnectingCancelledError:  # what Twisted's own endpoints say instead

@@ -5,6 +5,7 @@ A Twisted client endpoint whose stream is a SockJS session.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -23,16 +24,29 @@ from ...errors import (
     SockJSRefused,
     TLSFailed,
 )
-from ...support.checks import check_flag
-from ...support.phases import within_phase
+from ...support.checks import check_flag, check_instance
+from ...support.deprecation import deprecate
+from ...support.timeouts import Timeouts, within_phase
 from ...web.client.http_context import HTTPContext
 from ...web.client.proxies import ProxyOption
 from ...web.client.request_headers import HeadersOption
-from .attempt import Attempt, Deadlines
+from .attempt import Attempt
 from .session_target import SessionTarget
-from .transports import DEFAULT_TRANSPORTS, Preference, check_transports
+from .transports import (
+    DEFAULT_MAX_MESSAGE_SIZE,
+    DEFAULT_TRANSPORTS,
+    Preference,
+    check_transports,
+)
 
 __all__ = ["SockJSClientEndpoint"]
+
+_OLD_TIMEOUTS = {
+    f"{phase}_timeout": deprecate(
+        f"SockJSClientEndpoint({phase}_timeout=)", f"timeouts=Timeouts({phase}=)", ends="0.3.0"
+    )
+    for phase in ("connect", "handshake", "open", "send", "close")
+}
 
 
 @implementer(IStreamClientEndpoint)
@@ -63,12 +77,8 @@ class SockJSClientEndpoint:
         one such as ``"unix:/run/app.sock"``.
     :param http_context: what other requests share, in place of ``headers``, ``tls``,
         ``proxy`` and ``endpoint``.
-    :param connect_timeout: seconds for TCP and TLS.
-    :param handshake_timeout: seconds for the answer to the WebSocket handshake, to the first
-        HTTP request of another transport, and to ``/info``.
-    :param open_timeout: seconds for the server's ``o`` frame after that.
-    :param send_timeout: seconds for each request with messages, where they go over HTTP.
-    :param close_timeout: seconds that an orderly close may take.
+    :param timeouts: the deadlines of connecting, sending and closing; those of ``token``
+        and ``auth`` do not belong to SockJS.
     :param max_message_size: bytes of one WebSocket message, or of one frame over HTTP; a
         larger one ends the session.
     :raises InvalidOption: for an option that cannot be.
@@ -88,12 +98,9 @@ class SockJSClientEndpoint:
         proxy: ProxyOption = True,
         endpoint: IStreamClientEndpoint | str | None = None,
         http_context: HTTPContext | None = None,
-        connect_timeout: float = 10.0,
-        handshake_timeout: float = 10.0,
-        open_timeout: float = 10.0,
-        send_timeout: float = 30.0,
-        close_timeout: float = 5.0,
-        max_message_size: int = 16 * 1024 * 1024,
+        timeouts: Timeouts | None = None,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+        **old_timeouts: float,
     ) -> None:
         self._reactor = reactor
         self._transports = check_transports(transports)
@@ -105,10 +112,9 @@ class SockJSClientEndpoint:
         )
         address = self._address  # a mistake in the environment is reported now
         self._http_context.dialer.proxy(address.host, address.port, secure=address.secure)
-        self._deadlines = Deadlines(
-            connect_timeout, handshake_timeout, open_timeout, close_timeout
-        )
-        self._send_timeout = send_timeout
+        self._timeouts = check_instance("timeouts", timeouts or Timeouts(), Timeouts)
+        if old_timeouts:
+            self._timeouts = _with_old_names(self._timeouts, old_timeouts)
         self._max_message_size = max_message_size
 
     def __repr__(self) -> str:
@@ -139,18 +145,17 @@ class SockJSClientEndpoint:
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         asked = Deferred.fromCoroutine(self._http_context.ask_headers())
-        seconds = self._deadlines.connect
         try:
-            headers = await within_phase(asked, "connect", seconds, self._reactor)
+            headers = await within_phase(asked, "connect", self._timeouts, self._reactor)
         except InvalidOption as problem:
             raise ConnectFailed(str(problem), "connect") from problem
         return await self._open(factory, headers)
 
     async def _open(self, factory: IProtocolFactory, headers: Mapping[str, str]) -> IProtocol:
         to = SessionTarget(
-            self._http_context, self._address, headers, self._max_message_size, self._send_timeout
+            self._http_context, self._address, headers, self._max_message_size, self._timeouts
         )
-        attempt = Attempt(to, self._deadlines)
+        attempt = Attempt(to)
         failures: dict[str, ConnectionFailed] = {}
         for transport in self._preference.order(await self._offered(attempt)):
             try:
@@ -189,3 +194,14 @@ def _may_be_the_transport(problem: ConnectionFailed) -> bool:
     if problem.phase == "connect" or isinstance(problem, TLSFailed):
         return False
     return not (isinstance(problem, SockJSRefused) and problem.code is not None)
+
+
+def _with_old_names(timeouts: Timeouts, given: Mapping[str, float]) -> Timeouts:
+    """:raises TypeError: for an argument that never was one, as Python does."""
+    for name in given:
+        if name not in _OLD_TIMEOUTS:
+            raise TypeError(f"SockJSClientEndpoint() got an unexpected keyword argument {name!r}")
+        _OLD_TIMEOUTS[name].warn()
+    return replace(
+        timeouts, **{name.removesuffix("_timeout"): seconds for name, seconds in given.items()}
+    )

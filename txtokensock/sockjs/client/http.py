@@ -116,7 +116,7 @@ class _HTTPWire:
         return self._client.request(self._form.method, url, headers=headers)
 
     def _post(self, body: bytes) -> Deferred[None]:
-        seconds = self._to.send_timeout
+        seconds = self._to.timeouts.send
 
         def timed_out(*_: object) -> Failure:
             return Failure(SessionLost(f"xhr_send was not answered within {seconds:g} seconds"))

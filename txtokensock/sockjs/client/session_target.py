@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...address import Address
+from ...support.timeouts import Timeouts
 from ...web.client.http_context import HTTPContext
 
 __all__ = ["SessionTarget"]
@@ -26,14 +27,14 @@ class SessionTarget:
     :ivar address: the SockJS prefix.
     :ivar headers: of this attempt, without the cookies that servers set.
     :ivar max_message_size: bytes of one WebSocket message, or of one frame of a response.
-    :ivar send_timeout: seconds for one request with messages.
+    :ivar timeouts: of each phase.
     """
 
     http_context: HTTPContext
     address: Address
     headers: Mapping[str, str]
     max_message_size: int
-    send_timeout: float
+    timeouts: Timeouts
 
     def __repr__(self) -> str:
         return f"<SessionTarget {self.address}>"

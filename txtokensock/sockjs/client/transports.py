@@ -18,7 +18,13 @@ from .session import ClientSession
 from .session_target import SessionTarget
 from .websocket import open_raw_websocket, open_websocket
 
-__all__ = ["DEFAULT_TRANSPORTS", "TRANSPORTS", "Preference", "check_transports"]
+__all__ = [
+    "DEFAULT_MAX_MESSAGE_SIZE",
+    "DEFAULT_TRANSPORTS",
+    "TRANSPORTS",
+    "Preference",
+    "check_transports",
+]
 
 Opener: TypeAlias = Callable[[ClientSession, SessionTarget], Deferred[Any]]
 """Fires when a connection is made, and then it is the session that says how it goes."""
@@ -31,6 +37,9 @@ TRANSPORTS: dict[str, Opener] = {
 """By the names of sockjs-client, which has no raw WebSocket."""
 
 DEFAULT_TRANSPORTS = ("websocket", "xhr-streaming", "xhr-polling")
+
+DEFAULT_MAX_MESSAGE_SIZE = 16 * 1024 * 1024
+"""Bytes of one message that a client takes, whatever carries it."""
 
 _REMEMBERED = 600.0
 """Seconds for which what worked is tried first."""

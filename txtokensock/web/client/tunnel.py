@@ -20,7 +20,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from ...errors import ConnectFailed, ConnectionFailed, ProxyRefused
-from ...support.phases import Unanswered
+from ...support.timeouts import Unanswered
 from ..tls.policy import explain, tls_failure
 
 __all__ = ["Negotiation", "ProxyUnanswered", "open_tunnel"]

@@ -23,7 +23,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ...support.phases import Unanswered
+from ...support.timeouts import Unanswered
 
 __all__ = ["TLSEndpoint", "TLSUnanswered"]
 

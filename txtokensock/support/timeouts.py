@@ -1,0 +1,74 @@
+"""
+How long each phase of a connection may take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from ..errors import AttemptTimeout, Phase
+from .checks import check_seconds
+
+__all__ = ["Timeouts", "Unanswered", "within_phase"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """
+    The deadline of each phase of an attempt to connect, of sending over HTTP, and of
+    closing; all in seconds.  Each transport that an attempt tries has its own ``connect``,
+    ``handshake`` and ``open``.
+
+    :ivar token: asking ``authentication`` and the whole token request.
+    :ivar connect: TCP, TLS and proxies.
+    :ivar handshake: the answer to the WebSocket handshake, to the first HTTP request of
+        another transport, and to ``/info``.
+    :ivar open: the wait for SockJS's ``o`` frame.
+    :ivar auth: the wait for the answer to ``auth``; the server may call our actions
+        meanwhile and wait for them.
+    :ivar send: each request with messages, where a transport over HTTP is used; after that
+        the connection is dropped.
+    :ivar close: an orderly close; after that the connection is dropped.
+    :raises InvalidOption: for a value that is not a number of seconds above 0 and below 1e9.
+    """
+
+    token: float = 10.0
+    connect: float = 10.0
+    handshake: float = 10.0
+    open: float = 10.0
+    auth: float = 30.0
+    send: float = 30.0
+    close: float = 5.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            check_seconds(f"timeouts.{field.name}", getattr(self, field.name))
+
+
+class Unanswered(CancelledError):
+    """Connecting was cancelled; the text says what had not been answered by then."""
+
+
+def within_phase(
+    step: Deferred[T], phase: Phase, timeouts: Timeouts, reactor: IReactorTime
+) -> Deferred[T]:
+    """
+    :param phase: whose deadline holds; ``timeouts`` has one of each name.
+    :return: ``step``, which is cancelled when the time of the phase is over and then fails
+        with :class:`~txtokensock.errors.AttemptTimeout`, which names the phase.
+    """
+    seconds: float = getattr(timeouts, phase)
+
+    def timed_out(outcome: object, _: float) -> Failure:
+        problem = outcome.value if isinstance(outcome, Failure) else None
+        hint = f": {problem}" if isinstance(problem, Unanswered) else ""
+        return Failure(AttemptTimeout(phase, seconds, hint))
+
+    return step.addTimeout(seconds, reactor, timed_out)
