@@ -93,11 +93,9 @@ def upgrade(name: str, status: int = 400, **changed: str) -> HttpCase:
     return get(name, f"{SESSION}/websocket", status, headers)
 
 
-def hixie(name: str, status: int = 400, body: bytes = b"", **changed: str) -> HttpCase:
-    """The same for the handshake of the draft."""
-    headers = HIXIE76 | {key.replace("_", "-"): value for key, value in changed.items()}
-    data = message("GET", f"{SESSION}/websocket", headers) + body
-    return HttpCase(name, data, (status,))
+def draft(name: str, *statuses: int, body: bytes = b"") -> HttpCase:
+    """The handshake of a draft that nobody speaks any more, and bytes after it."""
+    return HttpCase(name, message("GET", f"{SESSION}/websocket", HIXIE76) + body, statuses)
 
 
 def raw(name: str, data: bytes | str, *statuses: int, body: bytes = b"") -> HttpCase:
@@ -289,10 +287,11 @@ REQUESTS: list[HttpCase] = [
     upgrade("connection_missing", Connection="-"),
     upgrade("connection_closed", Connection="close"),
     upgrade("connection_not_utf8", Connection=LATIN),
-    upgrade("version_missing", Sec_WebSocket_Version="-"),
-    upgrade("version_14", Sec_WebSocket_Version="14"),
-    upgrade("version_word", Sec_WebSocket_Version="13; x"),
-    upgrade("version_not_utf8", Sec_WebSocket_Version=LATIN),
+    upgrade("version_missing", 426, Sec_WebSocket_Version="-"),
+    upgrade("version_8", 426, Sec_WebSocket_Version="8"),
+    upgrade("version_14", 426, Sec_WebSocket_Version="14"),
+    upgrade("version_word", 426, Sec_WebSocket_Version="13; x"),
+    upgrade("version_not_utf8", 426, Sec_WebSocket_Version=LATIN),
     upgrade("key_missing", Sec_WebSocket_Key="-"),
     upgrade("key_empty", Sec_WebSocket_Key=""),
     upgrade("key_short", Sec_WebSocket_Key="dGVzdA=="),
@@ -306,25 +305,13 @@ REQUESTS: list[HttpCase] = [
     raw("upgrade_of_a_token", message("GET", TOKEN, WEBSOCKET), 200),
     raw("upgrade_of_nothing", message("GET", "/nothing", WEBSOCKET), 404),
     get("upgrade_of_a_raw_session", "/sockets/websocket/x", 404, WEBSOCKET),
-    hixie("hixie76_without_body", 101),
-    hixie("hixie76_half_a_body", 101, b"1234"),
-    hixie("hixie76_open", 101, b"12345678"),
-    hixie("hixie76_text", 101, b'12345678\x00["{"]\xff'),
-    hixie("hixie76_no_frame", 101, b"12345678\x00{}\xff"),
-    hixie("hixie76_text_without_end", 101, b"12345678\x00" + b"x" * 1_000_000),
-    hixie("hixie76_text_too_large", 101, b"12345678\x00" + b"x" * 5_000_000),
-    hixie("hixie76_lengths", 101, b"12345678\x80" + b"\xff" * 1000),
-    hixie("hixie76_close", 101, b"12345678\xff\x00" + b"\x00x\xff" * 1000),
-    hixie("hixie76_no_close", 101, b"12345678\xff\x01"),
-    hixie("hixie76_empty_texts", 101, b"12345678" + b"\x00\xff" * 10_000),
-    hixie("hixie76_key_without_spaces", Sec_WebSocket_Key1="1234"),
-    hixie("hixie76_key_without_digits", Sec_WebSocket_Key1="a b"),
-    hixie("hixie76_key_of_many_digits", Sec_WebSocket_Key2="1 " * 4000),
-    hixie("hixie76_key_not_divisible", Sec_WebSocket_Key2="1  1"),
-    hixie("hixie76_key_not_utf8", Sec_WebSocket_Key2=LATIN),
-    hixie("hixie76_without_key2", Sec_WebSocket_Key2="-"),
-    hixie("hixie76_without_origin", Origin="-"),
-    hixie("hixie76_for_others", 403, Origin="http://evil.example"),
+    draft("hixie76", 426),
+    draft("hixie76_half_a_body", 426, body=b"1234"),
+    draft("hixie76_open", 426, body=b"12345678"),
+    draft("hixie76_text", 426, body=b'12345678\x00["{"]\xff'),
+    draft("hixie76_text_too_large", 426, body=b"12345678\x00" + b"x" * 5_000_000),
+    draft("hixie76_empty_texts", 426, body=b"12345678" + b"\x00\xff" * 10_000),
+    draft("hixie76_line_ends", 426, 400, body=b"1234\r\n78\x00[]\xff\r\n\r\n"),
     # -- several in one piece
     raw("two_requests", message("GET", INFO) * 2, 200, 200),
     raw("poll_and_send", POLL + SEND, 200, 204),

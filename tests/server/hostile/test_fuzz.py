@@ -11,7 +11,7 @@ from tests.sockjs.server.http import Connection
 
 from .carriers import WebSocket, Xhr
 from .cases_frames import FRAMES, WIRE
-from .cases_http import HIXIE76, REQUESTS, SESSION, message
+from .cases_http import REQUESTS
 from .cases_messages import MESSAGES
 from .stage import HostileTestCase
 
@@ -23,7 +23,6 @@ BODIES = [case.body for case in FRAMES if len(case.body) < SMALL] + GOOD_FRAMES
 WIRES = [case.data for case in WIRE if len(case.data) < SMALL]
 HTTP = [case.data for case in REQUESTS if len(case.data) < SMALL]
 TEXTS = [text for case in MESSAGES for text in case.texts[:2] if len(text) < SMALL]
-HIXIE = [b"12345678", b'\x00["x"]\xff', b"\x00", b"\xff", b"\xff\x00", b"\x80\x81\x01", b"x" * 100]
 
 Pieces = list[bytes]
 
@@ -87,15 +86,6 @@ class FuzzTests(HostileTestCase):
         session = stage.authenticated_over(WebSocket) if authenticated else WebSocket(stage)
         self.feed(session.client.connection, data)
         session.leave()
-
-    @fuzz
-    @given(pieces(HIXIE))
-    def test_hixie76(self, data: Pieces) -> None:
-        """The frames of the draft."""
-        connection = self.stage.connection()
-        self.feed(connection, [message("GET", f"{SESSION}/websocket", HIXIE76), *data])
-        del connection
-        self.survived()
 
     @fuzz
     @given(st.lists(bent(BODIES), max_size=5), st.booleans())

@@ -10,7 +10,7 @@ from .cases_http import REQUESTS, HttpCase
 from .naming import each
 from .stage import HostileTestCase
 
-_STATUS = re.compile(rb"(?:^|[\n}])HTTP/1\.[01] (\d{3}) ")
+_STATUS = re.compile(rb"(?:^|[\n}.])HTTP/1\.[01] (\d{3}) ")
 
 
 @each({case.name: (case,) for case in REQUESTS})

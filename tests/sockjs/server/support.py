@@ -128,10 +128,10 @@ class Server:
         return self.request("POST", session + "/xhr_send", body=data).status
 
     def upgrade(
-        self, path: str = "/000/abc/websocket", peer: str = "10.0.0.1", **headers: str
+        self, path: str = "/000/abc/websocket", peer: str = "10.0.0.1", **headers: str | None
     ) -> Connection:
-        """A new client that asked for a WebSocket."""
-        wanted = {
+        """A new client that asked for a WebSocket; a header that is None is left out."""
+        wanted: dict[str, str | None] = {
             "Upgrade": "websocket",
             "Connection": "Upgrade",
             "Sec-WebSocket-Version": "13",
@@ -139,7 +139,8 @@ class Server:
         }
         wanted.update({name.replace("_", "-"): value for name, value in headers.items()})
         connection = self.connect(peer)
-        connection.request("GET", "/echo" + path, wanted)
+        sent = {name: value for name, value in wanted.items() if value is not None}
+        connection.request("GET", "/echo" + path, sent)
         return connection
 
     def websocket(self, path: str = "/000/abc/websocket", peer: str = "10.0.0.1") -> Any:

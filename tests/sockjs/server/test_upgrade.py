@@ -22,22 +22,46 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(response.headers["upgrade"].lower(), "websocket")
         self.assertNotIn("content-length", response.headers)
 
-    def test_drafts(self) -> None:
-        """Versions 7 and 8 differ from 13 in nothing but the number; so does Firefox 6."""
-        for version in ("7", "8"):
-            response = (
-                Server()
-                .upgrade(Sec_WebSocket_Version=version, Connection="keep-alive, Upgrade")
-                .response()
-            )
-            self.assertEqual(response.status, 101)
+    def test_connection_of_several_tokens(self) -> None:
+        """Firefox sends ``keep-alive, Upgrade``."""
+        response = Server().upgrade(Connection="keep-alive, Upgrade").response()
+        self.assertEqual(response.status, 101)
+
+    def test_other_versions(self) -> None:
+        """
+        Drafts, versions to come, and none at all get 426, which names the version that is
+        understood: RFC 6455, section 4.2.2.
+        """
+        for version in ("7", "8", "14", "13, 8", None):
+            server = Server()
+            connection = server.upgrade(Sec_WebSocket_Version=version)
+            response = connection.response()
+            self.assertEqual(response.status, 426)
+            self.assertEqual(response.headers["sec-websocket-version"], "13")
+            self.assertEqual(response.headers["upgrade"], "websocket")
+            self.assertEqual(response.headers["connection"], "Upgrade")
+            self.assertIn(b"RFC 6455", response.body)
+            self.assertEqual(server.protocols, [])
+            self.assertFalse(connection.tcp.disconnecting)
+
+    def test_hixie76(self) -> None:
+        """The handshake of draft-hixie-thewebsocketprotocol-76 names no version: 426."""
+        server = Server()
+        response = server.upgrade(
+            Sec_WebSocket_Version=None,
+            Sec_WebSocket_Key=None,
+            Sec_WebSocket_Key1="4 @1  46546xW%0l 1 5",
+            Sec_WebSocket_Key2="12998 5 Y3 1  .P00",
+            Origin="http://example.com",
+        ).response()
+        self.assertEqual(response.status, 426)
+        self.assertEqual(server.protocols, [])
 
     def test_refused(self) -> None:
         """What is no handshake gets 400 and the reason."""
         for headers, text in (
             ({"Upgrade": "h2c"}, b'Can "Upgrade" only to "WebSocket".'),
             ({"Connection": "close"}, b'"Connection" must be "Upgrade".'),
-            ({"Sec_WebSocket_Version": "14"}, b"RFC 6455"),
             ({"Sec_WebSocket_Key": "short"}, b"Not a valid websocket request"),
         ):
             server = Server()
@@ -48,7 +72,12 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_no_text(self) -> None:
         """Headers that are not UTF-8 are no handshake, and no error of the server's."""
-        for name in (b"Upgrade", b"Connection", b"Sec-WebSocket-Version", b"Sec-WebSocket-Key"):
+        for name, status in (
+            (b"Upgrade", 400),
+            (b"Connection", 400),
+            (b"Sec-WebSocket-Version", 426),
+            (b"Sec-WebSocket-Key", 400),
+        ):
             connection = Server().connect()
             connection.send(
                 b"GET /echo/0/0/websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
@@ -57,7 +86,7 @@ class HandshakeTests(SynchronousTestCase):
                     name + b":", name + b": \xff"
                 )
             )
-            self.assertEqual(connection.response().status, 400)
+            self.assertEqual(connection.response().status, status)
 
     def test_origin_no_text(self) -> None:
         """An origin that is not UTF-8 is nobody's."""

@@ -4,13 +4,10 @@ SockJS as a resource of twisted.web.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol, IProtocolFactory
-from twisted.web import http
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.web.http import Request
 from twisted.web.resource import IResource
 from zope.interface import implementer
@@ -26,14 +23,13 @@ from ...web.server.answers import (
 )
 from ...web.server.site import warn_of_parsed_forms
 from ..frames import GO_AWAY, check_close
-from .hixie76 import Hixie76, Opening, speaks_hixie76
 from .options import Options
 from .origins import AllowedOrigins, OriginPolicy
 from .pages import IFRAME_PATH, IframePage, greeting, info
 from .polling import PollingPages
 from .request_info import RequestInfo
 from .table import SessionTable
-from .upgrade import BadUpgrade, take_over, websocket_key
+from .upgrade import BadUpgrade, refuse_upgrade, take_over, websocket_key
 from .websocket import WebSocketFactory
 from .websocket_session import RawWebSocketSession, WebSocketSession
 
@@ -67,8 +63,7 @@ class SockJSResource:
         keep a session on one server by it; an existing one is echoed.
     :param sockjs_url: where the iframe page gets the SockJS client from.
     :param heartbeat: seconds between two signs of life.
-    :param heartbeat_timeout: seconds in which a WebSocket's peer must answer a ping.  A
-        WebSocket of the draft hixie-76 has none; there it must finish its handshake in them.
+    :param heartbeat_timeout: seconds in which a WebSocket's peer must answer a ping.
     :param disconnect_delay: seconds that a polling session outlives its last request.
     :param close_timeout: seconds that an orderly close of a WebSocket may take.
     :param response_limit: bytes after which a streaming response is ended, and the
@@ -222,10 +217,9 @@ class SockJSResource:
         self, request: Request, transport: str, session_type: type[WebSocketSession]
     ) -> Answer:
         try:
-            protocol_of = self._upgrade(request)
+            key = websocket_key(request)
         except BadUpgrade as problem:
-            request.setHeader(b"sec-websocket-version", b"13")
-            return answer(request, http.BAD_REQUEST, str(problem))
+            return refuse_upgrade(request, problem)
         if not self._options.origins.allows(request):
             return foreign_origin(request)
         info = RequestInfo.of(request, transport)
@@ -233,13 +227,7 @@ class SockJSResource:
         if isinstance(admitted, int):
             return answer(request, admitted)
         session = session_type(admitted, info, self._table)
-        return take_over(request, protocol_of(session))
-
-    def _upgrade(self, request: Request) -> Callable[[WebSocketSession], IProtocol]:
-        """What speaks the version that the request asks for."""
-        if speaks_hixie76(request):
-            return partial(Hixie76, Opening.of(request), self._options.max_message_size)
-        return partial(self._websockets.build, websocket_key(request))
+        return take_over(request, self._websockets.build(key, session))
 
 
 def _segments(request: Any) -> list[str]:

@@ -1,5 +1,5 @@
 """
-From an HTTP request to a WebSocket: RFC 6455, section 4.2, and what came before it.
+From an HTTP request to a WebSocket: RFC 6455, section 4.2.
 """
 
 from __future__ import annotations
@@ -9,27 +9,40 @@ from typing import Any
 
 from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
+from twisted.web import http
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import NOT_DONE_YET
 
-from ...web.server.answers import Answer
+from ...web.server.answers import Answer, answer
 from .request_info import header
 
-__all__ = ["BadUpgrade", "check_upgrade", "take_over", "websocket_key"]
+__all__ = ["BadUpgrade", "refuse_upgrade", "take_over", "websocket_key"]
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 
-_VERSIONS = ("13", "8", "7")
-"""Versions 7 and 8 are drafts of 13, and the same on the wire."""
+_VERSION = "13"
+"""The version of RFC 6455; the drafts before it had others, or none."""
+
+UPGRADE_REQUIRED = 426
+"""RFC 9110, section 15.5.22; twisted.web has no name for it."""
 
 
 class BadUpgrade(Exception):
-    """The request opens no WebSocket; the text is the one of sockjs-node, where it has one."""
-
-
-def check_upgrade(request: Request) -> None:
     """
-    :raises BadUpgrade: if the request is no WebSocket handshake of any version.
+    The request opens no WebSocket; the text is the one of sockjs-node, where it has one.
+
+    :ivar status: of the answer.
+    """
+
+    def __init__(self, text: str, status: int = http.BAD_REQUEST) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def websocket_key(request: Request) -> str:
+    """
+    :return: the request's ``Sec-WebSocket-Key``.
+    :raises BadUpgrade: if it is no handshake of RFC 6455.
     """
     if request.clientproto != b"HTTP/1.1" or not isinstance(request.channel, HTTPChannel):
         raise BadUpgrade("WebSocket needs HTTP/1.1.")
@@ -39,19 +52,24 @@ def check_upgrade(request: Request) -> None:
     if "upgrade" not in _tokens(request, b"connection"):
         raise BadUpgrade('"Connection" must be "Upgrade".')
 
-
-def websocket_key(request: Request) -> str:
-    """
-    :return: the request's ``Sec-WebSocket-Key``.
-    :raises BadUpgrade: if it is no handshake of RFC 6455.
-    """
-    check_upgrade(request)
-    if header(request, b"sec-websocket-version") not in _VERSIONS:
-        raise BadUpgrade("Only supported WebSocket protocol is RFC 6455.")
+    if header(request, b"sec-websocket-version") != _VERSION:
+        raise BadUpgrade("Only supported WebSocket protocol is RFC 6455.", UPGRADE_REQUIRED)
     key = (header(request, b"sec-websocket-key") or "").strip()
     if not _KEY.fullmatch(key):
         raise BadUpgrade("Not a valid websocket request")
     return key
+
+
+def refuse_upgrade(request: Request, problem: BadUpgrade) -> Answer:
+    """
+    Answer a request that opens no WebSocket: it hears which version would (RFC 6455,
+    section 4.2.2), and to what 426 asks it to upgrade (RFC 9110, section 15.5.22).
+    """
+    request.setHeader(b"sec-websocket-version", _VERSION.encode())
+    if problem.status == UPGRADE_REQUIRED:
+        request.setHeader(b"upgrade", b"websocket")
+        request.responseHeaders.addRawHeader(b"connection", b"Upgrade")
+    return answer(request, problem.status, str(problem))
 
 
 def take_over(request: Request, protocol: IProtocol) -> Answer:

@@ -149,9 +149,8 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
         if self.state == self.STATE_OPEN:
             self.sendFrame(opcode=_TEXT, payload=payload)
 
-    def ping(self) -> bool:
+    def ping(self) -> None:
         self.sendPing()
-        return True
 
     def close(self, code: int, reason: str) -> None:
         self.sendClose(code, reason)

@@ -39,15 +39,15 @@ class WebSocketWire(Protocol):
     """
     What a session needs of its WebSocket.
 
-    It tells the session ``wire_open`` once, after ``wire_opening`` if the handshake is
-    not done at once, then what comes in, and ``wire_lost`` exactly once, at the end.
+    It tells the session ``wire_open`` once, then what comes in, and ``wire_lost`` exactly
+    once, at the end.
     """
 
     def send_text(self, payload: bytes) -> None:
         """Send one message."""
 
-    def ping(self) -> bool:
-        """Ask for a pong; False if this version of the protocol has none."""
+    def ping(self) -> None:
+        """Ask for a pong."""
 
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake."""
@@ -89,15 +89,9 @@ class WebSocketSession(ServerSession):
 
     # -- for the wire
 
-    def wire_opening(self, wire: WebSocketWire) -> None:
-        """The handshake needs more from the peer, and may not take for ever."""
-        self._wire = wire
-        self._deadline.start(self._options.heartbeat_timeout)
-
     def wire_open(self, wire: WebSocketWire) -> None:
         """The handshake is done."""
         self._wire = wire
-        self._deadline.stop()
         self._open()
         self._beat.start(self._options.heartbeat)
         self._start()
@@ -210,8 +204,9 @@ class WebSocketSession(ServerSession):
                 self.transport.close(*NO_HEARTBEAT)
             return
         self._sign_of_life()
-        self._pinged = self._wire.ping()
-        if self._pinged and not self._buffer_full:
+        self._wire.ping()
+        self._pinged = True
+        if not self._buffer_full:
             self._silence.start(self._options.heartbeat_timeout)
 
     def _on_silence(self) -> None:

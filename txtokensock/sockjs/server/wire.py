@@ -1,5 +1,5 @@
 """
-What every WebSocket on the server has to do with its TCP connection, whatever its version.
+What a WebSocket on the server has to do with its TCP connection.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ __all__ = ["TCPWire"]
 @implementer(IPushProducer)
 class TCPWire:
     """
-    The half of a :class:`~.websocket_session.WebSocketWire` that is the same for all: it is
-    the push producer of its TCP transport, and tells its session what the transport says
-    of its buffer.
+    Half of a :class:`~.websocket_session.WebSocketWire`: it is the push producer of its TCP
+    transport, and tells its session what the transport says of its buffer.
     """
 
     transport: Any  # a consumer and a push producer as well, as every TCP transport is
