@@ -16,8 +16,8 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .actions import Actions, check_actions
-from .errors import InvalidOption, shorten
+from ..actions import Actions, check_actions
+from ..errors import InvalidOption, shorten
 
 __all__ = ["load", "load_actions", "load_function"]
 

@@ -22,12 +22,10 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
 
-from . import reaching
-from .address import Address, addresses
-from .bridge.webhooks import command as spool_command
-from .client.credentials import encode_credentials
-from .client.socket import TokenSocket
-from .errors import (
+from ..address import Address, addresses
+from ..client.credentials import encode_credentials
+from ..client.socket import TokenSocket
+from ..errors import (
     AttemptTimeout,
     InvalidOption,
     RemoteError,
@@ -35,9 +33,10 @@ from .errors import (
     UsageError,
     shorten,
 )
-from .jsontext import Malformed, dumps, loads
-from .messages import check_channel
-from .messages.from_client import check_name
+from ..jsontext import Malformed, dumps, loads
+from ..messages import check_channel
+from ..messages.from_client import check_name
+from . import bridge_spool, client_options
 
 __all__ = ["main"]
 
@@ -157,7 +156,7 @@ def _common(place: str, **defaults: Any) -> _Parser:
         help=f"how long to wait for the server (default: {DEFAULT_TIMEOUT:g})",
     )
     common.add_argument("--verbose", action="store_true", help="log to stderr")
-    reaching.add_arguments(common)
+    client_options.add_arguments(common)
     common.set_defaults(**defaults)
     return common
 
@@ -192,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     broadcast.add_argument("data", metavar="JSON", type=_json)
     description = "Look at a bridge's spool of webhook messages, and mend it."
     spool = commands.add_parser("bridge-spool", help=description, description=description)
-    spool_command.add_arguments(spool)
+    bridge_spool.add_arguments(spool)
     return parser
 
 
@@ -293,7 +292,7 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
             **arguments.options,
         )
     except InvalidOption as problem:  # one that takes a reactor to find out
-        _say(reaching.in_our_words(str(problem)))
+        _say(client_options.in_our_words(str(problem)))
         return 2
     socket.startService()
     try:
@@ -307,11 +306,11 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
         _discard(sys.stdout)
     except (_TooLate, AttemptTimeout) as problem:
         hosts = " or ".join(arguments.hosts)
-        reason = f": {reaching.in_our_words(str(problem))}" if str(problem) else ""
+        reason = f": {client_options.in_our_words(str(problem))}" if str(problem) else ""
         _say(f"no answer from {hosts} within {arguments.timeout:g} seconds{reason}")
         return 1
     except TokenSocketError as problem:
-        _say(reaching.in_our_words(str(problem)))
+        _say(client_options.in_our_words(str(problem)))
         return 1
     except OSError as problem:
         _say(f"cannot write to stdout: {problem.strerror}")
@@ -325,10 +324,10 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
 
 def _bridge_spool(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> NoReturn:
     """The one command that talks to nobody: no reactor is needed."""
-    if problem := spool_command.problem(arguments):
+    if problem := bridge_spool.problem(arguments):
         parser.error(problem)
     try:
-        sys.exit(spool_command.run(arguments, _print_json, _say))
+        sys.exit(bridge_spool.run(arguments, _print_json, _say))
     except TokenSocketError as error:
         _say(str(error))
     except BrokenPipeError:
@@ -351,9 +350,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         addresses(arguments.hosts)
         arguments.credentials = _credentials(arguments.auth_first + arguments.auth_more)
         encode_credentials(arguments.credentials)
-        arguments.options = reaching.options(arguments)
+        arguments.options = client_options.options(arguments)
     except InvalidOption as problem:
-        parser.error(reaching.in_our_words(str(problem)))
+        parser.error(client_options.in_our_words(str(problem)))
     return arguments
 
 
@@ -394,7 +393,3 @@ def main(argv: list[str] | None = None) -> NoReturn:
     reactor.callWhenRunning(start)
     reactor.run()
     sys.exit(status)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .inspection import Inspection
-from .spool_tables import Kind
+from ..bridge.webhooks.inspection import Inspection
+from ..bridge.webhooks.spool_tables import Kind
 
 __all__ = ["add_arguments", "problem", "run"]
 

@@ -144,7 +144,7 @@ class OptionsTests(MakingTestCase):
             ("prometheus_client", ("--admin", "tcp:9090:interface=127.0.0.1")),
         ):
             with mock.patch("importlib.util.find_spec", return_value=None) as find_spec:
-                for user in ("txtokensock.tap", "txtokensock.server.store.redis"):
+                for user in ("txtokensock.tap.serve", "txtokensock.server.store.redis"):
                     self.patch(sys.modules[user], "find_spec", find_spec)
                 status, said = self.exit_of("serve", *arguments)
             self.assertEqual((status, said.count("\n")), (2, 1))

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
-from .server import TokenSocketServer
+from ..server import TokenSocketServer
 
 __all__ = ["Listening", "Serving", "fail", "fail_to_start"]
 

@@ -11,7 +11,7 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.errors import InvalidOption
-from txtokensock.loading import load, load_actions, load_function
+from txtokensock.tap.object_reference import load, load_actions, load_function
 
 
 class LoadingTests(SynchronousTestCase):

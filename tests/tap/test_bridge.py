@@ -12,7 +12,7 @@ from twisted.application.service import IService
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface.verify import verifyObject
 
-from tests.test_tap import BusyReactor, MakingTestCase
+from .test_serve import BusyReactor, MakingTestCase
 
 
 class BridgeTests(MakingTestCase):
@@ -76,7 +76,7 @@ class BridgeTests(MakingTestCase):
 
     def test_not_installed(self) -> None:
         """What is missing is named, with the way to install it."""
-        with mock.patch("txtokensock.bridging.find_spec", return_value=None):
+        with mock.patch("txtokensock.tap.bridge.find_spec", return_value=None):
             status, said = self.exit_of("bridge", "--config", self.config(self.GOOD))
         self.assertEqual((status, said.count("\n")), (2, 1))
         self.assertIn("bridge needs klein: pip install txtokensock[bridge]", said)

@@ -8,8 +8,8 @@ import io
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock import TLSPolicy
-from txtokensock.cli import main, parse
-from txtokensock.reaching import in_our_words
+from txtokensock.cli.client_options import in_our_words
+from txtokensock.cli.command import main, parse
 
 
 class CommandLineTests(SynchronousTestCase):

@@ -7,12 +7,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .errors import InvalidOption
-from .sockjs import TRANSPORTS
-from .support.timeouts import Timeouts
-from .web.client.proxies import Proxy
-from .web.client.request_headers import check_headers
-from .web.tls.policy import TLSPolicy
+from ..errors import InvalidOption
+from ..sockjs import TRANSPORTS
+from ..support.timeouts import Timeouts
+from ..web.client.proxies import Proxy
+from ..web.client.request_headers import check_headers
+from ..web.tls.policy import TLSPolicy
 
 __all__ = ["add_arguments", "in_our_words", "options"]
 

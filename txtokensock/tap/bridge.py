@@ -12,10 +12,10 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.python import usage
 
-from .bridge.config.file import ConfigError, load
-from .bridge.service import Bridge
-from .errors import TokenSocketError
-from .listening import fail, fail_to_start
+from ..bridge.config.file import ConfigError, load
+from ..bridge.service import Bridge
+from ..errors import TokenSocketError
+from .endpoint_service import fail, fail_to_start
 
 __all__ = ["BridgeOptions", "bridging"]
 

@@ -20,20 +20,20 @@ from twisted.logger import Logger
 from twisted.python import usage
 from twisted.web.server import Site
 
-from .actions import Actions
-from .bridge.config.listen import Listen
-from .bridging import BridgeOptions, bridging
-from .errors import InvalidOption
-from .listening import Listening, Serving, fail
-from .loading import load_actions, load_function
-from .server import RedisStore, TokenSocketServer
-from .server.demo import ACTIONS, authenticate
-from .server.ops.admin import AdminPages, QuietSite
-from .server.origins import AllowedOrigins, Origins
-from .server.token_route import Authenticate
+from ..actions import Actions
+from ..bridge.config.listen import Listen
+from ..errors import InvalidOption
+from ..server import RedisStore, TokenSocketServer
+from ..server.demo import ACTIONS, authenticate
+from ..server.ops.admin import AdminPages, QuietSite
+from ..server.origins import AllowedOrigins, Origins
+from ..server.token_route import Authenticate
+from .bridge import BridgeOptions, bridging
+from .endpoint_service import Listening, Serving, fail
+from .object_reference import load_actions, load_function
 
 if TYPE_CHECKING:
-    from .server.ops.metrics import ServerMetrics
+    from ..server.ops.metrics import ServerMetrics
 
 __all__ = ["Options", "makeService"]
 
@@ -210,7 +210,7 @@ def _allowed_origins(origins: Sequence[str]) -> AllowedOrigins:
 def _metrics() -> ServerMetrics:
     if find_spec("prometheus_client") is None:
         fail("--admin needs prometheus_client: pip install txtokensock[metrics]", 2)
-    from .server.ops.metrics import ServerMetrics
+    from ..server.ops.metrics import ServerMetrics
 
     return ServerMetrics()
 
@@ -218,7 +218,7 @@ def _metrics() -> ServerMetrics:
 def _admin(
     description: str, server: TokenSocketServer, metrics: ServerMetrics, reactor: Any
 ) -> Listening:
-    from .server.ops.metrics import metrics_page
+    from ..server.ops.metrics import metrics_page
 
     endpoint = _endpoint(reactor, "admin", description)
     registry = metrics.registry(server)

@@ -1,0 +1,5 @@
+"""``python -m txtokensock.cli``."""
+
+from . import main
+
+main()
