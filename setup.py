@@ -1,14 +1,17 @@
 """The package's metadata; the tools' settings are in ``pyproject.toml``."""
 
 from pathlib import Path
+from runpy import run_path
 
 from setuptools import find_packages, setup
 
+HERE = Path(__file__).parent
+
 setup(
     name="txtokensock",
-    version="0.1.0",
+    version=run_path(str(HERE / "txtokensock" / "version.py"))["__version__"],
     description="token-sockjs for Twisted: RPC and publish/subscribe over SockJS",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",

@@ -5,8 +5,12 @@ Who may import whom: the layers have one direction, and each concern one home.
 from __future__ import annotations
 
 import ast
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from importlib import import_module
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,7 +19,7 @@ import txtokensock
 
 ROOT = Path(txtokensock.__file__).parent
 
-BASE = {"errors", "address", "jsontext", "support"}
+BASE = {"errors", "address", "jsontext", "support", "version"}
 SHARED = BASE | {"messages", "actions", "sockjs"}
 ALLOWED = {
     "errors": set[str](),
@@ -29,12 +33,13 @@ ALLOWED = {
     "client": SHARED | {"web"},
     "server": SHARED | {"web"},
     "bridge": SHARED | {"web", "client", "server"},
-    "": {"errors", "support", "web", "client"},
+    "tap": SHARED | {"web", "server", "bridge"},
+    "cli": SHARED | {"web", "client", "bridge"},
+    "testing": SHARED | {"web", "client", "server"},
+    "version": set(),
+    "": {"errors", "support", "version", "web", "client"},
 }
-"""
-Each room of the package, and the rooms that it may import; "" is the package itself.
-What is not named is the top: the command line, and the test kit, which nothing imports.
-"""
+"""Each room of the package, and the rooms that it may import; "" is the package itself."""
 
 CONFINED = {
     "autobahn": ["sockjs/*/websocket.py", "bridge/wamp/*.py"],
@@ -89,8 +94,7 @@ class ImportLawTests(SynchronousTestCase):
                     there = parts[1]
                 else:
                     there = ""  # a name of the package itself
-                allowed = there in ALLOWED[here] if here in ALLOWED else there != "testing"
-                if there != here and not allowed:
+                if there != here and there not in ALLOWED[here]:
                     broken.append(f"{path} imports {name}")
         self.assertEqual(broken, [])
 
@@ -155,9 +159,77 @@ class ExportTests(SynchronousTestCase):
 
     def test_exist(self) -> None:
         """Every module's ``__all__`` names what there is."""
-        from importlib import import_module
-
         for package in ("", ".sockjs", ".client.socket", ".errors", ".jsontext", ".testing"):
             module = import_module(f"txtokensock{package}")
             for name in module.__all__:
                 self.assertTrue(hasattr(module, name), f"{package}.{name}")
+
+    def test_types_and_values_agree(self) -> None:
+        """What type checkers read of a lazy package is what programs get."""
+        for package, more in (("", {"__version__"}), (".sockjs", set[str]())):
+            module = import_module(f"txtokensock{package}")
+            path = Path(module.__file__ or "")
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            [typed] = [node for node in tree.body if isinstance(node, ast.If)]
+            names = set()
+            for imports in typed.body:
+                assert isinstance(imports, ast.ImportFrom), ast.dump(imports)
+                home = import_module(f"{module.__name__}.{imports.module}")
+                for alias in imports.names:
+                    self.assertIs(getattr(module, alias.name), getattr(home, alias.name))
+                    names.add(alias.name)
+            self.assertEqual(names, set(module.__all__))
+            self.assertLessEqual(names | more, set(dir(module)))
+
+    def test_unknown_name(self) -> None:
+        """A name that there is not fails as with any module."""
+        with self.assertRaisesRegex(ImportError, "cannot import name 'TokenSokcet'"):
+            exec("from txtokensock import TokenSokcet")
+        with self.assertRaisesRegex(AttributeError, "module 'txtokensock' has no attribute 'x'"):
+            getattr(txtokensock, "x")  # noqa: B009
+
+    def test_pickle(self) -> None:
+        """Errors and settings can be copied and sent to other processes."""
+        for value in (txtokensock.Timeouts(token=5), txtokensock.Backoff):
+            self.assertEqual(pickle.loads(pickle.dumps(value)), value)
+
+
+class LoadingTests(SynchronousTestCase):
+    """What is loaded with a part of the package."""
+
+    def loaded(self, source: str) -> set[str]:
+        """The modules and packages that are there when a process has run this."""
+        source += "\nimport sys\nprint(*sys.modules)"
+        run = subprocess.run([sys.executable, "-c", source], capture_output=True, check=True)
+        return set(run.stdout.decode().split())
+
+    def test_package(self) -> None:
+        """By itself the package loads nothing, so that the command starts at once."""
+        loaded = self.loaded("import txtokensock")
+        self.assertEqual(loaded & {"twisted", "msgspec", "treq", "autobahn"}, set())
+
+    def test_client(self) -> None:
+        """The client loads no server, no bridge, and nothing that only these need."""
+        loaded = self.loaded(
+            "from txtokensock import *\nfrom txtokensock.sockjs import SockJSClientEndpoint"
+        )
+        self.assertIn("txtokensock.client.socket", loaded)
+        self.assertEqual(
+            loaded
+            & {
+                *(f"txtokensock.{room}" for room in ("server", "bridge", "tap", "cli")),
+                "txtokensock.sockjs.server",
+                "twisted.internet.reactor",
+                *("klein", "prometheus_client", "sqlite3", "tomllib", "txredisapi"),
+            },
+            set(),
+        )
+
+    def test_server(self) -> None:
+        """Nor does the server load a client."""
+        loaded = self.loaded("from txtokensock.server import TokenSocketServer")
+        self.assertIn("txtokensock.sockjs.server", loaded)
+        self.assertEqual(
+            loaded & {f"txtokensock.{room}" for room in ("client", "sockjs.client", "bridge")},
+            set(),
+        )

@@ -7,51 +7,10 @@ token-sockjs for Twisted: RPC in both directions and publish/subscribe over Sock
 - :mod:`txtokensock.testing` has servers in memory for your tests.
 """
 
-from .client.backoff import Backoff
-from .client.socket import TokenSocket
-from .client.subscription import Subscription
-from .errors import (
-    ActionError,
-    AllHostsFailed,
-    AllTransportsFailed,
-    AttemptTimeout,
-    AuthenticationAborted,
-    AuthenticationError,
-    AuthenticationRefused,
-    CallTimeout,
-    ClientClosed,
-    ConnectFailed,
-    ConnectionFailed,
-    ConnectionLost,
-    CredentialsUnavailable,
-    Forbidden,
-    FunctionNotFound,
-    HandshakeRefused,
-    InvalidAddress,
-    InvalidChannel,
-    InvalidData,
-    InvalidOption,
-    NetworkError,
-    PeerError,
-    PeerSilent,
-    ProxyRefused,
-    QueueFull,
-    RemoteError,
-    SockJSClosed,
-    SockJSRefused,
-    SubscriptionEnded,
-    TLSFailed,
-    TokenError,
-    TokenInvalid,
-    TokenRefused,
-    TokenServerError,
-    TokenSocketError,
-    TokenUnreachable,
-    UnsolicitedError,
-    UsageError,
-)
-from .support.timeouts import Timeouts
-from .web.tls.policy import TLSPolicy
+from typing import TYPE_CHECKING
+
+from .support.lazy_exports import lazy_exports
+from .version import __version__ as __version__
 
 __all__ = [
     "ActionError",
@@ -98,3 +57,66 @@ __all__ = [
     "UnsolicitedError",
     "UsageError",
 ]
+
+# Whoever imports one of these gets it, and what it needs; nobody waits for the rest.
+if TYPE_CHECKING:
+    from .client.backoff import Backoff
+    from .client.socket import TokenSocket
+    from .client.subscription import Subscription
+    from .errors import (
+        ActionError,
+        AllHostsFailed,
+        AllTransportsFailed,
+        AttemptTimeout,
+        AuthenticationAborted,
+        AuthenticationError,
+        AuthenticationRefused,
+        CallTimeout,
+        ClientClosed,
+        ConnectFailed,
+        ConnectionFailed,
+        ConnectionLost,
+        CredentialsUnavailable,
+        Forbidden,
+        FunctionNotFound,
+        HandshakeRefused,
+        InvalidAddress,
+        InvalidChannel,
+        InvalidData,
+        InvalidOption,
+        NetworkError,
+        PeerError,
+        PeerSilent,
+        ProxyRefused,
+        QueueFull,
+        RemoteError,
+        SockJSClosed,
+        SockJSRefused,
+        SubscriptionEnded,
+        TLSFailed,
+        TokenError,
+        TokenInvalid,
+        TokenRefused,
+        TokenServerError,
+        TokenSocketError,
+        TokenUnreachable,
+        UnsolicitedError,
+        UsageError,
+    )
+    from .support.timeouts import Timeouts
+    from .web.tls.policy import TLSPolicy
+else:
+    __getattr__, __dir__ = lazy_exports(
+        globals(),
+        {
+            **dict.fromkeys(__all__, ".errors"),
+            "Backoff": ".client.backoff",
+            "Subscription": ".client.subscription",
+            "TLSPolicy": ".web.tls.policy",
+            "Timeouts": ".support.timeouts",
+            "TokenSocket": ".client.socket",
+            # Modules that are documented as attributes of the package.
+            "errors": ".errors",
+            "sockjs": ".sockjs",
+        },
+    )

@@ -2,12 +2,9 @@
 SockJS for Twisted: carries any protocol, and knows nothing of what it says.
 """
 
-from .client.endpoint import SockJSClientEndpoint
-from .client.transports import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS, TRANSPORTS
-from .interfaces import ISockJSTransport
-from .server.origins import same_origin
-from .server.request_info import RequestInfo
-from .server.resource import SockJSResource
+from typing import TYPE_CHECKING
+
+from ..support.lazy_exports import lazy_exports
 
 __all__ = [
     "DEFAULT_MAX_MESSAGE_SIZE",
@@ -19,3 +16,27 @@ __all__ = [
     "SockJSResource",
     "same_origin",
 ]
+
+# The client loads no server, nor the server a client.
+if TYPE_CHECKING:
+    from .client.endpoint import SockJSClientEndpoint
+    from .client.transports import DEFAULT_MAX_MESSAGE_SIZE, TRANSPORTS
+    from .interfaces import ISockJSTransport
+    from .server.origins import same_origin
+    from .server.request_info import RequestInfo
+    from .server.resource import SockJSResource
+    from .transport_names import DEFAULT_TRANSPORTS
+else:
+    __getattr__, __dir__ = lazy_exports(
+        globals(),
+        {
+            "DEFAULT_MAX_MESSAGE_SIZE": ".client.transports",
+            "DEFAULT_TRANSPORTS": ".transport_names",
+            "TRANSPORTS": ".client.transports",
+            "ISockJSTransport": ".interfaces",
+            "RequestInfo": ".server.request_info",
+            "SockJSClientEndpoint": ".client.endpoint",
+            "SockJSResource": ".server.resource",
+            "same_origin": ".server.origins",
+        },
+    )

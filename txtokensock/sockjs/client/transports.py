@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ...errors import InvalidOption
+from ..transport_names import DEFAULT_TRANSPORTS
 from .framing import EVENTSOURCE, XHR_POLLING, XHR_STREAMING
 from .http import open_http
 from .session import ClientSession
@@ -34,9 +35,7 @@ TRANSPORTS: dict[str, Opener] = {
     **{form.name: partial(open_http, form) for form in (XHR_STREAMING, EVENTSOURCE, XHR_POLLING)},
     "websocket-raw": open_raw_websocket,
 }
-"""By the names of sockjs-client, which has no raw WebSocket."""
-
-DEFAULT_TRANSPORTS = ("websocket", "xhr-streaming", "xhr-polling")
+"""One for each of :data:`~txtokensock.sockjs.transport_names.TRANSPORT_NAMES`, in that order."""
 
 DEFAULT_MAX_MESSAGE_SIZE = 16 * 1024 * 1024
 """Bytes of one message that a client takes, whatever carries it."""

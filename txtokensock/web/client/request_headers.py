@@ -5,7 +5,6 @@ The headers that a client sends with everything.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError
@@ -13,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ...errors import InvalidOption
 from ...support.user_functions import call_in_next_turn
+from ...version import __version__
 
 __all__ = ["USER_AGENT", "HeadersOption", "RequestHeaders", "check_headers"]
 
@@ -23,14 +23,7 @@ before every attempt.
 """
 
 
-def _user_agent() -> str:
-    try:
-        return f"txtokensock/{version('txtokensock')}"
-    except PackageNotFoundError:  # a checkout on the path, as inside of Crossbar's container
-        return "txtokensock"
-
-
-USER_AGENT = _user_agent()
+USER_AGENT = f"txtokensock/{__version__}"
 
 
 class RequestHeaders:
