@@ -16,7 +16,7 @@ from txtokensock.bridge.config.http import HttpConfig
 from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.service import Bridge
 from txtokensock.bridge.wamp.side import WampSide
-from txtokensock.bridge.webhooks import SpoolUnavailable
+from txtokensock.bridge.webhooks.database import SpoolUnavailable
 from txtokensock.bridge.webhooks.webhook_requests import Requests, _reason
 from txtokensock.testing import MemoryNetwork
 

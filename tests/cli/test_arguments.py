@@ -8,8 +8,9 @@ import io
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock import TLSPolicy
+from txtokensock.cli import main
+from txtokensock.cli.arguments import parse
 from txtokensock.cli.client_options import in_our_words
-from txtokensock.cli.command import main, parse
 
 
 class CommandLineTests(SynchronousTestCase):

@@ -40,7 +40,7 @@ def _http(bridge: Bridge, section: Any) -> Side:
 
 
 def _webhooks(bridge: Bridge, section: Any) -> Side:
-    from .webhooks import WebhooksSide
+    from .webhooks.side import WebhooksSide
 
     return WebhooksSide(
         section, socket=bridge.upstream.socket, counters=bridge.counters, reactor=bridge.reactor

@@ -1,5 +1,41 @@
-"""``tokensock``: a token-sockjs client for the command line."""
+"""
+The command ``tokensock``: a token-sockjs client for the command line.
 
-from .command import main
+JSON goes to stdout, one line each; what is for people goes to stderr.  The exit status
+is 0 for success, 1 for a failure, 2 for a mistake on the command line.
+
+:mod:`.arguments` reads the command line, and imports little; :mod:`.run` does what it says.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
 
 __all__ = ["main"]
+
+_INTERRUPTED = 130
+"""What shells have for a program that ends by SIGINT."""
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """
+    Do what a command line says, and end the process.
+
+    :param argv: the arguments; by default those of the process.
+    :raises SystemExit: always, with the exit status.
+    """
+    try:
+        # Here, so that Ctrl-C is heard from the beginning.
+        from .arguments import parse
+
+        arguments = parse(argv)
+        # Half a second of imports: a mistake on the command line does not wait for it.
+        if arguments.command == "bridge-spool":
+            from .bridge_spool import run
+        else:
+            from .run import run
+        status = run(arguments)
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    sys.exit(status)

@@ -1,5 +1,5 @@
 """
-The options of ``tokensock`` that say how the server is reached.
+The options of ``tokensock`` as those of the client, and back again in its errors.
 """
 
 from __future__ import annotations
@@ -7,14 +7,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..client.credentials import encode_credentials
 from ..errors import InvalidOption
-from ..sockjs import TRANSPORTS
 from ..support.timeouts import Timeouts
-from ..web.client.proxies import Proxy
-from ..web.client.request_headers import check_headers
-from ..web.tls.policy import TLSPolicy
 
-__all__ = ["add_arguments", "in_our_words", "options"]
+__all__ = ["credentials", "in_our_words", "options"]
 
 _IN_OUR_WORDS = {
     "tls=TLSPolicy(certificate=..., private_key=...)": "--certificate",
@@ -31,45 +28,32 @@ _LONGEST_STEP = 10.0
 _TLS = ("authorities", "certificate", "private_key", "server_name")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add them; one that is not given leaves nothing behind."""
-    group = parser.add_argument_group("how the server is reached")
-    group.add_argument(
-        "--transport",
-        action="append",
-        choices=tuple(TRANSPORTS),
-        help="what carries the socket; several are tried in this order",
-    )
-    group.add_argument(
-        "--header",
-        action="append",
-        type=_header,
-        metavar="'NAME: VALUE'",
-        help="sent with every request; may be repeated",
-    )
-    group.add_argument(
-        "--proxy",
-        type=_proxy,
-        metavar="URL",
-        help="go through this proxy, or with 'none' through none"
-        " (default: HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment)",
-    )
-    group.add_argument(
-        "--endpoint", metavar="TEXT", help="connect here instead, such as unix:/run/app.sock"
-    )
-    group.add_argument(
-        "--authorities", metavar="FILE", help="trust these certificates, in PEM, and no others"
-    )
-    group.add_argument("--certificate", metavar="FILE", help="a certificate to show, in PEM")
-    group.add_argument("--private-key", metavar="FILE", help="its key (default: in the same file)")
-    group.add_argument(
-        "--server-name", metavar="NAME", help="whom the server's certificate must be for"
-    )
+def credentials(pairs: list[tuple[list[str], str]]) -> dict[str, Any]:
+    """
+    :param pairs: such as ``[(["a", "b"], "1")]``, of :func:`.values.credential`.
+    :return: such as ``{"a": {"b": "1"}}``.
+    :raises InvalidOption: for a key that is there twice, and for what cannot be sent; the
+        text shows no value.
+    """
+    nested: dict[str, Any] = {}
+    for path, value in pairs:
+        inner: Any = nested
+        for key in path[:-1]:
+            inner = inner.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise InvalidOption(f"--auth {'.'.join(path)}: {key!r} has a value already")
+        if path[-1] in inner:
+            raise InvalidOption(f"--auth {'.'.join(path)} is given twice")
+        inner[path[-1]] = value
+    encode_credentials(nested)
+    return nested
 
 
 def options(arguments: argparse.Namespace) -> dict[str, Any]:
     """
-    :return: options for :class:`~txtokensock.TokenSocket`.
+    :param arguments: ``timeout``, and those of ``transport``, ``header``, ``proxy``,
+        ``endpoint`` and of TLS that were given.
+    :return: the options of :class:`~txtokensock.TokenSocket` that say how it connects.
     :raises InvalidOption: for what cannot be.
     """
     given = vars(arguments)
@@ -82,15 +66,20 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
         )
         if name in given
     }
-    if "header" in given:
-        chosen["headers"] = check_headers(dict(given["header"]))
     # Where one transport is not answered, there must be time for the next.
     step = min(_LONGEST_STEP, arguments.timeout / 3)
     chosen["timeouts"] = Timeouts(
         token=arguments.timeout * 0.9, connect=step, handshake=step, open=step
     )
+    # Each of these imports much that others do not need yet.
+    if "header" in given:
+        from ..web.client.request_headers import check_headers
+
+        chosen["headers"] = check_headers(dict(given["header"]))
     policy = {name: given[name] for name in _TLS if name in given}
     if policy:
+        from ..web.tls.policy import TLSPolicy
+
         chosen["tls"] = TLSPolicy(**policy)
     return chosen
 
@@ -99,21 +88,4 @@ def in_our_words(text: str) -> str:
     """An error of the client's, with the options of the command for those of Python."""
     for theirs, ours in _IN_OUR_WORDS.items():
         text = text.replace(theirs, ours)
-    return text
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:
-        raise argparse.ArgumentTypeError("it is not of the form 'NAME: VALUE'")
-    return name.strip(), value.strip()
-
-
-def _proxy(text: str) -> str | bool:
-    if text == "none":
-        return False
-    try:
-        Proxy.parse(text, "it")
-    except InvalidOption as problem:  # which quotes nothing, for it may hold a password
-        raise argparse.ArgumentTypeError(str(problem)) from None
     return text

@@ -21,9 +21,9 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from tests.common import collect_garbage
 from txtokensock.bridge.config.webhooks import CallRule, ChannelRule, WebhooksConfig, problems
 from txtokensock.bridge.counters import Counters
-from txtokensock.bridge.webhooks import WebhooksSide
 from txtokensock.bridge.webhooks.database import connect
 from txtokensock.bridge.webhooks.schema import Cursor
+from txtokensock.bridge.webhooks.side import WebhooksSide
 from txtokensock.server import TokenSocketServer
 from txtokensock.testing import MemoryNetwork, MemoryServer
 

@@ -7,7 +7,7 @@ import shutil
 from typing import Any
 
 from tests.bridge.webhooks.support import MemoryDatabase, WebhooksTestCase
-from txtokensock.bridge.webhooks import SpoolUnavailable
+from txtokensock.bridge.webhooks.database import SpoolUnavailable
 from txtokensock.bridge.webhooks.spool import _HOLD_MESSAGES, _MEMORY_MESSAGES
 
 

@@ -8,8 +8,3 @@ straight through :mod:`.calls`, for somebody waits for its answer.
 :mod:`.store` is the SQL of the spool, :mod:`.database` its file, :mod:`.spool` what gets
 both out of the reactor's way; :mod:`.requests` sends, :mod:`.side` ties it together.
 """
-
-from .database import SpoolUnavailable
-from .side import WebhooksSide
-
-__all__ = ["SpoolUnavailable", "WebhooksSide"]

@@ -1,0 +1,86 @@
+"""``tokensock`` imports what a command line needs, when it needs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+SCRIPT = """
+import json, sys
+from txtokensock.cli import main
+statuses = []
+for arguments in json.loads(sys.argv[1]):
+    try:
+        main(arguments)
+    except SystemExit as ended:
+        statuses.append(ended.code)
+print("", json.dumps([statuses, [*sys.modules]]), file=sys.stderr)
+"""
+
+
+class StartTests(SynchronousTestCase):
+    """In processes of their own."""
+
+    def loaded(self, *command_lines: list[str], status: int) -> set[str]:
+        """The modules and packages that a process has loaded when these have ended."""
+        command = [sys.executable, "-c", SCRIPT, json.dumps(command_lines)]
+        run = subprocess.run(command, capture_output=True, check=True)
+        statuses, modules = json.loads(run.stderr.splitlines()[-1])
+        self.assertEqual(statuses, [status] * len(command_lines), run.stderr)
+        return set(modules)
+
+    def test_shape(self) -> None:
+        """Mistakes in the shape of a command line take argparse alone."""
+        loaded = self.loaded(
+            ["rpc"], ["bogus"], ["rpc", "echo", "--transport", "pigeon"], status=2
+        )
+        self.assertIn("argparse", loaded)
+        self.assertEqual(loaded & {"twisted", "msgspec", "importlib.metadata"}, set())
+
+    def test_help(self) -> None:
+        """So do help and the version."""
+        loaded = self.loaded(["--help"], ["rpc", "--help"], ["--version"], status=0)
+        self.assertIn("argparse", loaded)
+        self.assertEqual(loaded & {"twisted", "msgspec", "importlib.metadata"}, set())
+
+    def test_values(self) -> None:
+        """A value that cannot be is found without what connects."""
+        loaded = self.loaded(
+            ["rpc", ""],
+            ["rpc", "echo", "{foo"],
+            ["rpc", "echo", "--host", ":x"],
+            ["rpc", "echo", "--auth", "user"],
+            ["rpc", "echo", "--auth", "a=1", "--auth", "a=2"],
+            ["rpc", "echo", "--timeout", "0"],
+            ["rpc", "echo", "--header", "X-A"],
+            ["listen", "a", ""],
+            status=2,
+        )
+        self.assertEqual(loaded & {"twisted.internet.defer", "OpenSSL", "treq", "autobahn"}, set())
+
+    def test_rpc(self) -> None:
+        """A command loads the client, and nothing that only a server or a bridge needs."""
+        # An endpoint is looked at by the client, when all of it is there.
+        loaded = self.loaded(["rpc", "echo", "--endpoint", "bogus:1"], status=2)
+        self.assertIn("txtokensock.client.socket", loaded)
+        self.assertEqual(
+            loaded
+            & {
+                *(f"txtokensock.{room}" for room in ("server", "bridge", "tap")),
+                "txtokensock.sockjs.server",
+                *("klein", "prometheus_client", "sqlite3", "tomllib", "txredisapi"),
+                "importlib.metadata",
+            },
+            set(),
+        )
+
+    def test_bridge_spool(self) -> None:
+        """The command for a spool loads neither a client nor a bridge's connections."""
+        loaded = self.loaded(["bridge-spool", "list", "/nonexistent"], status=1)
+        self.assertIn("sqlite3", loaded)
+        self.assertEqual(
+            loaded & {"twisted.internet.reactor", "txtokensock.client", "treq", "autobahn"}, set()
+        )

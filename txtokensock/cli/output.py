@@ -1,0 +1,49 @@
+"""
+What the command prints: JSON on stdout, and sentences for people on stderr.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import Any, TextIO
+
+from ..jsontext import dumps
+
+__all__ = ["discard", "print_json", "say", "write_utf8"]
+
+
+def write_utf8() -> None:
+    """From now on stdout is in UTF-8, as JSON is, whatever the locale."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
+def say(text: str) -> None:
+    """Tell people, where anybody can read it."""
+    if sys.stderr is None:  # print() would take stdout instead
+        return
+    try:
+        print(f"tokensock: {text}", file=sys.stderr, flush=True)
+    except OSError:  # nobody listens
+        discard(sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """
+    Print a value on a line of its own, at once.
+
+    :raises OSError: if it cannot be written.
+    """
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    sys.stdout.write(dumps(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def discard(stream: TextIO | None) -> None:
+    """What could not be written must not be tried once more when Python exits."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,112 @@
+"""
+Running a command: the reactor, a client, and the exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.python.failure import Failure
+
+from ..client.socket import TokenSocket
+from ..errors import AttemptTimeout, InvalidOption, TokenSocketError
+from .client_options import in_our_words
+from .commands import COMMANDS
+from .output import discard, say, write_utf8
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """
+    Run a command that talks to a server, on the global reactor.
+
+    :param arguments: of :func:`.arguments.parse`.
+    :return: the exit status.
+    """
+    from twisted.internet import reactor as global_reactor
+
+    reactor: Any = global_reactor
+    status = 1
+    ended: Deferred[None] = Deferred()
+
+    def start() -> None:
+        talk = Deferred.fromCoroutine(_talk(arguments, reactor))
+        talk.addCallbacks(set_status, lambda failure: failure.printTraceback(sys.stderr))
+        # Ctrl-C stops the reactor, which waits until the connection is closed.
+        reactor.addSystemEventTrigger("before", "shutdown", stop, talk)
+        talk.addBoth(finish)
+
+    def finish(_: object) -> None:
+        ended.callback(None)
+        with suppress(ReactorNotRunning):  # it is stopping already
+            reactor.stop()
+
+    def set_status(result: int) -> None:
+        nonlocal status
+        status = result
+
+    def stop(talk: Deferred[Any]) -> Deferred[None]:
+        talk.cancel()
+        return ended
+
+    write_utf8()
+    if arguments.verbose:
+        observers = [textFileLogObserver(sys.stderr)]
+        globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
+    reactor.callWhenRunning(start)
+    reactor.run()
+    return status
+
+
+class _TooLate(Exception):
+    """The time for the whole command is over."""
+
+
+async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
+    """One command, from the connection to the exit status."""
+    endless = arguments.command == "listen"
+    try:
+        socket = TokenSocket(
+            arguments.hosts,
+            authentication=arguments.credentials,
+            reconnect=endless,
+            call_timeout=arguments.timeout,
+            reactor=reactor,
+            **arguments.options,
+        )
+    except InvalidOption as problem:  # one that takes a reactor to find out
+        say(in_our_words(str(problem)))
+        return 2
+    socket.startService()
+    try:
+        running = Deferred.fromCoroutine(COMMANDS[arguments.command](socket, arguments))
+        if not endless:
+            running.addTimeout(arguments.timeout, reactor, lambda *_: Failure(_TooLate()))
+        await running
+    except CancelledError:  # Ctrl-C, which is how listening ends
+        return 0 if endless else 1
+    except BrokenPipeError:  # nobody reads any more
+        discard(sys.stdout)
+    except (_TooLate, AttemptTimeout) as problem:
+        hosts = " or ".join(arguments.hosts)
+        reason = f": {in_our_words(str(problem))}" if str(problem) else ""
+        say(f"no answer from {hosts} within {arguments.timeout:g} seconds{reason}")
+        return 1
+    except TokenSocketError as problem:
+        say(in_our_words(str(problem)))
+        return 1
+    except OSError as problem:
+        say(f"cannot write to stdout: {problem.strerror}")
+        discard(sys.stdout)
+        return 1
+    finally:
+        socket.remove_all_listeners()  # the end is no news
+        await socket.end()
+    return 0

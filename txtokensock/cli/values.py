@@ -1,0 +1,115 @@
+"""
+The values of arguments: text into what it stands for, or an error that says why not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..address import Address
+from ..errors import InvalidData, InvalidOption, shorten
+from ..jsontext import Malformed, loads
+from ..messages import check_channel
+from ..messages.from_client import check_name
+
+__all__ = ["channel", "credential", "function_name", "header", "host", "json", "proxy", "seconds"]
+
+
+def json(text: str) -> Any:
+    """
+    Read JSON.
+
+    :raises InvalidData: for other text.
+    """
+    try:
+        return loads(text.encode(errors="surrogateescape"))
+    except Malformed as problem:
+        raise InvalidData(
+            f"{shorten(repr(text))} is no JSON: {problem}"
+            """ (a text has quotes of its own: '"text"')"""
+        ) from None
+
+
+def host(text: str) -> str:
+    """
+    Check a URL or ``host[:port]``.
+
+    :raises InvalidAddress: for other text, without showing a password in it.
+    """
+    Address.parse(text)
+    return text
+
+
+def channel(text: str) -> str:
+    """
+    Check the name of a channel.
+
+    :raises InvalidChannel: for one that a client may not name.
+    """
+    return check_channel(text)
+
+
+def function_name(text: str) -> str:
+    """
+    Check the name of a server's function.
+
+    :raises InvalidData: for one that cannot be sent.
+    """
+    check_name(text)
+    return text
+
+
+def credential(text: str) -> tuple[list[str], str]:
+    """
+    Read ``key=value``.
+
+    :return: the key, split at its dots, and the value.
+    :raises InvalidOption: for other text, without showing a value in it.
+    """
+    key, equals, value = text.partition("=")
+    path = key.split(".")
+    if not equals or not all(path):
+        raise InvalidOption(f"{key!r} is not of the form key=value")
+    return path, value
+
+
+def seconds(text: str) -> float:
+    """
+    Read a time.
+
+    :raises InvalidOption: for what is not a positive, finite number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise InvalidOption(f"{text!r} is no positive number of seconds")
+    return value
+
+
+def header(text: str) -> tuple[str, str]:
+    """
+    Read ``NAME: VALUE``.
+
+    :raises InvalidOption: for text without a colon, without showing it.
+    """
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise InvalidOption("it is not of the form 'NAME: VALUE'")
+    return name.strip(), value.strip()
+
+
+def proxy(text: str) -> str | bool:
+    """
+    Check the URL of a proxy.
+
+    :return: False for ``none``, which asks for no proxy at all.
+    :raises InvalidOption: for other text, without showing a password in it.
+    """
+    if text == "none":
+        return False
+    from ..web.client.proxies import Proxy
+
+    Proxy.parse(text, "it")
+    return text
