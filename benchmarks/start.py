@@ -1,12 +1,13 @@
 """
 How long ``tokensock`` takes to start.
 
-Each round runs each command once, in turns, as a process of its own; the time is that from
-starting it to its end.  ``imports`` is what no client can do without: the reactor, treq and
+Each round runs each command once, in turns, as a process of its own, from its start to its
+end.  ``imports`` is what no client can do without: the reactor, treq and
 Autobahn.  ``rpc`` talks to a server that this starts.  Bytecode is compiled beforehand, as
 an installation does.
 
-It prints the lowest and the median time of each in seconds, and how much more than
+It prints the lowest and the median time of each in seconds, the lowest time of the
+processor, which hardly depends on what else the machine does, and how much more than
 ``imports`` an ``rpc`` takes::
 
     python benchmarks/start.py [ROUNDS]
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -47,16 +49,22 @@ def commands(port: int) -> dict[str, list[str]]:
     }
 
 
-def seconds(arguments: list[str], environment: dict[str, str]) -> float:
-    """The time of one process."""
-    start = time.perf_counter()
+def seconds(arguments: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """The time of one process, and that of the processor in it."""
+    start, used = time.perf_counter(), processor()
     run = subprocess.run(
         [sys.executable, *arguments], capture_output=True, env=environment, check=False
     )
-    took = time.perf_counter() - start
+    took = time.perf_counter() - start, processor() - used
     if run.returncode not in (0, 2) or b"Traceback" in run.stderr:
         raise SystemExit(run.stderr.decode())
     return took
+
+
+def processor() -> float:
+    """The time of the processor in all processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 @contextmanager
@@ -89,15 +97,26 @@ def main(rounds: int) -> None:
             measured = commands(port)
             for arguments in measured.values():
                 seconds(arguments, environment)  # which compiles
-            taken: dict[str, list[float]] = {name: [] for name in measured}
+            taken: dict[str, list[tuple[float, float]]] = {name: [] for name in measured}
             for _ in range(rounds):
                 for name, arguments in measured.items():
                     taken[name].append(seconds(arguments, environment))
+    print(f"{'':24}{'lowest':>9}{'median':>9}{'processor':>12}")
     for name, times in taken.items():
-        print(f"{name:24}{min(times):6.3f}{statistics.median(times):7.3f}")
-    more = [a - b for a, b in zip(taken["rpc"], taken["imports"], strict=True)]
-    lowest = min(taken["rpc"]) - min(taken["imports"])
-    print(f"{'rpc beyond imports':24}{lowest:6.3f}{statistics.median(more):7.3f}")
+        show(name, *(list(column) for column in zip(*times, strict=True)))
+    pairs = zip(taken["rpc"], taken["imports"], strict=True)
+    beyond = statistics.median(rpc[0] - imports[0] for rpc, imports in pairs)
+    lowest = [min(column) for column in zip(*taken["rpc"], strict=True)]
+    imports = [min(column) for column in zip(*taken["imports"], strict=True)]
+    print(
+        f"{'rpc beyond imports':24}{lowest[0] - imports[0]:9.3f}{beyond:9.3f}"
+        f"{lowest[1] - imports[1]:12.3f}"
+    )
+
+
+def show(name: str, wall: list[float], used: list[float]) -> None:
+    """A line of the table."""
+    print(f"{name:24}{min(wall):9.3f}{statistics.median(wall):9.3f}{min(used):12.3f}")
 
 
 if __name__ == "__main__":

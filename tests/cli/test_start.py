@@ -8,6 +8,8 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from txtokensock.cli import arguments, main
+
 SCRIPT = """
 import json, sys
 from txtokensock.cli import main
@@ -84,3 +86,13 @@ class StartTests(SynchronousTestCase):
         self.assertEqual(
             loaded & {"twisted.internet.reactor", "txtokensock.client", "treq", "autobahn"}, set()
         )
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C before there is a reactor ends the command without a traceback."""
+
+        def parse(argv: list[str] | None) -> None:
+            raise KeyboardInterrupt
+
+        self.patch(arguments, "parse", parse)
+        ended = self.assertRaises(SystemExit, main, ["rpc", "echo"])
+        self.assertEqual(ended.code, 130)

@@ -13,7 +13,8 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from txtokensock import Backoff, TLSPolicy, TokenSocket
 from txtokensock.errors import ConnectFailed, ProxyRefused
-from txtokensock.web.client.proxies import Proxy, through
+from txtokensock.web.client.proxies import Proxy
+from txtokensock.web.client.proxy_endpoint import through
 
 from ..certificates import Authority
 from .embedded import EmbeddedServer

@@ -5,11 +5,15 @@ The options of ``tokensock`` as those of the client, and back again in its error
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..client.credentials import encode_credentials
 from ..errors import InvalidOption
 from ..support.timeouts import Timeouts
+from ..web.client.headers import check_headers
+
+if TYPE_CHECKING:
+    from ..web.tls.policy import TLSPolicy
 
 __all__ = ["credentials", "in_our_words", "options"]
 
@@ -71,17 +75,24 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
     chosen["timeouts"] = Timeouts(
         token=arguments.timeout * 0.9, connect=step, handshake=step, open=step
     )
-    # Each of these imports much that others do not need yet.
     if "header" in given:
-        from ..web.client.request_headers import check_headers
-
         chosen["headers"] = check_headers(dict(given["header"]))
     policy = {name: given[name] for name in _TLS if name in given}
     if policy:
-        from ..web.tls.policy import TLSPolicy
-
-        chosen["tls"] = TLSPolicy(**policy)
+        chosen["tls"] = _tls_policy(policy)
     return chosen
+
+
+def _tls_policy(options: dict[str, str]) -> TLSPolicy:
+    """Files that cannot be used are found before Twisted's TLS is loaded, which is slow."""
+    from ..web.tls.pem import read_certificates, read_identity
+
+    if "authorities" in options:
+        read_certificates("authorities", options["authorities"])
+    read_identity(options.get("certificate"), options.get("private_key"))
+    from ..web.tls.policy import TLSPolicy
+
+    return TLSPolicy(**options)
 
 
 def in_our_words(text: str) -> str:

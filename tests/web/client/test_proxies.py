@@ -13,7 +13,8 @@ from twisted.web.client import BrowserLikePolicyForHTTPS
 
 from txtokensock.errors import InvalidOption
 from txtokensock.web.client.http_connect import ConnectEndpoint
-from txtokensock.web.client.proxies import Proxy, proxy_for, through
+from txtokensock.web.client.proxies import Proxy, proxy_for
+from txtokensock.web.client.proxy_endpoint import through
 from txtokensock.web.client.socks import SocksEndpoint
 
 SECRET = "s3cret"

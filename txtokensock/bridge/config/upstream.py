@@ -22,8 +22,8 @@ from ...errors import InvalidAddress, InvalidOption, UsageError
 from ...sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS
 from ...sockjs.client.transports import check_transports
 from ...support.timeouts import Timeouts
+from ...web.client.headers import check_headers
 from ...web.client.proxies import proxy_for
-from ...web.client.request_headers import check_headers
 from .numbers import counts, seconds
 from .section import Problem, Secret, Section
 from .tls import TlsConfig

@@ -15,7 +15,8 @@ from zope.interface import implementer
 from ...errors import InvalidOption, shorten
 from ..tls.handshake import TLSEndpoint
 from ..tls.policy import TLSPolicy
-from .proxies import Proxy, ProxyOption, proxy_for, through
+from .proxies import Proxy, ProxyOption, proxy_for
+from .proxy_endpoint import through
 
 __all__ = ["Dialer"]
 

@@ -1,5 +1,5 @@
 """
-Which proxy a connection goes through, and the way through it.
+Which proxy a connection goes through: the option, or the environment (no I/O).
 """
 
 from __future__ import annotations
@@ -8,30 +8,26 @@ import os
 from base64 import b64encode
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]  # typeshed: elsewhere only
     getproxies_environment,
     proxy_bypass_environment,
 )
 
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.web.iweb import IPolicyForHTTPS
-
 from ...address import Address
 from ...errors import InvalidOption
-from ..tls.handshake import TLSEndpoint
-from .http_connect import ConnectEndpoint
-from .socks import LONGEST_CREDENTIAL, SocksEndpoint
 
-__all__ = ["Proxy", "ProxyOption", "proxy_for", "through"]
+__all__ = ["Proxy", "ProxyOption", "proxy_for"]
 
 ProxyOption: TypeAlias = str | bool
 """The URL of a proxy for everything; True for those of the environment, False for none."""
 
 _SOCKS = ("socks5", "socks5h", "socks")
 _DEFAULT_PORTS = {"http": 80, "https": 443, **dict.fromkeys(_SOCKS, 1080)}
+
+_LONGEST_CREDENTIAL = 255
+"""Bytes of a SOCKS user, and of a password: one byte says how many there are (RFC 1929)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +123,10 @@ def _check_credentials(option: str, socks: bool, user: str, password: str) -> No
             raise InvalidOption(f"{option} has a user with a colon, which HTTP cannot send")
         return
     # RFC 1929 has no empty ones; an empty password is sent and taken all the same.
-    if not user or max(len(user.encode()), len(password.encode())) > LONGEST_CREDENTIAL:
+    if not user or max(len(user.encode()), len(password.encode())) > _LONGEST_CREDENTIAL:
         raise InvalidOption(
             f"{option} has a user or a password that SOCKS5 cannot send: a user has 1 to"
-            f" {LONGEST_CREDENTIAL} bytes in UTF-8, and a password at most {LONGEST_CREDENTIAL}"
+            f" {_LONGEST_CREDENTIAL} bytes in UTF-8, and a password at most {_LONGEST_CREDENTIAL}"
         )
 
 
@@ -192,25 +188,3 @@ def _contains(network: str, address: IPv4Address | IPv6Address) -> bool:
 def _variable(name: str) -> str:
     """How the variable is written that counts."""
     return f"{name if os.environ.get(name) else name.upper()} in the environment"
-
-
-def through(
-    proxy: Proxy, reactor: Any, host: str, port: int, tls: IPolicyForHTTPS
-) -> IStreamClientEndpoint:
-    """
-    :param host: the server's, a name or an IP address, IPv6 without brackets.
-    :param tls: decides on the certificate of a proxy that is spoken to over TLS.
-    :return: connects to the server through the proxy, without TLS of its own.  The proxy
-        resolves the server's name.
-    """
-    name = proxy.host.encode("ascii")
-    endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, name, proxy.port)
-    if proxy.is_socks:
-        return SocksEndpoint(
-            endpoint, host, port, proxy_name=str(proxy), credentials=proxy.credentials
-        )
-    if proxy.scheme == "https":
-        endpoint = TLSEndpoint(reactor, tls.creatorForNetloc(name, proxy.port), endpoint)
-    return ConnectEndpoint(
-        endpoint, host, port, proxy_name=str(proxy), authorization=proxy.authorization
-    )

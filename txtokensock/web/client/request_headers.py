@@ -13,8 +13,9 @@ from twisted.internet.interfaces import IReactorTime
 from ...errors import InvalidOption
 from ...support.user_functions import call_in_next_turn
 from ...version import __version__
+from .headers import check_headers
 
-__all__ = ["USER_AGENT", "HeadersOption", "RequestHeaders", "check_headers"]
+__all__ = ["USER_AGENT", "HeadersOption", "RequestHeaders"]
 
 HeadersOption: TypeAlias = Mapping[str, str] | Callable[[], Any]
 """
@@ -63,20 +64,3 @@ def _complete(headers: Mapping[str, str]) -> dict[str, str]:
     if not any(name.lower() == "user-agent" for name in checked):
         checked["User-Agent"] = USER_AGENT
     return checked
-
-
-def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """
-    :return: a copy.
-    :raises InvalidOption: for a name or value that could break out of its line.
-    """
-    if not isinstance(headers, Mapping):
-        raise InvalidOption("headers must be a mapping of names to text")
-    for name, value in headers.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise InvalidOption("headers must be a mapping of names to text")
-        if not name.isascii() or not name or any(mark in name for mark in " \t\r\n:"):
-            raise InvalidOption(f"headers has the name {name!r}: no HTTP header has it")
-        if any(mark in value for mark in "\r\n\0"):
-            raise InvalidOption(f"headers has a line break in the value of {name!r}")
-    return dict(headers)

@@ -14,10 +14,7 @@ from zope.interface import implementer
 from ...errors import ProxyRefused
 from .tunnel import open_tunnel
 
-__all__ = ["LONGEST_CREDENTIAL", "SocksEndpoint"]
-
-LONGEST_CREDENTIAL = 255
-"""Bytes of a user, and of a password: one byte says how many there are."""
+__all__ = ["SocksEndpoint"]
 
 _VERSION = 5
 _LOGIN_VERSION = 1  # of what RFC 1929 adds
@@ -54,7 +51,7 @@ class SocksEndpoint:
         IP address, IPv6 without brackets.
     :param port: the same.
     :param proxy_name: the proxy in error texts; it must hold no password.
-    :param credentials: user and password, each of at most :data:`LONGEST_CREDENTIAL` bytes
+    :param credentials: user and password, each of at most 255 bytes
         in UTF-8.  They are sent only if the proxy asks for them.
     """
 
