@@ -12,7 +12,7 @@ from twisted.application.service import IService
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface.verify import verifyObject
 
-from .test_serve import BusyReactor, MakingTestCase
+from .support import BusyReactor, MakingTestCase
 
 
 class BridgeTests(MakingTestCase):

@@ -6,16 +6,12 @@ import io
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import formatEvent, globalLogPublisher
-from twisted.plugin import IPlugin, getPlugins
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.certificates import self_signed
@@ -24,44 +20,7 @@ from txtokensock.server.ops.admin import QuietSite
 from txtokensock.tap import Options, makeService
 from txtokensock.web.server.site import BoundedSite
 
-
-class BusyReactor(MemoryReactorClock):
-    """Every port is in use."""
-
-    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
-        raise CannotListenError(interface, port, OSError(98, "Address already in use"))
-
-
-class PortsReactor(MemoryReactorClock):
-    """
-    :ivar stopped: the numbers of the ports that were closed, in order.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stopped: list[Any] = []
-
-    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
-        listening = super().listenTCP(port, factory, backlog, interface)
-        listening.stopListening = lambda: self.stopped.append(port)
-        return listening
-
-
-class MakingTestCase(SynchronousTestCase):
-    """Makes services of arguments."""
-
-    def exit_of(self, *arguments: str, reactor: Any = None) -> tuple[int, str]:
-        """The exit status and what was said, for arguments that cannot be."""
-        said = io.StringIO()
-        with mock.patch.object(sys, "__stderr__", said):
-            ended = self.assertRaises(SystemExit, self.made, *arguments, reactor=reactor)
-        return ended.code, said.getvalue()
-
-    def made(self, *arguments: str, reactor: Any = None) -> Any:
-        """The service for these arguments."""
-        options = Options()
-        options.parseOptions(list(arguments))
-        return makeService(options, reactor or MemoryReactorClock())
+from .support import BusyReactor, MakingTestCase, PortsReactor
 
 
 class OptionsTests(MakingTestCase):
@@ -301,16 +260,3 @@ class OptionsTests(MakingTestCase):
         self.assertIn("8080", said.getvalue())
         self.assertIn("already in use", said.getvalue())
         self.assertIn("--listen", said.getvalue())
-
-
-class PluginTests(SynchronousTestCase):
-    """twistd finds us."""
-
-    def test_plugin(self) -> None:
-        """There is one plugin, and it makes our service."""
-        from twisted.application.service import IServiceMaker
-
-        makers = [maker for maker in getPlugins(IServiceMaker) if maker.tapname == "tokensock"]
-        self.assertEqual([maker.module for maker in makers], ["txtokensock.tap"])
-        verifyObject(IPlugin, makers[0])
-        self.assertIs(makers[0].options, Options)

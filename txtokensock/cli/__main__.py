@@ -1,4 +1,4 @@
-"""``python -m txtokensock.cli``."""
+"""Runs the command as ``python -m txtokensock.cli``, where no script is installed."""
 
 from . import main
 

@@ -73,14 +73,7 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
     """One command, from the connection to the exit status."""
     endless = arguments.command == "listen"
     try:
-        socket = TokenSocket(
-            arguments.hosts,
-            authentication=arguments.credentials,
-            reconnect=endless,
-            call_timeout=arguments.timeout,
-            reactor=reactor,
-            **arguments.options,
-        )
+        socket = _client(arguments, endless, reactor)
     except InvalidOption as problem:  # one that takes a reactor to find out
         say(in_our_words(str(problem)))
         return 2
@@ -110,3 +103,14 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
         socket.remove_all_listeners()  # the end is no news
         await socket.end()
     return 0
+
+
+def _client(arguments: argparse.Namespace, endless: bool, reactor: Any) -> TokenSocket:
+    return TokenSocket(
+        arguments.hosts,
+        authentication=arguments.credentials,
+        reconnect=endless,
+        call_timeout=arguments.timeout,
+        reactor=reactor,
+        **arguments.options,
+    )

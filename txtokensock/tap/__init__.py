@@ -1,5 +1,31 @@
-"""``twistd tokensock``: options to services."""
+"""
+``twistd tokensock``: options, and services that are made of them.
+"""
 
-from .serve import Options, makeService
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import IService
+
+from .bridge import make_bridge
+from .options import Options
+from .serve import make_demo_server, make_server
 
 __all__ = ["Options", "makeService"]
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """
+    The service for ``twistd``'s options.
+
+    :param reactor: the reactor; by default the global one.
+    :raises SystemExit: with status 2, for an option that cannot be.
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    if options.subCommand == "bridge":
+        return make_bridge(options.subOptions, reactor)
+    if options.subCommand == "serve":
+        return make_server(options.subOptions, reactor)
+    return make_demo_server(reactor)

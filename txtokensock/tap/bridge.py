@@ -10,58 +10,37 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.python import usage
 
 from ..bridge.config.file import ConfigError, load
 from ..bridge.service import Bridge
 from ..errors import TokenSocketError
-from .endpoint_service import fail, fail_to_start
+from .fatal import fail, fail_to_start
+from .options import BridgeOptions
 
-__all__ = ["BridgeOptions", "bridging"]
+__all__ = ["make_bridge"]
 
 _NEEDS = ("klein", "prometheus_client")
-
-
-class BridgeOptions(usage.Options):
-    """``twistd tokensock bridge``."""
-
-    synopsis = "--config bridge.toml [options]"
-    longdesc = (
-        "A bridge between a token-sockjs server and what speaks WAMP or HTTP. It reads its"
-        " configuration again at SIGHUP."
-    )
-    optParameters = [
-        ["config", "c", None, "The configuration, TOML: see docs/bridge.rst"],
-    ]
-    optFlags = [
-        ["check", None, "Only say whether the configuration is good; start nothing"],
-    ]
-
-    def postOptions(self) -> None:
-        """There is nothing to bridge without a configuration."""
-        if self["config"] is None:
-            raise usage.UsageError("bridge needs --config")
 
 
 class _StartedByTwistd(Bridge):
     """Ends the process with one line where it cannot start: there is nobody to catch it."""
 
     def privilegedStartService(self) -> None:
-        """See :meth:`Bridge.privilegedStartService`."""
+        """Do what the bridge does, or end the process."""
         try:
             super().privilegedStartService()
         except TokenSocketError as problem:
             fail_to_start(str(problem))
 
     def startService(self) -> None:
-        """See :meth:`Bridge.startService`."""
+        """Do what the bridge does, or end the process."""
         try:
             super().startService()
         except TokenSocketError as problem:
             fail_to_start(str(problem))
 
 
-def bridging(options: BridgeOptions, reactor: Any) -> IService:
+def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
     """
     The service for these options.
 
