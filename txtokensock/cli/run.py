@@ -5,6 +5,7 @@ Running a command: the reactor, a client, and the exit status.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from contextlib import suppress
 from typing import Any
@@ -61,6 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
         observers = [textFileLogObserver(sys.stderr)]
         globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
     reactor.callWhenRunning(start)
+    # What is there by now stays to the end; to look through it for garbage, which Python does
+    # when it exits as well, takes longer than a call.
+    gc.freeze()
     reactor.run()
     return status
 
