@@ -4,8 +4,7 @@ Which channels are wanted, and which the server has confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import Enum
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -16,36 +15,12 @@ from ..errors import CallTimeout, ClientClosed, ConnectionLost, SubscriptionEnde
 from ..messages.from_client import encode_subscribe, encode_unsubscribe
 from ..messages.from_server import Subscribed, Unsubscribed
 from ..support.waiters import Waiters
+from .channel_state import ChannelState, State
 from .request import Request
 from .request_queue import RequestQueue
 from .subscription import Subscription
 
 __all__ = ["Channels"]
-
-
-class _State(Enum):
-    """What the server has been told of a channel, on this connection."""
-
-    OFF = "nothing"
-    SUBSCRIBING = "_subscribe sent"
-    ON = "subscribed"
-    UNSUBSCRIBING = "_unsubscribe sent"
-
-
-class _Channel:
-    """One channel: the subscriptions to it, and whoever waits for the server."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.state = _State.OFF
-        self.subscriptions: list[Subscription] = []
-        self.subscribers: Waiters[None] = Waiters()
-        self.leavers: Waiters[None] = Waiters()
-        self.request: Deferred[Any] | None = None
-
-    @property
-    def wanted(self) -> bool:
-        return bool(self.subscriptions)
 
 
 class Channels:
@@ -73,7 +48,7 @@ class Channels:
         self._request_queue = request_queue
         self._new_uuid = new_uuid
         self._report = report
-        self._channels: dict[str, _Channel] = {}
+        self._channels: dict[str, ChannelState] = {}
         self._connected = False
 
     def names(self) -> list[str]:
@@ -92,11 +67,15 @@ class Channels:
         :return: fires with ``subscription`` when the server has confirmed; see
             :meth:`TokenSocket.subscribe <txtokensock.TokenSocket.subscribe>`.
         """
-        channel = self._channels.setdefault(subscription.channel, _Channel(subscription.channel))
+        channel = self._channels.get(subscription.channel)
+        if channel is None:
+            channel = ChannelState(subscription.channel, self._reactor, self._ask_again)
+            self._channels[subscription.channel] = channel
         channel.subscriptions.append(subscription)
-        if channel.state is _State.ON:
+        if channel.state is State.ON:
+            subscription.confirm()
             return succeed(subscription)
-        confirmed = channel.subscribers.wait()
+        confirmed = subscription.confirmation.wait()
 
         def timed_out(*_: object) -> Failure:
             # S3
@@ -108,7 +87,9 @@ class Channels:
             self.drop(subscription).addErrback(lambda _: None)
             return failure
 
-        confirmed.addTimeout(self._timeout, self._reactor, timed_out)
+        if not subscription.persistent:
+            confirmed.addTimeout(self._timeout, self._reactor, timed_out)
+        channel.stop_waiting()
         self._reconcile(channel)
         return confirmed.addCallbacks(lambda _: subscription, failed)
 
@@ -121,18 +102,21 @@ class Channels:
         """
         subscription.ended(None, discard=True)  # which may deliver what was held back, to others
         channel = self._channels.get(subscription.channel)
-        if channel is None:
-            return succeed(None)
-        if subscription in channel.subscriptions:
+        if channel is not None and subscription in channel.subscriptions:
             channel.subscriptions.remove(subscription)
-        return succeed(None) if channel.wanted else self._leave(channel)
+        subscription.confirmation.fire(Failure(CancelledError()))
+        if channel is None or channel.wanted:
+            return succeed(None)
+        return self._leave(channel)
 
     def unsubscribe(self, name: str) -> Deferred[None]:
         """End all subscriptions to a channel; see :meth:`drop`."""
         channel = self._channels.get(name)
         if channel is None:
             return succeed(None)
+        waiting = _take_waiting(channel.subscriptions)
         self._end(channel, None, discard=True)
+        _fire(waiting, Failure(CancelledError()))
         return self._leave(channel)
 
     # -- connections
@@ -143,14 +127,26 @@ class Channels:
         for channel in list(self._channels.values()):
             self._reconcile(channel)
 
-    def disconnected(self) -> None:
-        """The connection is gone, and with it everything that the server knew."""
+    def disconnected(self, reason: Exception) -> Callable[[], None]:
+        """
+        The connection is gone, and with it everything that the server knew.
+
+        :return: tells the subscriptions that had been confirmed, which is to be done when
+            everything else knows of the loss.
+        """
         self._connected = False
+        lost: list[Subscription] = []
         for channel in list(self._channels.values()):
-            channel.state = _State.OFF
-            channel.request = None
+            channel.lose()
+            lost += [one for one in channel.subscriptions if one.lose()]
             channel.leavers.fire()
             self._reconcile(channel)
+
+        def tell() -> None:
+            for subscription in lost:
+                subscription.tell(reason)
+
+        return tell
 
     def close(self, reason: ClientClosed, *, discard: bool) -> Callable[[], None]:
         """
@@ -161,13 +157,13 @@ class Channels:
         """
         self._connected = False
         channels, self._channels = self._channels, {}
+        for channel in channels.values():
+            channel.lose()
 
         def end_all() -> None:
             for channel in channels.values():
-                channel.state = _State.OFF
-                channel.request = None
                 channel.leavers.fire()
-                channel.subscribers.fire(Failure(reason.again()))
+                _fire(_take_waiting(channel.subscriptions), Failure(reason.again()))
                 self._end(channel, None, discard=discard)
 
         return end_all
@@ -184,7 +180,7 @@ class Channels:
     def confirmed(self, notice: Subscribed) -> None:
         """The server subscribed us; where we did not ask, its messages are just messages."""
         channel = self._channels.get(notice.channel)
-        if channel is not None and channel.state is _State.SUBSCRIBING:
+        if channel is not None and channel.state is State.SUBSCRIBING:
             self._agreed(None, channel)
 
     def ended(self, notice: Unsubscribed) -> None:
@@ -192,31 +188,29 @@ class Channels:
         channel = self._channels.get(notice.channel)
         if channel is None:
             return
-        if channel.state is _State.UNSUBSCRIBING:
+        if channel.state is State.UNSUBSCRIBING:
             self._agreed(None, channel)
-        elif channel.state is _State.ON:
-            channel.state = _State.OFF
+        elif channel.state is State.ON:
             problem = SubscriptionEnded(f"the server ended the subscription to {channel.name!r}")
-            self._end(channel, problem, discard=False)
-            self._report(problem)
+            self._not_subscribed(Failure(problem), channel)
 
     # -- requests
 
-    def _reconcile(self, channel: _Channel) -> None:
+    def _reconcile(self, channel: ChannelState) -> None:
         """Ask the server for what is wanted, unless a request is under way."""
-        if self._connected and channel.wanted and channel.state is _State.OFF:
-            self._ask(channel, _State.SUBSCRIBING, "subscribe to", encode_subscribe)
-        elif self._connected and not channel.wanted and channel.state is _State.ON:
-            self._ask(channel, _State.UNSUBSCRIBING, "unsubscribe from", encode_unsubscribe)
+        if self._connected and channel.wanted and channel.state is State.OFF:
+            self._ask(channel, State.SUBSCRIBING, "subscribe to", encode_subscribe)
+        elif self._connected and not channel.wanted and channel.state is State.ON:
+            self._ask(channel, State.UNSUBSCRIBING, "unsubscribe from", encode_unsubscribe)
         elif (
             not channel.wanted
-            and channel.state is _State.OFF
+            and channel.state is State.OFF
             and self._channels.get(channel.name) is channel
         ):
             del self._channels[channel.name]
 
     def _ask(
-        self, channel: _Channel, state: _State, verb: str, encode: Callable[[str, str], bytes]
+        self, channel: ChannelState, state: State, verb: str, encode: Callable[[str, str], bytes]
     ) -> None:
         uuid = self._new_uuid()
         channel.state = state
@@ -233,7 +227,7 @@ class Channels:
             self._agreed, self._refused, (channel,), errbackArgs=(channel,)
         )
 
-    def _agreed(self, _: object, channel: _Channel) -> None:
+    def _agreed(self, _: object, channel: ChannelState) -> None:
         """
         The server did what was asked: it said so in a notice, in an answer, or in one
         after the other; the first settles it.
@@ -241,58 +235,82 @@ class Channels:
         if channel.request is not None:
             request, channel.request = channel.request, None
             request.cancel()
-        if channel.state is _State.SUBSCRIBING:
-            channel.state = _State.ON
+        if channel.state is State.SUBSCRIBING:
+            channel.state = State.ON
+            channel.failures = 0
             # Whoever hears of it may ask for another change, and then others wait here.
-            # again, before the server was told otherwise
+            # Who left is done where the channel is wanted again: the server need not be told.
             leavers = channel.leavers.take() if channel.wanted else Waiters[None]()
-            channel.subscribers.fire()
+            waiting = _take_waiting(channel.subscriptions)
+            for subscription in channel.subscriptions[:]:
+                subscription.confirm()
+            _fire(waiting)
             leavers.fire()
         else:
-            channel.state = _State.OFF
+            channel.state = State.OFF
             channel.leavers.fire()
         self._reconcile(channel)
 
-    def _refused(self, failure: Failure, channel: _Channel) -> None:
+    def _refused(self, failure: Failure, channel: ChannelState) -> None:
         if failure.check(CancelledError, ConnectionLost, ClientClosed):
             return  # nobody's refusal: disconnected() and close() see to the rest
         channel.request = None
-        if channel.state is _State.UNSUBSCRIBING:
-            channel.state = _State.OFF
+        if channel.state is State.UNSUBSCRIBING:
+            channel.state = State.OFF
             channel.leavers.fire(failure)
-        elif failure.check(CallTimeout) and len(channel.subscriptions) > len(channel.subscribers):
-            self._unconfirmed(failure, channel)
+            self._reconcile(channel)
         else:
-            # A silent server may yet subscribe us, and then it must be told.
-            channel.state = _State.ON if failure.check(CallTimeout) else _State.OFF
-            # Those who wait are told by their Deferreds; others had been confirmed before.
-            waiting = channel.subscribers.take()
-            others = len(channel.subscriptions) > len(waiting)
-            error: Any = failure.value
-            self._end(channel, error, discard=False)
-            if channel.state is _State.OFF:
-                channel.leavers.fire()  # who left meanwhile has what they wanted
-            waiting.fire(failure)
-            if others:
-                self._report(error)
-        self._reconcile(channel)
+            self._not_subscribed(failure, channel)
 
-    def _unconfirmed(self, failure: Failure, channel: _Channel) -> None:
+    def _not_subscribed(self, failure: Failure, channel: ChannelState) -> None:
         """
-        On a new connection the server says nothing of what it had confirmed before: that is
-        wanted as much as ever, so it is asked again.
+        The server does not confirm, or ended what it had confirmed: each subscription says
+        whether it ends with that, and when the server is to be asked again otherwise.
         """
         error: Any = failure.value
-        channel.state = _State.OFF
-        channel.leavers.fire()
-        channel.subscribers.fire(failure)  # who takes back what nobody had confirmed
-        self._report(error)
+        channel.failures += 1
+        channel.doubtful = failure.check(CallTimeout) is not None
+        channel.state = State.WAITING
+        waits = {
+            one: one.wait_after(failure, channel.failures) for one in channel.subscriptions[:]
+        }
+        ending = [one for one, wait in waits.items() if wait is None]
+        channel.subscriptions = [one for one in channel.subscriptions if one not in ending]
+        if not channel.wanted:
+            channel.stop_waiting()
+        untold = any(not one.hears(ends=wait is None) for one, wait in waits.items())
+        waiting = _take_waiting(ending)
+        for one in ending:
+            one.ended(error, discard=False)
+        if channel.state is not State.ON:
+            channel.leavers.fire()  # who left meanwhile has what they wanted
+        _fire(waiting, failure)
+        for one in waits:
+            one.lose()
+            one.tell(error)
+        if untold:
+            self._report(error)
+        self._wait(channel, waits)
 
-    def _leave(self, channel: _Channel) -> Deferred[None]:
+    def _wait(self, channel: ChannelState, waits: dict[Subscription, float | None]) -> None:
+        """Wait for as long as the most impatient one, unless somebody has asked anew."""
+        if channel.state is State.WAITING:
+            wait = min((waits.get(one) or 0.0 for one in channel.subscriptions), default=0.0)
+            if wait:
+                channel.wait(wait)
+            else:
+                channel.state = State.OFF
+        self._reconcile(channel)
+
+    def _ask_again(self, channel: ChannelState) -> None:
+        channel.stop_waiting()
+        self._reconcile(channel)
+
+    def _leave(self, channel: ChannelState) -> Deferred[None]:
         """Nobody wants the channel any more."""
-        channel.subscribers.fire(Failure(CancelledError()))
-        wanted_again = channel.state is _State.ON and channel.wanted
-        if channel.state is _State.OFF or wanted_again:
+        channel.stop_waiting()
+        wanted_again = channel.state is State.ON and channel.wanted
+        if channel.state is State.OFF or wanted_again:
             self._reconcile(channel)
             return succeed(None)
         left = channel.leavers.wait()
@@ -304,14 +322,24 @@ class Channels:
         return left.addTimeout(self._timeout, self._reactor, timed_out)
 
     def _timed_out(
-        self, verb: str, channel: _Channel, waited_for: str = "confirmation"
+        self, verb: str, channel: ChannelState, waited_for: str = "confirmation"
     ) -> Failure:
-        sent = channel.state is not _State.OFF
+        sent = channel.state not in (State.OFF, State.WAITING)
         what = f"{verb} {channel.name!r}"
         return Failure(self._request_queue.timeout(what, self._timeout, sent, waited_for))
 
-    def _end(self, channel: _Channel, reason: Exception | None, *, discard: bool) -> None:
+    def _end(self, channel: ChannelState, reason: Exception | None, *, discard: bool) -> None:
         subscriptions, channel.subscriptions = channel.subscriptions, []
         for subscription in subscriptions:
             subscription.ended(reason, discard=discard)
         self._reconcile(channel)
+
+
+def _take_waiting(subscriptions: Iterable[Subscription]) -> list[Waiters[None]]:
+    """Who waits for the confirmation of these, and is to be told in a later step."""
+    return [subscription.confirmation.take() for subscription in subscriptions]
+
+
+def _fire(waiting: Iterable[Waiters[None]], outcome: Any = None) -> None:
+    for waiters in waiting:
+        waiters.fire(outcome)

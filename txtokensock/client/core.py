@@ -135,8 +135,9 @@ class ClientCore:
     def connection_lost(self, reason: Exception) -> None:
         """Nothing is in flight any more."""
         self._connection = None
-        self.channels.disconnected()
+        tell_subscriptions = self.channels.disconnected(reason)
         self.request_queue.detach(reason)
+        tell_subscriptions()
 
     # -- ServiceObserver
 

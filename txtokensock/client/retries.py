@@ -7,10 +7,45 @@ from __future__ import annotations
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..errors import ConnectionFailed
+from ..errors import CallTimeout, ConnectionFailed, Forbidden, SubscriptionEnded
 from .backoff import Backoff, RetryPolicy, check_delay
 
-__all__ = ["Retries"]
+__all__ = ["Retries", "RetryPolicy", "ask_policy", "subscription_retry"]
+
+_log = Logger()
+
+
+def ask_policy(
+    policy: RetryPolicy, failure: Failure, number: int, fallback: float = 30.0
+) -> float | None:
+    """
+    Ask a policy, which may be somebody else's.
+
+    :param fallback: seconds, where it raises or gives what cannot be waited; that is logged.
+    :return: seconds to wait, or None to give up.
+    """
+    try:
+        wait = policy(failure, number)
+        return None if wait is None else check_delay(wait)
+    except Exception:
+        _log.failure("the retry policy failed; waiting {seconds} s", seconds=fallback)
+        return fallback
+
+
+def subscription_retry(backoff: Backoff) -> RetryPolicy:
+    """
+    The policy of a subscription that the server had confirmed.
+
+    What the server decided is final: that it is forbidden, or has ended.  All else passes;
+    a server that did not answer was waited for already.
+    """
+
+    def retry(failure: Failure, number: int) -> float | None:
+        if failure.check(Forbidden, SubscriptionEnded):
+            return None
+        return 0.0 if failure.check(CallTimeout) else backoff.delay(number)
+
+    return retry
 
 
 class Retries:
@@ -27,8 +62,6 @@ class Retries:
     :ivar failed: how many attempts in a row have failed.
     :ivar wait: seconds between the last failure and the next attempt.
     """
-
-    _log = Logger()
 
     def __init__(self, backoff: Backoff, policy: RetryPolicy | None, reconnect: bool) -> None:
         self._backoff = backoff
@@ -71,10 +104,4 @@ class Retries:
         limit = self._backoff.max_attempts
         if not self._reconnect or (limit is not None and self.failed >= limit):
             return None
-        try:
-            wait = self._policy(failure, self._number)
-            return None if wait is None else check_delay(wait)
-        except Exception:
-            cap = self._backoff.cap
-            self._log.failure("the retry policy failed; waiting {cap} s", cap=cap)
-            return cap
+        return ask_policy(self._policy, failure, self._number, self._backoff.cap)

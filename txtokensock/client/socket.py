@@ -41,6 +41,7 @@ from .failover import FailoverEndpoint
 from .flow import Overflow, check_overflow
 from .keepalive import KeepAlive
 from .request import Completion, Request
+from .retries import subscription_retry
 from .service import ReconnectingClientService
 from .subscription import Subscription
 from .token_request import Authentication, TokenRequest
@@ -169,6 +170,7 @@ class TokenSocket(Service):
             max_message_size=check_count("max_message_size", max_message_size),
         )
         backoff = check_instance("backoff", backoff or Backoff(), Backoff)
+        self._subscription_retry = subscription_retry(backoff)
         self._servers = FailoverEndpoint(
             reactor,
             {
@@ -402,6 +404,8 @@ class TokenSocket(Service):
         *,
         overflow: Overflow = "pause",
         buffer_limit: int | None = None,
+        retry: RetryPolicy | None = None,
+        on_confirmation: Listener | None = None,
     ) -> Deferred[Subscription]:
         """
         Subscribe to a channel, and again after each reconnect.
@@ -425,6 +429,23 @@ class TokenSocket(Service):
             What is dropped is counted in ``subscription.dropped``.
         :param buffer_limit: messages that may wait, instead of the client's
             ``buffer_limit``.
+        :param retry: when to ask the server again where it does not confirm, or ends the
+            subscription: a function of the failure, and of the number of failures in a row;
+            it gives seconds, or None to end the subscription with that failure.
+            :meth:`Backoff.retry <txtokensock.Backoff.retry>` is one.  It is asked from the
+            first attempt on, so that this may take as long as it takes: cancel the Deferred
+            to wait no longer.
+
+            By default the first attempt is the only one.  Once the server has confirmed, a
+            refusal on a later connection is tried again after a time by ``backoff``; only
+            :class:`~txtokensock.errors.Forbidden` and
+            :class:`~txtokensock.errors.SubscriptionEnded` are final.
+        :param on_confirmation: called with the subscription and None each time that the
+            server has confirmed it, which it does once on each connection; and with the
+            subscription and an exception when that is over, or an attempt failed: the
+            connection is lost, the server refused or ended it.  ``subscription.active``
+            says whether it will be tried again.  Errors that this hears of do not go to
+            ``error`` listeners.
         :return: fires with the :class:`~txtokensock.Subscription` when the server has
             confirmed.  Fails with :class:`~txtokensock.errors.Forbidden` or another
             :class:`~txtokensock.errors.RemoteError` where the server refuses, with
@@ -438,7 +459,9 @@ class TokenSocket(Service):
         limit = self._buffer_limit if buffer_limit is None else buffer_limit
         try:
             check_channel(channel)
-            check_callable.optional("handler", handler)
+            functions = {"handler": handler, "retry": retry, "on_confirmation": on_confirmation}
+            for name, function in functions.items():
+                check_callable.optional(name, function)
             check_overflow(overflow)
             check_count("buffer_limit", limit)
         except UsageError as problem:
@@ -454,6 +477,9 @@ class TokenSocket(Service):
                 channels.drop,
                 overflow=overflow,
                 buffer_limit=limit,
+                retry=retry or self._subscription_retry,
+                persistent=retry is not None,
+                on_confirmation=on_confirmation,
             )
         )
 

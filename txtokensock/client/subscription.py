@@ -15,6 +15,7 @@ from ..errors import UsageError
 from ..support.waiters import Waiters
 from .events import Listener, call_listener
 from .flow import Buffer, Flow, Overflow
+from .retries import RetryPolicy, ask_policy
 
 __all__ = ["Subscription"]
 
@@ -40,6 +41,8 @@ class Subscription(AsyncIterable[Any]):
     says what happens; see :meth:`TokenSocket.subscribe`.
 
     :ivar channel: its name.
+    :ivar confirmation: who waits for the server to confirm.
+    :ivar persistent: whether that may take any number of attempts.
     """
 
     def __init__(
@@ -51,8 +54,22 @@ class Subscription(AsyncIterable[Any]):
         *,
         overflow: Overflow,
         buffer_limit: int,
+        retry: RetryPolicy = lambda failure, number: None,
+        persistent: bool = False,
+        on_confirmation: Listener | None = None,
     ) -> None:
+        """
+        :param retry: whether to ask the server again, and when; see
+            :meth:`TokenSocket.subscribe`.
+        :param persistent: whether it is asked before the first confirmation, too.
+        """
         self.channel = channel
+        self.confirmation: Waiters[None] = Waiters()
+        self.persistent = persistent
+        self._retry = retry
+        self._listener = on_confirmation
+        self._confirmed = False
+        self._was_confirmed = False
         self._flow = flow
         self._drop = drop
         self._buffer = Buffer(buffer_limit, overflow, flow)
@@ -71,6 +88,14 @@ class Subscription(AsyncIterable[Any]):
         return not self._ended
 
     @property
+    def confirmed(self) -> bool:
+        """
+        Whether the server has confirmed it on the present connection, so that what is
+        published from now on comes.
+        """
+        return self._confirmed
+
+    @property
     def dropped(self) -> int:
         """How many messages were dropped so far, for there was no room."""
         return self._buffer.dropped
@@ -85,6 +110,47 @@ class Subscription(AsyncIterable[Any]):
             :class:`~txtokensock.errors.RemoteError`.
         """
         return self._drop(self)
+
+    # -- for those who ask the server
+
+    def confirm(self) -> None:
+        """The server has confirmed it, on this connection."""
+        if not self._ended and not self._confirmed:
+            self._confirmed = self._was_confirmed = True
+            self._tell(None)
+
+    def lose(self) -> bool:
+        """
+        It is not confirmed any more; see :meth:`tell`.
+
+        :return: whether it was.
+        """
+        confirmed, self._confirmed = self._confirmed, False
+        return confirmed
+
+    def tell(self, error: Exception) -> None:
+        """Tell the listener why it is not confirmed, unless that has changed meanwhile."""
+        if not self._ended and not self._confirmed:
+            self._tell(error)
+
+    def _tell(self, error: Exception | None) -> None:
+        if self._listener is not None:
+            call_listener(self._listener, self, error)
+
+    def wait_after(self, failure: Failure, number: int) -> float | None:
+        """
+        Ask the policy what follows from a failure.
+
+        :param number: 1 for the first failure in a row.
+        :return: seconds until the server is to be asked again; None where this ends.
+        """
+        if not self.persistent and not self._was_confirmed:
+            return None
+        return ask_policy(self._retry, failure, number)
+
+    def hears(self, *, ends: bool) -> bool:
+        """Whether a failure reaches its user in another way than by ``error`` listeners."""
+        return self._listener is not None or (ends and len(self.confirmation) > 0)
 
     # -- for those who deliver
 
@@ -112,8 +178,11 @@ class Subscription(AsyncIterable[Any]):
         self._ended = True
         self._reason = reason
         self._buffer.end()
+        self._confirmed = False
         while self._waiting:
             self._waiting.fire_first(Failure(self._stop()))
+        if reason is not None:
+            self._tell(reason)
 
     # -- iteration
 
