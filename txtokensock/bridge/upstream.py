@@ -4,17 +4,30 @@ The side that all others stand on: the socket upstream.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ..client.backoff import Backoff, RetryPolicy
 from ..client.socket import TokenSocket
 from .config.upstream import UpstreamConfig
 from .side import SideState
 
-__all__ = ["Upstream"]
+__all__ = ["Upstream", "keep_trying"]
+
+
+def keep_trying(jitter: Callable[[], float] = random.random) -> RetryPolicy:
+    """
+    The policy for the subscriptions of rules: what the server refuses today, even what it
+    forbids, may be allowed tomorrow, and the rule still asks for it.
+
+    :param jitter: see :class:`~txtokensock.Backoff`.
+    """
+    return Backoff(first=1.0, cap=60.0, jitter=jitter).retry
 
 
 class Upstream:

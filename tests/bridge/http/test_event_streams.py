@@ -151,6 +151,22 @@ class BeginTests(EventsTestCase):
         self.settle()
         self.assertEqual(reading.events, [("message", {"channel": "a", "message": 1})])
 
+    def test_ended_before_it_begins(self) -> None:
+        """The server ends one channel while the other is not agreed to: no stream begins."""
+        self.serve()
+        self.server.respond = lambda session, message: self.requests.append(message)
+        reading = self.read("/events?channel=a&channel=b")
+        self.session.subscribed("a")
+        self.settle()
+        self.session.unsubscribed("a")
+        self.settle()
+        self.session.subscribed("b")
+        self.settle()
+        self.assertEqual((reading.status, reading.over), (503, True))
+        self.session.unsubscribed("b")
+        self.settle()
+        self.assertEqual(self.upstream.channels(), [])
+
     def test_limit(self) -> None:
         """429 for one stream too many of a key."""
         self.serve(self.key("a", "secret-a", streams=1))
@@ -184,6 +200,19 @@ class LastTests(EventsTestCase):
         names = [name for name, _ in reading.events]
         self.assertEqual(names, ["disconnect", "reconnect", "message"])
         self.assertFalse(reading.over)
+
+    def test_refused_for_a_while(self) -> None:
+        """A refusal that passes, after a reconnect, does not end the stream."""
+        self.serve()
+        reading = self.read("/events?channel=a")
+        self.answers["_subscribe"] = Exception("the store cannot be reached")
+        self.session.drop()
+        self.advance(0.1)
+        self.assertEqual([name for name, _ in reading.events], ["disconnect", "reconnect"])
+        del self.answers["_subscribe"]
+        self.advance(0.1)
+        self.publish("a", 1)
+        self.assertEqual(reading.events[2:], [("message", {"channel": "a", "message": 1})])
 
     def test_ended_by_server(self) -> None:
         """The stream ends with the reason."""

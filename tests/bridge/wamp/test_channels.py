@@ -224,6 +224,25 @@ class Losses(TrafficTestCase):
         self.settle()
         self.assertEqual(self.events, [1])
 
+    def test_forbidden_for_a_while(self) -> None:
+        """A channel that the server forbids is asked for until it is allowed; events wait."""
+        allowed = False
+        self.memory.server.on("subscribe", lambda peer, channel: allowed or channel != "news")
+        self.outsider.subscribe("outsider", print)
+        self.settle()
+        self.lose_upstream()
+        self.component.publish("com.example.news", [0], {})
+        self.memory.advance(1)
+        self.settle()
+        self.assertEqual(self.messages, [])
+        self.assertGreaterEqual(self.count("channel:news", "refused"), 1)
+        allowed = True
+        self.memory.advance(60)
+        self.settle()
+        self.outsider.publish("news", 1)
+        self.settle()
+        self.assertEqual((self.messages, self.events), ([0, 1], [1]))
+
     def test_in_flight(self) -> None:
         """What was on its way when the connection went is not sent twice, but counted."""
         self.outsider.subscribe("outsider", print)

@@ -24,7 +24,7 @@ from .api_keys import ApiKeys, Caller
 from .api_requests import ApiRequest, bad_request, read_broadcast, read_call, read_publish
 from .bridge_metrics import BridgeMetrics
 from .capacity import Slots
-from .event_streams import Readers
+from .event_streams import EventStreams
 from .idempotency import IdempotencyCache
 from .probes import readiness
 from .publishes import Publishing
@@ -77,12 +77,12 @@ class Pages:
         self._reactor = reactor
         self.stopping = False
         self.requests = Slots("requests")
-        self.readers = Readers(socket, counters, reactor)
+        self.streams = EventStreams(socket, counters, reactor)
         self.publishing = Publishing(socket, counters)
         self.answered = IdempotencyCache(reactor, 0, 0, 0)
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "http_in_flight": ("Requests that wait.", lambda: self.requests.total),
-            "http_streams": ("Event streams.", lambda: self.readers.slots.total),
+            "http_streams": ("Event streams.", lambda: self.streams.slots.total),
             "http_queued": ("Publishes that wait for upstream.", lambda: self.publishing.waiting),
         }
         self._metrics = BridgeMetrics(counters, states, gauges)
@@ -96,8 +96,8 @@ class Pages:
         """
         before, self._authentication = self._authentication, authentication
         self.section = section
-        self.readers.room = section.stream_buffer
-        self.readers.end_others(lambda name: authentication.same(before, name))
+        self.streams.room = section.stream_buffer
+        self.streams.end_others(lambda name: authentication.same(before, name))
         self.publishing.limit = section.queue_limit
         self.publishing.room = section.queue_bytes
         self.answered.configure(
@@ -163,7 +163,7 @@ class Pages:
                 raise unavailable("the bridge is stopping")
             caller = self._caller(request, b"")
             rule = caller.name
-            await self.readers.read(
+            await self.streams.read(
                 request, caller, lambda: self._begin(request, "events", HTTPStatus.OK)
             )
             return None

@@ -109,7 +109,7 @@ class HttpSide(Service):
         """Take requests; the upstream socket may not be connected yet."""
         super().startService()  # type: ignore[no-untyped-call]
         self._pages.stopping = False
-        self._pages.readers.feeds.start(self._section.heartbeat, self._section.stream_timeout)
+        self._pages.streams.start(self._section.heartbeat, self._section.stream_timeout)
         self._listen()
 
     def _listen(self) -> None:
@@ -142,7 +142,7 @@ class HttpSide(Service):
         port, self._port = self._port, None
         if port is not None:
             await maybeDeferred(port.stopListening)
-        self._pages.readers.feeds.stop()
+        self._pages.streams.stop()
         idle = [self._pages.requests.free(), self._pages.publishing.drained()]
         both = DeferredList(idle, consumeErrors=True)  # which a timeout does not let fail
         await both.addTimeout(self._stop_timeout(), self._reactor)
@@ -183,7 +183,7 @@ class HttpSide(Service):
         authentication = ApiKeys(section, self._replays)
         self._section = section
         self._pages.configure(section, authentication)
-        self._pages.readers.feeds.start(section.heartbeat, section.stream_timeout)
+        self._pages.streams.start(section.heartbeat, section.stream_timeout)
         if self._port is None:
             self._listen()
 

@@ -41,6 +41,7 @@ class Stream:
     :param request: Twisted's, whose headers are set.
     :param room: bytes that may wait.
     :ivar ended: fires with None when it is over, whoever ended it.
+    :ivar started: whether the headers are sent.
     :ivar dropped: how many events made room, all in all.
     :ivar paused_since: the time since when the reader takes nothing, or None.
     """
@@ -52,7 +53,7 @@ class Stream:
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._gap = 0
-        self._started = False
+        self.started = False
         self._over = False
         self.dropped = 0
         self.paused_since: float | None = None
@@ -60,7 +61,7 @@ class Stream:
 
     def start(self, first: bytes) -> None:
         """Send the headers, ``first``, and what came meanwhile."""
-        self._started = True
+        self.started = True
         self._request.notifyFinish().addErrback(lambda _: self._end())
         self._request.registerProducer(self, True)
         self._request.write(first)
@@ -74,7 +75,7 @@ class Stream:
         """
         if self._over:
             return 0
-        if self._started and self.paused_since is None:
+        if self.started and self.paused_since is None:
             self._request.write(data)
             return 0
         self._waiting.append(data)
@@ -89,14 +90,14 @@ class Stream:
 
     def beat(self) -> None:
         """Send a heartbeat, unless the reader takes nothing."""
-        if self._started and not self._over and self.paused_since is None:
+        if self.started and not self._over and self.paused_since is None:
             self._request.write(HEARTBEAT)
 
     def finish(self, last: bytes = b"") -> None:
         """Send a last event, if any, and end the response."""
         if self._over:
             return
-        if self._started:
+        if self.started:
             self._request.unregisterProducer()
             if last:
                 self._request.write(last)

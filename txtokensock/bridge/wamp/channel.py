@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ...client.backoff import RetryPolicy
 from ...client.socket import TokenSocket
 from ...client.subscription import Subscription
 from ...errors import (
@@ -27,12 +27,6 @@ from .echo import Echoes, Expected
 from .rule_counters import Capacity, RuleCounters
 
 __all__ = ["Channel", "publish_failed"]
-
-
-class _State(Enum):
-    OFF = "not subscribed"
-    ASKING = "asked"
-    ON = "confirmed on this connection"
 
 
 class _Message:
@@ -58,6 +52,7 @@ class Channel:
     :param room: for messages on their way to channels.
     :param echoes: of this channel.
     :param deliver: called with the channel's name and each message that is not ours.
+    :param retry: when to subscribe again after a failure.
     """
 
     _log = Logger()
@@ -70,6 +65,7 @@ class Channel:
         room: Capacity,
         echoes: Echoes,
         deliver: Callable[[str, Any], object],
+        retry: RetryPolicy,
     ) -> None:
         self.name = name
         self._socket = socket
@@ -78,28 +74,43 @@ class Channel:
         self._deliver = deliver
         self._echoes = echoes
         self._missing = 0
-        self._state = _State.OFF
+        self._retry = retry
+        self._confirmed = False
+        self._subscribing: Deferred[Subscription] | None = None
         self._subscription: Subscription | None = None
         self._waiting: deque[_Message] = deque()
         self._sent: dict[_Message, None] = {}
         self._held = False
         self._stopped = False
 
-    @property
-    def ready(self) -> bool:
-        """Whether messages pass."""
-        return self._state is _State.ON
-
     # -- the subscription
 
-    def tend(self) -> None:
-        """See to it that there is a subscription, if there is a connection."""
-        if self._stopped or not self._socket.connected:
+    def start(self) -> None:
+        """Subscribe, for as long as it takes."""
+        self._subscribing = self._socket.subscribe(
+            self.name, self._received, retry=self._retry, on_confirmation=self._notice
+        )
+        self._subscribing.addCallbacks(self._subscribed, lambda failure: None)
+
+    def _subscribed(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    def _notice(self, _: Subscription, error: Exception | None) -> None:
+        self._confirmed = error is None
+        if self._stopped:
             return
-        if self._state is _State.ON and not (self._subscription and self._subscription.active):
-            self._state = _State.OFF  # the server ended it
-        if self._state is _State.OFF:
-            self._ask()
+        if error is None:
+            self._flush()
+        elif isinstance(error, PeerError | CallTimeout):
+            self._rule_counters.refused(f"channel:{self.name}", str(error))
+        else:
+            # The connection is gone: nothing that was sent on it comes back, and what the
+            # socket has not sent waits here for the next confirmation.
+            self._take_back()
+            self._echoes.clear()
+
+    def look(self) -> None:
+        """Say so if messages of ours did not come back."""
         if self._echoes.missing != self._missing:
             self._missing = self._echoes.missing
             self._log.warn(
@@ -108,43 +119,6 @@ class Channel:
                 channel=self.name,
                 count=self._missing,
             )
-
-    def _ask(self) -> None:
-        self._state = _State.ASKING
-        if self._subscription is not None and self._subscription.active:
-            # The socket renews it by itself; a second one hears when that is confirmed.
-            asked = self._socket.subscribe(self.name, lambda _: None)
-            asked.addCallback(lambda second: second.unsubscribe())
-        else:
-            asked = self._socket.subscribe(self.name, self._received)
-            asked.addCallback(self._subscribed)
-        asked.addCallbacks(self._confirmed, self._refused)
-
-    def _subscribed(self, subscription: Subscription) -> None:
-        self._subscription = subscription
-        if self._stopped:
-            subscription.unsubscribe().addErrback(lambda _: None)
-
-    def _confirmed(self, _: object) -> None:
-        if self._state is _State.ASKING and not self._stopped:
-            self._state = _State.ON
-            self._flush()
-
-    def _refused(self, failure: Failure) -> None:
-        if self._state is _State.ASKING:
-            self._state = _State.OFF
-        if not self._stopped:
-            self._rule_counters.refused(f"channel:{self.name}", failure.getErrorMessage())
-
-    def disconnected(self) -> None:
-        """
-        The connection is gone: nothing that was sent on it comes back, and what the
-        socket has not sent waits here for the next confirmation.
-        """
-        if self._state is _State.ON:
-            self._state = _State.OFF
-        self._take_back()
-        self._echoes.clear()
 
     def _take_back(self) -> None:
         unsent, self._sent = self._sent, {}
@@ -176,9 +150,7 @@ class Channel:
         self._flush()
 
     def _flush(self) -> None:
-        while self._waiting and self._state is _State.ON and not self._held:
-            if not self._socket.connected:
-                break
+        while self._waiting and self._confirmed and not self._held:
             self._send(self._waiting.popleft())
 
     def _send(self, message: _Message) -> None:
@@ -224,6 +196,8 @@ class Channel:
             self._rule_counters.dropped(message.rule, why)
         if self._subscription is not None:
             self._subscription.unsubscribe().addErrback(lambda _: None)
+        elif self._subscribing is not None:
+            self._subscribing.cancel()
 
 
 def publish_failed(rule_counters: RuleCounters, rule: str, failure: Failure) -> None:

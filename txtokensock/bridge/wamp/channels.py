@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from ...client.socket import TokenSocket
 from ..config.wamp import ChannelRule, WampRules
+from ..upstream import keep_trying
 from .channel import Channel, publish_failed
 from .demand import Demand
 from .echo import Echoes
@@ -152,22 +153,9 @@ class ChannelForwarding:
             self._demand.stop()
             self._demand = None
 
-    # -- the upstream's connection
-
-    def connected(self) -> None:
-        """There is a connection upstream."""
-        self._each_channel("tend")
-
-    def disconnected(self) -> None:
-        """It is gone."""
-        self._each_channel("disconnected")
-
-    def _each_channel(self, method: str) -> None:
-        for channel in list(self._channels.values()):
-            getattr(channel, method)()
-
     def _tend(self) -> None:
-        self._each_channel("tend")
+        for channel in list(self._channels.values()):
+            channel.look()
         self._subscribe_topics()
 
     # -- what is wanted
@@ -182,7 +170,7 @@ class ChannelForwarding:
         for name in self._targets:
             if name not in self._channels:
                 channel = self._channels[name] = self._new_channel(name)
-                channel.tend()
+                channel.start()
         for rule in [rule for rule in self._topics if rule not in self._rules.channels]:
             self._leave(rule)
         self._subscribe_topics()
@@ -210,6 +198,7 @@ class ChannelForwarding:
             self._upstream_room,
             Echoes(self._reactor.seconds, self._rules.echo_timeout, self._rules.json_text),
             self._message,
+            keep_trying(),
         )
 
     # -- channels to topics

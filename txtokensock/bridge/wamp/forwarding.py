@@ -4,8 +4,6 @@ All that goes between the upstream socket and a realm, whoever keeps the session
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -42,7 +40,6 @@ class WampForwarding:
     ) -> None:
         rule_counters = RuleCounters(counters)
         self._rules = rules
-        self._socket = socket
         self._reactor = reactor
         self._calls = CallForwarding(
             rules, socket=socket, rule_counters=rule_counters, reactor=reactor
@@ -68,9 +65,6 @@ class WampForwarding:
     def start(self) -> None:
         """Before the first session."""
         self._actions.install()
-        self._socket.on("ready", self._connected)
-        self._socket.on("reconnect", self._connected)
-        self._socket.on("disconnect", self._disconnected)
 
     # -- the session
 
@@ -117,15 +111,6 @@ class WampForwarding:
         self._standing_by = why
         self._channels.end(why)
 
-    # -- the upstream
-
-    def _connected(self, error: Exception | None) -> None:
-        if error is None:
-            self._channels.connected()
-
-    def _disconnected(self, _: Exception) -> None:
-        self._channels.disconnected()
-
     # -- rules
 
     def reload(self, rules: WampRules) -> None:
@@ -154,8 +139,6 @@ class WampForwarding:
         return Deferred.fromCoroutine(self._stop(seconds))
 
     async def _stop(self, seconds: float) -> None:
-        for event, listener in self._listeners():
-            self._socket.remove_listener(event, listener)
         self._calls.listen_no_more()
         self._actions.remove()
         self._channels.listen_no_more()
@@ -169,10 +152,3 @@ class WampForwarding:
             await lease.release()
         while self.in_flight and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, _LOOK_SECONDS)
-
-    def _listeners(self) -> list[tuple[str, Any]]:
-        return [
-            ("ready", self._connected),
-            ("reconnect", self._connected),
-            ("disconnect", self._disconnected),
-        ]

@@ -12,16 +12,16 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ...client.backoff import Backoff
 from ...client.socket import TokenSocket
 from ...errors import InvalidData
 from ...jsontext import dumps
 from ..config.webhooks import ChannelRule
 from ..counters import Counters
+from ..upstream import keep_trying
 from . import spool_tables as store
+from .channel_reader import ChannelReader
 from .database import Database
 from .deliveries import Deliveries
-from .durable_subscription import DurableSubscription
 from .header_rules import allowed
 from .spool import Spool
 from .spool_tables import Delivery, Limits
@@ -63,7 +63,7 @@ class ChannelRules:
         self._spool: Spool | None = None
         self._rules: dict[str, ChannelRule] = {}
         self._targets: Mapping[str, Target] = {}
-        self._intakes: dict[tuple[str, str], DurableSubscription] = {}
+        self._readers: dict[tuple[str, str], ChannelReader] = {}
         self._deliveries: dict[str, Deliveries] = {}
         self._waiting: dict[str, int] = {}
         self._orphans: set[str] = set()
@@ -81,9 +81,9 @@ class ChannelRules:
             for name, deliveries in self._deliveries.items()
             if deliveries.active and deliveries.failing is not None
         }
-        for (name, channel), intake in self._intakes.items():
-            if intake.problem is not None:
-                found.setdefault(name, f"not subscribed to {channel!r}: {intake.problem}")
+        for (name, channel), reader in self._readers.items():
+            if reader.problem is not None:
+                found.setdefault(name, f"not subscribed to {channel!r}: {reader.problem}")
         return found
 
     # -- starting
@@ -118,9 +118,9 @@ class ChannelRules:
         for name, rule in self._rules.items():
             self._deliver(name, rule, targets[name])
         wanted = {(name, channel) for name, r in self._rules.items() for channel in r.channels}
-        for key in [key for key in self._intakes if key not in wanted]:
-            self._intakes.pop(key).stop()
-        for name, channel in sorted(wanted - self._intakes.keys()):
+        for key in [key for key in self._readers if key not in wanted]:
+            self._readers.pop(key).stop()
+        for name, channel in sorted(wanted - self._readers.keys()):
             self._listen(name, channel)
         self._orphans.clear()
         self.look()
@@ -143,20 +143,14 @@ class ChannelRules:
         self._counters.spooled(SIDE, name, self._waiting.get(name, 0))
 
     def _listen(self, name: str, channel: str) -> None:
-        intake = self._intakes[name, channel] = DurableSubscription(
+        reader = self._readers[name, channel] = ChannelReader(
             self._socket,
             name,
             channel,
             partial(self._take, name, channel),
-            reactor=self._reactor,
-            backoff=Backoff(first=1.0, cap=60.0, jitter=self._jitter),
+            retry=keep_trying(self._jitter),
         )
-        intake.start()
-
-    def connected(self) -> None:
-        """There is a connection upstream."""
-        for intake in list(self._intakes.values()):
-            intake.connected()
+        reader.start()
 
     # -- what comes in
 
@@ -225,10 +219,10 @@ class ChannelRules:
 
     def stop(self) -> Deferred[Any]:
         """:return: fires when nothing more comes in, and nothing is in flight."""
-        intakes = [intake.stop() for intake in self._intakes.values()]
-        self._intakes.clear()
+        readers = [reader.stop() for reader in self._readers.values()]
+        self._readers.clear()
         deliveries = [each.stop() for each in self._deliveries.values()]
-        return DeferredList([*intakes, *deliveries], consumeErrors=True)
+        return DeferredList([*readers, *deliveries], consumeErrors=True)
 
     def abandon(self) -> None:
         """Wait no longer for what is in flight."""

@@ -111,8 +111,6 @@ class WebhooksSide(Service):
         if self._path is not None:
             self._open_spool(self._path)
         super().startService()  # type: ignore[no-untyped-call]
-        self._socket.on("ready", self._connected)
-        self._socket.on("reconnect", self._connected)
         self._apply(self._section, self._targets)
         self._look()
 
@@ -124,8 +122,6 @@ class WebhooksSide(Service):
             the same again for the disk.  It never fails.
         """
         super().stopService()  # type: ignore[no-untyped-call]
-        self._socket.remove_listener("ready", self._connected)
-        self._socket.remove_listener("reconnect", self._connected)
         return Deferred.fromCoroutine(self._stop())
 
     def state(self) -> SideState:
@@ -204,10 +200,6 @@ class WebhooksSide(Service):
                 self._log.error("{problem}", event="webhooks.action_taken", problem=str(problem))
                 continue
             self._calls[name] = (rule.action, calls)
-
-    def _connected(self, error: Exception | None) -> None:
-        if error is None:
-            self._rules.connected()
 
     def _look(self) -> None:
         """Other processes may have put dead letters back: see what waits, every second."""
