@@ -10,7 +10,14 @@ from typing import Any
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.actions import check_actions, find_action, outcome_error
+from txtokensock.actions import (
+    add_action,
+    check_actions,
+    find_action,
+    names_overlap,
+    outcome_error,
+    remove_action,
+)
 from txtokensock.errors import ActionError, InvalidOption
 
 
@@ -42,6 +49,69 @@ class FindTests(SynchronousTestCase):
             "h.__class__",
         ):
             self.assertIsNone(find_action(Holder(h=Holder(), f=len), name), name)
+
+
+class Rule:
+    """An action that says whose it is."""
+
+    def __call__(self, data: Any) -> None:
+        """Do nothing."""
+
+    def __repr__(self) -> str:
+        return "the rule 'orders'"
+
+
+class AddTests(SynchronousTestCase):
+    """add_action and remove_action."""
+
+    def test_add(self) -> None:
+        """Mappings are made, or copied: what is somebody else's does not change."""
+        theirs = MappingProxyType({"c": max})
+        actions: dict[str, Any] = {"a": len, "b": theirs}
+        for name in ("x", "b.d", "b.e.f", "y.z"):
+            add_action(actions, name, min)
+            self.assertIs(find_action(actions, name), min)
+        self.assertIs(find_action(actions, "b.c"), max)
+        self.assertEqual(dict(theirs), {"c": max})
+
+    def test_taken(self) -> None:
+        """A name that is taken, within one, or around one, is refused; it says by whom."""
+        actions: dict[str, Any] = {"a": len, "b": {"c": {"d": Rule()}}, "e": {}, "n": None}
+        for name, taken in (
+            ("a", "'a' is taken, by builtins.len"),
+            ("a.b", "'a' is taken, by builtins.len"),
+            ("a.b.c", "'a' is taken, by builtins.len"),
+            ("b", "'b.c.d' is taken, by the rule 'orders'"),
+            ("b.c", "'b.c.d' is taken, by the rule 'orders'"),
+            ("b.c.d", "'b.c.d' is taken, by the rule 'orders'"),
+        ):
+            problem = self.assertRaises(InvalidOption, add_action, actions, name, min)
+            self.assertIn(taken, str(problem))
+        add_action(actions, "e", min)
+        add_action(actions, "n.m", min)
+
+    def test_remove(self) -> None:
+        """What is left empty goes too; another's action stays."""
+        actions: dict[str, Any] = {"a": {"b": {"c": len}}, "d": MappingProxyType({"e": max})}
+        self.assertFalse(remove_action(actions, "a.b.c", min))
+        for name in ("x", "a.x", "a.b.c.d", "d.e.f"):
+            self.assertFalse(remove_action(actions, name), name)
+        self.assertTrue(remove_action(actions, "a.b.c", len))
+        self.assertEqual(actions, {"d": {"e": max}})
+        self.assertTrue(remove_action(actions, "d"))
+        self.assertEqual(actions, {})
+
+    def test_overlap(self) -> None:
+        """Equal names, and one within the other; parts of words do not count."""
+        for one, other, overlap in (
+            ("a", "a", True),
+            ("a", "a.b", True),
+            ("a.b.c", "a", True),
+            ("a", "ab", False),
+            ("a.b", "a.c", False),
+        ):
+            self.assertIs(names_overlap(one, other), overlap)
+            self.assertIs(names_overlap(other, one), overlap)
 
 
 class CheckTests(SynchronousTestCase):

@@ -8,14 +8,23 @@ mappings nest: ``{"ping": ping, "user": {"read": read}}`` offers ``ping`` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
 from twisted.logger import Logger
 
 from .errors import ActionError, InvalidOption, shorten
 
-__all__ = ["Action", "Actions", "check_actions", "find_action", "outcome_error"]
+__all__ = [
+    "Action",
+    "Actions",
+    "add_action",
+    "check_actions",
+    "find_action",
+    "names_overlap",
+    "outcome_error",
+    "remove_action",
+]
 
 Action: TypeAlias = Callable[..., Any]
 """A function, one that returns a Deferred, or a coroutine function."""
@@ -54,6 +63,87 @@ def find_action(actions: Actions, name: str) -> Action | None:
             return None
         found = found.get(part)
     return found if callable(found) else None
+
+
+def names_overlap(one: str, other: str) -> bool:
+    """
+    Whether two dotted names cannot both be functions: they are the same, or one lies within
+    the other, and a name is either a function or holds some.
+    """
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
+def add_action(actions: MutableMapping[str, Any], name: str, action: Action) -> None:
+    """
+    Add a function under a dotted name.  Mappings on the way are made, or replaced by
+    copies, for they may be somebody else's.
+
+    :raises InvalidOption: if the name is taken, lies within a name that is taken, or around
+        some; the text says who has it.
+    """
+    taken = _taken(actions, name)
+    if taken is not None:
+        by, owner = taken
+        raise InvalidOption(
+            f"the action {name!r} cannot be added: {by!r} is taken, by {_describe(owner)}"
+        )
+    *path, last = name.split(".")
+    for part in path:
+        actions[part] = actions = dict(actions.get(part) or {})
+    actions[last] = action
+
+
+def remove_action(
+    actions: MutableMapping[str, Any], name: str, action: Action | None = None
+) -> bool:
+    """
+    Take out what has a dotted name, and mappings that are empty then.
+
+    :param action: only this one; nothing happens where another has the name.
+    :return: whether it was there.
+    """
+    first, _, rest = name.partition(".")
+    found = actions.get(first)
+    if not rest:
+        if found is None or (action is not None and found is not action):
+            return False
+        del actions[first]
+        return True
+    if not isinstance(found, Mapping):
+        return False
+    inner = dict(found)
+    removed = remove_action(inner, rest, action)
+    if removed and inner:
+        actions[first] = inner
+    elif removed:
+        del actions[first]
+    return removed
+
+
+def _taken(actions: Actions, name: str) -> tuple[str, Any] | None:
+    """The function that stands in the way of this name, and its own name."""
+    found: Any = actions
+    parts = name.split(".")
+    for number, part in enumerate(parts):
+        if not isinstance(found, Mapping):
+            return ".".join(parts[:number]), found
+        found = found.get(part)
+        if found is None:
+            return None
+    return _first_within(name, found)
+
+
+def _first_within(name: str, found: Any) -> tuple[str, Any] | None:
+    if not isinstance(found, Mapping):
+        return name, found
+    within = (_first_within(f"{name}.{part}", inner) for part, inner in found.items())
+    return next((one for one in within if one is not None), None)
+
+
+def _describe(action: Any) -> str:
+    """A function by its name, and any other object by what it says of itself."""
+    name = getattr(action, "__qualname__", None)
+    return f"{action.__module__}.{name}" if isinstance(name, str) else shorten(repr(action))
 
 
 def outcome_error(failure: Any, name: str) -> Any:

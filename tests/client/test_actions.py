@@ -176,6 +176,18 @@ class AnswerTests(ActionTestCase):
 class RegistrationTests(ActionTestCase):
     """Which actions there are."""
 
+    def test_unregister(self) -> None:
+        """unregister() removes a function, or all those within a name; runs go on."""
+        actions = {"a": {"b": lambda _: 1, "c": lambda _: 2}, "d": {"e": {"f": lambda _: 3}}}
+        socket = self.ready(actions=actions)
+        socket.unregister("a.b")
+        self.assertEqual(list(socket.actions["a"]), ["c"])
+        self.assertEqual(list(actions["a"]), ["b", "c"], "those of the user are untouched")
+        socket.unregister("d")
+        self.assertEqual(list(socket.actions), ["a"])
+        for name in ("a.b", "d", "x", ""):
+            self.assertRaises(InvalidOption, socket.unregister, name)
+
     def test_register(self) -> None:
         """register() adds, and replaces what has the same name (C26)."""
         socket = self.ready(actions={"a": lambda _: 1, "b": lambda _: 2})

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.web.iweb import IAgent, IPolicyForHTTPS
 
-from ..actions import Action, Actions, check_actions
+from ..actions import Action, Actions, check_actions, remove_action
 from ..address import addresses, url_path
 from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
@@ -356,6 +356,16 @@ class TokenSocket(Service):
         """
         check_actions(actions)
         self._core.actions.update(actions)
+
+    def unregister(self, name: str) -> None:
+        """
+        Remove an action, or all those within a name.  Calls that run go on.
+
+        :param name: its name; dots nest.
+        :raises InvalidOption: if there is no action of that name.
+        """
+        if not remove_action(self._core.actions, name):
+            raise InvalidOption(f"there is no action {name!r}")
 
     # -- publish and subscribe
 

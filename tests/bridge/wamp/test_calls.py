@@ -200,6 +200,16 @@ class Actions(TrafficTestCase):
         self.traffic_.left()
         self.assertEqual(self.error(self.ask("notify"))["error"], "wamp.error.unavailable")
 
+    def test_taken(self) -> None:
+        """An action that somebody else registered stays; that is counted, and logged."""
+        self.traffic_.reload(
+            rules(actions=[{"action": "user.write.deep", "procedure": "com.x", "name": "deep"}])
+        )
+        self.assertEqual(self.count("deep", "refused"), 1)
+        self.assertEqual(self.successResultOf(self.ask("user.write")), "written")
+        self.traffic_.reload(rules())
+        self.assertEqual(list(self.bridge.actions), ["user"])
+
     def test_reload_and_stop(self) -> None:
         """Actions come and go with their rules; those of others stay."""
         self.traffic_.reload(rules(actions=ACTIONS[:1]))

@@ -151,6 +151,15 @@ class CallTests(WebhooksTestCase):
         self.failureResultOf(self.ask("notify.deep"), FunctionNotFound)
         self.assertEqual(self.webhook.requests, [])
 
+    def test_given_up(self) -> None:
+        """A name that is taken at first is registered when it is free."""
+        self.socket.register({"notify": lambda data: "mine"})
+        self.start(self.call(), spool=None)
+        self.socket.unregister("notify")
+        self.advance(1)
+        self.assertIsNone(self.successResultOf(self.ask()))
+        self.assertEqual(len(self.webhook.requests), 1)
+
     def test_reload(self) -> None:
         """Calls follow the rules of a reload; one that is gone is not found."""
         side = self.start(self.call("a.b"), self.call("a.c"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...actions import names_overlap
 from .listen import Listen
 from .section import Problem
 
@@ -26,13 +27,13 @@ def conflicts(sections: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _actions(sections: dict[str, Any]) -> Iterator[Problem]:
-    """The server's call of an action has one answer: one rule, whosever, gives it."""
+    """The server's call of an action has one answer, and one rule of all sections gives it."""
     claimed: dict[str, str] = {}
     for path, action in _claims(sections):
         for other, where in claimed.items():
             if where.split(".")[0] == path.split(".")[0]:
                 continue  # the section's own business
-            if action == other or _within(action, other) or _within(other, action):
+            if names_overlap(action, other):
                 yield Problem(path, f"{action!r} is in conflict with {other!r}, of {where}")
         claimed[action] = path
 
@@ -41,11 +42,6 @@ def _claims(sections: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for section, rules in (("wamp", "actions"), ("webhooks", "calls")):
         for number, rule in enumerate(getattr(sections.get(section), rules, ())):
             yield f"{section}.{rules}[{number}].action", rule.action
-
-
-def _within(inner: str, outer: str) -> bool:
-    """A name is either a function or holds some."""
-    return inner.startswith(f"{outer}.")
 
 
 def _ports(listen: Listen, sections: dict[str, Any]) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ Calls, both ways.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -12,8 +12,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
+from ...actions import add_action, remove_action
 from ...client.socket import TokenSocket
-from ...errors import ActionError
+from ...errors import ActionError, InvalidOption
 from ..config.wamp import ActionRule, CallRule, WampRules
 from .realm import Answer, Payload, Realm, RealmLost, Undo
 from .rule_counters import Capacity, RuleCounters
@@ -175,16 +176,22 @@ class ActionForwarding:
         self._rules = rules
         self._socket = socket
         self._rule_counters = rule_counters
-        self._installed: dict[ActionRule, Any] = {}
+        self._installed: dict[ActionRule, _Action] = {}
         self.realm: Realm | None = None
         self.in_flight = 0
 
     def install(self) -> None:
-        """Offer the actions to the server."""
+        """Offer the actions to the server, but for those whose names are taken."""
         for rule in self._rules.actions:
-            if rule not in self._installed:
-                action = self._installed[rule] = self._action_of(rule)
-                _put(self._socket.actions, rule.action.split("."), action)
+            if rule in self._installed:
+                continue
+            action = _Action(rule, self._call)
+            try:
+                add_action(self._socket.actions, rule.action, action)
+            except InvalidOption as problem:
+                self._rule_counters.refused(rule.rule, str(problem))
+            else:
+                self._installed[rule] = action
 
     def remove(self) -> None:
         """Offer none of them any more."""
@@ -199,21 +206,18 @@ class ActionForwarding:
         self.install()
 
     def _remove(self, rule: ActionRule) -> None:
-        _take_out(self._socket.actions, rule.action.split("."), self._installed.pop(rule))
+        remove_action(self._socket.actions, rule.action, self._installed.pop(rule))
 
-    def _action_of(self, rule: ActionRule) -> Callable[[Any], Deferred[Any]]:
-        def action(data: Any) -> Deferred[Any]:
-            self._rule_counters.count(rule.rule, "in")
-            if self.realm is None:
-                problem = RealmLost("there is no connection to the WAMP router")
-                return self._refused(Failure(problem), rule)
-            args, kwargs = arguments_of(data, rule.arguments)
-            self.in_flight += 1
-            called = self.realm.call(rule.procedure, args, kwargs, rule.timeout)
-            called.addBoth(self._done)
-            return called.addCallbacks(self._answered, self._refused, (rule,), errbackArgs=(rule,))
-
-        return action
+    def _call(self, rule: ActionRule, data: Any) -> Deferred[Any]:
+        self._rule_counters.count(rule.rule, "in")
+        if self.realm is None:
+            problem = RealmLost("there is no connection to the WAMP router")
+            return self._refused(Failure(problem), rule)
+        args, kwargs = arguments_of(data, rule.arguments)
+        self.in_flight += 1
+        called = self.realm.call(rule.procedure, args, kwargs, rule.timeout)
+        called.addBoth(self._done)
+        return called.addCallbacks(self._answered, self._refused, (rule,), errbackArgs=(rule,))
 
     def _done(self, outcome: Any) -> Any:
         self.in_flight -= 1
@@ -228,28 +232,15 @@ class ActionForwarding:
         return fail(ActionError(action_error(failure.value)))
 
 
-def _put(actions: MutableMapping[str, Any], path: list[str], action: Any) -> None:
-    """Actions nest; what is there of the same name is replaced."""
-    for name in path[:-1]:
-        inner = actions.get(name)
-        if not isinstance(inner, Mapping):
-            inner = {}
-        # A copy, for somebody else's mapping may be shared, or not to be changed.
-        actions[name] = actions = dict(inner)
-    actions[path[-1]] = action
+class _Action:
+    """What the server calls; its name in errors is that of its rule."""
 
+    def __init__(self, rule: ActionRule, call: Callable[[ActionRule, Any], Deferred[Any]]) -> None:
+        self._rule = rule
+        self._call = call
 
-def _take_out(actions: MutableMapping[str, Any], path: list[str], action: Any) -> None:
-    """Take that action out, and mappings that are empty then."""
-    trail: list[tuple[MutableMapping[str, Any], str]] = []
-    for name in path[:-1]:
-        inner = actions.get(name)
-        if not isinstance(inner, MutableMapping):
-            return
-        trail.append((actions, name))
-        actions = inner
-    if actions.get(path[-1]) is action:
-        del actions[path[-1]]
-    for outer, name in reversed(trail):
-        if not outer[name]:
-            del outer[name]
+    def __call__(self, data: Any = None) -> Deferred[Any]:
+        return self._call(self._rule, data)
+
+    def __repr__(self) -> str:
+        return f"the WAMP action rule {self._rule.rule!r}"

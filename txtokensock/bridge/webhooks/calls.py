@@ -56,6 +56,9 @@ class Calls:
         """
         return Deferred.fromCoroutine(self._call(data))
 
+    def __repr__(self) -> str:
+        return f"the webhooks call rule {self._rule.rule!r}"
+
     def replace(self, rule: CallRule, target: Target) -> None:
         """Go on with a rule of the same name; what is in flight is not concerned."""
         self._rule = rule

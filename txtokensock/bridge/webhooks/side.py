@@ -17,13 +17,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IAgent
 
+from ...actions import add_action, remove_action
 from ...client.socket import TokenSocket
 from ...errors import InvalidOption
 from ...support.timer import Timer
 from ..config.webhooks import WebhooksConfig
 from ..counters import Counters
 from ..side import SideState
-from .call_rules import install, uninstall
 from .calls import Calls
 from .channels import ChannelRules
 from .database import Database, Lock, SpoolUnavailable, SQLite, prepare
@@ -78,6 +78,7 @@ class WebhooksSide(Service):
             socket, self._requests, counters, reactor, self.new_id, jitter=jitter, now=now
         )
         self._calls: dict[str, tuple[str, Calls]] = {}
+        self._taken: set[str] = set()
         self._next_look = Timer(reactor, self._look)
         self._up = False
         self._since = now()
@@ -181,29 +182,43 @@ class WebhooksSide(Service):
         for name, (action, calls) in list(self._calls.items()):
             if name not in wanted or wanted[name].action != action:
                 # What it has in flight ends by itself, at the latest by its timeout.
-                uninstall(self._socket.actions, action, calls)
+                remove_action(self._socket.actions, action, calls)
                 del self._calls[name]
+        self._targets = targets
         for name, rule in wanted.items():
             if name in self._calls:
                 self._calls[name][1].replace(rule, targets[name])
+        self._taken.clear()
+        self._add_actions()
+
+    def _add_actions(self) -> None:
+        """Add those that are missing; another side may have a name, and give it up later."""
+        for rule in self._section.calls:
+            name = rule.rule
+            if name in self._calls:
                 continue
             calls = Calls(
                 rule,
-                targets[name],
+                self._targets[name],
                 requests=self._requests,
                 counters=self._counters,
                 new_id=self.new_id,
             )
             try:
-                install(self._socket.actions, rule.action, calls)
+                add_action(self._socket.actions, rule.action, calls)
             except InvalidOption as problem:
-                self._log.error("{problem}", event="webhooks.action_taken", problem=str(problem))
+                if name not in self._taken:
+                    self._taken.add(name)
+                    self._log.error(
+                        "{problem}", event="webhooks.action_taken", problem=str(problem)
+                    )
                 continue
             self._calls[name] = (rule.action, calls)
 
     def _look(self) -> None:
         """Other processes may have put dead letters back: see what waits, every second."""
         self._rules.look()
+        self._add_actions()
         self._judge()
         self._next_look.start(1.0)
 
@@ -213,7 +228,7 @@ class WebhooksSide(Service):
         self._next_look.stop()
         calls = [calls for _, calls in self._calls.values()]
         for action, running in self._calls.values():
-            uninstall(self._socket.actions, action, running)
+            remove_action(self._socket.actions, action, running)
         self._calls.clear()
         endings = [self._rules.stop(), *(running.stop() for running in calls)]
         try:
