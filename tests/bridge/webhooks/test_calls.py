@@ -52,11 +52,22 @@ class CallTests(WebhooksTestCase):
         self.webhook.answer = lambda _: (422, {"Content-Type": "application/json"}, b'{"why":1}')
         self.assertEqual(
             self.error(),
-            {"message": "the webhook answered 422", "status": 422, "data": {"why": 1}},
+            {
+                "error": "tokensock.error.remote",
+                "message": "the webhook answered 422",
+                "status": 422,
+                "data": {"why": 1},
+            },
         )
         self.webhook.answer = lambda _: (503, {"Content-Type": "application/json"}, b"<html>")
         self.assertEqual(
-            self.error(), {"message": "the webhook answered 503", "status": 503, "data": None}
+            self.error(),
+            {
+                "error": "tokensock.error.remote",
+                "message": "the webhook answered 503",
+                "status": 503,
+                "data": None,
+            },
         )
         self.advance(60)
         self.assertEqual(len(self.webhook.requests), 2)
@@ -87,7 +98,11 @@ class CallTests(WebhooksTestCase):
         self.advance(0.1)
         error = self.failureResultOf(asked, RemoteError).value.error
         self.assertEqual(
-            error, {"message": "the webhook gave no answer: no answer within 2 seconds"}
+            error,
+            {
+                "error": "wamp.error.unavailable",
+                "message": "the webhook gave no answer: no answer within 2 seconds",
+            },
         )
         self.assertFalse(side.state().up)
         self.webhook.held.clear()
@@ -99,7 +114,13 @@ class CallTests(WebhooksTestCase):
         self.start(self.call(concurrency=2))
         self.webhook.answer = lambda _: None
         asked = [self.ask(), self.ask()]
-        self.assertEqual(self.error(), {"message": "too many calls at once"})
+        self.assertEqual(
+            self.error(),
+            {
+                "error": "tokensock.error.too_many_requests",
+                "message": "too many calls at once",
+            },
+        )
         for request in self.webhook.held:
             request.finish()
         self.settle()
@@ -138,7 +159,13 @@ class CallTests(WebhooksTestCase):
             else:
                 self.advance(5)
                 error = self.failureResultOf(asked, RemoteError).value.error
-                self.assertEqual(error, {"message": "the bridge stopped before the answer"})
+                self.assertEqual(
+                    error,
+                    {
+                        "error": "wamp.error.canceled",
+                        "message": "the bridge stopped before the answer",
+                    },
+                )
             self.advance(5)
             self.successResultOf(stopped)
 

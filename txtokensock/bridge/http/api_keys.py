@@ -9,12 +9,12 @@ import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..config.http import HttpConfig, KeyConfig
 from ..config.patterns import Patterns
+from ..error_table import ErrorKind
 from .responses import Refusal
 from .signed import PARAMETERS, Replays, SignedRequest
 
@@ -136,8 +136,7 @@ class ApiKeys:
         except ValueError:
             pass
         raise Refusal(
-            HTTPStatus.FORBIDDEN,
-            "wamp.error.not_authorized",
+            ErrorKind.NOT_AUTHORIZED,
             "the request was made to another host: use a key, or name the host in http.hosts",
         )
 
@@ -185,6 +184,4 @@ def _digest(secret: bytes) -> bytes:
 
 
 def _unauthorized(reason: str) -> Refusal:
-    return Refusal(
-        HTTPStatus.UNAUTHORIZED, "wamp.error.authentication_failed", reason, headers=_CHALLENGE
-    )
+    return Refusal(ErrorKind.AUTHENTICATION_FAILED, reason, headers=_CHALLENGE)

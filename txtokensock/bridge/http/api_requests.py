@@ -8,7 +8,6 @@ Both ways to say it can be mixed: Crossbar's, ``procedure`` or ``topic`` with ``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from ...errors import UsageError
@@ -16,6 +15,8 @@ from ...jsontext import Malformed, loads
 from ...messages import check_channel
 from ...messages.from_client import check_name
 from ...support.checks import check_seconds
+from ..arguments import data_of
+from ..error_table import ErrorKind
 from .responses import Refusal
 
 __all__ = ["ApiRequest", "bad_request", "read_broadcast", "read_call", "read_publish"]
@@ -36,7 +37,7 @@ class ApiRequest:
 
 def bad_request(reason: str) -> Refusal:
     """400."""
-    return Refusal(HTTPStatus.BAD_REQUEST, "wamp.error.invalid_argument", reason)
+    return Refusal(ErrorKind.INVALID_ARGUMENT, reason)
 
 
 def read_call(body: bytes) -> ApiRequest:
@@ -124,9 +125,7 @@ def _name(fields: dict[str, Any], *names: str) -> str:
 
 def _data(fields: dict[str, Any]) -> Any:
     """
-    ``data`` as it is, or arguments as one value: none is null, one is itself, several are
-    a list, keywords an object; positions and keywords together are
-    ``{"args": [...], "kwargs": {...}}``.
+    ``data`` as it is, or arguments as one value, see :func:`~.arguments.data_of`.
     """
     args, kwargs = fields.get("args"), fields.get("kwargs")
     if not isinstance(args or [], list) or not isinstance(kwargs or {}, dict):
@@ -135,8 +134,4 @@ def _data(fields: dict[str, Any]) -> Any:
         if args or kwargs:
             raise bad_request("data and args (or kwargs) exclude each other")
         return fields["data"]
-    if kwargs:
-        return {"args": args, "kwargs": kwargs} if args else kwargs
-    if not args:
-        return None
-    return args[0] if len(args) == 1 else args
+    return data_of(args, kwargs)

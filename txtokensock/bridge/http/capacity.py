@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 
 from twisted.internet.defer import Deferred, succeed
 
 from ...support.waiters import Waiters
+from ..error_table import ErrorKind
 from .responses import Refusal
 
 __all__ = ["Slots"]
@@ -43,8 +43,7 @@ class Slots:
         """
         if self._taken[key] >= limit:
             raise Refusal(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "tokensock.error.too_many_requests",
+                ErrorKind.TOO_MANY_REQUESTS,
                 f"{limit} {self._what} of this key are under way",
                 headers=(("retry-after", "1"),),
             )

@@ -10,13 +10,13 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ...support.waiters import Waiters
+from ..error_table import ErrorKind
 from .api_requests import bad_request
 from .responses import ApiResponse, Refusal, unavailable
 
@@ -100,8 +100,7 @@ class IdempotencyCache:
             entry = self._begin(name, request, do)
         elif entry.request != request:
             raise Refusal(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "tokensock.error.idempotency_key",
+                ErrorKind.KEY_USED_OTHERWISE,
                 "this Idempotency-Key was used for another request",
             )
         if entry.answer is not None:
@@ -133,8 +132,7 @@ class IdempotencyCache:
                 answer = unavailable("the bridge is stopping").answer
             except Exception:
                 self._log.failure("a request failed", event="http.failed")
-                failed = "wamp.error.runtime_error"
-                answer = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, failed, final=True).answer
+                answer = Refusal(ErrorKind.RUNTIME_ERROR, final=True).answer
             self._settle(name, entry, answer)
 
         entry.work = Deferred.fromCoroutine(work())
@@ -159,8 +157,7 @@ class IdempotencyCache:
         if len(answer.body) <= self._room // _SHARE:
             return answer
         return Refusal(
-            HTTPStatus.CONFLICT,
-            "tokensock.error.idempotency_key",
+            ErrorKind.ANSWER_NOT_KEPT,
             "this was done and answered, but the answer was too long to be kept",
         ).answer
 

@@ -19,6 +19,7 @@ from ...client.socket import TokenSocket
 from ...errors import TokenSocketError
 from ..config.http import HttpConfig
 from ..counters import Counters
+from ..error_table import ErrorKind
 from ..side import SideState
 from .api_keys import ApiKeys, Caller
 from .api_requests import ApiRequest, bad_request, read_broadcast, read_call, read_publish
@@ -249,11 +250,7 @@ class Pages:
     def _body(self, request: Any) -> bytes:
         if request.too_long:
             limit = self.section.body_limit
-            raise Refusal(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "tokensock.error.too_large",
-                f"the body has more than {limit} bytes",
-            )
+            raise Refusal(ErrorKind.TOO_LARGE, f"the body has more than {limit} bytes")
         kind = (request.getHeader("content-type") or "").partition(";")[0].strip().lower()
         if kind != "application/json":
             # Browsers ask first before they let a page send that.
@@ -282,17 +279,16 @@ class Pages:
     def _no_page(self, request: Any, failure: Failure) -> bytes:
         """404, or 405 with what could be asked."""
         problem: Any = failure.value
-        uri = "tokensock.error.no_such_page"
         if problem.code == HTTPStatus.METHOD_NOT_ALLOWED:
             allow = (("allow", ", ".join(sorted(problem.valid_methods or ()))),)
-            refusal = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, uri, problem.name, headers=allow)
+            refusal = Refusal(ErrorKind.NO_SUCH_METHOD, problem.name, headers=allow)
         else:  # also what werkzeug would redirect
-            refusal = Refusal(HTTPStatus.NOT_FOUND, uri, "there is no such page")
+            refusal = Refusal(ErrorKind.NO_SUCH_PAGE, "there is no such page")
         return self._respond(request, "other", refusal.answer)
 
     @app.handle_errors(Exception)
     def _failed(self, request: Any, failure: Failure) -> bytes:
         """500: it is our fault, and in the log."""
         self._log.failure("a request failed", failure, event="http.failed")
-        refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "wamp.error.runtime_error")
+        refusal = Refusal(ErrorKind.RUNTIME_ERROR)
         return self._respond(request, "other", refusal.answer)

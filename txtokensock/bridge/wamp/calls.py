@@ -15,17 +15,11 @@ from twisted.python.failure import Failure
 from ...actions import add_action, remove_action
 from ...client.socket import TokenSocket
 from ...errors import ActionError, InvalidOption
+from ..arguments import arguments_of, data_of
 from ..config.wamp import ActionRule, CallRule, WampRules
 from .realm import Answer, Payload, Realm, RealmLost, Undo
 from .rule_counters import Capacity, RuleCounters
-from .rules import (
-    Pattern,
-    action_error,
-    arguments_of,
-    call_error,
-    data_of,
-    unavailable,
-)
+from .rules import Pattern, answer_error, call_error, unavailable
 
 __all__ = ["ActionForwarding", "CallForwarding"]
 
@@ -229,7 +223,7 @@ class ActionForwarding:
 
     def _refused(self, failure: Failure, rule: ActionRule) -> Deferred[Any]:
         self._rule_counters.refused(rule.rule, failure.getErrorMessage())
-        return fail(ActionError(action_error(failure.value)))
+        return fail(ActionError(answer_error(failure.value)))
 
 
 class _Action:

@@ -12,6 +12,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from ...client.socket import TokenSocket
+from ..arguments import data_of
 from ..config.wamp import ChannelRule, WampRules
 from ..upstream import keep_trying
 from .channel import Channel, publish_failed
@@ -20,7 +21,7 @@ from .echo import Echoes
 from .realm import Match, Realm, RealmLost, Undo
 from .router_events import Events
 from .rule_counters import Capacity, RuleCounters
-from .rules import Pattern, data_of
+from .rules import Pattern
 
 __all__ = ["ChannelForwarding"]
 

@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
 
-from ...errors import NetworkError, PeerError, UsageError, shorten
+from ...errors import PeerError, UsageError, shorten
+from ..error_table import NeighbourTimeout, NeighbourUnavailable
 
 __all__ = [
     "Answer",
@@ -64,11 +65,11 @@ class WampError(PeerError):
         return shorten(str(self.args_[0])) if self.args_ else ""
 
 
-class RealmLost(NetworkError):
+class RealmLost(NeighbourUnavailable):
     """There is no connection to the router, or none any more."""
 
 
-class RequestTimeout(NetworkError, TimeoutError):
+class RequestTimeout(NeighbourTimeout):
     """The router, or the procedure behind it, did not answer in time."""
 
 

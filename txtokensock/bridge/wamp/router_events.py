@@ -9,10 +9,10 @@ from typing import Any
 
 from twisted.python.failure import Failure
 
+from ..arguments import arguments_of
 from ..config.wamp import ChannelRule
 from .realm import Realm, WampError
 from .rule_counters import Capacity, RuleCounters
-from .rules import arguments_of
 
 __all__ = ["Events"]
 

@@ -1,26 +1,15 @@
 """
-Names and data of one side as names and data of the other (no I/O).
+Names and errors of one side as names and errors of the other (no I/O).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import CancelledError
+from ..error_table import ErrorKind, action_error, classify
+from .realm import WampError
 
-from ...errors import (
-    CallTimeout,
-    ConnectionLost,
-    Forbidden,
-    FunctionNotFound,
-    InvalidData,
-    RemoteError,
-    TokenSocketError,
-)
-from .realm import RealmLost, RequestTimeout, WampError
-
-__all__ = ["Pattern", "action_error", "arguments_of", "call_error", "data_of", "unavailable"]
+__all__ = ["Pattern", "answer_error", "call_error", "unavailable"]
 
 
 class Pattern:
@@ -62,41 +51,12 @@ class Pattern:
         return prefixes[1].startswith(prefixes[0]) and suffixes[1].endswith(suffixes[0])
 
 
-def data_of(args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> Any:
-    """
-    Arguments as one value: none is None, one is itself, several are a list, keywords an
-    object; positions and keywords together are ``{"args": [...], "kwargs": {...}}``.
-    """
-    if kwargs:
-        return {"args": list(args), "kwargs": dict(kwargs)} if args else dict(kwargs)
-    if not args:
-        return None
-    return args[0] if len(args) == 1 else list(args)
-
-
-def arguments_of(data: Any, how: str) -> tuple[list[Any], dict[str, Any]]:
-    """
-    One value as arguments.
-
-    :param how: ``one``: it is the one argument. ``spread``: a list is several, an object
-        is keywords, and None is nothing.
-    """
-    if how == "spread":
-        if data is None:
-            return [], {}
-        if isinstance(data, dict):
-            return [], data
-        if isinstance(data, list):
-            return data, {}
-    return [data], {}
-
-
-# -- what went wrong upstream, for WAMP callers
+# -- what went wrong
 
 
 def unavailable(message: str) -> WampError:
     """The side that should answer is not there; nothing was done."""
-    return WampError("wamp.error.unavailable", [message])
+    return WampError(ErrorKind.UNAVAILABLE.uri, [message])
 
 
 def call_error(problem: BaseException | None) -> WampError:
@@ -104,31 +64,11 @@ def call_error(problem: BaseException | None) -> WampError:
     What a WAMP caller is answered.  Where it may be that the function ran, the keyword
     ``may_have_run`` says so.
     """
-    if isinstance(problem, FunctionNotFound):
-        return WampError("tokensock.error.function_not_found", [problem.error])
-    if isinstance(problem, Forbidden):
-        return WampError("tokensock.error.forbidden", [problem.error])
-    if isinstance(problem, RemoteError):
-        return WampError("tokensock.error.remote", [problem.error])
-    if isinstance(problem, CallTimeout):
-        uri = "tokensock.error.timeout"
-        return WampError(uri, [str(problem)], {"may_have_run": problem.may_have_run})
-    if isinstance(problem, ConnectionLost):
-        uri = "tokensock.error.disconnected"
-        return WampError(uri, [str(problem)], {"may_have_run": problem.may_have_run})
-    if isinstance(problem, InvalidData):
-        return WampError("wamp.error.invalid_argument", [str(problem)])
-    if isinstance(problem, CancelledError):
-        return WampError("wamp.error.canceled", ["the caller withdrew the call"])
-    if isinstance(problem, TokenSocketError):  # the queue is full, the client is stopped
-        return unavailable(str(problem))
-    return WampError("wamp.error.runtime_error", [type(problem).__name__])
+    error = classify(problem)
+    return WampError(error.kind.uri, [error.detail], error.doubt)
 
 
-# -- what went wrong at the router, for the server
-
-
-def action_error(problem: BaseException | None) -> dict[str, Any]:
+def answer_error(problem: BaseException | None) -> dict[str, Any]:
     """
     What the server is answered: ``error`` is a URI, ``message`` for people, ``args`` and
     ``kwargs`` are the procedure's own.
@@ -140,12 +80,5 @@ def action_error(problem: BaseException | None) -> dict[str, Any]:
             "args": problem.args_,
             "kwargs": problem.kwargs,
         }
-    if isinstance(problem, RequestTimeout):
-        return _own_error("tokensock.error.timeout", str(problem))
-    if isinstance(problem, RealmLost):
-        return _own_error("wamp.error.unavailable", str(problem))
-    return _own_error("wamp.error.runtime_error", type(problem).__name__)
-
-
-def _own_error(uri: str, message: str) -> dict[str, Any]:
-    return {"error": uri, "message": message, "args": [], "kwargs": {}}
+    error = classify(problem)
+    return action_error(error.kind, error.detail, args=[], kwargs={})

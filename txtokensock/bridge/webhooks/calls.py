@@ -14,6 +14,7 @@ from ...jsontext import Malformed, dumps, loads
 from ...support.waiters import Waiters
 from ..config.webhooks import CallRule
 from ..counters import Counters
+from ..error_table import ErrorKind, action_error, classify
 from .header_rules import allowed
 from .target import Target
 from .webhook_requests import Requests, WebhookResponse, WebhookUnreachable
@@ -86,11 +87,11 @@ class Calls:
 
     async def _ask(self, data: Any) -> Any:
         if len(self._running) >= self._rule.concurrency:
-            raise ActionError({"message": "too many calls at once"})
+            raise _error(ErrorKind.TOO_MANY_REQUESTS, "too many calls at once")
         try:
             body = dumps({"action": self._rule.action, "data": data})
         except InvalidData as problem:
-            raise ActionError({"message": str(problem)}) from None
+            raise _error(ErrorKind.INVALID_ARGUMENT, str(problem)) from None
         request = self._requests.send(
             self._target, self._new_id(), body, headers=allowed(data, self._target.allowed)
         )
@@ -99,9 +100,11 @@ class Calls:
             answer = await request
         except WebhookUnreachable as problem:
             self.failing = str(problem)
-            raise ActionError({"message": f"the webhook gave no answer: {problem}"}) from None
+            raise _error(
+                classify(problem).kind, f"the webhook gave no answer: {problem}"
+            ) from None
         except CancelledError:
-            raise ActionError({"message": "the bridge stopped before the answer"}) from None
+            raise _error(ErrorKind.CANCELED, "the bridge stopped before the answer") from None
         finally:
             self._done(request)
         self.failing = f"answered {answer.status}" if answer.status >= 500 else None
@@ -118,7 +121,7 @@ def _result(answer: WebhookResponse) -> Any:
     :raises ActionError: for any status but success, and for what cannot be passed on.
     """
     if not answer.whole:
-        raise ActionError({"message": "the webhook answered more than 1 MiB"})
+        raise _error(ErrorKind.INVALID_PAYLOAD, "the webhook answered more than 1 MiB")
     try:
         content = _content(answer)
     except ActionError:
@@ -127,13 +130,12 @@ def _result(answer: WebhookResponse) -> Any:
         content = None
     if 200 <= answer.status < 300:
         return content
-    raise ActionError(
-        {
-            "message": f"the webhook answered {answer.status}",
-            "status": answer.status,
-            "data": content,
-        }
-    )
+    text = f"the webhook answered {answer.status}"
+    raise _error(ErrorKind.REMOTE, text, status=answer.status, data=content)
+
+
+def _error(kind: ErrorKind, message: str, **more: Any) -> ActionError:
+    return ActionError(action_error(kind, message, **more))
 
 
 def _content(answer: WebhookResponse) -> Any:
@@ -144,8 +146,12 @@ def _content(answer: WebhookResponse) -> Any:
         try:
             return loads(answer.body)
         except Malformed as problem:
-            raise ActionError({"message": f"the webhook answered no JSON: {problem}"}) from None
+            raise _error(
+                ErrorKind.INVALID_PAYLOAD, f"the webhook answered no JSON: {problem}"
+            ) from None
     try:
         return answer.body.decode()
     except UnicodeDecodeError:
-        raise ActionError({"message": "the webhook answered neither JSON nor text"}) from None
+        raise _error(
+            ErrorKind.INVALID_PAYLOAD, "the webhook answered neither JSON nor text"
+        ) from None

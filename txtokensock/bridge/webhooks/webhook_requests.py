@@ -25,10 +25,10 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IPolicyForHTTPS, IResponse
 
-from ...errors import NetworkError
 from ...web.client.http11 import Connection, Content
 from ...web.client.retry_after import retry_after
 from ...web.tls.policy import TLSPolicy, explain
+from ..error_table import NeighbourUnavailable
 from .signature import sign
 from .target import Target
 
@@ -38,7 +38,7 @@ LONGEST_ANSWER = 1024 * 1024
 """Bytes; what comes after that is not read."""
 
 
-class WebhookUnreachable(NetworkError):
+class WebhookUnreachable(NeighbourUnavailable):
     """No answer: no connection, broken off, or too late; the text says which."""
 
 
