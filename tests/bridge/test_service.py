@@ -19,8 +19,8 @@ from txtokensock.bridge import service
 from txtokensock.bridge.config.file import load
 from txtokensock.bridge.config.section import Problem
 from txtokensock.bridge.config.upstream import BackoffConfig
+from txtokensock.bridge.health import Condition, SideState
 from txtokensock.bridge.service import Bridge
-from txtokensock.bridge.side import SideState
 from txtokensock.bridge.systemd import SystemdNotifier
 from txtokensock.bridge.upstream import Upstream
 from txtokensock.errors import TokenServerError
@@ -50,7 +50,7 @@ class RecordedSide:
         return self.stopped
 
     def state(self) -> SideState:
-        return SideState(self.name, True, 0.0)
+        return SideState(self.name, Condition.UP, 0.0)
 
     def needs_restart(self, section: Any) -> Iterator[Problem]:
         if section.listen.startswith("tcp:1:"):

@@ -16,7 +16,8 @@ from twisted.python.failure import Failure
 from .config.file import Config, ConfigError, load
 from .config.section import Problem
 from .counters import Counters
-from .side import Side, SideState
+from .health import Health, SideState
+from .side import Side
 from .systemd import SystemdNotifier
 from .upstream import Upstream
 
@@ -99,7 +100,7 @@ class Bridge(Service):
         self._previous_handler: Any = None
         self._ending: dict[str, Deferred[None]] = {}
         self._sides: dict[str, Side] = {}
-        self._missing: dict[str, SideState] = {}
+        self._missing: dict[str, Health] = {}
         for name, build in _SIDES.items():
             section = getattr(config, name)
             if section is not None:
@@ -108,7 +109,8 @@ class Bridge(Service):
     def states(self) -> list[SideState]:
         """How the upstream and each side is, now; one that could not start is down."""
         sides = (side.state() for side in self._sides.values())
-        return [self.upstream.state(), *sides, *self._missing.values()]
+        missing = (health.state for health in self._missing.values())
+        return [self.upstream.state(), *sides, *missing]
 
     # -- IService
 
@@ -224,9 +226,8 @@ class Bridge(Service):
 
     def _misses(self, name: str, problem: Exception) -> None:
         """A side could not start; the next reload tries again."""
-        before = self._missing.get(name)
-        since = self.reactor.seconds() if before is None else before.since
-        self._missing[name] = SideState(name, False, since, f"not started: {problem}")
+        health = self._missing.setdefault(name, Health(name, self.reactor.seconds))
+        health.fails(f"not started: {problem}")
 
     def _apply(self, config: Config) -> None:
         self.config = config

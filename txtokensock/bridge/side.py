@@ -4,29 +4,13 @@ What a bridge is made of: sides, each between the upstream socket and one neighb
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-__all__ = ["Side", "SideState"]
+from .health import SideState
 
-
-@dataclass(frozen=True, slots=True)
-class SideState:
-    """
-    How a side is.
-
-    :ivar name: such as ``upstream``, ``wamp``, ``http``, ``webhooks``.
-    :ivar up: whether it can do its work now.
-    :ivar since: seconds since the epoch at which that became so.
-    :ivar detail: for people, in one line, and without secrets: why it is down.
-    """
-
-    name: str
-    up: bool
-    since: float
-    detail: str = ""
+__all__ = ["Side"]
 
 
 class Side(Protocol):

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from ..client.backoff import Backoff, RetryPolicy
 from ..client.socket import TokenSocket
 from .config.upstream import UpstreamConfig
-from .side import SideState
+from .health import Condition, Health, SideState
 
 __all__ = ["Upstream", "keep_trying"]
 
@@ -69,7 +69,7 @@ class Upstream:
             "tls": section.policy(),
         }
         self.socket = TokenSocket(section.host, reactor=reactor, **(whole | options))
-        self._state = SideState(self.name, False, reactor.seconds(), "not started")
+        self._health = Health(self.name, reactor.seconds)
         self.socket.on("ready", self._connected)
         self.socket.on("reconnect", self._connected)
         self.socket.on("disconnect", self._disconnected)
@@ -77,7 +77,7 @@ class Upstream:
 
     def startService(self) -> None:
         """Connect."""
-        self._become(False, "connecting")
+        self._health.become(Condition.STARTING, "connecting")
         self.socket.startService()
 
     def stopService(self) -> Deferred[None]:
@@ -86,26 +86,22 @@ class Upstream:
 
     def state(self) -> SideState:
         """Whether there is an authenticated connection, and since when."""
-        return self._state
+        return self._health.state
 
     def _connected(self, error: Exception | None) -> None:
         if error is None:
             host = self.socket.connected_to
             self._log.info("upstream connected to {host}", event="upstream.connected", host=host)
-            self._become(True, "")
+            self._health.works()
         else:
-            if str(error) != self._state.detail:  # else it has been said
+            if str(error) != self._health.state.detail:  # else it has been said
                 self._log.warn("upstream: {error}", event="upstream.failed", error=error)
-            self._become(False, str(error))
+            self._health.fails(str(error))
 
     def _disconnected(self, error: Exception) -> None:
         self._log.warn("upstream lost: {error}", event="upstream.lost", error=error)
-        self._become(False, str(error))
+        self._health.fails(str(error))
 
     def _error(self, error: Exception) -> None:
         """What belongs to no call of a side: nobody else would say it."""
         self._log.warn("upstream: {error}", event="upstream.error", error=error)
-
-    def _become(self, up: bool, detail: str) -> None:
-        since = self._state.since if up == self._state.up else self._reactor.seconds()
-        self._state = SideState(self.name, up, since, detail)

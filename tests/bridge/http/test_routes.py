@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from txtokensock.bridge.side import SideState
+from txtokensock.bridge.health import Condition, SideState
 
 from .support import NOW, HttpTestCase
 
@@ -18,17 +18,17 @@ class ReadinessTests(HttpTestCase):
 
     def test_ready(self) -> None:
         """200 where every side can do its work, else 503; each since when, and why not."""
-        self.others = [SideState("upstream", True, NOW - 5)]
+        self.others = [SideState("upstream", Condition.UP, NOW - 5)]
         self.serve(connected=False)
         reply = self.get("/readyz")
         self.assertEqual((reply.status, reply.json["ready"]), (200, True))
         since = "2023-11-14T22:13:15.000+00:00"
         self.assertEqual(
             reply.json["sides"]["upstream"],
-            {"up": True, "since": since, "seconds": 5.0, "detail": ""},
+            {"up": True, "state": "up", "since": since, "seconds": 5.0, "detail": ""},
         )
         self.assertEqual(list(reply.json["sides"]), ["upstream", "http"])
-        self.others = [SideState("upstream", False, NOW, "refused")]
+        self.others = [SideState("upstream", Condition.DOWN, NOW, "refused")]
         self.advance(2)
         reply = self.get("/readyz")
         self.assertEqual((reply.status, reply.json["ready"]), (503, False))
@@ -37,7 +37,7 @@ class ReadinessTests(HttpTestCase):
 
     def test_details(self) -> None:
         """Why something is down is for keys that may read metrics."""
-        self.others = [SideState("upstream", False, NOW, "inner matters")]
+        self.others = [SideState("upstream", Condition.DOWN, NOW, "inner matters")]
         self.serve(
             self.key("a", "secret-a"), self.key("ops", "secret-o", metrics=True), connected=False
         )
@@ -57,7 +57,10 @@ class MetricsTests(HttpTestCase):
     def test_numbers(self) -> None:
         """Rules, spools, sides and requests."""
         self.answers["f"] = 1
-        self.others = [SideState("upstream", True, NOW), SideState("wamp", False, NOW + 1)]
+        self.others = [
+            SideState("upstream", Condition.UP, NOW),
+            SideState("wamp", Condition.DOWN, NOW + 1),
+        ]
         self.serve(connected=True)
         self.counters.count("wamp", 'a "rule"', "out", 3)
         self.counters.spooled("webhooks", "hook", 7)

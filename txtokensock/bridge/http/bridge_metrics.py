@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from ..counters import Counters
-from ..side import SideState
+from ..health import SideState
 from .responses import ApiResponse
 
 __all__ = ["BridgeMetrics"]

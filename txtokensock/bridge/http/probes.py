@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from ..side import SideState
+from ..health import SideState
 from .responses import ApiResponse, answer
 
 __all__ = ["readiness"]
@@ -30,5 +30,10 @@ def readiness(states: list[SideState], now: float, details: bool) -> ApiResponse
 def _describe(state: SideState, now: float, details: bool) -> dict[str, Any]:
     since = datetime.fromtimestamp(state.since, UTC).isoformat(timespec="milliseconds")
     seconds = round(max(0.0, now - state.since), 3)
-    described = {"up": state.up, "since": since, "seconds": seconds}
+    described = {
+        "up": state.up,
+        "state": state.condition.value,
+        "since": since,
+        "seconds": seconds,
+    }
     return described | {"detail": state.detail} if details else described

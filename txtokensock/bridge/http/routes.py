@@ -20,7 +20,7 @@ from ...errors import TokenSocketError
 from ..config.http import HttpConfig
 from ..counters import Counters
 from ..error_table import ErrorKind
-from ..side import SideState
+from ..health import SideState
 from .api_keys import ApiKeys, Caller
 from .api_requests import ApiRequest, bad_request, read_broadcast, read_call, read_publish
 from .bridge_metrics import BridgeMetrics

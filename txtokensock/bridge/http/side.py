@@ -27,7 +27,7 @@ from ...errors import InvalidOption
 from ..config.http import HttpConfig
 from ..config.section import Problem
 from ..counters import Counters
-from ..side import SideState
+from ..health import Condition, Health, SideState
 from .api_keys import ApiKeys
 from .bridge_site import Connections, site
 from .routes import Pages
@@ -81,7 +81,7 @@ class HttpSide(Service):
             lambda: self._section.connections,
         )
         self._port: IListeningPort | None = None
-        self._state = SideState(self.name, False, reactor.seconds(), "not started")
+        self._health = Health(self.name, reactor.seconds)
 
     # -- IService
 
@@ -119,12 +119,12 @@ class HttpSide(Service):
                 self.privilegedStartService()
         except InvalidOption as problem:
             self._log.error("{problem}", event="http.not_listening", problem=problem)
-            self._become(False, str(problem))
+            self._health.fails(str(problem))
             return
         assert self._port is not None
         where = self._port.getHost()
         self._log.info("HTTP on {address}", event="http.listening", address=where)
-        self._become(True, "")
+        self._health.works()
 
     def stopService(self) -> Deferred[None]:
         """
@@ -134,7 +134,7 @@ class HttpSide(Service):
             and two seconds.  It never fails.
         """
         super().stopService()  # type: ignore[no-untyped-call]
-        self._become(False, "stopping")
+        self._health.become(Condition.STOPPED, "stopping")
         self._pages.stopping = True
         return Deferred.fromCoroutine(self._stop())
 
@@ -167,7 +167,7 @@ class HttpSide(Service):
 
     def state(self) -> SideState:
         """Whether it listens, and since when."""
-        return self._state
+        return self._health.state
 
     def needs_restart(self, section: HttpConfig) -> Iterator[Problem]:
         """What of another configuration cannot be taken while it runs."""
@@ -186,10 +186,6 @@ class HttpSide(Service):
         self._pages.streams.start(section.heartbeat, section.stream_timeout)
         if self._port is None:
             self._listen()
-
-    def _become(self, up: bool, detail: str) -> None:
-        since = self._state.since if up == self._state.up else self._reactor.seconds()
-        self._state = SideState(self.name, up, since, detail)
 
 
 def _explain(where: str, problem: BaseException | None) -> str:

@@ -19,7 +19,7 @@ from ...errors import ClientClosed
 from ...web.tls.policy import explain, is_tls_problem
 from ..config.wamp import WampConfig, WampRules
 from ..counters import Counters
-from ..side import SideState
+from ..health import Condition, Health, SideState
 from .endpoint import Joined, RouterEndpoint
 from .forwarding import WampForwarding
 
@@ -49,7 +49,7 @@ class WampSide(Service):
             section, socket=socket, counters=counters, reactor=reactor
         )
         self._service = self._new_service()
-        self._state = SideState(self.name, False, reactor.seconds(), "not started")
+        self._health = Health(self.name, reactor.seconds)
 
     def _new_service(self) -> ReconnectingClientService:
         section = self._section
@@ -69,7 +69,7 @@ class WampSide(Service):
     def startService(self) -> None:
         """Connect to the router, and stay connected."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._become(False, "connecting")
+        self._health.become(Condition.STARTING, "connecting")
         self._forwarding.start()
         self._service.startService()
 
@@ -88,14 +88,13 @@ class WampSide(Service):
             await self._forwarding.stop(self._section.stop_timeout)
         finally:  # also where who stops us waits no longer
             await self._service.stopService()
-            self._become(False, "stopped")
+            self._health.become(Condition.STOPPED, "stopped")
 
     def state(self) -> SideState:
         """Whether the realm is joined; a bridge that stands by says so in ``detail``."""
-        state = self._state
-        if not state.up:
-            return state
-        return SideState(state.name, True, state.since, self._forwarding.detail)
+        if self._health.state.up:
+            self._health.works(self._forwarding.detail)
+        return self._health.state
 
     def reload(self, section: WampConfig) -> None:
         """Take other rules; the session is made anew only if it must be another."""
@@ -105,7 +104,7 @@ class WampSide(Service):
         if other and self.running:
             stopped = self._service.stopService()
             self._forwarding.left()
-            self._become(False, "connecting anew")
+            self._health.become(Condition.STARTING, "connecting again")
             service = self._service = self._new_service()
             stopped.addCallback(lambda _: self._start_again(service))
 
@@ -118,27 +117,23 @@ class WampSide(Service):
     def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
         """No session yet."""
         why = explain(error) if is_tls_problem(error) else str(error)
-        self._become(False, why)
+        self._health.fails(why)
         self._log.info("cannot join {realm}: {error}", realm=self._section.realm, error=why)
 
     def established(self, connection: Any, first: bool) -> None:
         """The realm is joined."""
-        self._become(True, "")
+        self._health.works()
         self._log.info("joined {realm}", realm=self._section.realm)
         self._forwarding.joined(connection.realm)
 
     def disconnected(self, reason: Exception, retry_in: float | None) -> None:
         """The session is gone."""
-        self._become(False, str(reason))
+        self._health.fails(str(reason))
         self._log.info("left {realm}: {reason}", realm=self._section.realm, reason=str(reason))
         self._forwarding.left()
 
     def gave_up(self, error: ClientClosed) -> None:
         """It never does."""
-
-    def _become(self, up: bool, detail: str) -> None:
-        since = self._state.since if up == self._state.up else self._reactor.seconds()
-        self._state = SideState(self.name, up, since, detail)
 
 
 def _connection(section: WampConfig) -> tuple[Any, ...]:

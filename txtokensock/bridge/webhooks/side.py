@@ -23,7 +23,7 @@ from ...errors import InvalidOption
 from ...support.timer import Timer
 from ..config.webhooks import WebhooksConfig
 from ..counters import Counters
-from ..side import SideState
+from ..health import Condition, Health, SideState
 from .calls import Calls
 from .channels import ChannelRules
 from .database import Database, Lock, SpoolUnavailable, SQLite, prepare
@@ -80,8 +80,7 @@ class WebhooksSide(Service):
         self._calls: dict[str, tuple[str, Calls]] = {}
         self._taken: set[str] = set()
         self._next_look = Timer(reactor, self._look)
-        self._up = False
-        self._since = now()
+        self._health = Health(self.name, now)
         # Both are found out now, while whoever starts us can still say so and leave.
         self._targets = _targets(section)
         if self._path is not None:
@@ -131,7 +130,7 @@ class WebhooksSide(Service):
         named in the detail.
         """
         self._judge()
-        return SideState(self.name, self._up, self._since, self._detail())
+        return self._health.state
 
     def reload(self, section: WebhooksConfig) -> None:
         """
@@ -262,25 +261,21 @@ class WebhooksSide(Service):
     # -- how it is
 
     def _judge(self) -> None:
-        up = bool(self.running) and self._rules.problem is None and not self._all_fail()
-        if up != self._up:
-            self._up = up
-            self._since = self._now()
+        failing = self._failing()
+        detail = "; ".join(f"{name}: {why}" for name, why in sorted(failing.items()))
+        rules = len(self._section.channels) + len(self._calls)
+        if not self.running:
+            self._health.become(Condition.STOPPED, "not running")
+        elif self._rules.problem is not None:
+            self._health.fails(f"the spool cannot be written: {self._rules.problem}")
+        elif failing and len(failing) >= rules:
+            self._health.fails(detail)
+        else:
+            self._health.works(detail)
 
     def _failing(self) -> dict[str, str]:
         calls = ((name, calls.failing) for name, (_, calls) in self._calls.items())
         return self._rules.failing() | {name: why for name, why in calls if why is not None}
-
-    def _all_fail(self) -> bool:
-        rules = len(self._section.channels) + len(self._calls)
-        return rules > 0 and len(self._failing()) >= rules
-
-    def _detail(self) -> str:
-        if not self.running:
-            return "not running"
-        if self._rules.problem is not None:
-            return f"the spool cannot be written: {self._rules.problem}"
-        return "; ".join(f"{name}: {why}" for name, why in sorted(self._failing().items()))
 
 
 def _targets(section: WebhooksConfig) -> dict[str, Target]:
