@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..client.credentials import encode_credentials
 from ..errors import InvalidOption
-from ..support.timeouts import Timeouts
 from ..web.client.headers import check_headers
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     # Where one transport is not answered, there must be time for the next.
     step = min(_LONGEST_STEP, arguments.timeout / 3)
+    from ..support.timeouts import Timeouts
+
     chosen["timeouts"] = Timeouts(
         token=arguments.timeout * 0.9, connect=step, handshake=step, open=step
     )
