@@ -9,8 +9,8 @@ from typing import Any
 from twisted.application.service import IService
 
 from .bridge import make_bridge
-from .options import Options
 from .serve import make_demo_server, make_server
+from .twistd_options import Options
 
 __all__ = ["Options", "makeService"]
 

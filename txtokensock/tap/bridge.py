@@ -15,7 +15,7 @@ from ..bridge.config.file import ConfigError, load
 from ..bridge.service import Bridge
 from ..errors import TokenSocketError
 from .fatal import fail, fail_to_start
-from .options import BridgeOptions
+from .twistd_options import BridgeOptions
 
 __all__ = ["make_bridge"]
 

@@ -27,8 +27,8 @@ from ..server.token_route import Authenticate
 from .endpoint_service import EndpointService
 from .fatal import fail
 from .object_reference import load_actions, load_function
-from .options import EMBEDDED_LISTEN, ServeOptions
 from .serve_service import ServeService
+from .twistd_options import EMBEDDED_LISTEN, ServeOptions
 
 if TYPE_CHECKING:
     from ..server.ops.metrics import ServerMetrics
