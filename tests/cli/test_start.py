@@ -58,6 +58,9 @@ class StartTests(SynchronousTestCase):
             ["rpc", "echo", "--auth", "a=1", "--auth", "a=2"],
             ["rpc", "echo", "--timeout", "0"],
             ["rpc", "echo", "--header", "X-A"],
+            ["rpc", "echo", "--header", "X A: b"],
+            ["rpc", "echo", "--proxy", "ftp://proxy.test"],
+            ["rpc", "echo", "--authorities", "/nonexistent"],
             ["listen", "a", ""],
             status=2,
         )

@@ -69,18 +69,19 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
         )
         if name in given
     }
-    # Where one transport is not answered, there must be time for the next.
-    step = min(_LONGEST_STEP, arguments.timeout / 3)
-    from ..support.timeouts import Timeouts
-
-    chosen["timeouts"] = Timeouts(
-        token=arguments.timeout * 0.9, connect=step, handshake=step, open=step
-    )
     if "header" in given:
         chosen["headers"] = check_headers(dict(given["header"]))
     policy = {name: given[name] for name in _TLS if name in given}
     if policy:
         chosen["tls"] = _tls_policy(policy)
+    # Last, for it loads Twisted, and usage errors do not wait for that.
+    from ..support.timeouts import Timeouts
+
+    # Where one transport is not answered, there must be time for the next.
+    step = min(_LONGEST_STEP, arguments.timeout / 3)
+    chosen["timeouts"] = Timeouts(
+        token=arguments.timeout * 0.9, connect=step, handshake=step, open=step
+    )
     return chosen
 
 
