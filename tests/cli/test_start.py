@@ -8,7 +8,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.cli import arguments, main
+from txtokensock.cli import command_line, main
 
 SCRIPT = """
 import json, sys
@@ -96,6 +96,6 @@ class StartTests(SynchronousTestCase):
         def parse(argv: list[str] | None) -> None:
             raise KeyboardInterrupt
 
-        self.patch(arguments, "parse", parse)
+        self.patch(command_line, "parse", parse)
         ended = self.assertRaises(SystemExit, main, ["rpc", "echo"])
         self.assertEqual(ended.code, 130)

@@ -4,7 +4,7 @@ The command ``tokensock``: a token-sockjs client for the command line.
 JSON goes to stdout, one line each; what is for people goes to stderr.  The exit status
 is 0 for success, 1 for a failure, 2 for a mistake on the command line.
 
-:mod:`.arguments` reads the command line, and imports little; :mod:`.run` does what it says.
+:mod:`.command_line` reads the command line, and imports little; :mod:`.run` does what it says.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _command(argv: list[str] | None) -> Callable[[], int]:
     # garbage: to look for it again and again takes a tenth of the time.
     gc.disable()
     try:
-        from .arguments import parse
+        from .command_line import parse
 
         arguments = parse(argv)
         # Only now, for it takes longest: a usage error does not wait for it.

@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     Do what ``bridge-spool`` was told to.
 
-    :param arguments: of :func:`.arguments.parse`.
+    :param arguments: of :func:`.command_line.parse`.
     :return: the exit status.
     """
     write_utf8()

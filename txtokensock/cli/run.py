@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     Run a command that talks to a server, on the global reactor.
 
-    :param arguments: of :func:`.arguments.parse`.
+    :param arguments: of :func:`.command_line.parse`.
     :return: the exit status.
     """
     from twisted.internet import reactor as global_reactor

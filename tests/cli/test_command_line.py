@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock import TLSPolicy
 from txtokensock.cli import main
-from txtokensock.cli.arguments import parse
 from txtokensock.cli.client_options import in_our_words
+from txtokensock.cli.command_line import parse
 
 
 class CommandLineTests(SynchronousTestCase):
