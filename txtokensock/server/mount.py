@@ -10,9 +10,7 @@ from typing import Any
 from twisted.web import http, pages
 from twisted.web.resource import IResource, Resource
 
-from .origins import Origins
-
-__all__ = ["Guarded", "Mounts"]
+__all__ = ["Mounts", "SockJSRoute"]
 
 
 class Mounts(Resource):
@@ -57,30 +55,26 @@ class Mounts(Resource):
         return (self._rest or pages.notFound()).render(request)
 
 
-class Guarded(Resource):
+class SockJSRoute(Resource):
     """
-    A resource for the pages of some origins alone, whatever is below it.
+    The SockJS server, which is another one after each start of the service.
 
-    :param origins: whose.
-    :param guarded: gives the resource at the time of the request, or None while there
-        is none: 503.
+    :param current: returns it at the time of the request, or None while the service does
+        not run: then the answer is 503.
     """
 
     isLeaf = True
 
-    def __init__(self, origins: Origins, guarded: Callable[[], IResource | None]) -> None:
+    def __init__(self, current: Callable[[], IResource | None]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._origins = origins
-        self._guarded = guarded
+        self._current = current
 
     def render(self, request: Any) -> Any:
         """See :meth:`IResource.render`."""
-        guarded = self._guarded()
-        if guarded is None:
+        sockjs = self._current()
+        if sockjs is None:
             return _plain(request, http.SERVICE_UNAVAILABLE, b"The server is not running.\n")
-        if not self._origins.allow(request):
-            return _plain(request, http.FORBIDDEN, b"This origin is not allowed.\n")
-        return guarded.render(request)
+        return sockjs.render(request)
 
 
 def _plain(request: Any, status: int, text: bytes) -> bytes:

@@ -20,14 +20,14 @@ from ..messages import check_channel
 from ..messages.from_server import encode_subscribed, encode_unsubscribed
 from ..sockjs.server.resource import SockJSResource
 from ..support.checks import check_callable
+from ..web.server.origins import AllowedOrigins, OriginPolicy
 from ..web.server.site import BoundedSite
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
 from .limits import Limits
-from .mount import Guarded, Mounts
+from .mount import Mounts, SockJSRoute
 from .ops.observer import Observer
 from .ops.readiness import Readiness, readiness
-from .origins import AllowedOrigins, Origins
 from .outbox import TurnEnd
 from .peer import Peer
 from .running_server import Run
@@ -68,7 +68,7 @@ class TokenSocketServer(Service):
     :param acks: whether to answer subscribe, unsubscribe, publish and broadcast, in a way
         that all JavaScript clients take; without, all messages are those of
         node-token-sockjs 3.1.0.
-    :param allowed_origins: see :data:`~txtokensock.server.origins.AllowedOrigins`.
+    :param allowed_origins: see :data:`~txtokensock.web.server.origins.AllowedOrigins`.
     :param jsonp: whether the token route answers ``?callback=f`` with a script, as old
         browsers need on another origin.
     :param limits: see :class:`Limits`.
@@ -105,7 +105,7 @@ class TokenSocketServer(Service):
         check_actions(actions)
         limits = limits or Limits()
         self._store = _checked_store(store)
-        self._origins = Origins(allowed_origins)
+        self._allowed_origins = allowed_origins
         self._hub = Hub(filter)
         self._context = ServerContext(
             reactor=reactor,
@@ -122,9 +122,9 @@ class TokenSocketServer(Service):
         self._routes = [
             (
                 url_path("token_path", token_path),
-                TokenRoute(authentication, self._context, self._origins, jsonp),
+                TokenRoute(authentication, self._context, OriginPolicy(allowed_origins), jsonp),
             ),
-            (url_path("socket_prefix", socket_prefix), Guarded(self._origins, self._sockjs_now)),
+            (url_path("socket_prefix", socket_prefix), SockJSRoute(self._sockjs_now)),
         ]
         self._sockjs_options = dict(sockjs or {})
         self._new_sockjs()  # what is wrong with its options shall be said now
@@ -312,7 +312,7 @@ class TokenSocketServer(Service):
             "max_buffered": limits.buffered,
             # Those that are told that they are too many are there until they know.
             "max_sessions_per_address": 2 * limits.peers_per_address,
-            "allowed_origins": self._origins.allow_origin,
+            "allowed_origins": self._allowed_origins,
             "reactor": self._context.reactor,
         }
         return SockJSResource(_PeerFactory(self._context), **(options | self._sockjs_options))

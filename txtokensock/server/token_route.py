@@ -18,10 +18,10 @@ from twisted.web.server import NOT_DONE_YET
 
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
-from ..sockjs.server.request_info import header
 from ..support.user_functions import UserFunctionTimeout, call_user_function, within
+from ..web.server.header_text import header
+from ..web.server.origins import OriginPolicy
 from ..web.server.site import warn_of_parsed_forms
-from .origins import Origins
 from .server_context import ServerContext
 from .tokens import encode_identity, issue
 
@@ -53,7 +53,11 @@ class TokenRoute(Resource):
     _log = Logger()
 
     def __init__(
-        self, authenticate: Authenticate, context: ServerContext, origins: Origins, jsonp: bool
+        self,
+        authenticate: Authenticate,
+        context: ServerContext,
+        origins: OriginPolicy,
+        jsonp: bool,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._authenticate = authenticate
@@ -75,7 +79,7 @@ class TokenRoute(Resource):
         if request.method not in (b"GET", b"OPTIONS"):
             request.setHeader(b"allow", b"GET, OPTIONS")
             self._answer(request, http.NOT_ALLOWED, {"error": "Method not allowed"})
-        elif not self._origins.allow(request, as_script=callback is not None):
+        elif not self._origins.allow(request, needs_proof=callback is not None):
             self._answer(request, http.FORBIDDEN, {"error": "Forbidden"})
         elif callback is not None and not _is_callback(callback):
             self._answer(request, http.BAD_REQUEST, {"error": "Invalid callback"})

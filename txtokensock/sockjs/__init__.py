@@ -19,10 +19,10 @@ __all__ = [
 
 # The client loads no server, nor the server a client.
 if TYPE_CHECKING:
+    from ..web.server.origins import same_origin
     from .client.endpoint import SockJSClientEndpoint
     from .client.transports import DEFAULT_MAX_MESSAGE_SIZE, TRANSPORTS
     from .interfaces import ISockJSTransport
-    from .server.origins import same_origin
     from .server.request_info import RequestInfo
     from .server.resource import SockJSResource
     from .transport_names import DEFAULT_TRANSPORTS
@@ -37,6 +37,6 @@ else:
             "RequestInfo": ".server.request_info",
             "SockJSClientEndpoint": ".client.endpoint",
             "SockJSResource": ".server.resource",
-            "same_origin": ".server.origins",
+            "same_origin": "..web.server.origins",
         },
     )

@@ -22,8 +22,8 @@ from ..errors import InvalidOption
 from ..server import TokenSocketServer
 from ..server.demo import ACTIONS, authenticate
 from ..server.ops.admin import AdminPages, QuietSite
-from ..server.origins import AllowedOrigins, Origins
 from ..server.token_route import Authenticate
+from ..web.server.origins import AllowedOrigins, OriginPolicy
 from .endpoint_service import EndpointService
 from .fatal import fail
 from .object_reference import load_actions, load_function
@@ -107,7 +107,7 @@ def _authentication(reference: str | None, listen: str) -> Authenticate:
 
 def _allowed_origins(origins: Sequence[str]) -> AllowedOrigins:
     allowed: AllowedOrigins = "*" if list(origins) == ["*"] else origins
-    _checked("allowed-origin", Origins, allowed)
+    _checked("allowed-origin", OriginPolicy, allowed)
     return allowed
 
 

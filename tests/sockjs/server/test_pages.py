@@ -13,7 +13,6 @@ from zope.interface.verify import verifyObject
 
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs import SockJSResource, same_origin
-from txtokensock.sockjs.server.origins import OriginPolicy
 
 from .support import Recorders, Server
 
@@ -150,6 +149,8 @@ class OriginTests(SynchronousTestCase):
     """``allowed_origins``."""
 
     paths = (
+        ("GET", ""),
+        ("GET", "/iframe.html"),
         ("GET", "/info"),
         ("OPTIONS", "/info"),
         ("POST", "/a/a/xhr"),
@@ -223,11 +224,19 @@ class OriginTests(SynchronousTestCase):
         ):
             response = server.request("GET", "/info", {"Origin": origin})
             self.assertEqual(response.status, status, origin)
+        self.flushWarnings()
+
+    def test_default(self) -> None:
+        """SockJS is made for pages of all origins; None is the server's own alone."""
+        foreign = {"Origin": "http://evil.example"}
+        self.assertEqual(Server().request("GET", "/info", foreign).status, 200)
+        self.assertEqual(Server(allowed_origins=None).request("GET", "/info", foreign).status, 403)
 
     def test_wrong_option(self) -> None:
         """One text is no collection of origins."""
         for wrong in ("https://good.example", 1):
-            self.assertRaises(InvalidOption, OriginPolicy, wrong)
+            with self.assertRaises(InvalidOption):
+                Server(allowed_origins=wrong)
 
 
 class OptionTests(SynchronousTestCase):

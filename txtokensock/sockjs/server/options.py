@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...errors import InvalidOption
 from ...support.checks import check_count, check_seconds
-from .origins import OriginPolicy
+from ...web.server.origins import OriginPolicy
 
 __all__ = ["ARRAY_TOO_LONG", "NO_HEARTBEAT", "TOO_SLOW", "Options"]
 

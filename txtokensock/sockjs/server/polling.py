@@ -19,15 +19,15 @@ from ...web.server.answers import (
     Page,
     allow_origin,
     answer,
-    foreign_origin,
     not_found,
     preflight,
     uncacheable,
 )
+from ...web.server.header_text import header
 from ..frames import FrameError, decode_client_frame
 from .framing import CALLBACK, EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Framing, htmlfile, jsonp
 from .polling_session import PollingSession
-from .request_info import RequestInfo, header
+from .request_info import RequestInfo
 from .stream import FrameStream
 from .table import SessionTable
 
@@ -78,23 +78,17 @@ class PollingPages:
         return {b"POST": action, b"OPTIONS": self._preflight}
 
     def _preflight(self, request: Request) -> Answer:
-        if not self._options.origins.allows(request):
-            return foreign_origin(request)
         return preflight(request, b"OPTIONS, POST")
 
     # -- responses with frames
 
     def _receive(self, session_id: str, form: Framing, request: Request) -> Answer:
-        if not self._options.origins.allows(request):
-            return foreign_origin(request)
         allow_origin(request)
         return self._attach(session_id, form, request)
 
     def _receive_by_script(
         self, session_id: str, form: Callable[[str], Framing], request: Request
     ) -> Answer:
-        if not self._options.origins.allows(request, as_script=True):
-            return foreign_origin(request)
         try:
             callback = _callback(request)
         except _Refused as refused:
@@ -124,14 +118,10 @@ class PollingPages:
     # -- requests with messages
 
     def _xhr_send(self, session_id: str, request: Request) -> Answer:
-        if not self._options.origins.allows(request):
-            return foreign_origin(request)
         allow_origin(request)
         return self._send(session_id, request, self._body, (http.NO_CONTENT, ""))
 
     def _jsonp_send(self, session_id: str, request: Request) -> Answer:
-        if not self._options.origins.allows(request):
-            return foreign_origin(request)
         # Konqueror does weird things on 204.
         return self._send(session_id, request, self._form_body, (http.OK, "ok"))
 

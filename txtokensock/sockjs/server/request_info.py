@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IAddress
 from twisted.web.http_headers import Headers
 
-__all__ = ["RequestInfo", "header"]
+__all__ = ["RequestInfo"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,15 +55,3 @@ class RequestInfo:
 
     def __repr__(self) -> str:
         return f"<RequestInfo {self.transport} from {self.peer}>"
-
-
-def header(request: Any, name: bytes) -> str | None:
-    """
-    A header as text, whatever the client sent: ``getHeader`` of a ``str`` raises for bytes
-    that are not UTF-8.
-
-    :param request: an :class:`~twisted.web.iweb.IRequest`.
-    :return: None without such a header.
-    """
-    value = request.getHeader(name)
-    return None if value is None else value.decode("utf-8", "replace")

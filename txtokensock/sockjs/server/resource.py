@@ -21,10 +21,10 @@ from ...web.server.answers import (
     not_found,
     preflight,
 )
+from ...web.server.origins import AllowedOrigins, OriginPolicy
 from ...web.server.site import warn_of_parsed_forms
 from ..frames import GO_AWAY, check_close
 from .options import Options
-from .origins import AllowedOrigins, OriginPolicy
 from .pages import IFRAME_PATH, IframePage, greeting, info
 from .polling import PollingPages
 from .request_info import RequestInfo
@@ -77,10 +77,9 @@ class SockJSResource:
     :param max_buffered: bytes that may wait for a client that does not read; more close
         the session with 4001.  With a WebSocket, the TCP buffer is included as soon as
         it is full.
-    :param allowed_origins: whose pages may use this: None for all, as SockJS is made for,
-        a collection of origins such as ``"https://example.com"``, or a callable that
-        gets the request and the origin, such as :func:`~.origins.same_origin`.  Others
-        get 403.  Requests without an ``Origin`` come from no other page, and pass.
+    :param allowed_origins: whose pages may use this, see
+        :data:`~txtokensock.web.server.origins.AllowedOrigins`; all by default, as SockJS
+        is made for.  Others get 403.  Clients that are not browsers pass.
     :param max_sessions: sessions at one time; more are refused with 503.
     :param max_sessions_per_address: the same for one client's host, with 429.
     :raises InvalidOption: for an option that cannot be.
@@ -105,7 +104,7 @@ class SockJSResource:
         max_message_size: int = 1024 * 1024,
         max_array_length: int | None = None,
         max_buffered: int = 4 * 1024 * 1024,
-        allowed_origins: AllowedOrigins = None,
+        allowed_origins: AllowedOrigins = "*",
         max_sessions: int | None = None,
         max_sessions_per_address: int | None = None,
     ) -> None:
@@ -169,6 +168,8 @@ class SockJSResource:
     def render(self, request: Any) -> Answer:
         """Answer one request."""
         warn_of_parsed_forms(request)
+        if not self._options.origins.allow(request):
+            return foreign_origin(request)
         page = self._page(_segments(request))
         if page is None:
             return not_found(request)
@@ -196,13 +197,9 @@ class SockJSResource:
         return None
 
     def _info(self, request: Request) -> Answer:
-        if not self._options.origins.allows(request):
-            return foreign_origin(request)
         return info(request, self._options)
 
     def _preflight(self, request: Request) -> Answer:
-        if not self._options.origins.allows(request):
-            return foreign_origin(request)
         return preflight(request, b"OPTIONS, GET")
 
     # -- WebSockets
@@ -220,8 +217,6 @@ class SockJSResource:
             key = websocket_key(request)
         except BadUpgrade as problem:
             return refuse_upgrade(request, problem)
-        if not self._options.origins.allows(request):
-            return foreign_origin(request)
         info = RequestInfo.of(request, transport)
         admitted = self._table.admit(info)
         if isinstance(admitted, int):

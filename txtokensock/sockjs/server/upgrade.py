@@ -14,7 +14,7 @@ from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import NOT_DONE_YET
 
 from ...web.server.answers import Answer, answer
-from .request_info import header
+from ...web.server.header_text import header
 
 __all__ = ["BadUpgrade", "refuse_upgrade", "take_over", "websocket_key"]
 

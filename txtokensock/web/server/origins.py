@@ -1,0 +1,198 @@
+"""
+Which web pages may use a server.
+
+A browser sends the visitor's cookies with every request, whichever page makes it: a
+page elsewhere could take the visitor's token and open a session in their name.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Collection
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from twisted.logger import Logger
+
+from ...errors import InvalidOption, shorten
+from .header_text import header
+
+__all__ = ["AllowedOrigins", "OriginPolicy", "same_origin"]
+
+AllowedOrigins: TypeAlias = Collection[str] | Callable[[Any, str], bool] | Literal["*"] | None
+"""
+Whose pages may use a server:
+
+=============  ==========================================================================
+``None``       pages of the server's own origin alone
+``"*"``        all pages
+a collection   of origins such as ``"https://app.example.com"``, besides the server's own;
+               ``"null"`` stands for pages without an origin, such as files
+a callable     gets the request and the origin as the browser sent it, and decides alone;
+               if it raises, that is logged and the page is refused
+=============  ==========================================================================
+
+The server's own origin is the host that the request's ``Host`` header names.  Behind a
+proxy that changes ``Host``, list the origin.
+"""
+
+
+class OriginPolicy:
+    """
+    Decides which pages may make a request.
+
+    :param allowed: see :data:`AllowedOrigins`.
+    :raises InvalidOption: if it is none of these, or holds what is not an origin.
+    """
+
+    _log = Logger()
+
+    def __init__(self, allowed: AllowedOrigins) -> None:
+        self._everyone = isinstance(allowed, str) and allowed == "*"
+        self._decide: Callable[[Any, str], bool] | None = None
+        self._listed: frozenset[_Origin] = frozenset()
+        if self._everyone or allowed is None:
+            return
+        if callable(allowed):
+            self._decide = allowed
+        elif isinstance(allowed, str | bytes) or not isinstance(allowed, Collection):
+            raise InvalidOption(
+                f"allowed_origins is {allowed!r}: it must be '*', a collection of origins, a"
+                " function or None"
+            )
+        else:
+            self._listed = frozenset(_checked(origin) for origin in allowed)
+
+    def allow(self, request: Any, *, needs_proof: bool = False) -> bool:
+        """
+        Whether the request comes from a page that may make it, or from no page at all.
+
+        Browsers leave ``Origin`` out of requests to the page's own origin, and where a
+        page elsewhere loads a URL as a script, an image or a frame.  ``Sec-Fetch-Site``
+        tells these apart, and ``Referer`` tells where from.
+
+        :param request: an :class:`~twisted.web.iweb.IRequest`.
+        :param needs_proof: refuse what says nothing of where it comes from: the answer is
+            a secret, and any page can load it as a script.
+        """
+        allowed = self._allow(request, needs_proof)
+        if not allowed:
+            # Where a proxy rewrites Host, this is the only trace of why no page gets in.
+            self._log.info(
+                "refused a page of {origin}: the server's own host is {host}, and"
+                " allowed_origins does not allow it",
+                origin=shorten(_claimed_origin(request)),
+                host=shorten(str(header(request, b"host"))),
+            )
+        return allowed
+
+    def _allow(self, request: Any, needs_proof: bool) -> bool:
+        if self._everyone:
+            return True
+        origin = header(request, b"origin")
+        if origin is not None:
+            return self.allow_origin(request, origin)
+        site = header(request, b"sec-fetch-site")
+        if site in ("same-origin", "none"):
+            return True
+        referer = header(request, b"referer")
+        if referer:
+            return self.allow_origin(request, _origin_of_url(referer))
+        return site is None and not needs_proof
+
+    def allow_origin(self, request: Any, origin: str) -> bool:
+        """
+        Whether pages of that origin may make the request.
+
+        :param origin: as the browser sent it.
+        """
+        if self._everyone:
+            return True
+        if self._decide is not None:
+            try:
+                return bool(self._decide(request, origin))
+            except Exception:
+                self._log.failure("allowed_origins raised: the page is refused")
+                return False
+        parsed = _parse(origin)
+        return parsed is not None and (parsed in self._listed or _is_own(request, parsed))
+
+
+def same_origin(request: Any, origin: str) -> bool:
+    """
+    Whether ``origin`` is the server itself, with the scheme of the request.
+
+    .. deprecated:: 0.2
+       ``allowed_origins=None`` means this, and also works behind a proxy that ends TLS.
+    """
+    warnings.warn(
+        "same_origin is deprecated: allowed_origins=None allows the server's own origin",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    parsed = _parse(origin)
+    scheme = "https" if request.isSecure() else "http"
+    return parsed is not None and parsed.scheme == scheme and _is_own(request, parsed)
+
+
+class _Origin(NamedTuple):
+    scheme: str
+    host: str
+    port: int | None
+
+
+_NULL = _Origin("null", "", None)
+"""The origin of pages that have none, such as files and sandboxed frames."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# RFC 6454 section 6.2: a scheme, a host and maybe a port.  No user, no path, no query.
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::(?P<port>\d{1,5}))?"
+)
+
+
+def _parse(text: str) -> _Origin | None:
+    """The origin that a browser sent, or None if it is not one."""
+    if text == "null":
+        return _NULL
+    match = _ORIGIN.fullmatch(text.lower())
+    if match is None or not text.isascii():
+        return None
+    scheme, host, port = match["scheme"], match["host"], match["port"]
+    if port is None:
+        return _Origin(scheme, host, _DEFAULT_PORTS.get(scheme))
+    return _Origin(scheme, host, int(port)) if 0 < int(port) < 65536 else None
+
+
+def _checked(origin: object) -> _Origin:
+    """An origin of the option; a slash at its end is what people write."""
+    parsed = _parse(origin.removesuffix("/")) if isinstance(origin, str) else None
+    if parsed is None:
+        raise InvalidOption(
+            f"allowed_origins has {origin!r}: an origin is like 'https://example.com'"
+        )
+    return parsed
+
+
+def _is_own(request: Any, origin: _Origin) -> bool:
+    """
+    Whether the origin is the host that the request is for.
+
+    A proxy in front may have ended TLS: only a request that came over TLS to us tells
+    the scheme for certain.
+    """
+    if origin.scheme not in _DEFAULT_PORTS or (request.isSecure() and origin.scheme != "https"):
+        return False
+    return _parse(f"{origin.scheme}://{header(request, b'host') or ''}") == origin
+
+
+def _origin_of_url(url: str) -> str:
+    """The origin of a page's URL; its path and query are nobody's business."""
+    match = re.match(r"[^:/?#]+://[^/?#]+", url)
+    return match[0] if match else "null"
+
+
+def _claimed_origin(request: Any) -> str:
+    """What the request says of its page, for people."""
+    return str(header(request, b"origin") or _origin_of_url(header(request, b"referer") or ""))
