@@ -30,7 +30,7 @@ from twisted.internet.task import Clock
 from txtokensock.server import Limits, Observer, TokenSocketServer
 from txtokensock.server.demo import ACTIONS, authenticate
 from txtokensock.server.ops.metrics import ServerMetrics
-from txtokensock.server.peer import Peer
+from txtokensock.server.peer_protocol import PeerProtocol
 
 BATCH = 5000
 MESSAGE = b'{"rpc":"echo","req":{"foo":"bar","numbers":[1,2,3]},"uuid":"0123456789abcdef-1f"}'
@@ -38,9 +38,6 @@ MESSAGE = b'{"rpc":"echo","req":{"foo":"bar","numbers":[1,2,3]},"uuid":"01234567
 
 class Nowhere:
     """A SockJS transport that drops what it gets."""
-
-    def getPeer(self) -> IPv4Address:
-        return IPv4Address("TCP", "127.0.0.1", 1)
 
     def writeSequence(self, messages: list[bytes]) -> None:
         """Drop them."""
@@ -83,9 +80,9 @@ def caller(observer: Observer | None) -> Callable[[], None]:
         authenticate, actions=ACTIONS, limits=limits, observer=observer, reactor=clock
     )
     server.startService()
-    peer = Peer(server._core)
+    peer = PeerProtocol(server._context, IPv4Address("TCP", "127.0.0.1", 1))
     peer.makeConnection(Nowhere())
-    peer._authentication.identity = {}
+    peer._state.identity = {}
 
     def batch() -> None:
         for _ in range(BATCH):

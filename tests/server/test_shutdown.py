@@ -81,9 +81,23 @@ class PeerEndTests(ServerTestCase):
         server = self.serve()
         server.authenticated()
         (peer,) = server.service.peers()
-        for code, reason in ((999, ""), (1001, ""), (5000, ""), (3000, "é" * 62)):
-            with self.assertRaises(InvalidOption):
-                peer.close(code, reason)
+        for code, reason in (
+            *((999, ""), (1001, ""), (5000, ""), (3000, "é" * 62)),
+            *((4000, "\ud800"), (4000, "a\udfffb"), (4000.0, ""), ("4000", ""), (None, "")),
+            *((4000, b""), (4000, None)),
+        ):
+            with self.assertRaises(InvalidOption, msg=repr((code, reason))):
+                peer.close(code, reason)  # type: ignore[arg-type]
+        self.assertTrue(peer.authenticated)
+
+    def test_no_protocol(self) -> None:
+        """An action sees what is for it, and nothing that only the server may call."""
+        server = self.serve()
+        server.authenticated()
+        (peer,) = server.service.peers()
+        public = {name for name in dir(peer) if not name.startswith("_")}
+        described = {"address", "auth", "authenticated", "channels", "close", "id", "rpc"}
+        self.assertEqual(public, described)
 
     def test_repr(self) -> None:
         """A peer's repr says how it is, and nothing that is secret."""

@@ -27,23 +27,28 @@ class ServerCalls:
 
     :param reactor: for their deadlines.
     :param send: sends an encoded message.
+    :param timeout: seconds for a call that says nothing else.
     """
 
-    def __init__(self, reactor: IReactorTime, send: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, reactor: IReactorTime, send: Callable[[bytes], None], timeout: float
+    ) -> None:
         self._reactor = reactor
         self._send = send
         self._waiting: dict[str, tuple[Deferred[Any], Timer]] = {}
+        self._timeout = timeout
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def call(self, name: str, data: Any, timeout: float) -> Deferred[Any]:
+    def call(self, name: str, data: Any, timeout: float | None = None) -> Deferred[Any]:
         """
         Call an action of the client, see :meth:`Peer.rpc`.
 
         :param timeout: seconds.
         """
+        timeout = timeout or self._timeout
         if not isinstance(name, str) or not name:
             return fail(InvalidData(f"an action's name must be non-empty text, not {name!r}"))
         if self._closed:

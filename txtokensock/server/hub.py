@@ -5,7 +5,8 @@ Who hears what: channels and the peers that are subscribed to them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
@@ -19,9 +20,10 @@ from ..messages.from_server import (
     encode_channel_message,
     encode_unsubscribed,
 )
+from .peer import Peer
 from .store.interface import IStoreLink, IStoreListener
 
-__all__ = ["DROP", "Filter", "Hub", "Subscriber"]
+__all__ = ["DROP", "Filter", "Hub"]
 
 
 class _Drop:
@@ -33,18 +35,21 @@ DROP = _Drop()
 """What a filter returns where the peer shall not get the message."""
 
 
-class Subscriber(Protocol):
-    """What the hub needs of a peer."""
-
-    def deliver(self, message: bytes) -> None:
-        """Send an encoded message; never raises."""
-
-
-Filter = Callable[[Any, str, Any], Any]
+Filter: TypeAlias = Callable[[Peer, str, Any], Any]
 """
 Gets the peer, the channel and the message, and returns what that peer gets: another
 message, any JSON, or :data:`DROP`.  The message is a copy of the peer's own.
 """
+
+
+Deliver: TypeAlias = Callable[[bytes], object]
+"""Sends a peer an encoded message; never raises."""
+
+
+@dataclass(slots=True)
+class _Subscriber:
+    deliver: Deliver
+    channels: dict[str, None] = field(default_factory=dict)
 
 
 @implementer(IStoreListener)
@@ -61,8 +66,8 @@ class Hub:
 
     def __init__(self, filter: Filter | None) -> None:
         self._filter = filter
-        self._peers: dict[str, dict[Subscriber, None]] = {}
-        self._channels: dict[Subscriber, dict[str, None]] = {}
+        self._subscribers: dict[Peer, _Subscriber] = {}
+        self._channels: dict[str, dict[Peer, Deliver]] = {}
         self.link: IStoreLink | None = None
 
     def refuses(self, channel: str) -> bool:
@@ -73,58 +78,75 @@ class Hub:
 
     # -- who
 
-    def add(self, peer: Subscriber) -> None:
-        """The peer may be subscribed from now on."""
-        self._channels[peer] = {}
+    def add(self, peer: Peer, deliver: Deliver) -> None:
+        """
+        Let a peer be subscribed from now on.
 
-    def discard(self, peer: Subscriber) -> None:
+        :param deliver: what it hears goes there.
+        """
+        self._subscribers[peer] = _Subscriber(deliver)
+
+    def discard(self, peer: Peer) -> None:
         """The peer is gone, and with it all its subscriptions."""
-        for channel in self._channels.pop(peer, ()):
-            self._leave(channel, peer)
+        subscriber = self._subscribers.pop(peer, None)
+        if subscriber is not None:
+            for channel in subscriber.channels:
+                self._leave(channel, peer)
 
-    def subscribe(self, peer: Subscriber, channel: str) -> Deferred[None]:
+    def tell(self, peer: Peer, message: bytes) -> None:
+        """Send an encoded message to one peer; nothing happens if it is gone."""
+        subscriber = self._subscribers.get(peer)
+        if subscriber is not None:
+            subscriber.deliver(message)
+
+    def subscribe(self, peer: Peer, channel: str) -> Deferred[None]:
         """
         Nothing happens for a peer that is gone.
 
         :return: fires with None when the peer hears what any server publishes from now
             on, see :meth:`IStoreLink.subscribe`.  Never fails.
         """
-        if peer not in self._channels or self.link is None:
+        subscriber = self._subscribers.get(peer)
+        if subscriber is None or self.link is None:
             return succeed(None)
-        self._channels[peer][channel] = None
-        self._peers.setdefault(channel, {})[peer] = None
+        subscriber.channels[channel] = None
+        self._channels.setdefault(channel, {})[peer] = subscriber.deliver
         return self.link.subscribe(channel)
 
-    def unsubscribe(self, peer: Subscriber, channel: str) -> None:
+    def unsubscribe(self, peer: Peer, channel: str) -> None:
         """Nothing happens for a peer that is not subscribed."""
-        if channel in self._channels.get(peer, ()):
-            del self._channels[peer][channel]
+        subscriber = self._subscribers.get(peer)
+        if subscriber is not None and channel in subscriber.channels:
+            del subscriber.channels[channel]
             self._leave(channel, peer)
 
-    def _leave(self, channel: str, peer: Subscriber) -> None:
-        peers = self._peers[channel]
+    def _leave(self, channel: str, peer: Peer) -> None:
+        peers = self._channels[channel]
         del peers[peer]
         if not peers:
-            del self._peers[channel]
+            del self._channels[channel]
             if self.link is not None:
                 self.link.unsubscribe(channel)
 
     def channels(self) -> list[str]:
         """Channels that have a peer here."""
-        return list(self._peers)
+        return list(self._channels)
 
-    def channels_of(self, peer: Subscriber) -> list[str]:
+    def channels_of(self, peer: Peer) -> list[str]:
         """Channels of one peer, in the order of their subscription."""
-        return list(self._channels.get(peer, ()))
+        subscriber = self._subscribers.get(peer)
+        return [] if subscriber is None else list(subscriber.channels)
 
-    def has_room(self, peer: Subscriber, channel: str, limit: int) -> bool:
+    def has_room(self, peer: Peer, channel: str, limit: int) -> bool:
         """Whether the peer may be subscribed to that channel too, with no more than so many."""
-        mine = self._channels.get(peer, {})
-        return channel in mine or len(mine) < limit
+        subscriber = self._subscribers.get(peer)
+        if subscriber is None:
+            return True
+        return channel in subscriber.channels or len(subscriber.channels) < limit
 
-    def peers_of(self, channel: str) -> list[Any]:
+    def peers_of(self, channel: str) -> list[Peer]:
         """Peers of one channel, in the order of their subscription."""
-        return list(self._peers.get(channel, ()))
+        return list(self._channels.get(channel, ()))
 
     # -- what goes out to all servers
 
@@ -145,14 +167,14 @@ class Hub:
     def channel_message(self, channel: str, message: bytes) -> None:
         """A message for the peers of one channel."""
         # A copy: delivery may end a peer.
-        self._deliver(channel, message, tuple(self._peers.get(channel, ())))
+        self._deliver(channel, message, tuple(self._channels.get(channel, {}).items()))
 
     def broadcast_message(self, message: bytes) -> None:
         """
         A message for all peers, once for each of their channels, as if it had been
         published there: peers without channels get nothing (S20).
         """
-        for channel in tuple(self._peers):
+        for channel in tuple(self._channels):
             self.channel_message(channel, message)
 
     def unsubscribe_all(self, channel: str) -> None:
@@ -160,20 +182,22 @@ class Hub:
         notice = encode_unsubscribed(channel)
         for peer in self.peers_of(channel):
             self.unsubscribe(peer, channel)
-            peer.deliver(notice)
+            self.tell(peer, notice)
 
-    def _deliver(self, channel: str, message: bytes, peers: Iterable[Subscriber]) -> None:
+    def _deliver(
+        self, channel: str, message: bytes, peers: Iterable[tuple[Peer, Deliver]]
+    ) -> None:
         if self._filter is None:
             encoded = encode_channel_json(channel, message)
-            for peer in peers:
-                peer.deliver(encoded)
+            for _, deliver in peers:
+                deliver(encoded)
             return
-        for peer in peers:
+        for peer, deliver in peers:
             filtered = self._filtered(peer, channel, message)
             if filtered is not None:
-                peer.deliver(filtered)
+                deliver(filtered)
 
-    def _filtered(self, peer: Subscriber, channel: str, message: bytes) -> bytes | None:
+    def _filtered(self, peer: Peer, channel: str, message: bytes) -> bytes | None:
         assert self._filter is not None
         try:
             # Decoded for each peer: what a filter changes must not reach the next (S21).

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 
@@ -22,10 +22,8 @@ from ..messages.from_server import (
 )
 from .close_codes import CHANNEL_NAME_TOO_LONG, TOO_MANY_CHANNELS, Closing
 from .hooks import Refused
+from .peer import Peer
 from .server_context import ServerContext
-
-if TYPE_CHECKING:
-    from .peer import Peer
 
 __all__ = ["LimitExceeded", "PubSub", "PubSubRequest", "Turn", "Turns"]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -21,11 +21,9 @@ from ..support.user_functions import call_user_function
 from .close_codes import TOO_MANY_CALLS, Closing
 from .hooks import Refused
 from .ops.observer import Outcome, RequestKind
+from .peer import Peer
 from .pubsub import LimitExceeded, PubSub, PubSubRequest, Turns
 from .server_context import ServerContext
-
-if TYPE_CHECKING:
-    from .peer import Peer
 
 __all__ = ["Request", "Requests", "request_name"]
 

@@ -50,8 +50,7 @@ class Run:
     async def _stop(self) -> None:
         context = self._context
         context.peers.set_open(False, context.reactor.seconds())
-        for peer in context.peers.all():
-            peer.leave()
+        context.peers.ask_to_leave()
         try:
             empty = context.peers.when_empty()
             await empty.addTimeout(context.limits.shutdown_timeout, context.reactor)

@@ -30,6 +30,7 @@ from .ops.observer import Observer
 from .ops.readiness import Readiness, readiness
 from .outbox import TurnEnd
 from .peer import Peer
+from .peer_protocol import PeerProtocol
 from .running_server import Run
 from .server_context import ServerContext
 from .store.interface import IStore
@@ -220,7 +221,7 @@ class TokenSocketServer(Service):
 
     async def _subscribe(self, peer: Peer, channel: str) -> None:
         await self._hub.subscribe(peer, check_channel(channel))
-        peer.deliver(encode_subscribed(channel))
+        self._hub.tell(peer, encode_subscribed(channel))
 
     def unsubscribe(self, peer: Peer, channel: str) -> None:
         """
@@ -228,7 +229,7 @@ class TokenSocketServer(Service):
         """
         if channel in peer.channels:
             self._hub.unsubscribe(peer, channel)
-            peer.deliver(encode_unsubscribed(channel))
+            self._hub.tell(peer, encode_unsubscribed(channel))
 
     def unsubscribe_all(self, channel: str) -> Deferred[None]:
         """
@@ -322,15 +323,16 @@ class TokenSocketServer(Service):
 
 
 class _PeerFactory(Factory):
-    """Makes a peer of every session."""
+    """Makes a peer of every SockJS session."""
 
     noisy = False
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
 
-    def buildProtocol(self, addr: IAddress | None) -> Peer:
-        return Peer(self._context)
+    def buildProtocol(self, addr: IAddress | None) -> PeerProtocol:
+        assert addr is not None  # SockJS tells it
+        return PeerProtocol(self._context, addr)
 
 
 def _checked_store(store: IStore | None) -> IStore:

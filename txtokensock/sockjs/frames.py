@@ -33,6 +33,7 @@ __all__ = [
     "Open",
     "ServerFrame",
     "check_close",
+    "check_close_reason",
     "decode_client_frame",
     "decode_server_frame",
     "encode_client_frame",
@@ -183,15 +184,28 @@ def encode_close_frame(code: int, reason: str) -> bytes:
 
 def check_close(code: int, reason: str) -> None:
     """
-    :raises InvalidOption: unless the code is 1000 or in 3000 to 4999, and the reason at
-        most 123 bytes in UTF-8: nothing else fits into a WebSocket's close frame
-        (RFC 6455 sections 5.5 and 7.4).
+    The one rule for how a session may be closed: nothing else fits into a WebSocket's
+    close frame (RFC 6455 sections 5.5 and 7.4).
+
+    :raises InvalidOption: unless the code is 1000 or in 3000 to 4999, and the reason is
+        text of at most 123 bytes in UTF-8.
     """
-    if code != 1000 and not 3000 <= code <= 4999:
+    if not isinstance(code, int) or (code != 1000 and not 3000 <= code <= 4999):
         raise InvalidOption(f"the close code is {code!r}: it must be 1000 or 3000 to 4999")
+    check_close_reason(reason)
+
+
+def check_close_reason(reason: str) -> bytes:
+    """
+    :return: the reason as it is sent.
+    :raises InvalidOption: unless it is text of at most 123 bytes in UTF-8.
+    """
+    if not isinstance(reason, str):
+        raise InvalidOption(f"the close reason is {reason!r}: it must be text")
     try:
-        length = len(reason.encode())
+        encoded = reason.encode()
     except UnicodeEncodeError:
         raise InvalidOption("the close reason holds half of a surrogate pair") from None
-    if length > 123:
+    if len(encoded) > 123:
         raise InvalidOption("the close reason must be at most 123 bytes in UTF-8")
+    return encoded

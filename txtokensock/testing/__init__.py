@@ -12,7 +12,8 @@ Nothing here opens a socket, sleeps, or uses the global reactor.
 
 from .network import MemoryNetwork, MemoryTransport
 from .pair import MemoryServer
-from .scripted import ScriptedServer, ScriptedTokenRequest, Step
+from .script import Step
+from .scripted import ScriptedServer, ScriptedTokenRequest
 from .scripted_session import ScriptedSession
 
 __all__ = [

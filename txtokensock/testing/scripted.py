@@ -5,8 +5,7 @@ A token-sockjs server that does what a test tells it to, step by step.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
@@ -18,37 +17,13 @@ from zope.interface import implementer
 from ..client.socket import TokenSocket
 from .host import MemoryHost
 from .network import Accept, MemoryTransport
+from .script import Script
 from .scripted_session import ScriptedSession
 
-__all__ = ["ScriptedServer", "ScriptedTokenRequest", "Step"]
-
-Step: TypeAlias = (
-    Literal["accept", "refuse", "ignore", "drop", "hang up", "garbage"] | Callable[[Any], object]
-)
-"""
-What the server does in one phase:
-
-``"accept"``
-    what a well-behaved server does;
-``"refuse"``
-    a regular no: the connection refused, 403, ``c[3000,...]``, "Token not found";
-``"ignore"``
-    nothing at all;
-``"drop"``
-    reset the connection;
-``"hang up"``
-    close it without a word;
-``"garbage"``
-    an answer that makes no sense;
-a function
-    anything: it gets the :class:`ScriptedTokenRequest` or the
-    :class:`~.session.ScriptedSession`.
-"""
-
-STEPS = ("token_connect", "token", "connect", "handshake", "open", "auth", "close")
+__all__ = ["ScriptedServer", "ScriptedTokenRequest"]
 
 
-class ScriptedServer(MemoryHost):
+class ScriptedServer(Script, MemoryHost):
     """
     A server in memory for tests of clients::
 
@@ -74,30 +49,12 @@ class ScriptedServer(MemoryHost):
         ``auth``, or None.
     """
 
-    token_connect: Step = "accept"
-    token: Step = "accept"
-    connect: Step = "accept"
-    handshake: Step = "accept"
-    open: Step = "accept"
-    auth: Step = "accept"
-    close: Step = "accept"
-
     def __init__(self, clock: Clock | None = None) -> None:
-        super().__init__(_Factory(self), clock)
+        Script.__init__(self)
+        MemoryHost.__init__(self, _Factory(self), clock)
         self.tokens: list[ScriptedTokenRequest] = []
         self.sessions: list[ScriptedSession] = []
         self.attempts = 0
-        self.acks = False
-        self.respond: Callable[[ScriptedSession, Any], object] | None = None
-        self._valid_tokens: set[str] = set()
-
-    def script(self, **steps: Step) -> None:
-        """Set what is done in each of the phases named, and "accept" in all others."""
-        unknown = set(steps) - set(STEPS)
-        if unknown:
-            raise ValueError(f"there is no phase {unknown}: there are {STEPS}")
-        for phase in STEPS:
-            setattr(self, phase, steps.get(phase, "accept"))
 
     def client(self, **options: Any) -> TokenSocket:
         """
@@ -116,18 +73,6 @@ class ScriptedServer(MemoryHost):
     def open_sessions(self) -> list[ScriptedSession]:
         """The sessions whose connection has not ended."""
         return [session for session in self.sessions if session.open]
-
-    def issue_token(self) -> str:
-        """A new token, valid once."""
-        token = f"{len(self.tokens):08x}-5ec2-4e70-8000-000000000000"
-        self._valid_tokens.add(token)
-        return token
-
-    def spend_token(self, token: object) -> bool:
-        """Whether ``token`` was valid; it is not any more."""
-        valid = token in self._valid_tokens
-        self._valid_tokens.discard(str(token))
-        return valid
 
     def _accepts_socket(self) -> Accept:
         def accept() -> bool | None:
@@ -248,7 +193,9 @@ class _Connection(Protocol):
         fields = (line.partition(":") for line in lines[1:] if line)
         headers = {name.lower(): value.strip() for name, _, value in fields}
         if "upgrade" in headers:
-            self._session = ScriptedSession(self._server, self.transport, target, headers)
+            self._session = ScriptedSession(
+                self._server, self._server.clock, self.transport, target, headers
+            )
             self._server.sessions.append(self._session)
             self._session.play("handshake")
         else:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from twisted.internet.interfaces import IReactorTime
+
+from ..sockjs.frames import check_close_reason
 from .network import MemoryTransport
 from .rfc6455 import BINARY, CLOSE, PING, PONG, TEXT, FrameReader, accept_key, encode_frame
-
-if TYPE_CHECKING:
-    from .scripted import ScriptedServer
+from .script import Script
 
 __all__ = ["ScriptedSession"]
 
@@ -36,12 +37,14 @@ class ScriptedSession:
 
     def __init__(
         self,
-        server: ScriptedServer,
+        script: Script,
+        clock: IReactorTime,
         transport: MemoryTransport,
         path: str,
         headers: dict[str, str],
     ) -> None:
-        self._server = server
+        self._script = script
+        self._clock = clock
         self._transport = transport
         self._reader = FrameReader()
         self._close_sent = False
@@ -60,7 +63,7 @@ class ScriptedSession:
 
     def play(self, phase: str) -> None:
         """Do what the script says for a phase."""
-        step = getattr(self._server, phase)
+        step = getattr(self._script, phase)
         if callable(step):
             step(self)
         elif step in ("accept", "refuse", "garbage"):
@@ -81,7 +84,7 @@ class ScriptedSession:
             + "".join(f"{line}\r\n" for line in (*headers, "")).encode()
         )
         # In the next turn, so that even a reset does not take the 101 with it.
-        self._server.clock.callLater(0, self.play, "open")
+        self._clock.callLater(0, self.play, "open")
 
     def refuse_handshake(self) -> None:
         """403."""
@@ -106,11 +109,11 @@ class ScriptedSession:
     def accept_auth(self) -> None:
         """Check the token, and answer as node-token-sockjs does."""
         request = self.auth_request
-        if not self._server.spend_token(request.get("token")):
+        if not self._script.spend_token(request.get("token")):
             self.refuse_auth()
             return
         self.authenticated = True
-        hint = {"tx": {"acks": 1}} if self._server.acks else {}
+        hint = {"tx": {"acks": 1}} if self._script.acks else {}
         self.send({**request, "resp": "success", **hint})
 
     def refuse_auth(self) -> None:
@@ -195,10 +198,15 @@ class ScriptedSession:
         self.close_websocket(1000)
 
     def close_websocket(self, code: int = 1000, reason: str = "") -> None:
-        """Close the WebSocket, without a ``c`` frame."""
+        """
+        Close the WebSocket, without a ``c`` frame.
+
+        :param code: any, also one that no WebSocket may send.
+        :raises InvalidOption: unless the reason is text of at most 123 bytes in UTF-8.
+        """
         if not self._close_sent:
             self._close_sent = True
-            self.send_frame(struct.pack("!H", code) + reason.encode(), CLOSE)
+            self.send_frame(struct.pack("!H", code) + check_close_reason(reason), CLOSE)
 
     def hang_up(self) -> None:
         """Close the connection without a word, after what was sent."""
@@ -243,8 +251,8 @@ class ScriptedSession:
             self.play("auth")
         else:
             self.received.append(message)
-            if self._server.respond is not None:
-                self._server.respond(self, message)
+            if self._script.respond is not None:
+                self._script.respond(self, message)
 
     def connection_lost(self) -> None:
         """The connection has ended."""

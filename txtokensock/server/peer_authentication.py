@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -26,25 +26,23 @@ from .close_codes import (
 )
 from .hooks import Refused
 from .ops.observer import Outcome
+from .peer import Peer, PeerState
 from .server_context import ServerContext
 from .tokens import Identity, spend
 
-if TYPE_CHECKING:
-    from .peer import Peer
-
-__all__ = ["Authentication"]
+__all__ = ["PeerAuthentication"]
 
 
-class Authentication:
+class PeerAuthentication:
     """
     The first ``auth`` of a peer, within a deadline, and any later one with a fresh token
     (S12): while that is pending the peer stays who it was.
 
     :param context: what the server's peers share.
     :param peer: for the hooks.
+    :param state: of the peer; its identity is written here.
     :param send: sends it an encoded message.
     :param end: closes it.
-    :ivar identity: None until it is authenticated.
     """
 
     _log = Logger()
@@ -53,17 +51,18 @@ class Authentication:
         self,
         context: ServerContext,
         peer: Peer,
+        state: PeerState,
         send: Callable[[bytes], None],
         end: Callable[[Closing], None],
     ) -> None:
         self._context = context
         self._peer = peer
+        self._state = state
         self._send = send
         self._end = end
         self._pending: Deferred[Identity] | None = None
         self._deadline = Timer(context.reactor, partial(end, AUTHENTICATION_TIMEOUT))
         self._closed = False
-        self.identity: Identity | None = None
 
     @property
     def pending(self) -> bool:
@@ -80,7 +79,7 @@ class Authentication:
             # Two tokens at once: it would be chance which identity stays.
             self._context.observer.request_answered("auth", "refused", 0.0)
             self._send(encode_error_answer("auth", request.uuid, "Forbidden"))
-            if self.identity is None:
+            if self._state.identity is None:
                 self._end(NOT_AUTHENTICATED)
             return
         if not self._deadline.running:
@@ -117,7 +116,7 @@ class Authentication:
         if not self._closed:
             self._answered("success", begun)
             self._deadline.stop()
-            self.identity = identity
+            self._state.identity = identity
             self._send(encode_auth_success(uuid, acks=self._context.acks))
 
     def _not_proved(self, failure: Failure, uuid: Uuid, begun: float) -> None:
@@ -130,7 +129,7 @@ class Authentication:
         self._send(encode_error_answer("auth", uuid, _refusal(failure)))
         if not failure.check(StoreUnavailable):
             self._end(AUTHENTICATION_REFUSED)
-        elif self.identity is None:
+        elif self._state.identity is None:
             self._end(STORE_UNAVAILABLE)
 
     def _answered(self, outcome: Outcome, begun: float) -> None:

@@ -1,0 +1,188 @@
+"""
+The protocol of one peer: a client's connection, from its first message to its end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..errors import SockJSClosed
+from ..jsontext import Malformed
+from ..messages.from_client import (
+    ActionAnswer,
+    Auth,
+    InvalidRequest,
+    Uuid,
+    decode_client_message,
+)
+from ..messages.from_server import encode_error, encode_error_answer
+from ..sockjs.interfaces import ISockJSTransport
+from . import close_codes as closing
+from .calls import ServerCalls
+from .close_codes import Closing
+from .limits import RateLimit, nested_deeper_than
+from .ops.observer import Problem
+from .outbox import Outbox
+from .peer import Peer, PeerState
+from .peer_authentication import PeerAuthentication
+from .requests import Requests, request_name
+from .server_context import ServerContext
+
+__all__ = ["PeerProtocol"]
+
+
+class PeerProtocol(Protocol):
+    """
+    Speaks token-sockjs with one client over a SockJS session.
+
+    :param context: what the server's peers share.
+    :param address: where the client connected from.
+    :ivar peer: what actions, hooks and the application see of it.
+    """
+
+    _log = Logger()
+
+    transport: ISockJSTransport
+
+    def __init__(self, context: ServerContext, address: IAddress) -> None:
+        limits = context.limits
+        self._context = context
+        self._state = PeerState()
+        self._rate = RateLimit(
+            limits.messages_per_second, limits.message_burst, context.reactor.seconds()
+        )
+        self._calls = ServerCalls(context.reactor, self._send, limits.call_timeout)
+        self.peer = Peer(
+            self._state,
+            address,
+            calls=self._calls,
+            channels_of=context.hub.channels_of,
+            end=self._end,
+        )
+        self._requests = Requests(context, self.peer, self._send, self._end, self._idle)
+        self._authentication = PeerAuthentication(
+            context, self.peer, self._state, self._send, self._end
+        )
+        self._leaving = False
+        self._closing: Closing | None = None
+
+    def __repr__(self) -> str:
+        return f"<PeerProtocol of {self.peer!r}>"
+
+    # -- IProtocol
+
+    def connectionMade(self) -> None:
+        context = self._context
+        self._outbox = Outbox(self.transport, context.turn_end, context.observer)
+        context.observer.peer_connected()
+        context.hub.add(self.peer, self._send)
+        refusal = context.peers.admit(self.peer, context.limits, self._leave)
+        if refusal is None:
+            self._authentication.start_deadline()
+        else:
+            self._end(refusal)
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self._forget()
+        self._context.peers.remove(self.peer)
+        why = None if reason is None else reason.value
+        if self._closing is not None:
+            self._context.observer.peer_gone(self._closing.code, by_server=True)
+        else:
+            code = why.code if isinstance(why, SockJSClosed) else None
+            self._context.observer.peer_gone(code, by_server=False)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._state.ended:
+            return
+        self._context.observer.message_received(len(data))
+        crossed = self._crossed(data)
+        if crossed is not None:
+            self._end(crossed)
+            return
+        try:
+            message = decode_client_message(data)
+        except Malformed:
+            self._context.observer.message_refused("invalid_message")
+            self._send(encode_error("Invalid message"))
+        except InvalidRequest as problem:
+            self._refuse("invalid_request", problem.rpc, problem.uuid, "Invalid request")
+        else:
+            if isinstance(message, ActionAnswer):
+                self._answered(message)
+            elif isinstance(message, Auth):
+                self._authentication.handle(message)
+            elif self._state.identity is None:
+                self._refuse("not_authenticated", request_name(message), message.uuid, "Forbidden")
+            elif self._leaving:
+                error = closing.SHUTTING_DOWN.reason
+                self._refuse("shutting_down", request_name(message), message.uuid, error)
+            else:
+                self._requests.handle(message)
+
+    def _crossed(self, data: bytes) -> Closing | None:
+        limits = self._context.limits
+        if not self._rate.take(self._context.reactor.seconds()):
+            return closing.TOO_MANY_MESSAGES
+        if len(data) > limits.message_size:
+            return closing.MESSAGE_TOO_LARGE
+        if nested_deeper_than(data, limits.json_depth):
+            return closing.NESTED_TOO_DEEP
+        return None
+
+    def _answered(self, answer: ActionAnswer) -> None:
+        if self._calls.answered(answer):
+            # The server asked for it: its calls must not use up what the peer may send.
+            self._rate.give_back()
+        elif self._state.identity is None and not self._authentication.pending:
+            self._refuse("not_authenticated", "_rpc", None, "Forbidden")
+
+    def _refuse(self, problem: Problem, rpc: str | None, uuid: Uuid, error: Any) -> None:
+        """Whoever is not authenticated may not even make a mistake (S13)."""
+        if self._state.identity is None:
+            self._context.observer.message_refused("not_authenticated")
+            self._send(encode_error_answer(rpc, uuid, "Forbidden"))
+            self._end(closing.NOT_AUTHENTICATED)
+        else:
+            self._context.observer.message_refused(problem)
+            self._send(encode_error_answer(rpc, uuid, error))
+
+    def _send(self, message: bytes) -> None:
+        """Send an encoded message; nothing happens if the peer is gone."""
+        if not self._state.ended:
+            self._outbox.write(message)
+
+    # -- the end
+
+    def _leave(self) -> None:
+        """The server stops: answer what is in flight, begin nothing new, and close."""
+        self._leaving = True
+        self._idle()
+
+    def _idle(self) -> None:
+        if self._leaving and not self._requests:
+            self._end(closing.SHUTTING_DOWN)
+
+    def _end(self, why: Closing) -> None:
+        if self._state.ended:
+            return
+        self._log.debug("{peer} is closed: {reason}", peer=self.peer, reason=why.reason)
+        self._closing = why
+        self._outbox.flush()
+        self._forget()
+        self.transport.close(why.code, why.reason)
+
+    def _forget(self) -> None:
+        """Out of every table, at once: a close can take its time."""
+        if self._state.ended:
+            return
+        self._state.ended = True
+        self._context.hub.discard(self.peer)
+        self._authentication.close()
+        self._requests.close()
+        self._calls.close()
