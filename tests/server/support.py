@@ -173,7 +173,7 @@ class ServerTestCase(SynchronousTestCase):
 
     def tearDown(self) -> None:
         for server in self._servers:
-            if not server.service.running and server.service._run is None:
+            if not server.service.running and server.service._running_server is None:
                 continue
             stopped = server.service.stopService()
             server.turn()

@@ -35,3 +35,4 @@ for _old, _new in (
     ("observer", "ops.observer"),
 ):
     deprecated_module(f"{__name__}.{_old}", f"{__name__}.{_new}", ends="0.3.0")
+deprecated_module(f"{__name__}.origins", "txtokensock.web.server.origins", ends="0.3.0")

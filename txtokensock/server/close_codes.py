@@ -24,49 +24,49 @@ __all__ = [
     "TOO_MANY_CHANNELS",
     "TOO_MANY_MESSAGES",
     "TOO_MANY_PEERS",
-    "Closing",
+    "CloseCode",
 ]
 
 
-class Closing(NamedTuple):
+class CloseCode(NamedTuple):
     """A close code and the reason that goes with it."""
 
     code: int
     reason: str
 
 
-NOT_AUTHENTICATED = Closing(4401, "Not authenticated")
+NOT_AUTHENTICATED = CloseCode(4401, "Not authenticated")
 """Something else was sent where ``auth``, and its answer, must come first."""
 
-AUTHENTICATION_REFUSED = Closing(4403, "Authentication refused")
+AUTHENTICATION_REFUSED = CloseCode(4403, "Authentication refused")
 """The token is unknown, used or too old, or an ``authentication`` hook said no."""
 
-AUTHENTICATION_TIMEOUT = Closing(4408, "Not authenticated in time")
+AUTHENTICATION_TIMEOUT = CloseCode(4408, "Not authenticated in time")
 """``Limits.auth_timeout`` passed."""
 
-MESSAGE_TOO_LARGE = Closing(4413, "Message too large")
+MESSAGE_TOO_LARGE = CloseCode(4413, "Message too large")
 """``Limits.message_size``."""
 
-NESTED_TOO_DEEP = Closing(4414, "JSON nested too deep")
+NESTED_TOO_DEEP = CloseCode(4414, "JSON nested too deep")
 """``Limits.json_depth``."""
 
-CHANNEL_NAME_TOO_LONG = Closing(4415, "Channel name too long")
+CHANNEL_NAME_TOO_LONG = CloseCode(4415, "Channel name too long")
 """``Limits.channel_length``."""
 
-TOO_MANY_CHANNELS = Closing(4416, "Too many channels")
+TOO_MANY_CHANNELS = CloseCode(4416, "Too many channels")
 """``Limits.channels``."""
 
-TOO_MANY_CALLS = Closing(4417, "Too many requests in flight")
+TOO_MANY_CALLS = CloseCode(4417, "Too many requests in flight")
 """``Limits.calls``."""
 
-TOO_MANY_PEERS = Closing(4418, "Too many connections from this address")
+TOO_MANY_PEERS = CloseCode(4418, "Too many connections from this address")
 """``Limits.peers_per_address``."""
 
-TOO_MANY_MESSAGES = Closing(4429, "Too many messages per second")
+TOO_MANY_MESSAGES = CloseCode(4429, "Too many messages per second")
 """``Limits.messages_per_second`` and ``Limits.message_burst``."""
 
-SHUTTING_DOWN = Closing(4503, "Server shutting down")
+SHUTTING_DOWN = CloseCode(4503, "Server shutting down")
 """The service stops, or is not running."""
 
-STORE_UNAVAILABLE = Closing(4504, "Store unavailable")
+STORE_UNAVAILABLE = CloseCode(4504, "Store unavailable")
 """The token could not be looked up."""

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IAddress
 
 from ..sockjs.frames import NORMAL_CLOSURE, check_close
 from .calls import ServerCalls
-from .close_codes import Closing
+from .close_codes import CloseCode
 from .tokens import Identity
 
 __all__ = ["Peer", "PeerState"]
@@ -47,7 +47,7 @@ class Peer:
         *,
         calls: ServerCalls,
         channels_of: Callable[[Peer], list[str]],
-        end: Callable[[Closing], None],
+        end: Callable[[CloseCode], None],
     ) -> None:
         self.id = str(uuid.uuid4())
         self._state = state
@@ -112,4 +112,4 @@ class Peer:
         :raises InvalidOption: for another code or reason.
         """
         check_close(code, reason)
-        self._end(Closing(code, reason))
+        self._end(CloseCode(code, reason))

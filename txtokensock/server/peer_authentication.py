@@ -22,7 +22,7 @@ from .close_codes import (
     AUTHENTICATION_TIMEOUT,
     NOT_AUTHENTICATED,
     STORE_UNAVAILABLE,
-    Closing,
+    CloseCode,
 )
 from .hooks import Refused
 from .ops.observer import Outcome
@@ -53,7 +53,7 @@ class PeerAuthentication:
         peer: Peer,
         state: PeerState,
         send: Callable[[bytes], None],
-        end: Callable[[Closing], None],
+        end: Callable[[CloseCode], None],
     ) -> None:
         self._context = context
         self._peer = peer

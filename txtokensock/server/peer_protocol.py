@@ -22,15 +22,15 @@ from ..messages.from_client import (
 )
 from ..messages.from_server import encode_error, encode_error_answer
 from ..sockjs.interfaces import ISockJSTransport
-from . import close_codes as closing
+from . import close_codes
 from .calls import ServerCalls
-from .close_codes import Closing
+from .close_codes import CloseCode
 from .limits import RateLimit, nested_deeper_than
 from .ops.observer import Problem
 from .outbox import Outbox
 from .peer import Peer, PeerState
 from .peer_authentication import PeerAuthentication
-from .requests import Requests, request_name
+from .requests import PeerRequests, request_name
 from .server_context import ServerContext
 
 __all__ = ["PeerProtocol"]
@@ -64,12 +64,12 @@ class PeerProtocol(Protocol):
             channels_of=context.hub.channels_of,
             end=self._end,
         )
-        self._requests = Requests(context, self.peer, self._send, self._end, self._idle)
+        self._requests = PeerRequests(context, self.peer, self._send, self._end, self._idle)
         self._authentication = PeerAuthentication(
             context, self.peer, self._state, self._send, self._end
         )
         self._leaving = False
-        self._closing: Closing | None = None
+        self._close_code: CloseCode | None = None
 
     def __repr__(self) -> str:
         return f"<PeerProtocol of {self.peer!r}>"
@@ -91,8 +91,8 @@ class PeerProtocol(Protocol):
         self._forget()
         self._context.peers.remove(self.peer)
         why = None if reason is None else reason.value
-        if self._closing is not None:
-            self._context.observer.peer_gone(self._closing.code, by_server=True)
+        if self._close_code is not None:
+            self._context.observer.peer_gone(self._close_code.code, by_server=True)
         else:
             code = why.code if isinstance(why, SockJSClosed) else None
             self._context.observer.peer_gone(code, by_server=False)
@@ -120,19 +120,19 @@ class PeerProtocol(Protocol):
             elif self._state.identity is None:
                 self._refuse("not_authenticated", request_name(message), message.uuid, "Forbidden")
             elif self._leaving:
-                error = closing.SHUTTING_DOWN.reason
+                error = close_codes.SHUTTING_DOWN.reason
                 self._refuse("shutting_down", request_name(message), message.uuid, error)
             else:
                 self._requests.handle(message)
 
-    def _crossed(self, data: bytes) -> Closing | None:
+    def _crossed(self, data: bytes) -> CloseCode | None:
         limits = self._context.limits
         if not self._rate.take(self._context.reactor.seconds()):
-            return closing.TOO_MANY_MESSAGES
+            return close_codes.TOO_MANY_MESSAGES
         if len(data) > limits.message_size:
-            return closing.MESSAGE_TOO_LARGE
+            return close_codes.MESSAGE_TOO_LARGE
         if nested_deeper_than(data, limits.json_depth):
-            return closing.NESTED_TOO_DEEP
+            return close_codes.NESTED_TOO_DEEP
         return None
 
     def _answered(self, answer: ActionAnswer) -> None:
@@ -147,7 +147,7 @@ class PeerProtocol(Protocol):
         if self._state.identity is None:
             self._context.observer.message_refused("not_authenticated")
             self._send(encode_error_answer(rpc, uuid, "Forbidden"))
-            self._end(closing.NOT_AUTHENTICATED)
+            self._end(close_codes.NOT_AUTHENTICATED)
         else:
             self._context.observer.message_refused(problem)
             self._send(encode_error_answer(rpc, uuid, error))
@@ -166,13 +166,13 @@ class PeerProtocol(Protocol):
 
     def _idle(self) -> None:
         if self._leaving and not self._requests:
-            self._end(closing.SHUTTING_DOWN)
+            self._end(close_codes.SHUTTING_DOWN)
 
-    def _end(self, why: Closing) -> None:
+    def _end(self, why: CloseCode) -> None:
         if self._state.ended:
             return
         self._log.debug("{peer} is closed: {reason}", peer=self.peer, reason=why.reason)
-        self._closing = why
+        self._close_code = why
         self._outbox.flush()
         self._forget()
         self.transport.close(why.code, why.reason)

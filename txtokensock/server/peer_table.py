@@ -11,7 +11,7 @@ from typing import NamedTuple
 from twisted.internet.defer import Deferred, succeed
 
 from ..support.waiters import Waiters
-from .close_codes import SHUTTING_DOWN, TOO_MANY_PEERS, Closing
+from .close_codes import SHUTTING_DOWN, TOO_MANY_PEERS, CloseCode
 from .limits import Limits
 from .peer import Peer
 
@@ -43,7 +43,7 @@ class PeerTable:
         self.open = is_open
         self.since = now
 
-    def admit(self, peer: Peer, limits: Limits, leave: Callable[[], object]) -> Closing | None:
+    def admit(self, peer: Peer, limits: Limits, leave: Callable[[], object]) -> CloseCode | None:
         """
         Count a peer that has just connected.
 

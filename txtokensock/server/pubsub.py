@@ -4,11 +4,7 @@ What one authenticated peer wants of channels.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
 from typing import TypeAlias
-
-from twisted.internet.defer import Deferred
 
 from ..errors import InvalidChannel
 from ..jsontext import dumps
@@ -20,12 +16,13 @@ from ..messages.from_server import (
     encode_subscribed_with_request,
     encode_unsubscribed,
 )
-from .close_codes import CHANNEL_NAME_TOO_LONG, TOO_MANY_CHANNELS, Closing
+from .close_codes import CHANNEL_NAME_TOO_LONG, TOO_MANY_CHANNELS, CloseCode
 from .hooks import Refused
+from .keyed_queue import Place
 from .peer import Peer
 from .server_context import ServerContext
 
-__all__ = ["LimitExceeded", "PubSub", "PubSubRequest", "Turn", "Turns"]
+__all__ = ["LimitExceeded", "PubSub", "PubSubRequest"]
 
 PubSubRequest: TypeAlias = Subscribe | Unsubscribe | Publish | Broadcast
 
@@ -34,102 +31,12 @@ class LimitExceeded(Exception):
     """
     The request crosses a limit.
 
-    :ivar closing: how its peer ends.
+    :ivar close_code: what its peer is closed with.
     """
 
-    def __init__(self, closing: Closing) -> None:
-        super().__init__(closing.reason)
-        self.closing = closing
-
-
-class Turn:
-    """
-    A request's place among those of its peer for the same channel.
-
-    :param queue: where it waits.
-    :ivar begun: whether it was let in.
-    :ivar ended: whether it was answered, perhaps before it was let in.
-    """
-
-    def __init__(self, queue: _Queue) -> None:
-        self._queue = queue
-        self._came: Deferred[None] = Deferred()
-        self.begun = False
-        self.ended = False
-
-    async def wait(self) -> None:
-        """Until the one before is answered."""
-        await self._came
-
-    def begin(self) -> None:
-        """Let it in."""
-        self.begun = True
-        if not self._came.called:
-            self._came.callback(None)
-
-    def end(self) -> None:
-        """The request is answered: let the next one begin."""
-        self.ended = True
-        self._queue.advance()
-
-
-class _Queue:
-    """
-    The requests for one channel.
-
-    :param empty: called when the last of them has ended.
-    """
-
-    def __init__(self, empty: Callable[[], object]) -> None:
-        self._turns: deque[Turn] = deque()
-        self._empty = empty
-        self._advancing = False
-
-    def append(self, turn: Turn) -> None:
-        """One more; it begins at once if it is the first."""
-        self._turns.append(turn)
-        self.advance()
-
-    def advance(self) -> None:
-        """
-        Let the first begin.  One that ends at once only says so, and is followed from
-        here: were each to let the next one begin, many would exhaust the stack.
-        """
-        if self._advancing:
-            return
-        self._advancing = True
-        while self._turns:
-            first = self._turns[0]
-            if first.ended:
-                self._turns.popleft()
-            elif first.begun:
-                break
-            else:
-                first.begin()
-        self._advancing = False
-        if not self._turns:
-            self._empty()
-
-
-class Turns:
-    """
-    Lets one peer's requests for the same channel pass one after the other: a slow hook
-    must not turn "subscribe, unsubscribe" around, nor lose what is published between
-    them (S32).
-    """
-
-    def __init__(self) -> None:
-        self._queues: dict[str | None, _Queue] = {}
-
-    def take(self, request: PubSubRequest) -> Turn:
-        """The request's place, after all that came before it; it must be ended."""
-        channel = None if isinstance(request, Broadcast) else request.channel
-        queue = self._queues.get(channel)
-        if queue is None:
-            queue = self._queues[channel] = _Queue(lambda: self._queues.pop(channel, None))
-        turn = Turn(queue)
-        queue.append(turn)
-        return turn
+    def __init__(self, close_code: CloseCode) -> None:
+        super().__init__(close_code.reason)
+        self.close_code = close_code
 
 
 class PubSub:
@@ -142,19 +49,19 @@ class PubSub:
         self._context = context
         self._peer = peer
 
-    async def handle(self, request: PubSubRequest, turn: Turn) -> list[bytes]:
+    async def handle(self, request: PubSubRequest, place: Place) -> list[bytes]:
         """
-        :param turn: of its channel.
+        :param place: of the request, in the queue of its channel.
         :return: what to send on success.
         :raises Refused: if it is not allowed.
         :raises LimitExceeded: if it is more than the peer may have.
         :raises StoreUnavailable: see :class:`IStoreLink`.
         """
         if isinstance(request, Broadcast):
-            await turn.wait()
+            await place.wait()
             return await self._broadcast(request)
         channel = self._checked(request.channel)
-        await turn.wait()
+        await place.wait()
         if isinstance(request, Subscribe):
             return await self._subscribe(channel, request.uuid)
         if isinstance(request, Unsubscribe):

@@ -18,19 +18,20 @@ from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscr
 from ..messages.from_server import encode_answer, encode_error_answer
 from ..support.timer import Timer
 from ..support.user_functions import call_user_function
-from .close_codes import TOO_MANY_CALLS, Closing
+from .close_codes import TOO_MANY_CALLS, CloseCode
 from .hooks import Refused
+from .keyed_queue import KeyedQueue
 from .ops.observer import Outcome, RequestKind
 from .peer import Peer
-from .pubsub import LimitExceeded, PubSub, PubSubRequest, Turns
+from .pubsub import LimitExceeded, PubSub, PubSubRequest
 from .server_context import ServerContext
 
-__all__ = ["Request", "Requests", "request_name"]
+__all__ = ["PeerRequest", "PeerRequests", "request_name"]
 
-Request: TypeAlias = Call | PubSubRequest
+PeerRequest: TypeAlias = Call | PubSubRequest
 
 
-class _Work:
+class _InFlight:
     """
     One request that is being worked on.
 
@@ -43,7 +44,7 @@ class _Work:
 
     __slots__ = ("answered", "begun", "kind", "outcome", "rpc", "uuid")
 
-    def __init__(self, request: Request, begun: float, outcome: Deferred[Any]) -> None:
+    def __init__(self, request: PeerRequest, begun: float, outcome: Deferred[Any]) -> None:
         self.kind = _kind(request)
         self.begun = begun
         self.rpc = request_name(request)
@@ -52,7 +53,7 @@ class _Work:
         self.answered = False
 
 
-class Requests:
+class PeerRequests:
     """
     :param context: what the server's peers share.
     :param peer: whose requests.
@@ -68,7 +69,7 @@ class Requests:
         context: ServerContext,
         peer: Peer,
         send: Callable[[bytes], None],
-        end: Callable[[Closing], None],
+        end: Callable[[CloseCode], None],
         idle: Callable[[], None],
     ) -> None:
         self._context = context
@@ -76,14 +77,16 @@ class Requests:
         self._send = send
         self._end = end
         self._idle = idle
-        self._in_flight: dict[_Work, Timer] = {}
+        self._in_flight: dict[_InFlight, Timer] = {}
         self._pubsub = PubSub(context, peer)
-        self._turns = Turns()
+        # A slow hook must not turn "subscribe, unsubscribe" around, nor lose what is
+        # published between them.
+        self._channel_queues = KeyedQueue()
 
     def __len__(self) -> int:
         return len(self._in_flight)
 
-    def handle(self, request: Request) -> None:
+    def handle(self, request: PeerRequest) -> None:
         """Start to work on a request."""
         begun = self._context.reactor.seconds()
         if len(self._in_flight) >= self._context.limits.calls:
@@ -92,17 +95,18 @@ class Requests:
         elif isinstance(request, Call):
             self._call(request, begun)
         else:
-            turn = self._turns.take(request)
-            outcome = Deferred.fromCoroutine(self._pubsub.handle(request, turn))
+            channel = None if isinstance(request, Broadcast) else request.channel
+            place = self._channel_queues.enter(channel)
+            outcome = Deferred.fromCoroutine(self._pubsub.handle(request, place))
             self._follow(request, begun, outcome)
-            outcome.addBoth(lambda _: turn.end())  # after its answer was sent
+            outcome.addBoth(lambda _: place.leave())  # after its answer was sent
 
     def close(self) -> None:
         """The peer is gone: what is being worked on is cancelled, and nobody answered."""
         # The latest first: a request that waits for an earlier one must not get its turn.
-        for work in reversed(tuple(self._in_flight)):
-            self._finish(work, "cancelled")
-            work.outcome.cancel()
+        for entry in reversed(tuple(self._in_flight)):
+            self._finish(entry, "cancelled")
+            entry.outcome.cancel()
 
     # -- calls
 
@@ -118,59 +122,59 @@ class Requests:
 
     # -- answers
 
-    def _follow(self, request: Request, begun: float, outcome: Deferred[list[bytes]]) -> None:
+    def _follow(self, request: PeerRequest, begun: float, outcome: Deferred[list[bytes]]) -> None:
         """
         :param begun: when the request came.
         :param outcome: fires with the messages to send.
         """
-        work = _Work(request, begun, outcome)
+        entry = _InFlight(request, begun, outcome)
         outcome.addCallbacks(
-            self._succeeded, self._failed, callbackArgs=(work,), errbackArgs=(work,)
+            self._succeeded, self._failed, callbackArgs=(entry,), errbackArgs=(entry,)
         )
-        if not work.answered:
+        if not entry.answered:
             context = self._context
-            timer = self._in_flight[work] = Timer(context.reactor, partial(self._late, work))
+            timer = self._in_flight[entry] = Timer(context.reactor, partial(self._late, entry))
             timer.start(context.limits.call_timeout)
 
-    def _succeeded(self, messages: list[bytes], work: _Work) -> None:
-        if self._finish(work, "success"):
+    def _succeeded(self, messages: list[bytes], entry: _InFlight) -> None:
+        if self._finish(entry, "success"):
             for message in messages:
                 self._send(message)
             self._done()
 
-    def _failed(self, failure: Failure, work: _Work) -> None:
+    def _failed(self, failure: Failure, entry: _InFlight) -> None:
         error = failure.value
-        if not self._finish(work, _problem(error)):
+        if not self._finish(entry, _problem(error)):
             return  # also the CancelledError of our own making
         if isinstance(error, LimitExceeded):
-            self._refuse_and_end(work.rpc, work.uuid, error.closing)
+            self._refuse_and_end(entry.rpc, entry.uuid, error.close_code)
             return
         if isinstance(error, Refused):
             text = error.error
         elif isinstance(error, StoreUnavailable):
             text = "Store unavailable"
         else:
-            text = outcome_error(failure, work.rpc)
-        self._send(_error_answer(work, text))
+            text = outcome_error(failure, entry.rpc)
+        self._send(_error_answer(entry, text))
         self._done()
 
-    def _late(self, work: _Work) -> None:
-        if self._finish(work, "timeout"):
-            self._log.warn("{rpc} took too long and is cancelled", rpc=shorten(work.rpc))
-            self._send(_error_answer(work, "Timeout"))
-            work.outcome.cancel()
+    def _late(self, entry: _InFlight) -> None:
+        if self._finish(entry, "timeout"):
+            self._log.warn("{rpc} took too long and is cancelled", rpc=shorten(entry.rpc))
+            self._send(_error_answer(entry, "Timeout"))
+            entry.outcome.cancel()
             self._done()
 
-    def _finish(self, work: _Work, outcome: Outcome) -> bool:
+    def _finish(self, entry: _InFlight, outcome: Outcome) -> bool:
         """:return: whether this is the first answer."""
-        if work.answered:
+        if entry.answered:
             return False
-        work.answered = True
+        entry.answered = True
         context = self._context
         context.observer.request_answered(
-            work.kind, outcome, context.reactor.seconds() - work.begun
+            entry.kind, outcome, context.reactor.seconds() - entry.begun
         )
-        timer = self._in_flight.pop(work, None)
+        timer = self._in_flight.pop(entry, None)
         if timer is not None:
             timer.stop()
         return True
@@ -179,16 +183,16 @@ class Requests:
         if not self._in_flight:
             self._idle()
 
-    def _refuse_and_end(self, rpc: str, uuid: Uuid, closing: Closing) -> None:
-        self._send(encode_error_answer(rpc, uuid, closing.reason))
-        self._end(closing)
+    def _refuse_and_end(self, rpc: str, uuid: Uuid, close_code: CloseCode) -> None:
+        self._send(encode_error_answer(rpc, uuid, close_code.reason))
+        self._end(close_code)
 
 
-def _error_answer(work: _Work, error: Any) -> bytes:
+def _error_answer(entry: _InFlight, error: Any) -> bytes:
     try:
-        return encode_error_answer(work.rpc, work.uuid, error)
+        return encode_error_answer(entry.rpc, entry.uuid, error)
     except InvalidData:
-        return encode_error_answer(work.rpc, work.uuid, "Error")
+        return encode_error_answer(entry.rpc, entry.uuid, "Error")
 
 
 def _problem(error: BaseException | None) -> Outcome:
@@ -201,7 +205,7 @@ def _problem(error: BaseException | None) -> Outcome:
     return "action_error" if isinstance(error, ActionError) else "exception"
 
 
-_KINDS: dict[type[Request], RequestKind] = {
+_KINDS: dict[type[PeerRequest], RequestKind] = {
     Call: "call",
     Subscribe: "subscribe",
     Unsubscribe: "unsubscribe",
@@ -210,11 +214,11 @@ _KINDS: dict[type[Request], RequestKind] = {
 }
 
 
-def _kind(request: Request) -> RequestKind:
+def _kind(request: PeerRequest) -> RequestKind:
     return _KINDS[type(request)]
 
 
-def request_name(request: Request) -> str:
+def request_name(request: PeerRequest) -> str:
     """What its answer has as ``rpc``."""
     if isinstance(request, Call):
         return request.name

@@ -14,10 +14,10 @@ from .close_codes import SHUTTING_DOWN
 from .server_context import ServerContext
 from .store.interface import IStore
 
-__all__ = ["Run"]
+__all__ = ["RunningServer"]
 
 
-class Run:
+class RunningServer:
     """
     Starts at once.
 

@@ -31,7 +31,7 @@ from .ops.readiness import Readiness, readiness
 from .outbox import TurnEnd
 from .peer import Peer
 from .peer_protocol import PeerProtocol
-from .running_server import Run
+from .running_server import RunningServer
 from .server_context import ServerContext
 from .store.interface import IStore
 from .store.memory import MemoryStore
@@ -129,7 +129,7 @@ class TokenSocketServer(Service):
         ]
         self._sockjs_options = dict(sockjs or {})
         self._new_sockjs()  # what is wrong with its options shall be said now
-        self._run: Run | None = None
+        self._running_server: RunningServer | None = None
 
     def __repr__(self) -> str:
         state = "running" if self.running else "stopped"
@@ -278,11 +278,11 @@ class TokenSocketServer(Service):
         """Connect to the store, and take peers; after an unfinished stop, as soon as that is."""
         if not self.running:
             super().startService()  # type: ignore[no-untyped-call]
-            if self._run is None:
+            if self._running_server is None:
                 self._start()
 
     def _start(self) -> None:
-        self._run = Run(self._context, self._store, self._new_sockjs())
+        self._running_server = RunningServer(self._context, self._store, self._new_sockjs())
 
     def stopService(self) -> Deferred[None]:
         """
@@ -293,15 +293,15 @@ class TokenSocketServer(Service):
         """
         was_running = self.running
         super().stopService()  # type: ignore[no-untyped-call]
-        run = self._run
-        if run is None:
+        running = self._running_server
+        if running is None:
             return succeed(None)
-        if was_running and not run.stopping:
-            run.stop().addCallback(self._stopped)
-        return run.stop()
+        if was_running and not running.stopping:
+            running.stop().addCallback(self._stopped)
+        return running.stop()
 
     def _stopped(self, _: None) -> None:
-        self._run = None
+        self._running_server = None
         if self.running:
             self._start()
 
@@ -319,7 +319,7 @@ class TokenSocketServer(Service):
         return SockJSResource(_PeerFactory(self._context), **(options | self._sockjs_options))
 
     def _sockjs_now(self) -> SockJSResource | None:
-        return None if self._run is None else self._run.sockjs
+        return None if self._running_server is None else self._running_server.sockjs
 
 
 class _PeerFactory(Factory):

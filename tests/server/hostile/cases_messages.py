@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from txtokensock.server import close_codes as closing
-from txtokensock.server.close_codes import Closing
+from txtokensock.server import close_codes
+from txtokensock.server.close_codes import CloseCode
 
 __all__ = ["MESSAGES", "Case"]
 
@@ -33,9 +33,9 @@ class Case:
     name: str
     texts: tuple[str, ...]
     stranger: list[Any]
-    stranger_closed: Closing | None
+    stranger_closed: CloseCode | None
     peer: list[Any]
-    peer_closed: Closing | None = None
+    peer_closed: CloseCode | None = None
     heard: tuple[Any, ...] = ()
 
 
@@ -58,7 +58,7 @@ def shape(name: str, message: Any, **repeated: Any) -> Case:
         name,
         (_text(message),),
         [{**repeated, "error": "Forbidden"}],
-        closing.NOT_AUTHENTICATED,
+        close_codes.NOT_AUTHENTICATED,
         [{**repeated, "error": "Invalid request"}],
     )
 
@@ -67,7 +67,7 @@ def request(
     name: str,
     message: dict[str, Any] | str,
     *answers: Any,
-    closed: Closing | None = None,
+    closed: CloseCode | None = None,
     heard: tuple[Any, ...] = (),
     **repeated: Any,
 ) -> Case:
@@ -77,7 +77,7 @@ def request(
     repeated = {key: value for key, value in repeated.items() if value is not None}
     forbidden = [{**repeated, "error": "Forbidden"}]
     text = (_text(message),)
-    return Case(name, text, forbidden, closing.NOT_AUTHENTICATED, list(answers), closed, heard)
+    return Case(name, text, forbidden, close_codes.NOT_AUTHENTICATED, list(answers), closed, heard)
 
 
 def unknown(name: str, rpc: str) -> Case:
@@ -96,7 +96,7 @@ def uuid(name: str, value: Any, repeated: Any) -> Case:
 def token(name: str, value: Any) -> Case:
     """An ``auth`` with text that is no token: the end, for whoever says it (S12)."""
     answer = [{"rpc": "auth", "uuid": "u", "error": "Token not found"}]
-    end = closing.AUTHENTICATION_REFUSED
+    end = close_codes.AUTHENTICATION_REFUSED
     text = _text({"rpc": "auth", "token": value, "uuid": "u"})
     return Case(name, (text,), answer, end, answer, end)
 
@@ -123,7 +123,7 @@ def subscribed(name: str, channel: str, really: str | None = None) -> Case:
     return pubsub(name, "_subscribe", {"channel": channel}, success("_subscribe"), notice)
 
 
-def crossed(name: str, end: Closing, *texts: str) -> Case:
+def crossed(name: str, end: CloseCode, *texts: str) -> Case:
     """A limit is crossed, by whomever."""
     return Case(name, texts, [], end, [], end)
 
@@ -317,13 +317,15 @@ MESSAGES: list[Case] = [
     echoed("req_proto", '{"__proto__":{"x":1}}', {"__proto__": {"x": 1}}),
     echoed("req_keys_twice", '{"a":1,"a":2}', {"a": 2}),
     echoed("req_63_deep", "[" * 63 + "]" * 63, json.loads("[" * 63 + "]" * 63)),
-    crossed("req_64_deep", closing.NESTED_TOO_DEEP, echo("[" * 64 + "]" * 64)),
-    crossed("objects_5000_deep", closing.NESTED_TOO_DEEP, echo('{"a":' * 5000 + "1" + "}" * 5000)),
-    crossed("lists_5000_deep", closing.NESTED_TOO_DEEP, echo("[" * 5000 + "]" * 5000)),
-    crossed("lists_100000_deep", closing.NESTED_TOO_DEEP, "[" * 100_000),
-    crossed("objects_100000_deep", closing.NESTED_TOO_DEEP, '{"a":' * 100_000),
-    crossed("a_message_too_large", closing.MESSAGE_TOO_LARGE, '"' + "x" * 1024 * 1024 + '"'),
-    crossed("the_largest_noise_and_one_more", closing.MESSAGE_TOO_LARGE, "\\" * (2**20 + 1)),
+    crossed("req_64_deep", close_codes.NESTED_TOO_DEEP, echo("[" * 64 + "]" * 64)),
+    crossed(
+        "objects_5000_deep", close_codes.NESTED_TOO_DEEP, echo('{"a":' * 5000 + "1" + "}" * 5000)
+    ),
+    crossed("lists_5000_deep", close_codes.NESTED_TOO_DEEP, echo("[" * 5000 + "]" * 5000)),
+    crossed("lists_100000_deep", close_codes.NESTED_TOO_DEEP, "[" * 100_000),
+    crossed("objects_100000_deep", close_codes.NESTED_TOO_DEEP, '{"a":' * 100_000),
+    crossed("a_message_too_large", close_codes.MESSAGE_TOO_LARGE, '"' + "x" * 1024 * 1024 + '"'),
+    crossed("the_largest_noise_and_one_more", close_codes.MESSAGE_TOO_LARGE, "\\" * (2**20 + 1)),
     # -- auth (S7, S8, S12, S13)
     bad("auth_alone", {"rpc": "auth"}),
     bad("auth_token_null", {"rpc": "auth", "token": None}),
@@ -352,9 +354,9 @@ MESSAGES: list[Case] = [
         "auth_twice_in_one_frame",
         (_text({"rpc": "auth", "token": UUID4}), _text({"rpc": "auth", "token": UUID4})),
         [{"rpc": "auth", "error": "Token not found"}],
-        closing.AUTHENTICATION_REFUSED,
+        close_codes.AUTHENTICATION_REFUSED,
         [{"rpc": "auth", "error": "Token not found"}],
-        closing.AUTHENTICATION_REFUSED,
+        close_codes.AUTHENTICATION_REFUSED,
     ),
     # -- channels: what is no request (S4, S7)
     *(bad(f"{rpc[1:]}_without_req", {"rpc": rpc}) for rpc in PUBSUB),
@@ -399,7 +401,7 @@ MESSAGES: list[Case] = [
             rpc,
             {"channel": "é" * 128 + "x"},
             "Channel name too long",
-            closed=closing.CHANNEL_NAME_TOO_LONG,
+            closed=close_codes.CHANNEL_NAME_TOO_LONG,
         )
         for rpc in CHANNELLED
     ),
@@ -481,14 +483,14 @@ MESSAGES: list[Case] = [
         "the_first_ends_it",
         ("{}", "{}"),
         [{"error": "Forbidden"}],
-        closing.NOT_AUTHENTICATED,
+        close_codes.NOT_AUTHENTICATED,
         [{"error": "Invalid request"}] * 2,
     ),
     Case(
         "a_thousand_after_the_end",
         tuple(["null"] * 1000),
         [{"error": "Forbidden"}],
-        closing.NOT_AUTHENTICATED,
+        close_codes.NOT_AUTHENTICATED,
         [{"error": "Invalid request"}] * 1000,
     ),
     Case(
@@ -499,7 +501,7 @@ MESSAGES: list[Case] = [
             _text({"rpc": "_unsubscribe", "req": {"channel": "c"}}),
         ),
         [{"rpc": "_subscribe", "error": "Forbidden"}],
-        closing.NOT_AUTHENTICATED,
+        close_codes.NOT_AUTHENTICATED,
         [
             {"internal": True, "command": "subscribe", "data": {"channel": "c"}},
             {"channel": "c", "message": 1},
@@ -510,8 +512,8 @@ MESSAGES: list[Case] = [
         "more_messages_than_a_frame_may_have",
         tuple(["{}"] * 10_001),
         [],
-        Closing(4002, "Too many messages in one frame"),
+        CloseCode(4002, "Too many messages in one frame"),
         [],
-        Closing(4002, "Too many messages in one frame"),
+        CloseCode(4002, "Too many messages in one frame"),
     ),
 ]

@@ -113,7 +113,7 @@ class Stage(TokenServer):
     def census(self) -> dict[str, int]:
         """What there is, counted by kind."""
         context = self.service._context
-        table = self.service._run.sockjs._table  # type: ignore[union-attr]
+        table = self.service._running_server.sockjs._table  # type: ignore[union-attr]
         counts = {
             "peers": len(context.peers.all()),
             "addresses of peers": len(context.peers._by_host),

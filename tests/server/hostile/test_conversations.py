@@ -10,8 +10,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from txtokensock.errors import ConnectionLost, RemoteError
-from txtokensock.server import Peer
-from txtokensock.server import close_codes as closing
+from txtokensock.server import Peer, close_codes
 
 from .carriers import CARRIERS
 from .naming import each
@@ -57,19 +56,19 @@ class TokenTests(_ConversationTests):
         first, second = carrier(stage), carrier(stage)
         self.assertEqual(ask(first, auth), [won])
         self.assertEqual(ask(second, auth), [lost])
-        self.assertEqual(second.closed, closing.AUTHENTICATION_REFUSED)
+        self.assertEqual(second.closed, close_codes.AUTHENTICATION_REFUSED)
         # In one frame, with a call that must not get in before it.
         third = carrier(stage)
         auth["token"] = stage.token()
         echo = {"rpc": "echo", "req": 1, "uuid": "e"}
         echoed = {"rpc": "echo", "uuid": "e", "resp": 1}
         self.assertEqual(ask(third, auth, echo, auth, echo), [won, echoed, lost])
-        self.assertEqual(third.closed, closing.AUTHENTICATION_REFUSED)
+        self.assertEqual(third.closed, close_codes.AUTHENTICATION_REFUSED)
         # In place of the identity that the peer has.
         auth["token"] = stage.token()
         self.assertEqual(ask(first, auth, echo), [won, echoed])
         self.assertEqual(ask(first, auth), [lost])
-        self.assertEqual(first.closed, closing.AUTHENTICATION_REFUSED)
+        self.assertEqual(first.closed, close_codes.AUTHENTICATION_REFUSED)
         # Too late.
         auth["token"] = stage.token()
         stage.pass_time(30)
@@ -187,7 +186,7 @@ class SlowHookTests(_ConversationTests):
             ask(stranger, {"rpc": "auth", "token": token, "uuid": "u"}),
             [{"rpc": "auth", "uuid": "u", "error": "Forbidden"}],
         )
-        self.assertEqual(stranger.closed, closing.NOT_AUTHENTICATED)
+        self.assertEqual(stranger.closed, close_codes.NOT_AUTHENTICATED)
         service.remove_hook("authentication", slow)
         session = self.stage.authenticated_over(carrier)
         requests = [

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from tests.sockjs.server.websocket import PING, encode_frame
 from txtokensock.errors import CallTimeout
-from txtokensock.server import close_codes as closing
+from txtokensock.server import close_codes
 
 from .carriers import CARRIERS, UPGRADE, RawWebSocket, WebSocket, Xhr
 from .cases_http import POLL, message
@@ -39,7 +39,7 @@ class FloodTests(HostileTestCase):
         session = carrier(self.stage)
         for _ in range(3):
             session.send(*["{"] * 7000)
-        self.assertEqual(session.closed or _read(session), closing.TOO_MANY_MESSAGES)
+        self.assertEqual(session.closed or _read(session), close_codes.TOO_MANY_MESSAGES)
 
     def channels(self, carrier: Any) -> None:
         """10 000 channels; a thousand are allowed."""
@@ -50,13 +50,13 @@ class FloodTests(HostileTestCase):
             if session.closed is None:
                 ask(session, *requests)
                 self.assertLessEqual(len(self.stage.service.channels()), 1001)
-        self.assertEqual(session.closed, closing.TOO_MANY_CHANNELS)
+        self.assertEqual(session.closed, close_codes.TOO_MANY_CHANNELS)
 
     def calls(self, carrier: Any) -> None:
         """2 000 calls that wait; a thousand are allowed."""
         session = self.stage.authenticated_over(carrier)
         session.send(*[json.dumps({"rpc": "never", "uuid": 1})] * 2000)
-        self.assertEqual(session.closed or _read(session), closing.TOO_MANY_CALLS)
+        self.assertEqual(session.closed or _read(session), close_codes.TOO_MANY_CALLS)
 
     def subscriptions(self, carrier: Any) -> None:
         """On and off, for ever: nothing of it stays."""
@@ -163,14 +163,14 @@ class ConnectionTests(HostileTestCase):
         sessions = [WebSocket(self.stage) for _ in range(200)]
         refused = [session for session in sessions if _read(session) is not None]
         self.assertEqual(len(refused), 100)
-        self.assertEqual({session.closed for session in refused}, {closing.TOO_MANY_PEERS})
+        self.assertEqual({session.closed for session in refused}, {close_codes.TOO_MANY_PEERS})
         for number in range(100):
             connection = self.stage.connection()
             response = connection.request("GET", f"/sockets/000/more{number}/websocket", UPGRADE)
             self.assertEqual(response.status, 429)
         self.assertEqual(len(self.stage.service._context.peers.all()), 201)
         self.stage.pass_time(10)
-        self.assertEqual(_read(sessions[0]), closing.AUTHENTICATION_TIMEOUT)
+        self.assertEqual(_read(sessions[0]), close_codes.AUTHENTICATION_TIMEOUT)
         del sessions, refused, connection
         self.survived()
 
@@ -182,7 +182,7 @@ class ConnectionTests(HostileTestCase):
             connection.tcp.clear()
             statuses.add(connection.request("POST", f"/sockets/000/left{number}/xhr").status)
             self.stage.turn()
-        table = self.stage.service._run.sockjs._table  # type: ignore[union-attr]
+        table = self.stage.service._running_server.sockjs._table  # type: ignore[union-attr]
         self.assertLessEqual(len(table), 201)
         self.assertLessEqual(len(table._by_id), 201)
         self.assertEqual(statuses, {200, 429})
@@ -250,7 +250,7 @@ class TimeTests(HostileTestCase):
             self.stage.pass_time(9.9)
             self.assertIsNone(_read(session))
             self.stage.pass_time(0.2)
-            self.assertEqual(_read(session), closing.AUTHENTICATION_TIMEOUT)
+            self.assertEqual(_read(session), close_codes.AUTHENTICATION_TIMEOUT)
         del session
         self.survived()
 

@@ -8,13 +8,13 @@ page elsewhere could take the visitor's token and open a session in their name.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Collection
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from twisted.logger import Logger
 
 from ...errors import InvalidOption, shorten
+from ...support.deprecation import deprecate
 from .header_text import header
 
 __all__ = ["AllowedOrigins", "OriginPolicy", "same_origin"]
@@ -118,18 +118,15 @@ class OriginPolicy:
         return parsed is not None and (parsed in self._listed or _is_own(request, parsed))
 
 
+_SAME_ORIGIN = deprecate("same_origin()", "allowed_origins=None", ends="0.3.0")
+
+
 def same_origin(request: Any, origin: str) -> bool:
     """
     Whether ``origin`` is the server itself, with the scheme of the request.
-
-    .. deprecated:: 0.2
-       ``allowed_origins=None`` means this, and also works behind a proxy that ends TLS.
+    ``allowed_origins=None`` means this, and also works behind a proxy that ends TLS.
     """
-    warnings.warn(
-        "same_origin is deprecated: allowed_origins=None allows the server's own origin",
-        DeprecationWarning,
-        stacklevel=2,
-    )
+    _SAME_ORIGIN.warn()
     parsed = _parse(origin)
     scheme = "https" if request.isSecure() else "http"
     return parsed is not None and parsed.scheme == scheme and _is_own(request, parsed)
