@@ -192,7 +192,7 @@ class HttpStoppedTooSoonTests(HttpTestCase):
         stopped.cancel()
         self.settle()
         self.successResultOf(stopped)
-        self.assertFalse(self.side.connections.protocols)
+        self.assertFalse(list(self.side.site.connections))
         protocol.transport.resumeProducing()
         self.settle()
 

@@ -16,7 +16,6 @@ from zope.interface.verify import verifyObject
 
 from tests.certificates import self_signed
 from txtokensock.server import TokenSocketServer
-from txtokensock.server.ops.admin import QuietSite
 from txtokensock.tap import Options, makeService
 from txtokensock.web.server.site import BoundedSite
 
@@ -223,7 +222,7 @@ class OptionsTests(MakingTestCase):
             [(1, ""), (2, "127.0.0.1")],
         )
         self.assertIsInstance(reactor.tcpServers[0][1], BoundedSite)
-        self.assertIsInstance(reactor.tcpServers[1][1], QuietSite)
+        self.assertIsInstance(reactor.tcpServers[1][1], BoundedSite)
 
     def test_order_of_the_end(self) -> None:
         """The port first, then the peers, and last the pages that say so."""

@@ -10,6 +10,8 @@ from typing import Any
 from twisted.web import http, pages
 from twisted.web.resource import IResource, Resource
 
+from ..web.server.answers import answer, uncacheable
+
 __all__ = ["Mounts", "SockJSRoute"]
 
 
@@ -73,12 +75,6 @@ class SockJSRoute(Resource):
         """See :meth:`IResource.render`."""
         sockjs = self._current()
         if sockjs is None:
-            return _plain(request, http.SERVICE_UNAVAILABLE, b"The server is not running.\n")
+            uncacheable(request)
+            return answer(request, http.SERVICE_UNAVAILABLE, "The server is not running.\n")
         return sockjs.render(request)
-
-
-def _plain(request: Any, status: int, text: bytes) -> bytes:
-    request.setResponseCode(status)
-    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-    request.setHeader(b"cache-control", b"no-store")
-    return text

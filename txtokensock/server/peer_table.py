@@ -4,23 +4,16 @@ All peers of one server.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 
-from ..support.waiters import Waiters
+from ..web.server.admissions import Admissions
 from .close_codes import SHUTTING_DOWN, TOO_MANY_PEERS, CloseCode
 from .limits import Limits
 from .peer import Peer
 
 __all__ = ["PeerTable"]
-
-
-class _Entry(NamedTuple):
-    host: str | None
-    leave: Callable[[], object]
 
 
 class PeerTable:
@@ -34,9 +27,8 @@ class PeerTable:
     def __init__(self) -> None:
         self.open = False
         self.since = 0.0
-        self._peers: dict[Peer, _Entry] = {}
-        self._by_host: Counter[str] = Counter()
-        self._empty: Waiters[None] = Waiters()
+        self._peers: Admissions[Peer] = Admissions()
+        self._leave: dict[Peer, Callable[[], object]] = {}
 
     def set_open(self, is_open: bool, now: float) -> None:
         """Take new peers from now on, or no more."""
@@ -50,26 +42,18 @@ class PeerTable:
         :param leave: called if the server stops: the peer shall finish and go.
         :return: why it must go at once, or None.
         """
-        # None for the peers of a UNIX socket, which cannot be told apart.
-        host = getattr(peer.address, "host", None)
-        self._peers[peer] = _Entry(host, leave)
-        if host is not None:
-            self._by_host[host] += 1
+        self._peers.add(peer, peer.address)
+        self._leave[peer] = leave
         if not self.open:
             return SHUTTING_DOWN
-        if host is not None and self._by_host[host] > limits.peers_per_address:
+        if self._peers.count(peer.address) > limits.peers_per_address:
             return TOO_MANY_PEERS
         return None
 
     def remove(self, peer: Peer) -> None:
         """Count a peer no more: its connection is gone."""
-        entry = self._peers.pop(peer, None)
-        if entry is not None and entry.host is not None:
-            self._by_host[entry.host] -= 1
-            if not self._by_host[entry.host]:
-                del self._by_host[entry.host]
-        if not self._peers:
-            self._empty.fire()
+        self._leave.pop(peer, None)
+        self._peers.remove(peer)
 
     def all(self) -> list[Peer]:
         """In the order of their connection."""
@@ -77,9 +61,9 @@ class PeerTable:
 
     def ask_to_leave(self) -> None:
         """The server stops: let every peer finish what it asked for, and close it."""
-        for entry in tuple(self._peers.values()):
-            entry.leave()
+        for leave in tuple(self._leave.values()):
+            leave()
 
     def when_empty(self) -> Deferred[None]:
         """:return: fires with None when the last peer is gone; cancelling stops the wait."""
-        return self._empty.wait() if self._peers else succeed(None)
+        return self._peers.when_empty()

@@ -21,7 +21,7 @@ from ..messages.from_server import encode_subscribed, encode_unsubscribed
 from ..sockjs.server.resource import SockJSResource
 from ..support.checks import check_callable
 from ..web.server.origins import AllowedOrigins, OriginPolicy
-from ..web.server.site import BoundedSite
+from ..web.server.site import BoundedSite, SiteLimits
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
 from .limits import Limits
@@ -150,8 +150,8 @@ class TokenSocketServer(Service):
         body larger than ``Limits.frame_size``, and no request while its responses are not
         read, neither of which twisted.web's own sees to.
         """
-        max_body = self._context.limits.frame_size
-        return BoundedSite(self.resource(rest), max_body=max_body, reactor=self._context.reactor)
+        limits = SiteLimits(max_body=self._context.limits.frame_size)
+        return BoundedSite(self.resource(rest), limits, reactor=self._context.reactor)
 
     # -- hooks
 

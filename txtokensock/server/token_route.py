@@ -19,6 +19,7 @@ from twisted.web.server import NOT_DONE_YET
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
 from ..support.user_functions import UserFunctionTimeout, call_user_function, within
+from ..web.server.answers import Answer, LateAnswer, answer, done
 from ..web.server.header_text import header
 from ..web.server.origins import OriginPolicy
 from ..web.server.site import warn_of_parsed_forms
@@ -72,24 +73,22 @@ class TokenRoute(Resource):
         _hide_query(request)
         return pages.notFound()
 
-    def render(self, request: Any) -> int:
+    def render(self, request: Any) -> Answer:
         """Answer ``GET``, and the ``OPTIONS`` of a page that asks whether it may."""
         warn_of_parsed_forms(request)
         callback = self._callback(request)
         if request.method not in (b"GET", b"OPTIONS"):
             request.setHeader(b"allow", b"GET, OPTIONS")
-            self._answer(request, http.NOT_ALLOWED, {"error": "Method not allowed"})
-        elif not self._origins.allow(request, needs_proof=callback is not None):
-            self._answer(request, http.FORBIDDEN, {"error": "Forbidden"})
-        elif callback is not None and not _is_callback(callback):
-            self._answer(request, http.BAD_REQUEST, {"error": "Invalid callback"})
-        elif request.method == b"OPTIONS":
-            self._preflight(request)
-        else:
-            gone: Deferred[None] = request.notifyFinish()
-            asked = Deferred.fromCoroutine(self._token(request))
-            gone.addErrback(lambda _: asked.cancel())
-            asked.addBoth(self._decided, request, callback, gone)
+            return self._refuse(request, http.NOT_ALLOWED, "Method not allowed")
+        if not self._origins.allow(request, needs_proof=callback is not None):
+            return self._refuse(request, http.FORBIDDEN, "Forbidden")
+        if callback is not None and not _is_callback(callback):
+            return self._refuse(request, http.BAD_REQUEST, "Invalid callback")
+        if request.method == b"OPTIONS":
+            return self._preflight(request)
+        outcome = Deferred.fromCoroutine(self._token(request))
+        late = LateAnswer(request, outcome.cancel)
+        outcome.addBoth(self._decided, request, callback, late)
         return NOT_DONE_YET
 
     def _callback(self, request: Any) -> bytes | None:
@@ -98,16 +97,18 @@ class TokenRoute(Resource):
         values: list[bytes] = request.args.get(b"callback", [])
         return values[0] if values and values[0] else None
 
-    def _preflight(self, request: Any) -> None:
+    def _refuse(self, request: Any, status: int, error: str) -> Answer:
+        return answer(request, status, *self._content(request, status, {"error": error}))
+
+    def _preflight(self, request: Any) -> Answer:
         request.setHeader(b"access-control-allow-methods", b"GET")
         wanted = request.getHeader(b"access-control-request-headers")
         if wanted is not None:
             request.setHeader(b"access-control-allow-headers", wanted)
         self._allow_reading(request)
         self._context.observer.token_answered(http.NO_CONTENT)
-        request.setResponseCode(http.NO_CONTENT)
         _hide_query(request)
-        request.finish()
+        return done(request, http.NO_CONTENT)
 
     async def _token(self, request: Any) -> tuple[int, dict[str, Any]]:
         """:return: status and body."""
@@ -124,14 +125,14 @@ class TokenRoute(Resource):
         return http.OK, {"token": token}
 
     def _decided(
-        self, outcome: Any, request: Any, callback: bytes | None, gone: Deferred[None]
+        self, outcome: Any, request: Any, callback: bytes | None, late: LateAnswer
     ) -> None:
-        if gone.called:
+        if late.lost:
             return
         if isinstance(outcome, Failure):
             outcome = self._failed(outcome)
         status, body = outcome
-        self._answer(request, status, body, callback)
+        late.give(status, *self._content(request, status, body, callback))
 
     def _failed(self, failure: Failure) -> tuple[int, dict[str, Any]]:
         if failure.check(StoreUnavailable):
@@ -145,24 +146,24 @@ class TokenRoute(Resource):
             self._log.failure("authentication failed", failure)
         return http.INTERNAL_SERVER_ERROR, {"error": "Internal server error"}
 
-    def _answer(
+    def _content(
         self, request: Any, status: int, body: dict[str, Any], callback: bytes | None = None
-    ) -> None:
+    ) -> tuple[bytes, str]:
+        """
+        Everything of an answer but its status.
+
+        :return: body and content type.
+        """
+        self._context.observer.token_answered(status)
+        self._allow_reading(request)
+        _hide_query(request)
         try:
             text = dumps(body)
         except InvalidData:
             text = b'{"error":"Internal server error"}'
-        content_type = b"application/json; charset=utf-8"
-        if callback is not None:
-            text, content_type = _script(callback, text), b"text/javascript; charset=utf-8"
-        self._context.observer.token_answered(status)
-        request.setResponseCode(status)
-        request.setHeader(b"content-type", content_type)
-        request.setHeader(b"content-length", b"%d" % len(text))
-        self._allow_reading(request)
-        _hide_query(request)
-        request.write(text)
-        request.finish()
+        if callback is None:
+            return text, "application/json; charset=utf-8"
+        return _script(callback, text), "text/javascript; charset=utf-8"
 
     def _allow_reading(self, request: Any) -> None:
         """The headers that keep an answer to those that it is for."""

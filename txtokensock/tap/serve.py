@@ -21,7 +21,7 @@ from ..bridge.config.listen import Listen
 from ..errors import InvalidOption
 from ..server import TokenSocketServer
 from ..server.demo import ACTIONS, authenticate
-from ..server.ops.admin import AdminPages, QuietSite
+from ..server.ops.admin import AdminPages, admin_site
 from ..server.token_route import Authenticate
 from ..web.server.origins import AllowedOrigins, OriginPolicy
 from .endpoint_service import EndpointService
@@ -127,7 +127,7 @@ def _admin(
     endpoint = _endpoint(reactor, "admin", description)
     registry = metrics.registry(server)
     pages = AdminPages(server, lambda: metrics_page(registry), reactor)
-    site = QuietSite(pages, reactor=reactor)
+    site = admin_site(pages, reactor)
     elsewhere = "serve --admin tcp:9091:interface=127.0.0.1"
     return EndpointService(endpoint, description, site, "admin pages", elsewhere)
 

@@ -189,7 +189,7 @@ class HttpTestCase(ServerTestCase):
         )
         self.side.privilegedStartService()
         self.side.startService()
-        self.network = MemoryNetwork(self.reactor, self.side.connections)
+        self.network = MemoryNetwork(self.reactor, self.side.site)
         self.http = HTTPClient(self.network.agent())
         self.addCleanup(self._stop)
         if connected:

@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
-from txtokensock.bridge.http.bridge_site import Connections, site
+from txtokensock.bridge.config.http import HttpConfig
+from txtokensock.bridge.http.bridge_site import bridge_site
 
 
 class NegotiationTests(SynchronousTestCase):
@@ -18,6 +19,6 @@ class NegotiationTests(SynchronousTestCase):
     def test_http(self) -> None:
         """It is HTTP/1.1; a factory that says nothing would end the handshake."""
         clock: Any = Clock()
-        factory = Connections(site(Resource(), lambda: 1000, clock), lambda: 10)
+        factory = bridge_site(Resource(), HttpConfig(), clock)
         self.assertTrue(IProtocolNegotiationFactory.providedBy(factory))
         self.assertEqual(factory.acceptableProtocols(), [b"http/1.1"])

@@ -16,7 +16,7 @@ from twisted.web.resource import Resource
 from tests.sockjs.server.http import Response
 from txtokensock.errors import ActionError
 from txtokensock.server import MemoryStore, demo
-from txtokensock.server.ops.admin import AdminPages, QuietSite
+from txtokensock.server.ops.admin import AdminPages, admin_site
 from txtokensock.server.ops.metrics import ServerMetrics
 
 from ..support import ServerTestCase, TokenServer
@@ -208,7 +208,7 @@ class AdminTests(MetricsTestCase):
         page.isLeaf = True
         page.render = lambda request: b"numbers"
         pages = AdminPages(server.service, lambda: page, server.clock)
-        self.site = QuietSite(pages, reactor=server.clock, timeout=None)
+        self.site = admin_site(pages, server.clock, timeout=None)
         self.clock = server.clock
 
     def get(self, path: str) -> Response:

@@ -15,7 +15,7 @@ from twisted.web.server import Site
 
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
-from txtokensock.web.server.site import BoundedSite
+from txtokensock.web.server.site import BoundedSite, SiteLimits
 
 from ...sockjs.server.http import Connection
 from ...sockjs.server.support import Recorders, Server
@@ -30,10 +30,15 @@ class Page(Resource):
     def __init__(self) -> None:
         super().__init__()
         self.sizes: list[int] = []
+        self.too_large: list[bool] = []
 
     def render(self, request: Any) -> bytes:
         self.sizes.append(len(request.content.read()))
+        self.too_large.append(request.too_large)
         return b"x" * 1000
+
+
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
 
 
 class SiteTests(SynchronousTestCase):
@@ -45,7 +50,7 @@ class SiteTests(SynchronousTestCase):
         root = Resource()
         root.putChild(b"page", self.page)
         root.putChild(b"echo", SockJSResource(Recorders(), reactor=self.clock))
-        self.site = BoundedSite(root, max_body=1000, reactor=self.clock)
+        self.site = BoundedSite(root, SiteLimits(max_body=1000), reactor=self.clock)
 
     def connect(self) -> Connection:
         """A new client."""
@@ -96,12 +101,79 @@ class SiteTests(SynchronousTestCase):
             connection.send(request * 10)
             sent += 10
         self.assertLess(sent, 100)
-        self.assertEqual(len(self.page.sizes), sent)
+        # What came in one piece with the last that had room has to wait as well.
+        self.assertLess(sent - len(self.page.sizes), 10)
         connection.tcp.read_again()
         self.assertEqual(connection.tcp.producerState, "producing")
         connection.send(request)
         self.assertEqual(len(self.page.sizes), sent + 1)
         connection.drop()
+
+    def test_one_piece(self) -> None:
+        """Requests that came in one piece wait for room, and not for ever."""
+        connection = self.connect()
+        connection.tcp.stop_reading()
+        connection.send(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+        answered = len(self.page.sizes)
+        self.assertLess(answered, 100)
+        connection.tcp.read_again()
+        self.assertGreater(len(self.page.sizes), answered)
+        connection.tcp.stop_reading()
+        connection.send(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+        self.clock.advance(60)
+        self.assertTrue(connection.tcp.disconnecting)
+        connection.drop()
+        self.clock.advance(60)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_connections(self) -> None:
+        """One too many is closed at once; the limit may change, and there is room again."""
+        self.site.limits = SiteLimits(max_body=1, connections=2)
+        first, _ = self.connect(), self.connect()
+        self.assertEqual(len(self.site.connections), 2)
+        self.assertIsNone(self.site.buildProtocol(first.tcp.getPeer()))
+        first.drop()
+        self.connect()
+        self.assertIsNone(self.site.buildProtocol(first.tcp.getPeer()))
+        self.site.limits = SiteLimits(max_body=1, connections=3)
+        self.connect()
+
+    def test_end(self) -> None:
+        """All connections can be closed, those of WebSockets too, and dropped."""
+        for end in (self.site.close_connections, self.site.abort_connections):
+            connections = [self.connect() for _ in range(3)]
+            headers = {**UPGRADE, "Sec-WebSocket-Key": KEY}
+            self.assertEqual(connections[0].request("GET", "/echo/websocket", headers).status, 101)
+            gone = end()
+            self.assertNoResult(gone)
+            self.clock.advance(0)
+            self.assertIsNone(self.successResultOf(gone))
+            self.assertEqual([each.tcp.lost for each in connections], [True] * 3)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertIsNone(self.successResultOf(self.site.close_connections()))
+
+    def test_resource_that_answers(self) -> None:
+        """It hears that a body was too large, up to a point, so that its answer is read."""
+        site = BoundedSite(
+            self.page, SiteLimits(max_body=10), answers_too_large=True, reactor=self.clock
+        )
+        self.site = site
+        for size, status in ((10, 200), (11, 200), (160, 200), (161, 413)):
+            for in_chunks in (False, True):
+                connection = self.connect()
+                if in_chunks:
+                    body = b"%x\r\n%s\r\n0\r\n\r\n" % (size, b"x" * size)
+                    connection.send(
+                        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+                    )
+                else:
+                    head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
+                    connection.send(head % size + b"x" * size)
+                self.assertEqual(connection.response().status, status, size)
+                self.assertEqual(connection.tcp.disconnecting, status == 413)
+                connection.drop()
+        self.assertEqual(self.page.too_large, [False] * 2 + [True] * 4)
+        self.assertLessEqual(max(self.page.sizes), 10)
 
     def test_jsonp_send(self) -> None:
         """The one form that a SockJS client sends is read where it is for."""
@@ -117,12 +189,7 @@ class SiteTests(SynchronousTestCase):
     def test_websocket(self) -> None:
         """What becomes a WebSocket has limits of its own."""
         connection = self.connect()
-        headers = {
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": KEY,
-        }
+        headers = {**UPGRADE, "Sec-WebSocket-Key": KEY}
         self.assertEqual(connection.request("GET", "/echo/websocket", headers).status, 101)
         connection.drop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -135,7 +202,10 @@ class SiteTests(SynchronousTestCase):
         """A limit must be one."""
         for bad in (0, -1, None, "1000"):
             with self.assertRaises(InvalidOption):
-                BoundedSite(self.page, max_body=bad)  # type: ignore[arg-type]
+                SiteLimits(max_body=bad)  # type: ignore[arg-type]
+        for worse in (0, -1, "1000", True):
+            with self.assertRaises(InvalidOption):
+                SiteLimits(max_body=1, connections=worse)  # type: ignore[arg-type]
 
 
 class ParsedFormsTests(SynchronousTestCase):

@@ -53,9 +53,7 @@ class BridgeMetrics(Collector):
 
     def page(self) -> ApiResponse:
         """``/metrics``, in the text format that every version of Prometheus reads."""
-        return ApiResponse(
-            200, generate_latest(self._registry), (("content-type", CONTENT_TYPE_LATEST),)
-        )
+        return ApiResponse(200, generate_latest(self._registry), CONTENT_TYPE_LATEST)
 
     def collect(self) -> Iterator[Metric]:
         """The numbers, now."""

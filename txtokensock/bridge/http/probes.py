@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ..health import SideState
-from .responses import ApiResponse, answer
+from .responses import ApiResponse, json_response
 
 __all__ = ["readiness"]
 
@@ -24,7 +24,7 @@ def readiness(states: list[SideState], now: float, details: bool) -> ApiResponse
     ready = all(state.up for state in states)
     sides = {state.name: _describe(state, now, details) for state in states}
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return answer(status, {"ready": ready, "sides": sides})
+    return json_response(status, {"ready": ready, "sides": sides})
 
 
 def _describe(state: SideState, now: float, details: bool) -> dict[str, Any]:

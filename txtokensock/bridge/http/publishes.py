@@ -16,7 +16,7 @@ from ...client.socket import TokenSocket
 from ...errors import RemoteError
 from ...support.waiters import Waiters
 from ..counters import Counters
-from .responses import ApiResponse, answer, unavailable
+from .responses import ApiResponse, json_response, unavailable
 
 __all__ = ["Publishing"]
 
@@ -103,4 +103,4 @@ class Publishing:
 
 def _accepted(**more: object) -> ApiResponse:
     """With an id, as Crossbar's publisher gives one."""
-    return answer(HTTPStatus.ACCEPTED, {"id": secrets.randbelow(_LARGEST_ID) + 1, **more})
+    return json_response(HTTPStatus.ACCEPTED, {"id": secrets.randbelow(_LARGEST_ID) + 1, **more})

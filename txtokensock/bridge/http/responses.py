@@ -14,7 +14,7 @@ from ...errors import TokenSocketError
 from ...jsontext import dumps
 from ..error_table import ErrorKind, classify
 
-__all__ = ["ApiResponse", "Refusal", "answer", "forbidden", "refusal_of", "unavailable"]
+__all__ = ["ApiResponse", "Refusal", "forbidden", "json_response", "refusal_of", "unavailable"]
 
 JSON = "application/json"
 
@@ -31,12 +31,17 @@ class ApiResponse:
 
     status: int
     body: bytes
-    headers: tuple[tuple[str, str], ...] = (("content-type", JSON),)
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
     final: bool = True
 
 
-def answer(status: int, body: Any, *, final: bool = True) -> ApiResponse:
-    """An answer in JSON."""
+def json_response(status: int, body: Any, *, final: bool = True) -> ApiResponse:
+    """
+    A response in JSON.
+
+    :param final: see :class:`ApiResponse`.
+    """
     return ApiResponse(status, dumps(body) + b"\n", final=final)
 
 
@@ -68,8 +73,8 @@ class Refusal(Exception):
     @property
     def answer(self) -> ApiResponse:
         """As it is sent."""
-        headers = (("content-type", JSON), *self._headers)
-        return ApiResponse(self._kind.status, dumps(self._body) + b"\n", headers, self._final)
+        body = dumps(self._body) + b"\n"
+        return ApiResponse(self._kind.status, body, headers=self._headers, final=self._final)
 
 
 def unavailable(reason: str) -> Refusal:

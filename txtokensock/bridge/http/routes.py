@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from ...client.socket import TokenSocket
 from ...errors import TokenSocketError
+from ...web.server.answers import answer, set_status
 from ..config.http import HttpConfig
 from ..counters import Counters
 from ..error_table import ErrorKind
@@ -29,7 +30,7 @@ from .event_streams import EventStreams
 from .idempotency import IdempotencyCache
 from .probes import readiness
 from .publishes import Publishing
-from .responses import ApiResponse, Refusal, answer, forbidden, refusal_of, unavailable
+from .responses import ApiResponse, Refusal, forbidden, json_response, refusal_of, unavailable
 
 __all__ = ["Pages"]
 
@@ -117,7 +118,7 @@ class Pages:
             timeout = min(asked.timeout or math.inf, self.section.call_timeout)
             value = await self._socket.rpc(asked.name, asked.data, timeout=timeout)
             self._counters.count("http", f"{caller.name}/call", "out")
-            return answer(HTTPStatus.OK, {"args": [value]})
+            return json_response(HTTPStatus.OK, {"args": [value]})
 
         def allowed(caller: Caller, asked: ApiRequest) -> bool:
             return asked.name in caller.procedures
@@ -178,7 +179,7 @@ class Pages:
     @app.route("/healthz", methods=["GET"])
     def healthz(self, request: Any) -> bytes:
         """See :class:`Pages`."""
-        return self._respond(request, "healthz", answer(HTTPStatus.OK, {"alive": True}))
+        return self._respond(request, "healthz", json_response(HTTPStatus.OK, {"alive": True}))
 
     @app.route("/readyz", methods=["GET"])
     def readyz(self, request: Any) -> bytes:
@@ -248,7 +249,7 @@ class Pages:
                 raise refusal_of(problem) from None
 
     def _body(self, request: Any) -> bytes:
-        if request.too_long:
+        if request.too_large:
             limit = self.section.body_limit
             raise Refusal(ErrorKind.TOO_LARGE, f"the body has more than {limit} bytes")
         kind = (request.getHeader("content-type") or "").partition(";")[0].strip().lower()
@@ -263,13 +264,12 @@ class Pages:
 
     def _respond(self, request: Any, route: str, result: ApiResponse) -> bytes:
         self._begin(request, route, result.status, *result.headers)
-        request.setHeader("content-length", str(len(result.body)))
-        return b"" if request.method == b"HEAD" else result.body
+        return answer(request, result.status, result.body, result.content_type)
 
     def _begin(self, request: Any, route: str, status: int, *headers: tuple[str, str]) -> None:
         """Everything but the body."""
         self._metrics.answered(route, status)
-        request.setResponseCode(status, HTTPStatus(status).phrase.encode())
+        set_status(request, status)
         for name, value in (*_HEADERS, *headers):
             request.setHeader(name, value)
         if self.stopping:

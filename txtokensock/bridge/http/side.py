@@ -29,7 +29,7 @@ from ..config.section import Problem
 from ..counters import Counters
 from ..health import Condition, Health, SideState
 from .api_keys import ApiKeys
-from .bridge_site import Connections, site
+from .bridge_site import bridge_site, site_limits
 from .routes import Pages
 from .signed import Replays
 
@@ -76,10 +76,7 @@ class HttpSide(Service):
             reactor=reactor,
         )
         resource = self._pages.app.resource()
-        self.connections = Connections(
-            site(resource, lambda: self._section.body_limit, reactor),
-            lambda: self._section.connections,
-        )
+        self.site = bridge_site(resource, section, reactor)
         self._port: IListeningPort | None = None
         self._health = Health(self.name, reactor.seconds)
 
@@ -96,7 +93,7 @@ class HttpSide(Service):
         except Exception as problem:
             raise InvalidOption(f"http.listen: {problem}") from None
         outcome: list[Any] = []
-        listening: Deferred[Any] = endpoint.listen(self.connections)
+        listening: Deferred[Any] = endpoint.listen(self.site)
         listening.addBoth(outcome.append)
         if not outcome:
             listening.cancel()
@@ -156,12 +153,10 @@ class HttpSide(Service):
         self._pages.answered.stop()
         # What was just answered is written in this turn.
         await deferLater(self._reactor, 0)
-        for connection in list(self.connections.protocols):
-            connection.loseConnection()
         try:
-            await self.connections.gone().addTimeout(_FLUSH, self._reactor)
+            await self.site.close_connections().addTimeout(_FLUSH, self._reactor)
         except (TimeoutError, CancelledError):  # the latter from who waits no longer
-            await self.connections.drop()
+            await self.site.abort_connections()
 
     # -- Side
 
@@ -182,6 +177,7 @@ class HttpSide(Service):
         """
         authentication = ApiKeys(section, self._replays)
         self._section = section
+        self.site.limits = site_limits(section)
         self._pages.configure(section, authentication)
         self._pages.streams.start(section.heartbeat, section.stream_timeout)
         if self._port is None:

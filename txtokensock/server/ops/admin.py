@@ -14,10 +14,11 @@ from twisted.web import http, pages
 from twisted.web.resource import IResource, Resource
 
 from ...jsontext import dumps
-from ...web.server.site import BoundedSite
+from ...web.server.answers import JSON, Answer, answer
+from ...web.server.site import BoundedSite, SiteLimits
 from ..service import TokenSocketServer
 
-__all__ = ["AdminPages", "QuietSite"]
+__all__ = ["AdminPages", "admin_site"]
 
 
 class AdminPages(Resource):
@@ -51,32 +52,21 @@ class AdminPages(Resource):
         return pages.notFound().render(request)
 
 
-_MAX_BODY = 1024
-"""Bytes of a body, which none of the pages has a use for."""
-
-
-class QuietSite(BoundedSite):
+def admin_site(pages: AdminPages, reactor: Any, **options: Any) -> BoundedSite:
     """
-    A site that does not log its requests: probes come every few seconds.
+    A site for the pages.  It does not log its requests, for probes come every few seconds.
 
-    :param resource: what is served.
-    :param options: those of :class:`BoundedSite`.
+    :param options: those of :class:`~txtokensock.web.server.site.BoundedSite`.
     """
-
-    noisy = False
-
-    def __init__(self, resource: IResource, **options: Any) -> None:
-        super().__init__(resource, max_body=_MAX_BODY, **options)
-
-    def log(self, request: Any) -> None:
-        """Log nothing."""
+    limits = SiteLimits(max_body=1024)  # none of the pages has a use for a body
+    return BoundedSite(pages, limits, reactor=reactor, logged=False, **options)
 
 
 class _Health(Resource):
     isLeaf = True
 
-    def render_GET(self, request: Any) -> bytes:
-        return _body(request, http.OK, {"alive": True})
+    def render_GET(self, request: Any) -> Answer:
+        return _answer(request, http.OK, {"alive": True})
 
 
 class _Readiness(Resource):
@@ -87,7 +77,7 @@ class _Readiness(Resource):
         self._server = server
         self._reactor = reactor
 
-    def render_GET(self, request: Any) -> bytes:
+    def render_GET(self, request: Any) -> Answer:
         now = self._server.readiness
         body: dict[str, Any] = {
             "ready": now.ready,
@@ -96,18 +86,13 @@ class _Readiness(Resource):
         if now.store_since is not None:
             state = "available" if now.store_available else "unavailable"
             body["store"] = {"state": state, **self._since(now.store_since)}
-        return _body(request, http.OK if now.ready else http.SERVICE_UNAVAILABLE, body)
+        return _answer(request, http.OK if now.ready else http.SERVICE_UNAVAILABLE, body)
 
     def _since(self, when: float) -> dict[str, Any]:
         moment = datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
         return {"since": moment, "seconds": round(self._reactor.seconds() - when, 3)}
 
 
-def _body(request: Any, status: int, body: dict[str, Any]) -> bytes:
-    request.setResponseCode(status)
-    request.setHeader(b"content-type", b"application/json")
+def _answer(request: Any, status: int, body: dict[str, Any]) -> Answer:
     request.setHeader(b"cache-control", b"no-store")
-    text = dumps(body) + b"\n"
-    request.setHeader(b"content-length", b"%d" % len(text))
-    # Twisted would cut the body off as well, with a line in the log for each probe.
-    return b"" if request.method == b"HEAD" else text
+    return answer(request, status, dumps(body) + b"\n", JSON)

@@ -1,13 +1,14 @@
 """
-What the answers of a SockJS server to HTTP requests have in common.
+Writing answers to HTTP requests.
 
-The texts, types and headers are those of sockjs-protocol 0.3.3.
+The texts, types and headers of a SockJS server's are those of sockjs-protocol 0.3.3.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import TypeAlias
 
 from twisted.web import http
@@ -15,6 +16,8 @@ from twisted.web.http import Request
 from twisted.web.server import NOT_DONE_YET
 
 __all__ = [
+    "JSON",
+    "TEXT",
     "Answer",
     "LateAnswer",
     "Page",
@@ -26,6 +29,8 @@ __all__ = [
     "method_not_allowed",
     "not_found",
     "preflight",
+    "raw_answer",
+    "set_status",
     "uncacheable",
 ]
 
@@ -36,20 +41,29 @@ Page: TypeAlias = Mapping[bytes, Callable[[Request], Answer]]
 """The methods of a URL, and what they do."""
 
 TEXT = "text/plain; charset=UTF-8"
+JSON = "application/json; charset=UTF-8"
 _YEAR = 365 * 24 * 60 * 60
 
 
-def answer(request: Request, status: int, body: str = "", content_type: str = TEXT) -> Answer:
+def set_status(request: Request, status: int) -> None:
+    """Set the status of an answer, with its phrase; twisted.web does not know them all."""
+    request.setResponseCode(status, HTTPStatus(status).phrase.encode())
+
+
+def answer(
+    request: Request, status: int, body: str | bytes = b"", content_type: str = TEXT
+) -> bytes:
     """
     An answer with a body, or none, and then without a content type.
 
     :return: what ``render`` returns.
     """
-    request.setResponseCode(status)
-    data = body.encode()
+    data = body.encode() if isinstance(body, str) else body
+    set_status(request, status)
     request.setHeader(b"content-length", b"%d" % len(data))
     if data:
         request.setHeader(b"content-type", content_type.encode())
+    # twisted.web would cut the body off for HEAD as well, and log each time that it did.
     return b"" if request.method == b"HEAD" else data
 
 
@@ -59,7 +73,7 @@ def done(request: Request, status: int) -> Answer:
 
     :return: what ``render`` returns.
     """
-    request.setResponseCode(status)
+    set_status(request, status)
     request.finish()
     return NOT_DONE_YET
 
@@ -68,42 +82,60 @@ class LateAnswer:
     """
     The answer to a request that has to wait; the client may have gone by then.
 
-    :param request: for which ``render`` returned ``NOT_DONE_YET``.
+    :param request: for which ``render`` returns ``NOT_DONE_YET``.
+    :param on_lost: called if the client goes before the answer.
+    :ivar lost: whether the client has gone.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, on_lost: Callable[[], object] = lambda: None) -> None:
         self._request = request
-        self._lost = False
+        self._on_lost = on_lost
+        self.lost = False
         request.notifyFinish().addErrback(self._connection_lost)
 
-    def give(self, status: int, body: str = "") -> None:
-        """Answer; the type is text even without a body."""
-        if self._lost:
+    def give(self, status: int, body: str | bytes = b"", content_type: str = TEXT) -> None:
+        """Answer, unless the client has gone.  The type is sent even without a body."""
+        if self.lost:
             return
-        request, data = self._request, body.encode()
-        request.setResponseCode(status)
-        request.setHeader(b"content-type", TEXT.encode())
-        if status != http.NO_CONTENT:
-            request.setHeader(b"content-length", b"%d" % len(data))
-            request.write(data)
+        request = self._request
+        request.setHeader(b"content-type", content_type.encode())
+        if status == http.NO_CONTENT:
+            done(request, status)
+            return
+        request.write(answer(request, status, body, content_type))
         request.finish()
 
     def _connection_lost(self, _: object) -> None:
-        self._lost = True
+        self.lost = True
+        self._on_lost()
+
+
+def raw_answer(status: int) -> bytes:
+    """
+    A whole answer without a body, where there is no request to write it, and after which
+    the connection is closed.
+    """
+    phrase = HTTPStatus(status).phrase.encode()
+    return b"HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % (status, phrase)
 
 
 def not_found(request: Request) -> Answer:
-    """404."""
+    """Answer 404: there is nothing at that path."""
     return answer(request, http.NOT_FOUND, "404 Error: Page not found\n")
 
 
 def foreign_origin(request: Request) -> Answer:
-    """403, which the page's scripts cannot read."""
+    """Answer 403, which the page's scripts cannot read."""
+    uncacheable(request)
     return answer(request, http.FORBIDDEN, "This origin is not allowed.\n")
 
 
 def method_not_allowed(request: Request, allowed: Iterable[bytes]) -> Answer:
-    """405."""
+    """
+    Answer 405: this method is not for that path.
+
+    :param allowed: the methods that are.
+    """
     request.setHeader(b"allow", b", ".join(allowed))
     return answer(request, http.NOT_ALLOWED)
 
@@ -137,7 +169,11 @@ def allow_origin(request: Request) -> None:
 
 
 def preflight(request: Request, methods: bytes) -> Answer:
-    """The answer to OPTIONS."""
+    """
+    Answer OPTIONS, with which a browser asks what a page may send.
+
+    :param methods: that it may use.
+    """
     allow_origin(request)
     cacheable(request)
     request.setHeader(b"access-control-allow-methods", methods)
