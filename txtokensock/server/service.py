@@ -4,6 +4,8 @@ The token-sockjs server.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from twisted.application.service import Service
@@ -18,6 +20,7 @@ from ..errors import InvalidOption
 from ..jsontext import dumps
 from ..messages import check_channel
 from ..messages.from_server import encode_subscribed, encode_unsubscribed
+from ..sockjs.server.options import SockJSOptions
 from ..sockjs.server.resource import SockJSResource
 from ..support.checks import check_callable
 from ..web.server.origins import AllowedOrigins, OriginPolicy
@@ -73,8 +76,8 @@ class TokenSocketServer(Service):
     :param jsonp: whether the token route answers ``?callback=f`` with a script, as old
         browsers need on another origin.
     :param limits: see :class:`Limits`.
-    :param sockjs: more options of :class:`~txtokensock.sockjs.SockJSResource`, such as
-        ``{"websocket": False, "heartbeat": 10.0}``.
+    :param sockjs: some of :class:`~txtokensock.sockjs.SockJSOptions`, by name, such as
+        ``{"websocket": False, "heartbeat": 10.0}``; they go before ``limits``.
     :param observer: hears what happens, see :class:`Observer`.
     :param reactor: for everything; the global one by default.
     :raises InvalidOption: for an option that cannot be.
@@ -94,7 +97,7 @@ class TokenSocketServer(Service):
         allowed_origins: AllowedOrigins = None,
         jsonp: bool = False,
         limits: Limits | None = None,
-        sockjs: dict[str, Any] | None = None,
+        sockjs: Mapping[str, Any] | None = None,
         observer: Observer | None = None,
         reactor: Any = None,
     ) -> None:
@@ -106,7 +109,6 @@ class TokenSocketServer(Service):
         check_actions(actions)
         limits = limits or Limits()
         self._store = _checked_store(store)
-        self._allowed_origins = allowed_origins
         self._hub = Hub(filter)
         self._context = ServerContext(
             reactor=reactor,
@@ -127,8 +129,7 @@ class TokenSocketServer(Service):
             ),
             (url_path("socket_prefix", socket_prefix), SockJSRoute(self._sockjs_now)),
         ]
-        self._sockjs_options = dict(sockjs or {})
-        self._new_sockjs()  # what is wrong with its options shall be said now
+        self._sockjs_options = _sockjs_options(limits, allowed_origins, sockjs or {})
         self._running_server: RunningServer | None = None
 
     def __repr__(self) -> str:
@@ -306,17 +307,8 @@ class TokenSocketServer(Service):
             self._start()
 
     def _new_sockjs(self) -> SockJSResource:
-        limits = self._context.limits
-        options: dict[str, Any] = {
-            "max_message_size": limits.frame_size,
-            "max_array_length": limits.frame_messages,
-            "max_buffered": limits.buffered,
-            # Those that are told that they are too many are there until they know.
-            "max_sessions_per_address": 2 * limits.peers_per_address,
-            "allowed_origins": self._allowed_origins,
-            "reactor": self._context.reactor,
-        }
-        return SockJSResource(_PeerFactory(self._context), **(options | self._sockjs_options))
+        factory = _PeerFactory(self._context)
+        return SockJSResource(factory, self._sockjs_options, reactor=self._context.reactor)
 
     def _sockjs_now(self) -> SockJSResource | None:
         return None if self._running_server is None else self._running_server.sockjs
@@ -333,6 +325,20 @@ class _PeerFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> PeerProtocol:
         assert addr is not None  # SockJS tells it
         return PeerProtocol(self._context, addr)
+
+
+def _sockjs_options(
+    limits: Limits, allowed_origins: AllowedOrigins, chosen: Mapping[str, Any]
+) -> SockJSOptions:
+    by_limits = SockJSOptions(
+        max_message_size=limits.frame_size,
+        max_array_length=limits.frame_messages,
+        max_buffered=limits.buffered,
+        # Those that are told that they are too many are there until they know.
+        max_sessions_per_address=2 * limits.peers_per_address,
+        allowed_origins=allowed_origins,
+    )
+    return replace(by_limits, **chosen)
 
 
 def _checked_store(store: IStore | None) -> IStore:

@@ -13,6 +13,7 @@ __all__ = [
     "ISockJSTransport",
     "RequestInfo",
     "SockJSClientEndpoint",
+    "SockJSOptions",
     "SockJSResource",
     "same_origin",
 ]
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .client.endpoint import SockJSClientEndpoint
     from .client.transports import DEFAULT_MAX_MESSAGE_SIZE, TRANSPORTS
     from .interfaces import ISockJSTransport
+    from .server.options import SockJSOptions
     from .server.request_info import RequestInfo
     from .server.resource import SockJSResource
     from .transport_names import DEFAULT_TRANSPORTS
@@ -36,6 +38,7 @@ else:
             "ISockJSTransport": ".interfaces",
             "RequestInfo": ".server.request_info",
             "SockJSClientEndpoint": ".client.endpoint",
+            "SockJSOptions": ".server.options",
             "SockJSResource": ".server.resource",
             "same_origin": "..web.server.origins",
         },

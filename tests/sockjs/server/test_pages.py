@@ -7,12 +7,13 @@ from __future__ import annotations
 import json
 import re
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import IResource
 from zope.interface.verify import verifyObject
 
 from txtokensock.errors import InvalidOption
-from txtokensock.sockjs import SockJSResource, same_origin
+from txtokensock.sockjs import SockJSOptions, SockJSResource, same_origin
 
 from .support import Recorders, Server
 
@@ -242,6 +243,23 @@ class OriginTests(SynchronousTestCase):
 class OptionTests(SynchronousTestCase):
     """What cannot be set is refused, by name."""
 
+    def test_whole(self) -> None:
+        """All options in one piece, and some in place of those."""
+        options = SockJSOptions(websocket=False, cookie_needed=True)
+        whole = SockJSResource(Recorders(), options, reactor=Clock())
+        changed = SockJSResource(Recorders(), options, reactor=Clock(), websocket=True)
+        for resource, websocket in ((whole, False), (changed, True)):
+            server = Server()
+            server.site.resource.putChild(b"echo", resource)
+            facts = json.loads(server.request("GET", "/info").body)
+            self.assertEqual((facts["websocket"], facts["cookie_needed"]), (websocket, True))
+
+    def test_unknown(self) -> None:
+        """A misspelt name is an error."""
+        for wrong in (SockJSOptions, lambda **options: SockJSResource(Recorders(), **options)):
+            with self.assertRaises(TypeError):
+                wrong(heartbeats=1.0)
+
     def test_wrong(self) -> None:
         """Each option checks its value."""
         for name, value in (
@@ -256,6 +274,7 @@ class OptionTests(SynchronousTestCase):
             ("max_sessions", True),
             ("max_sessions_per_address", "1"),
             ("sockjs_url", ""),
+            ("allowed_origins", "http://a.example"),
         ):
             error = self.assertRaises(InvalidOption, Server, **{name: value})
             self.assertIn(name, str(error))

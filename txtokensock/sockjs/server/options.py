@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ...errors import InvalidOption
 from ...support.checks import check_count, check_seconds
-from ...web.server.origins import OriginPolicy
+from ...web.server.origins import AllowedOrigins, OriginPolicy
 
-__all__ = ["ARRAY_TOO_LONG", "NO_HEARTBEAT", "TOO_SLOW", "Options"]
+__all__ = ["ARRAY_TOO_LONG", "NO_HEARTBEAT", "TOO_SLOW", "SockJSOptions"]
 
 NO_HEARTBEAT = (3000, "No response from heartbeat")
 """The close of a WebSocket whose peer is dead; sockjs-node 0.3.24 says the same."""
@@ -26,30 +26,57 @@ _COUNTS = ("response_limit", "max_message_size", "max_buffered")
 _OPTIONAL_COUNTS = ("max_array_length", "max_sessions", "max_sessions_per_address")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """
-    The options of :class:`~txtokensock.sockjs.server.resource.SockJSResource`, which
-    documents them.
+SOCKJS_URL = "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js"
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SockJSOptions:
+    """
+    What can be set about a :class:`~txtokensock.sockjs.SockJSResource`.
+
+    :ivar websocket: whether to offer WebSockets, as against polling alone.
+    :ivar raw_websocket: whether to offer ``/websocket`` too, without SockJS frames.
+    :ivar cookie_needed: whether to set a ``JSESSIONID`` cookie, for load balancers that
+        keep a session on one server by it; an existing one is echoed.
+    :ivar sockjs_url: where the iframe page gets the SockJS client from.
+    :ivar heartbeat: seconds between two signs of life.
+    :ivar heartbeat_timeout: seconds in which a WebSocket's peer must answer a ping.
+    :ivar disconnect_delay: seconds that a polling session outlives its last request.
+    :ivar close_timeout: seconds that an orderly close of a WebSocket may take.
+    :ivar response_limit: bytes after which a streaming response is ended, and the
+        client asks anew: browsers keep all of a response in memory.
+    :ivar max_message_size: bytes of one WebSocket message, which is closed with 1009
+        for more, and of one xhr_send body, which is answered with 413.  By then
+        twisted.web has read that body, into a temporary file if it is large; only the
+        site, or a proxy, can refuse it earlier.
+    :ivar max_array_length: messages in one frame from a client; more close the session
+        with 4002.  None for no limit.
+    :ivar max_buffered: bytes that may wait for a client that does not read; more close
+        the session with 4001.  With a WebSocket, the TCP buffer is included as soon as
+        it is full.
+    :ivar allowed_origins: whose pages may use this, see
+        :data:`~txtokensock.web.server.origins.AllowedOrigins`; all by default, as SockJS
+        is made for.  Others get 403.  Clients that are not browsers pass.
+    :ivar max_sessions: sessions at one time; more are refused with 503.
+    :ivar max_sessions_per_address: the same for one client's host, with 429.
     :raises InvalidOption: for a value that cannot be.
     """
 
-    websocket: bool
-    raw_websocket: bool
-    cookie_needed: bool
-    sockjs_url: str
-    heartbeat: float
-    heartbeat_timeout: float
-    disconnect_delay: float
-    close_timeout: float
-    response_limit: int
-    max_message_size: int
-    max_array_length: int | None
-    max_buffered: int
-    max_sessions: int | None
-    max_sessions_per_address: int | None
-    origins: OriginPolicy
+    websocket: bool = True
+    raw_websocket: bool = True
+    cookie_needed: bool = False
+    sockjs_url: str = SOCKJS_URL
+    heartbeat: float = 25.0
+    heartbeat_timeout: float = 10.0
+    disconnect_delay: float = 5.0
+    close_timeout: float = 5.0
+    response_limit: int = 128 * 1024
+    max_message_size: int = 1024 * 1024
+    max_array_length: int | None = None
+    max_buffered: int = 4 * 1024 * 1024
+    allowed_origins: AllowedOrigins = "*"
+    max_sessions: int | None = None
+    max_sessions_per_address: int | None = None
 
     def __post_init__(self) -> None:
         for name in _SECONDS:
@@ -60,3 +87,4 @@ class Options:
             check_count.optional(name, getattr(self, name))
         if not isinstance(self.sockjs_url, str) or not self.sockjs_url:
             raise InvalidOption(f"sockjs_url is {self.sockjs_url!r}: it must be a URL")
+        OriginPolicy(self.allowed_origins)

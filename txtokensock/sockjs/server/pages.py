@@ -14,7 +14,7 @@ from twisted.web import http
 from twisted.web.http import Request
 
 from ...web.server.answers import Answer, allow_origin, answer, cacheable, done, uncacheable
-from .options import Options
+from .options import SockJSOptions
 
 __all__ = ["IFRAME_PATH", "IframePage", "greeting", "info"]
 
@@ -64,7 +64,7 @@ class IframePage:
         return answer(request, http.OK, self._page, "text/html; charset=UTF-8")
 
 
-def info(request: Request, options: Options) -> Answer:
+def info(request: Request, options: SockJSOptions) -> Answer:
     """
     ``/info``: what is on offer, and randomness for clients that have none.
     """

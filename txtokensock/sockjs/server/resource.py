@@ -4,6 +4,7 @@ SockJS as a resource of twisted.web.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,10 +22,10 @@ from ...web.server.answers import (
     not_found,
     preflight,
 )
-from ...web.server.origins import AllowedOrigins, OriginPolicy
+from ...web.server.origins import OriginPolicy
 from ...web.server.site import warn_of_parsed_forms
 from ..frames import GO_AWAY, check_close
-from .options import Options
+from .options import SockJSOptions
 from .pages import IFRAME_PATH, IframePage, greeting, info
 from .polling import PollingPages
 from .request_info import RequestInfo
@@ -34,8 +35,6 @@ from .websocket import WebSocketFactory
 from .websocket_session import RawWebSocketSession, WebSocketSession
 
 __all__ = ["SockJSResource"]
-
-SOCKJS_URL = "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js"
 
 
 @implementer(IResource)
@@ -56,32 +55,10 @@ class SockJSResource:
 
     :param factory: its ``buildProtocol`` gets the client's address; None refuses the
         client with 403.
+    :param options: what can be set, in one piece.
     :param reactor: for every deadline; the global one by default.
-    :param websocket: whether to offer WebSockets, as against polling alone.
-    :param raw_websocket: whether to offer ``/websocket`` too, without SockJS frames.
-    :param cookie_needed: whether to set a ``JSESSIONID`` cookie, for load balancers that
-        keep a session on one server by it; an existing one is echoed.
-    :param sockjs_url: where the iframe page gets the SockJS client from.
-    :param heartbeat: seconds between two signs of life.
-    :param heartbeat_timeout: seconds in which a WebSocket's peer must answer a ping.
-    :param disconnect_delay: seconds that a polling session outlives its last request.
-    :param close_timeout: seconds that an orderly close of a WebSocket may take.
-    :param response_limit: bytes after which a streaming response is ended, and the
-        client asks anew: browsers keep all of a response in memory.
-    :param max_message_size: bytes of one WebSocket message, which is closed with 1009
-        for more, and of one xhr_send body, which is answered with 413.  By then
-        twisted.web has read that body, into a temporary file if it is large; only the
-        site, or a proxy, can refuse it earlier.
-    :param max_array_length: messages in one frame from a client; more close the session
-        with 4002.  None for no limit.
-    :param max_buffered: bytes that may wait for a client that does not read; more close
-        the session with 4001.  With a WebSocket, the TCP buffer is included as soon as
-        it is full.
-    :param allowed_origins: whose pages may use this, see
-        :data:`~txtokensock.web.server.origins.AllowedOrigins`; all by default, as SockJS
-        is made for.  Others get 403.  Clients that are not browsers pass.
-    :param max_sessions: sessions at one time; more are refused with 503.
-    :param max_sessions_per_address: the same for one client's host, with 429.
+    :param changes: options one by one, as in ``SockJSResource(factory, heartbeat=10.0)``,
+        in place of those in ``options``.
     :raises InvalidOption: for an option that cannot be.
     """
 
@@ -90,47 +67,19 @@ class SockJSResource:
     def __init__(
         self,
         factory: IProtocolFactory,
+        options: SockJSOptions | None = None,
         *,
         reactor: Any = None,
-        websocket: bool = True,
-        raw_websocket: bool = True,
-        cookie_needed: bool = False,
-        sockjs_url: str = SOCKJS_URL,
-        heartbeat: float = 25.0,
-        heartbeat_timeout: float = 10.0,
-        disconnect_delay: float = 5.0,
-        close_timeout: float = 5.0,
-        response_limit: int = 128 * 1024,
-        max_message_size: int = 1024 * 1024,
-        max_array_length: int | None = None,
-        max_buffered: int = 4 * 1024 * 1024,
-        allowed_origins: AllowedOrigins = "*",
-        max_sessions: int | None = None,
-        max_sessions_per_address: int | None = None,
+        **changes: Any,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        self._options = Options(
-            websocket=websocket,
-            raw_websocket=raw_websocket,
-            cookie_needed=cookie_needed,
-            sockjs_url=sockjs_url,
-            heartbeat=heartbeat,
-            heartbeat_timeout=heartbeat_timeout,
-            disconnect_delay=disconnect_delay,
-            close_timeout=close_timeout,
-            response_limit=response_limit,
-            max_message_size=max_message_size,
-            max_array_length=max_array_length,
-            max_buffered=max_buffered,
-            max_sessions=max_sessions,
-            max_sessions_per_address=max_sessions_per_address,
-            origins=OriginPolicy(allowed_origins),
-        )
+        self._options = replace(options or SockJSOptions(), **changes)
+        self._origins = OriginPolicy(self._options.allowed_origins)
         self._table = SessionTable(reactor, self._options, factory)
-        self._websockets = WebSocketFactory(reactor, max_message_size)
+        self._websockets = WebSocketFactory(reactor, self._options.max_message_size)
         self._polling = PollingPages(self._table)
-        self._iframe = IframePage(sockjs_url)
+        self._iframe = IframePage(self._options.sockjs_url)
 
     def __repr__(self) -> str:
         return f"<SockJSResource with {len(self._table)} sessions>"
@@ -168,7 +117,7 @@ class SockJSResource:
     def render(self, request: Any) -> Answer:
         """Answer one request."""
         warn_of_parsed_forms(request)
-        if not self._options.origins.allow(request):
+        if not self._origins.allow(request):
             return foreign_origin(request)
         page = self._page(_segments(request))
         if page is None:

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.web import http
 
 from ...support.waiters import Waiters
-from .options import Options
+from .options import SockJSOptions
 from .request_info import RequestInfo
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class SessionTable:
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactorTime, options: Options, factory: IProtocolFactory) -> None:
+    def __init__(
+        self, reactor: IReactorTime, options: SockJSOptions, factory: IProtocolFactory
+    ) -> None:
         self.reactor = reactor
         self.options = options
         self.closed = False
