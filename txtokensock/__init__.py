@@ -60,7 +60,6 @@ __all__ = [
 
 # Whoever imports one of these gets it, and what it needs; nobody waits for the rest.
 if TYPE_CHECKING:
-    from .client.backoff import Backoff
     from .client.socket import TokenSocket
     from .client.subscription import Subscription
     from .errors import (
@@ -103,6 +102,7 @@ if TYPE_CHECKING:
         UnsolicitedError,
         UsageError,
     )
+    from .support.backoff import Backoff
     from .support.timeouts import Timeouts
     from .web.tls.policy import TLSPolicy
 else:
@@ -110,7 +110,7 @@ else:
         globals(),
         {
             **dict.fromkeys(__all__, ".errors"),
-            "Backoff": ".client.backoff",
+            "Backoff": ".support.backoff",
             "Subscription": ".client.subscription",
             "TLSPolicy": ".web.tls.policy",
             "Timeouts": ".support.timeouts",

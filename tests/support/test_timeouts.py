@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.errors import AttemptTimeout, Phase
+from txtokensock.errors import AttemptTimeout, InvalidOption, Phase
 from txtokensock.support.timeouts import Timeouts, Unanswered, within_phase
 
 
@@ -60,3 +60,14 @@ class WithinPhaseTests(SynchronousTestCase):
             else:
                 self.failureResultOf(step, kind)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class TimeoutsTests(SynchronousTestCase):
+    """The list."""
+
+    def test_timeouts(self) -> None:
+        """Every deadline is a positive number."""
+        for name in ("token", "connect", "handshake", "open", "auth", "close"):
+            for value in (0, -1, float("nan"), float("inf"), "1", None):
+                error = self.assertRaises(InvalidOption, Timeouts, **{name: value})
+                self.assertIn(f"timeouts.{name}", str(error))

@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..client.backoff import Backoff, RetryPolicy
 from ..client.socket import TokenSocket
+from ..support.backoff import Backoff, RetryPolicy
 from .config.upstream import UpstreamConfig
 from .health import Condition, Health, SideState
 

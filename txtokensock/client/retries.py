@@ -8,7 +8,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..errors import CallTimeout, ConnectionFailed, Forbidden, SubscriptionEnded
-from .backoff import Backoff, RetryPolicy, check_delay
+from ..support.backoff import Backoff, RetryPolicy
+from ..support.checks import check_wait
 
 __all__ = ["Retries", "RetryPolicy", "ask_policy", "subscription_retry"]
 
@@ -26,7 +27,7 @@ def ask_policy(
     """
     try:
         wait = policy(failure, number)
-        return None if wait is None else check_delay(wait)
+        return None if wait is None else check_wait("the delay", wait)
     except Exception:
         _log.failure("the retry policy failed; waiting {seconds} s", seconds=fallback)
         return fallback

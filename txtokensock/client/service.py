@@ -24,11 +24,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import ClientClosed, InvalidOption
+from ..support.backoff import Backoff, RetryPolicy
 from ..support.checks import check_count
 from ..support.quiet_log import Quiet
 from ..support.timer import NextTurn
 from ..support.waiters import Waiters
-from .backoff import Backoff, RetryPolicy
 from .connection import Connection
 from .retries import Retries
 

@@ -21,6 +21,7 @@ from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
 from ..sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS
+from ..support.backoff import Backoff, RetryPolicy
 from ..support.checks import (
     check_callable,
     check_count,
@@ -32,7 +33,6 @@ from ..support.timeouts import Timeouts
 from ..web.client.http_context import HTTPContext
 from ..web.client.proxies import ProxyOption
 from ..web.client.request_headers import HeadersOption
-from .backoff import Backoff, RetryPolicy
 from .connection import Connection
 from .core import ClientCore
 from .endpoint import TokenSocketEndpoint

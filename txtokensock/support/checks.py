@@ -22,6 +22,7 @@ __all__ = [
     "check_positive",
     "check_seconds",
     "check_wait",
+    "is_number",
 ]
 
 T = TypeVar("T")
@@ -67,8 +68,8 @@ class Check(Generic[T]):
         return f"is {shown}: it must be {self._must_be}"
 
 
-def _is_number(value: object) -> bool:
-    # True is 1 for Python.  NaN passes, and then no comparison.
+def is_number(value: object) -> bool:
+    """Whether it can be compared as a number: True is 1 for Python, and NaN passes here."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -78,13 +79,13 @@ def _is_whole(value: object) -> bool:
 
 check_seconds: Check[float] = Check(
     "a number of seconds above 0 and below 1e9",
-    lambda value: _is_number(value) and 0 < value < _LONGEST,
+    lambda value: is_number(value) and 0 < value < _LONGEST,
 )
 """How long something may take, or how often it happens."""
 
 check_wait: Check[float] = Check(
     "a number of seconds from 0 to below 1e9",
-    lambda value: _is_number(value) and 0 <= value < _LONGEST,
+    lambda value: is_number(value) and 0 <= value < _LONGEST,
 )
 """How long to wait before something is done, where not at all is an answer too."""
 
@@ -96,7 +97,7 @@ check_count: Check[int] = Check(
 
 check_positive: Check[float] = Check(
     "a number above 0, and finite",
-    lambda value: _is_number(value) and 0 < value <= float_info.max,
+    lambda value: is_number(value) and 0 < value <= float_info.max,
 )
 """How much of something there is."""
 

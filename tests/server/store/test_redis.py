@@ -19,9 +19,11 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from txtokensock import Backoff
 from txtokensock.errors import InvalidOption, StoreUnavailable
 from txtokensock.jsontext import dumps, loads
 from txtokensock.server import RedisStore
+from txtokensock.server.store.redis_connection import RedisConnection
 from txtokensock.server.store.redis_layout import (
     NamespaceLayout,
     SharedLayout,
@@ -265,7 +267,7 @@ class LinkTests(SynchronousTestCase):
         self.assertTrue(self.commands.lost)
         self.assertEqual((self.link.available, self.link.since), (False, 5))
         self.failed(self.link.publish("c", b"1"))
-        self.reactor.advance(2)  # the back-off has a second of jitter
+        self.reactor.advance(2)  # the first wait is shorter
         self.commands = self.connect()
         self.commands.reply(b"+PONG\r\n")
         self.assertEqual((self.link.available, self.link.since), (True, 7))
@@ -333,7 +335,7 @@ class LinkTests(SynchronousTestCase):
         self.successResultOf(waiting)
         self.link.unsubscribe("d")
         self.successResultOf(self.link.subscribe("e"))
-        self.reactor.advance(2)  # the back-off has a second of jitter
+        self.reactor.advance(2)  # the first wait is shorter
         self.subscriber = self.connect()
         self.subscriber.reply(b"+PONG\r\n")
         asked = self.subscriber.commands()
@@ -352,7 +354,69 @@ class LinkTests(SynchronousTestCase):
         self.assertTrue(refused.lost)
         accepted.reply(b"+OK\r\n")
         self.assertEqual(accepted.commands()[1:], [[b"SELECT", b"2"]])
-        self.reactor.advance(2)  # the back-off has a second of jitter
+        self.reactor.advance(2)  # the first wait is shorter
         self.assertEqual(self.connect().commands(), [[b"AUTH", b"me", b"s3cret"]])
         self.assertFalse(re.search("s3cret", repr(self.link) + repr(store)))
         self.assertEqual(len(self.flushLoggedErrors()), 0)
+
+
+class BackoffTests(SynchronousTestCase):
+    """How soon a connection is made anew."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.connections: list[_Connection] = []
+        store = RedisStore()
+        self.connection = RedisConnection(
+            self.reactor,
+            TCP4ClientEndpoint(self.reactor, "127.0.0.1", 6379),
+            lambda: store._build(None),
+            lambda: None,
+            lambda: None,
+            Backoff(cap=5.0, jitter=lambda: 1.0),
+        )
+        self.connect()
+
+    def tearDown(self) -> None:
+        closed = self.connection.close()
+        for pending in self.reactor.tcpClients[len(self.connections) :]:
+            pending[2].clientConnectionFailed(None, Failure(ConnectionDone()))
+        self.successResultOf(closed)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def connect(self) -> None:
+        """The next connection is made."""
+        factory = self.reactor.tcpClients[len(self.connections)][2]
+        self.connections.append(_Connection(factory, self.reactor))
+
+    def wait(self) -> float:
+        """Seconds to the next attempt, which then begins."""
+        [call] = self.reactor.getDelayedCalls()
+        seconds = call.getTime() - self.reactor.seconds()
+        self.reactor.advance(seconds)
+        self.assertEqual(len(self.reactor.tcpClients), len(self.connections) + 1)
+        return round(seconds, 3)
+
+    def test_dropped_at_once(self) -> None:
+        """A Redis that lets in and drops is asked less and less often."""
+        waits = []
+        for _ in range(8):
+            self.connections[-1].lose()
+            waits.append(self.wait())
+            self.connect()
+        self.assertEqual(waits[:4], [0.1, 0.2, 0.4, 0.8])
+        self.assertEqual(waits[-2:], [5.0, 5.0])
+
+    def test_answered_for_a_while(self) -> None:
+        """After ten seconds of answers it is asked again at once; after fewer it is not."""
+        for lasts, expected in ((1, [0.1, 0.2, 0.4]), (10, [0.1, 0.1, 0.1])):
+            self.tearDown()
+            self.setUp()
+            waits = []
+            for _ in range(3):
+                self.connections[-1].reply(b"+PONG\r\n")
+                self.reactor.advance(lasts)
+                self.connections[-1].lose()
+                waits.append(self.wait())
+                self.connect()
+            self.assertEqual(waits, expected)

@@ -4,13 +4,13 @@ Numbers of a section that types alone let through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ...support.checks import Check, check_count, check_seconds
 from .section import Problem
 
-__all__ = ["counts", "seconds"]
+__all__ = ["counts", "numbers", "seconds"]
 
 
 def seconds(section: Any, path: str, *fields: str) -> Iterator[Problem]:
@@ -20,17 +20,16 @@ def seconds(section: Any, path: str, *fields: str) -> Iterator[Problem]:
 
     :param path: where the section is.
     """
-    yield from _problems(check_seconds, section, path, fields)
+    yield from numbers(check_seconds, section, path, *fields)
 
 
 def counts(section: Any, path: str, *fields: str) -> Iterator[Problem]:
     """Each of these fields that is no count; see :func:`seconds`."""
-    yield from _problems(check_count, section, path, fields)
+    yield from numbers(check_count, section, path, *fields)
 
 
-def _problems(
-    check: Check[Any], section: Any, path: str, fields: Iterable[str]
-) -> Iterator[Problem]:
+def numbers(check: Check[Any], section: Any, path: str, *fields: str) -> Iterator[Problem]:
+    """Each of these fields that another check does not let through; see :func:`seconds`."""
     for field in fields:
         value = getattr(section, field)
         problem = None if value is None else check.problem(value)

@@ -16,15 +16,15 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IPolicyForHTTPS
 
 from ...address import Address, addresses, url_path
-from ...client.backoff import Backoff
 from ...client.credentials import encode_credentials
 from ...errors import InvalidAddress, InvalidOption, UsageError
 from ...sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS
 from ...sockjs.client.transports import check_transports
+from ...support.backoff import Backoff, check_factor
 from ...support.timeouts import Timeouts
 from ...web.client.headers import check_headers
 from ...web.client.proxies import proxy_for
-from .numbers import counts, seconds
+from .numbers import counts, numbers, seconds
 from .section import Problem, Secret, Section
 from .tls import TlsConfig
 
@@ -182,10 +182,7 @@ def problems(section: UpstreamConfig, path: str) -> Iterator[Problem]:
     yield from counts(section, path, "queue_limit", "buffer_limit", "max_message_size")
     waits = ("first", "cap", "stable_after", "refused", "longest_retry_after")
     yield from seconds(section.backoff, f"{path}.backoff", *waits)
-    if not 1 <= section.backoff.factor < 1e9:
-        yield Problem(
-            f"{path}.backoff.factor", f"is {section.backoff.factor:g}: it must be at least 1"
-        )
+    yield from numbers(check_factor, section.backoff, f"{path}.backoff", "factor")
     yield from seconds(section.timeouts, f"{path}.timeouts", *section.timeouts.__struct_fields__)
 
 

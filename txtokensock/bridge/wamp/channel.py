@@ -12,7 +12,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ...client.backoff import RetryPolicy
 from ...client.socket import TokenSocket
 from ...client.subscription import Subscription
 from ...errors import (
@@ -23,6 +22,7 @@ from ...errors import (
     PeerError,
     UsageError,
 )
+from ...support.backoff import RetryPolicy
 from .echo import Echoes, Expected
 from .rule_counters import Capacity, RuleCounters
 

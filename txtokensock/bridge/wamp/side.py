@@ -12,10 +12,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
-from ...client.backoff import Backoff
 from ...client.service import ReconnectingClientService
 from ...client.socket import TokenSocket
 from ...errors import ClientClosed
+from ...support.backoff import Backoff
 from ...web.tls.policy import explain, is_tls_problem
 from ..config.wamp import WampConfig, WampRules
 from ..counters import Counters

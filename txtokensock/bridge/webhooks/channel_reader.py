@@ -10,10 +10,10 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 
-from ...client.backoff import RetryPolicy
 from ...client.socket import TokenSocket
 from ...client.subscription import Subscription
 from ...errors import CallTimeout, PeerError, TokenSocketError
+from ...support.backoff import RetryPolicy
 
 __all__ = ["ChannelReader"]
 

@@ -12,8 +12,8 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ...client.backoff import Backoff
 from ...errors import shorten
+from ...support.backoff import Backoff
 from ...support.timer import Pause
 from ...support.waiters import Waiters
 from ..config.webhooks import ChannelRule

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.application.internet import ClientService, backoffPolicy
+from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
@@ -16,11 +16,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...errors import shorten
+from ...support.backoff import Backoff
 
 __all__ = ["RedisConnection"]
 
 _PING_INTERVAL = 10.0
 """Seconds between two pings: nothing else shows that a Redis which says nothing lives."""
+
+
+_BACKOFF = Backoff(cap=5.0)
 
 
 class RedisConnection:
@@ -32,6 +36,9 @@ class RedisConnection:
     :param build: makes a txredisapi protocol.
     :param ready: called when Redis answers, with nothing.
     :param lost: called when it does not any more, with nothing.
+    :param backoff: between attempts.  Only a Redis that has answered for
+        ``stable_after`` seconds counts as success: one that lets in and then drops, or
+        that wants another password, is not to be hammered.
     :ivar protocol: None while Redis does not answer.
     :ivar since: when that became so, in seconds by the reactor's clock.
     """
@@ -45,6 +52,7 @@ class RedisConnection:
         build: Callable[[], Any],
         ready: Callable[[], None],
         lost: Callable[[], None],
+        backoff: Backoff = _BACKOFF,
     ) -> None:
         self._reactor = reactor
         self._on_ready = ready
@@ -52,12 +60,14 @@ class RedisConnection:
         self._newest: Any = None
         self.protocol: Any = None
         self.since = reactor.seconds()
+        self._backoff = backoff
+        self._failures = 0
         self._pings = LoopingCall(self._ping)
         self._pings.clock = reactor
         self._service = ClientService(
             endpoint,
             _Factory(reactor, build, self),
-            retryPolicy=backoffPolicy(initialDelay=0.1, maxDelay=5.0),
+            retryPolicy=lambda _: self._next_delay(),
             clock=reactor,
         )
         self._service.startService()
@@ -87,11 +97,18 @@ class RedisConnection:
         if self._newest is protocol:
             self._newest = None
         if self.protocol is protocol:
+            now = self._reactor.seconds()
+            if now - self.since >= self._backoff.stable_after:
+                self._failures = 0
             self.protocol = None
-            self.since = self._reactor.seconds()
+            self.since = now
             self._pings.stop()
             self._log.warn("Redis is gone")
             self._on_lost()
+
+    def _next_delay(self) -> float:
+        self._failures += 1
+        return self._backoff.delay(self._failures)
 
     def refused(self, why: str) -> None:
         """Redis did not let us in."""

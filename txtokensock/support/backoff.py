@@ -8,14 +8,15 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import float_info
 from typing import TypeAlias
 
 from twisted.python.failure import Failure
 
-from ..errors import AllHostsFailed, ConnectionFailed, InvalidOption, UsageError
-from ..support.checks import check_count, check_seconds
+from ..errors import AllHostsFailed, ConnectionFailed, UsageError
+from .checks import Check, check_count, check_seconds, check_wait, is_number
 
-__all__ = ["Backoff", "RetryPolicy", "check_delay"]
+__all__ = ["Backoff", "RetryPolicy", "check_factor"]
 
 RetryPolicy: TypeAlias = Callable[[Failure, int], float | None]
 """
@@ -23,6 +24,12 @@ Asked after each failed attempt, and after each loss: what went wrong, and the n
 retry that would come next, 1 for the first since things were well.  It gives the seconds to
 wait before that, or None to give up.
 """
+
+check_factor: Check[float] = Check(
+    "a number of at least 1, and finite",
+    lambda value: is_number(value) and 1 <= value <= float_info.max,
+)
+"""How much longer each wait may be than the one before."""
 
 _PASSING = frozenset({408, 425})
 """Request Timeout and Too Early: of all that begin with 4, these say nothing about us."""
@@ -68,10 +75,8 @@ class Backoff:
     def __post_init__(self) -> None:
         for name in ("first", "cap", "stable_after", "refused", "longest_retry_after"):
             check_seconds(f"backoff.{name}", getattr(self, name))
-        if not self.factor >= 1:
-            raise InvalidOption(f"backoff.factor is {self.factor!r}: it must be at least 1")
-        if self.max_attempts is not None:
-            check_count("backoff.max_attempts", self.max_attempts)
+        check_factor("backoff.factor", self.factor)
+        check_count.optional("backoff.max_attempts", self.max_attempts)
 
     def delay(self, retry: int) -> float:
         """
@@ -108,7 +113,7 @@ class Backoff:
         :return: seconds to wait, or None to give up.
         """
         # Asked once, or many hosts would make the least of their waits ever smaller.
-        delay = check_delay(self.delay(attempt))
+        delay = check_wait("the delay", self.delay(attempt))
         error = failure.value
         if isinstance(error, AllHostsFailed):
             wait = min(
@@ -130,7 +135,7 @@ class Backoff:
         """
         if not self._wait(error, 0.0):  # the wait after a fault is all delay
             return 0.0
-        return self._wait(error, check_delay(self.delay(attempt)))
+        return self._wait(error, check_wait("the delay", self.delay(attempt)))
 
     def _wait(self, error: BaseException | None, delay: float) -> float:
         if isinstance(error, UsageError):
@@ -144,13 +149,3 @@ class Backoff:
         if error.status is not None and 400 <= error.status < 500 and error.status not in _PASSING:
             return max(self.refusal_delay(), delay)
         return delay
-
-
-def check_delay(delay: object) -> float:
-    """
-    :return: ``delay``, as what a policy of somebody else's may give.
-    :raises ValueError: if it is no number of seconds that can be waited.
-    """
-    if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay < 1e9:
-        raise ValueError(f"the delay is {delay!r}: it must be a number of seconds")
-    return delay
