@@ -64,8 +64,8 @@ CIRCLES = {"sockjs/server/polling_session.py"}
 CONFINED = {
     "autobahn": ["sockjs/*/websocket.py", "bridge/wamp/*.py"],
     "txaio": ["sockjs/*/websocket.py", "bridge/wamp/*.py"],
-    "treq": ["web/client/*.py", "bridge/webhooks/webhook_requests.py", "testing/*.py"],
-    "h11": ["web/client/*.py"],
+    "treq": ["web/client/http_client.py"],
+    "h11": ["web/client/http*.py"],
     "klein": ["bridge/http/*.py"],
     "prometheus_client": ["server/ops/metrics.py", "bridge/http/bridge_metrics.py"],
 }

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
-from twisted.web._newclient import Request
-from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import implementer
 
 from txtokensock.bridge import service
 from txtokensock.bridge.config.http import HttpConfig
@@ -17,8 +18,11 @@ from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.service import Bridge
 from txtokensock.bridge.wamp.side import WampSide
 from txtokensock.bridge.webhooks.database import SpoolUnavailable
-from txtokensock.bridge.webhooks.webhook_requests import Requests, _reason
+from txtokensock.bridge.webhooks.target import Target
+from txtokensock.bridge.webhooks.webhook_requests import Requests, WebhookUnreachable
 from txtokensock.testing import MemoryNetwork
+from txtokensock.web.client.agent import Agent
+from txtokensock.web.client.connection_pool import ConnectionPool
 
 from .http.support import HttpTestCase, StringOf
 from .test_service import GOOD, HTTP, BridgeTestCase
@@ -197,6 +201,17 @@ class HttpStoppedTooSoonTests(HttpTestCase):
         self.settle()
 
 
+@implementer(IAgentEndpointFactory)
+class MemoryEndpoints:
+    """Leads to one server in memory, whatever the address."""
+
+    def __init__(self, network: MemoryNetwork) -> None:
+        self._network = network
+
+    def endpointForURI(self, uri: object) -> IStreamClientEndpoint:
+        return self._network.endpoint()
+
+
 class EndlessHeadTests(WebhooksTestCase):
     """A webhook whose answer does not come to its body."""
 
@@ -213,15 +228,12 @@ class EndlessHeadTests(WebhooksTestCase):
                     self.transport.write(again)
 
         network = MemoryNetwork(self.clock, Factory.forProtocol(Endless))
-        requests = Requests(self.clock)
-        client = requests._pool._factory(lambda _: None, "").buildProtocol(None)
-        connecting = network.endpoint().connect(Factory.forProtocol(lambda: client))
+        agent = Agent(MemoryEndpoints(network), ConnectionPool(self.clock, idle_timeout=3))
+        requests = Requests(self.clock, agent=agent)
+        sending = requests.send(Target.of(self.rule()), "1", b"{}")
         self.settle()
-        self.successResultOf(connecting)
-        asking = client.request(Request(b"POST", b"/", Headers({b"host": [b"h"]}), None))
-        self.settle()
-        problem = self.failureResultOf(asking).value
-        self.assertIn("head", _reason(problem))
+        problem = self.failureResultOf(sending, WebhookUnreachable).value
+        self.assertIn("head", str(problem))
         self.assertEqual(network.open, [])
 
     def test_headers(self) -> None:

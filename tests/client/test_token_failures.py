@@ -181,7 +181,7 @@ class NetworkTests(TokenTestCase):
 
         for answer in (echo, as_coding):
             error = self.fail_with(answer, TokenUnreachable)
-            self.assertIn("no HTTP", str(error))
+            self.assertIn("the response is not valid HTTP", str(error))
 
     def test_broken_off_in_the_headers(self) -> None:
         """The connection ends in the middle of the headers."""

@@ -26,6 +26,7 @@ from ..errors import (
 )
 from ..jsontext import Malformed, loads
 from ..support.user_functions import call_in_next_turn
+from ..web.client.content_coding import CompressedResponse
 from ..web.client.http_client import BodyTooLong, discard_body, read_body
 from ..web.client.http_context import HTTPContext
 from ..web.client.retry_after import retry_after_of
@@ -105,6 +106,8 @@ class TokenRequest:
             raise
         except BodyTooLong:
             raise TokenInvalid("the token route answered more than 64 KiB") from None
+        except CompressedResponse as problem:
+            raise TokenInvalid(f"the token route {self._url}: {problem}") from None
         except Exception as problem:
             raise self._unreachable(problem) from None  # the cause may quote the query
         finally:

@@ -147,6 +147,16 @@ class DeliveryTests(WebhooksTestCase):
         self.advance(1)
         self.assertEqual(len(self.webhook.requests), 2)
 
+    def test_addresses_and_cookies(self) -> None:
+        """An IPv6 address is one; cookies are not kept, whatever is in them."""
+        self.webhook.answer = lambda body: (200, {"Set-Cookie": b"a=\xff"}, b"")
+        self.start(self.rule(url="http://[::1]:8080/in"))
+        self.publish(1, 2)
+        self.assertEqual(self.webhook.messages, [1, 2])
+        for _, _, headers, _ in self.webhook.requests:
+            self.assertEqual(headers["host"], "[::1]:8080")
+            self.assertNotIn("cookie", headers)
+
     def test_giving_up(self) -> None:
         """After so many attempts, or so long, a message is a dead letter."""
         self.webhook.answer = lambda body: 500

@@ -1,5 +1,5 @@
 """
-The cookies of one client (no I/O).
+The cookies of one client.
 """
 
 from __future__ import annotations
@@ -11,7 +11,12 @@ from http.cookiejar import CookieJar
 from typing import Any
 from urllib.request import Request
 
-__all__ = ["cookie_header", "take_cookies", "trim"]
+from twisted.internet.defer import Deferred
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
+
+__all__ = ["Cookies", "cookie_header", "take_cookies", "trim"]
 
 _MOST_COOKIES = 50
 _LARGEST_COOKIE = 4096
@@ -69,3 +74,34 @@ def trim(jar: CookieJar) -> None:
             jar.clear(cookie.domain, cookie.path, cookie.name)
     for cookie in list(jar)[:-_MOST_COOKIES]:
         jar.clear(cookie.domain, cookie.path, cookie.name)
+
+
+@implementer(IAgent)
+class Cookies:
+    """
+    Takes what responses set, before treq does, which raises for what is not ASCII.
+
+    :param agent: sends the requests.
+    :param jar: keeps the cookies.
+    """
+
+    def __init__(self, agent: IAgent, jar: CookieJar) -> None:
+        self._agent = agent
+        self._jar = jar
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        responding = self._agent.request(method, uri, headers, bodyProducer)
+        return responding.addCallback(self._take, uri.decode("ascii"))
+
+    def _take(self, response: IResponse, url: str) -> IResponse:
+        set_cookie = response.headers.getRawHeaders(b"set-cookie")
+        if set_cookie:
+            take_cookies(self._jar, url, set_cookie)
+            response.headers.removeHeader(b"set-cookie")
+        return response

@@ -81,7 +81,7 @@ class Dialer:
         return proxy_for(self._proxy, host, port, secure=secure)
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        """For Twisted's ``Agent``."""
+        """For agents, ours and those of Twisted."""
         host = uri.host.decode("ascii")
         return self.endpoint(host, uri.port, secure=uri.scheme == b"https")
 

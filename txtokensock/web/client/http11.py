@@ -1,100 +1,195 @@
 """
-Twisted's HTTP/1.1 client, where it needs bounds, or a reactor of our choice.
+HTTP/1.1 as a client speaks it: h11, within bounds (no I/O).
 """
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, TypeAlias
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IConsumer
-from twisted.logger import Logger, LogPublisher
-from twisted.python.failure import Failure
-from twisted.web._newclient import HEADER, STATUS, HTTP11ClientProtocol
-from twisted.web.iweb import IBodyProducer, IResponse
-from zope.interface import implementer
+import h11
 
-__all__ = ["Connection", "Content"]
+__all__ = ["HTTP11", "LONGEST_HEAD", "BadResponse", "Event", "HeadTooLong"]
 
-_LONGEST_HEAD = 256 * 1024
-"""Bytes of status and headers; what came with them of the body may count."""
+LONGEST_HEAD = 64 * 1024
+"""Bytes of a status and its headers."""
+
+_LONGEST_HEADS = 4 * LONGEST_HEAD
+"""Bytes of the head of a response and of the interim responses (1xx) before it."""
+
+_LONGEST_LINE = 1024
+"""Bytes of what stands between chunks, and of the trailers behind them, that h11 keeps."""
+
+# h11 0.16 matches lines with regular expressions that take quadratic time where a line holds
+# many blanks in a row and ends in what it may not hold: 16 seconds for 64 KiB.
+_MOST_BLANKS = 256
+_BLANKS = b" " * _MOST_BLANKS
+
+_HEAD_END = re.compile(rb"\n\r?\n")
+_HEAD_START = b"HTTP/"
+
+Event: TypeAlias = (
+    h11.InformationalResponse | h11.Response | h11.Data | h11.EndOfMessage | type[h11.NEED_DATA]
+)
 
 
-_SILENT = Logger(observer=LogPublisher())
-
-
-class Connection(HTTP11ClientProtocol):
+class BadResponse(Exception):
     """
-    Gives up an answer whose head does not end; Twisted would keep all of it.  Nor does it
-    write a line to the log for each interim answer (100), of which a head may have many.
-    And it sends no request where the server closes: of that, Twisted understands ``close``
-    in small letters alone.
+    What came is not a response.
+
+    The text quotes nothing of it: it may be our own request, sent back with its secrets.
     """
 
-    transport: Any
-    _reading: object = None
-    _head = 0
 
-    def request(self, request: Any) -> Deferred[IResponse]:
-        answer: Deferred[IResponse] = super().request(request)
-        if self._parser is not None:
-            self._parser._log = _SILENT
-        return answer
+class HeadTooLong(BadResponse):
+    """The head of a response does not come to its end in time."""
 
-    def dataReceived(self, data: bytes) -> None:
-        parser = self._parser
-        if parser is None and self._state == "QUIESCENT":
-            # Nobody asked, as where a server says 408 since it waits no longer.  Twisted would
-            # close in order, which with TLS takes until the server does so, too, and send
-            # requests meanwhile.
-            self._state = "ABORTING"
-            self.transport.abortConnection()
-            return
-        if parser is not self._reading:
-            self._reading, self._head = parser, 0
-        if parser is not None and parser.state in (STATUS, HEADER):
-            self._head += len(data)
-            if self._head > _LONGEST_HEAD:
-                problem = ValueError("the head of the answer is too long")
-                self._giveUp(Failure(problem))  # type: ignore[no-untyped-call]
-                return
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
-
-    def _finishResponse(self, rest: bytes) -> None:
-        if (
-            self._parser is not None
-            and self._currentRequest is not None
-            and _is_last(self._parser)
-        ):
-            self._currentRequest.persistent = False
-        super()._finishResponse(rest)
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the head of the response is over {limit // 1024} KiB")
 
 
-def _is_last(parser: Any) -> bool:
-    """Whether the server closes the connection behind this answer: RFC 9112, section 9.3."""
-    lines = parser.connHeaders.getRawHeaders(b"connection", [])
-    options = {option.strip().lower() for line in lines for option in line.split(b",")}
-    old = parser.response.version < (b"HTTP", 1, 1)
-    return b"close" in options or (old and b"keep-alive" not in options)
+class HTTP11:
+    """
+    One connection, as h11 sees it.  h11 is given a head once it is complete, so that its
+    own limit is free for the small things between chunks.
+
+    :param longest_heads: bytes of all heads of one response together; one of them may take
+        :data:`LONGEST_HEAD` at most.
+    :ivar ended_by_close: whether the end of the connection was what ended the last body,
+        which then may have lost its last part.
+    """
+
+    def __init__(self, longest_heads: int = _LONGEST_HEADS) -> None:
+        self._longest_heads = longest_heads
+        self._http = _new()
+        self._unread = bytearray()
+        self._searched = 0
+        self._heads_size = 0
+        self._chunked = False
+        self._kept_by_old = False
+        self._closed = False
+        self.ended_by_close = False
+
+    @property
+    def request_sent(self) -> bool:
+        """Whether all of the request was given to :meth:`send`."""
+        return self._http.our_state in (h11.DONE, h11.MUST_CLOSE, h11.SWITCHED_PROTOCOL)
+
+    @property
+    def reusable(self) -> bool:
+        """
+        Whether another request may follow: request and response are complete, neither side
+        wants to close, and nothing came in behind the response.
+        """
+        states = {self._http.our_state, self._http.their_state}
+        kept = states == {h11.DONE} or (states == {h11.MUST_CLOSE} and self._kept_by_old)
+        return kept and not self._unread and not self._http.trailing_data[0]
+
+    @property
+    def switched(self) -> bool:
+        """Whether the connection speaks something else from now on, as after CONNECT."""
+        return self._http.their_state is h11.SWITCHED_PROTOCOL
+
+    @property
+    def unread(self) -> bytes:
+        """What came in and belongs to no event yet."""
+        return bytes(self._unread)
+
+    def send(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> bytes:
+        """
+        :return: the bytes to write.
+        :raises h11.LocalProtocolError: for what may not be sent now.
+        """
+        return self._http.send(event)
+
+    def start_next_cycle(self) -> None:
+        """Begin another request; see :attr:`reusable`."""
+        if self._kept_by_old:
+            self._http = _new()
+        else:
+            self._http.start_next_cycle()
+
+    def receive_data(self, data: bytes) -> None:
+        """The server has sent something, in pieces of any size."""
+        self._unread += data
+
+    def receive_eof(self) -> None:
+        """The connection has ended."""
+        self._closed = True
+
+    def next_event(self) -> Event:
+        """
+        Until the response has ended, what is next of it.
+
+        :return: ``NEED_DATA`` where that has not come in yet.
+        :raises BadResponse: if it is not what HTTP allows, or breaks off.
+        """
+        if self._http.their_state is h11.SEND_RESPONSE and not self._pass_head():
+            return h11.NEED_DATA
+        try:
+            event = self._http.next_event()
+            while event is h11.NEED_DATA and self._pass_body():
+                event = self._http.next_event()
+        except h11.RemoteProtocolError:
+            raise BadResponse("the response is not valid HTTP") from None
+        if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
+            raise BadResponse("the server switched to another protocol")
+        if isinstance(event, h11.Response):
+            self._heads_size = 0
+            self._chunked = any(name == b"transfer-encoding" for name, _ in event.headers)
+            self._kept_by_old = _is_kept_by_old(event)
+        allowed: Any = event
+        return allowed  # type: ignore[no-any-return]
+
+    def _pass_head(self) -> bool:
+        """Give h11 a head, where there is a whole one."""
+        if not _HEAD_START.startswith(self._unread[: len(_HEAD_START)]):
+            raise BadResponse("the response is not valid HTTP")
+        end = _HEAD_END.search(self._unread, self._searched)
+        size = len(self._unread) if end is None else end.end()
+        limit = min(LONGEST_HEAD, self._longest_heads - self._heads_size)
+        if size > limit:
+            raise HeadTooLong(LONGEST_HEAD if size > LONGEST_HEAD else self._longest_heads)
+        if end is None:
+            self._searched = max(size - 2, 0)
+            return False
+        head = self._take(size)
+        if _BLANKS in head.replace(b"\t", b" "):
+            raise BadResponse(f"the head of the response has {_MOST_BLANKS} blanks in a row")
+        self._http.receive_data(head)
+        self._searched = 0
+        self._heads_size += size
+        return True
+
+    def _pass_body(self) -> bool:
+        """Give h11 what there is of a body; False where there is nothing."""
+        if not self._unread:
+            if not self._closed or self.ended_by_close:
+                return False
+            self.ended_by_close = True
+            self._http.receive_data(b"")
+            return True
+        size = len(self._unread)
+        if self._chunked and _BLANKS in self._unread.replace(b"\t", b" "):
+            size = _MOST_BLANKS  # so that no long line comes in one piece
+        self._http.receive_data(self._take(size))
+        return True
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._unread[:size])
+        del self._unread[:size]
+        return taken
 
 
-@implementer(IBodyProducer)
-class Content:
-    """A body, written at once: treq's own reads a file by and by, on the global reactor."""
+def _new() -> h11.Connection:
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_LINE)
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
 
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """It is too late."""
-
-    def resumeProducing(self) -> None:
-        """There is nothing more."""
-
-    def stopProducing(self) -> None:
-        """There is nothing more."""
+def _is_kept_by_old(response: h11.Response) -> bool:
+    """
+    Whether a server of HTTP/1.0 keeps the connection (RFC 9112, section 9.3), which h11 does
+    not look at.
+    """
+    options = b",".join(value for name, value in response.headers if name == b"connection")
+    names = {option.strip().lower() for option in options.split(b",")}
+    return response.http_version < b"1.1" and b"keep-alive" in names and b"close" not in names

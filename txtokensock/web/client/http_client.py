@@ -4,21 +4,18 @@ HTTP requests: the client's home of treq.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
-from functools import partial
 from http.cookiejar import CookieJar
 from typing import Any
 
 from hyperlink import EncodedURL
 from treq.client import HTTPClient
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web._newclient import ParseError
 from twisted.web.client import (
-    Agent,
-    HTTPConnectionPool,
     RequestGenerationFailed,
     RequestTransmissionFailed,
     ResponseDone,
@@ -28,10 +25,23 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
 
-from .agents import Cookies, Remembered, Uncompressed
-from .http11 import Connection, Content
+from ...errors import TokenSocketError
+from ..tls.policy import is_tls_problem
+from .agent import Agent
+from .connection_pool import ConnectionPool
+from .content_coding import CompressedResponse, Uncompressed
+from .cookies import Cookies
+from .http11 import BadResponse
+from .http_request import Content
 
-__all__ = ["BadAnswer", "BodyTooLong", "WebClient", "discard_body", "read_body", "unwrap"]
+__all__ = [
+    "BodyTooLong",
+    "WebClient",
+    "discard_body",
+    "read_body",
+    "read_body_up_to",
+    "unwrap",
+]
 
 _LISTS = (RequestGenerationFailed, RequestTransmissionFailed, ResponseFailed)
 
@@ -41,17 +51,18 @@ _IDLE_SECONDS = 3
 
 class WebClient:
     """
-    Sends requests over connections of its own, which it can drop at once.
+    Sends requests over connections of its own, which it can close at once.
 
-    Redirects are not followed.  No request is sent twice.  Compressed answers are not
+    Redirects are not followed.  No request is sent twice.  Compressed responses are not
     asked for: what compresses a stream also holds it back.
 
     :param reactor: for connections that wait for the next request.
     :param dialer: connects.
     :param cookies: go along where they belong, and take what servers set.
     :param persistent: whether connections are used for more than one request.
-    :param plain: whether to take no compressed answer, of which little may become a lot.
-    :param connected: called with the transport whenever a connection was made.
+    :param plain: whether to take no compressed response, of which little may become a lot.
+    :param most_idle: so many connections are kept for each server.
+    :param connected: called with the transport of each new connection.
     :param agent: sends the requests instead; it minds its own connections.
     """
 
@@ -63,18 +74,19 @@ class WebClient:
         *,
         persistent: bool = False,
         plain: bool = False,
+        most_idle: int = 2,
         connected: Callable[[Any], None] = lambda _: None,
         agent: IAgent | None = None,
     ) -> None:
-        self._connections: list[_Connection] = []
-        self._connected = connected
-        self._aborted = False
-        self._pool = _Pool(reactor, persistent)  # type: ignore[no-untyped-call]
-        self._pool.retryAutomatically = False
-        self._pool.cachedConnectionTimeout = _IDLE_SECONDS
-        self._pool._factory = partial(_Factory, self._made)  # type: ignore[assignment]
+        self._pool = ConnectionPool(
+            reactor,
+            idle_timeout=_IDLE_SECONDS,
+            persistent=persistent,
+            most_idle=most_idle,
+            connected=connected,
+        )
         any_jar: Any = cookies  # treq says that any will do; its annotation does not
-        agent = agent or Agent.usingEndpointFactory(reactor, Remembered(dialer), self._pool)
+        agent = agent or Agent(dialer, self._pool)
         agent = Cookies(Uncompressed(agent, plain), cookies)
         self._client = HTTPClient(agent, cookiejar=any_jar)
 
@@ -92,99 +104,47 @@ class WebClient:
         :param url: in ASCII, with its query.
         :return: fires with the response as soon as its head is there; its body is
             delivered as it comes.  Fails with what the connection failed with, as the
-            network or TLS has it, and with :class:`~.agents.CompressedAnswer`.  Cancelling
-            it drops the connection.
+            network or TLS has it, and with
+            :class:`~.content_coding.CompressedResponse`.  Cancelling it closes the
+            connection.
         """
-        answer: Deferred[Any] = self._client.request(
+        responding: Deferred[Any] = self._client.request(
             method,
-            _URI.from_text(url),
+            _URL(url),
             headers=Headers({name: [value] for name, value in headers.items()}),
             data=None if body is None else Content(body),
             allow_redirects=False,
             unbuffered=True,
         )
-        return answer.addErrback(unwrap)
+        return responding.addErrback(unwrap)
 
-    def _made(self, connection: _Connection) -> None:
-        if self._aborted:  # an endpoint that cannot be cancelled
-            connection.transport.abortConnection()
-            return
-        self._connections = [one for one in self._connections if one.state != "CONNECTION_LOST"]
-        self._connections.append(connection)
-        self._connected(connection.transport)
+    def close(self) -> Deferred[None]:
+        """
+        Close in order what is idle, and what is busy as soon as it is not.
+
+        :return: fires when what was idle is closed, in a few seconds at the latest.
+        """
+        return self._pool.close()
 
     def abort(self) -> None:
-        """
-        Drop all connections at once, and those that are still being made.  (Twisted closes
-        in order, and with TLS waits until the server does so, too.)
-        """
-        self._aborted = self._pool.closed = True
-        connections, self._connections = self._connections, []
-        alive = [one.transport for one in connections if one.state != "CONNECTION_LOST"]
-        closed: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
-        closed.addErrback(lambda _: None)
-        for transport in alive:
-            transport.abortConnection()
+        """Close all connections at once, and those that are still being made."""
+        self._pool.abort()
 
 
-class _Pool(HTTPConnectionPool):
+class _URL(EncodedURL):
     """
-    Twisted's, which takes a connection back even where it was closed while an answer was
-    being read.
+    A URL as it is.  treq would take it apart and convert its host by IDNA, which refuses
+    IPv6 addresses, only to put it together again.
     """
 
-    closed = False
-
-    def _putConnection(self, key: object, connection: Any) -> None:
-        if not self.closed:
-            super()._putConnection(key, connection)  # type: ignore[no-untyped-call]
-
-
-class _Connection(Connection):
-    """
-    :param made: called with this once it is connected.
-    """
-
-    def __init__(
-        self, quiescent: Callable[[object], None], made: Callable[[_Connection], None]
-    ) -> None:
-        super().__init__(quiescent)  # type: ignore[no-untyped-call]
-        self._made = made
-
-    def connectionMade(self) -> None:
-        super().connectionMade()
-        self._made(self)
-
-
-class _Factory(HTTPConnectionPool._factory):  # type: ignore[misc,valid-type]
-    """
-    Twisted's, without the two lines that each request would write to the log.
-
-    :param made: called with each connection.
-    """
-
-    noisy = False
-
-    def __init__(self, made: Callable[[_Connection], None], *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._made = made
-
-    def buildProtocol(self, addr: IAddress) -> Any:
-        return _Connection(self._quiescentCallback, self._made)
-
-
-class _URI(EncodedURL):
-    """
-    A URL that needs no conversion: treq passes its host to IDNA, which refuses IPv6.
-    """
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def to_uri(self) -> EncodedURL:
-        """Itself."""
         return self
 
-
-class BadAnswer(Exception):
-    """What came is no answer to a request."""
+    def to_text(self, with_password: bool = False) -> str:
+        return self._text
 
 
 class BodyTooLong(Exception):
@@ -197,60 +157,94 @@ def read_body(response: IResponse, limit: int) -> Deferred[bytes]:
 
     :param limit: bytes.
     :return: fires with the whole.  Fails with :class:`BodyTooLong`, and with what ended
-        the connection before the body did.  Cancelling it drops the connection.
+        the connection before the body did.  Cancelling it closes the connection.
+    """
+
+    def check(read: tuple[bytes, bool]) -> bytes:
+        body, whole = read
+        if not whole:
+            raise BodyTooLong
+        return body
+
+    return read_body_up_to(response, limit).addCallback(check)
+
+
+def read_body_up_to(response: IResponse, limit: int) -> Deferred[tuple[bytes, bool]]:
+    """
+    Collect a body, or the beginning of one that is too long.
+
+    :param limit: bytes.
+    :return: fires with as much of it, and whether that is all.  Fails with what ended the
+        connection before the body did.  Cancelling it closes the connection, and so does a
+        body that is too long.
     """
     body = _Body(limit)
+    try:
+        response.deliverBody(body)
+    except Exception:
+        # What decodes a body raises from here where that had come already.
+        body.drop()
+        raise
+    return body.read.addErrback(unwrap)
+
+
+def discard_body(response: IResponse) -> None:
+    """Do without the body.  Where it has not come to its end, that closes the connection."""
+    body = _Body(0)
+    body.read.addErrback(lambda _: None)
     response.deliverBody(body)
-    return body.whole.addErrback(unwrap)
+    body.drop()
 
 
 def unwrap(failure: Failure) -> Any:
     """
     What went wrong, out of the lists of Twisted's HTTP client, whose texts quote the whole
-    request.  Nor is quoted what came instead of an answer: it may be our request, sent back.
+    request.  Nor is quoted what such a list holds that is no error of the network: it may
+    hold what came instead of a response, and that may be our request, sent back.
     """
-    while isinstance(failure.value, _LISTS) and failure.value.reasons:
-        failure = failure.value.reasons[0]
-    if isinstance(failure.value, ParseError | KeyError):
-        return Failure(BadAnswer("what came back is no HTTP"))
-    return failure
+    inner: Any = failure
+    while isinstance(inner.value, _LISTS) and inner.value.reasons:
+        inner = inner.value.reasons[0]
+    if inner is failure or isinstance(inner.value, _TOLD) or is_tls_problem(inner.value):
+        return inner
+    if isinstance(inner.value, zlib.error):
+        return Failure(CompressedResponse("the response cannot be decompressed"))
+    return Failure(BadResponse("the response is not valid HTTP"))
 
 
-def discard_body(response: IResponse) -> None:
-    """Do without the body.  Where it has not come to its end, that drops the connection."""
-    body = _Body(0)
-    body.whole.addErrback(lambda _: None)
-    response.deliverBody(body)
-    body.drop()
+_TOLD = (BadResponse, CancelledError, ConnectError, ConnectionClosed, TokenSocketError)
+"""What goes wrong with connections, in texts of Twisted's and our own."""
 
 
 class _Body(Protocol):
-    """Collects a body, within bounds; cancelling ``whole`` drops the connection."""
+    """Collects a body, within bounds; cancelling ``read`` closes the connection."""
+
+    transport: Any = None  # an IPushProducer that can close the connection, too
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._parts: list[bytes] = []
         self._size = 0
-        self.whole: Deferred[bytes] = Deferred(lambda _: self.drop())
+        self.read: Deferred[tuple[bytes, bool]] = Deferred(lambda _: self.drop())
 
     def dataReceived(self, data: bytes) -> None:
+        if self.read.called:
+            return
+        self._parts.append(data[: self._limit - self._size])
         self._size += len(data)
-        if self._size <= self._limit:
-            self._parts.append(data)
-        elif not self.whole.called:
-            self.whole.errback(BodyTooLong())
+        if self._size > self._limit:
+            self.read.callback((b"".join(self._parts), False))
             self.drop()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.whole.called:
+        if self.read.called:
             return
         if reason.check(ResponseDone, PotentialDataLoss):
-            self.whole.callback(b"".join(self._parts))
+            self.read.callback((b"".join(self._parts), True))
         else:
-            self.whole.errback(reason)
+            self.read.errback(reason)
 
     def drop(self) -> None:
-        """Close the connection."""
-        # All that twisted.web gives a body for a transport can pause and lose it.
+        """Close the connection; what still comes of the body does not matter."""
         if self.transport is not None:
             self.transport.loseConnection()

@@ -1,0 +1,110 @@
+"""
+The HTTP client's agent.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.web.client import URI
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from .connection_pool import ConnectionPool
+from .http_request import ClientRequest
+
+__all__ = ["Agent"]
+
+_ADDRESS = re.compile(rb"(https?://[^/?#]+)([^#]*)", re.IGNORECASE)
+_DEFAULT_PORTS = {b"http": 80, b"https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """
+    Whom requests go to.
+
+    :ivar host: the value of ``Host``.
+    """
+
+    endpoint: IStreamClientEndpoint
+    host: bytes
+
+
+@implementer(IAgent)
+class Agent:
+    """
+    Sends requests by HTTP/1.1.
+
+    It follows no redirects, sends no request twice, and has no deadlines.
+
+    :param endpoints: connects.  It is asked once for each server: to find the way takes as
+        long as all the rest.
+    :param pool: keeps the connections.
+    """
+
+    def __init__(self, endpoints: IAgentEndpointFactory, pool: ConnectionPool) -> None:
+        self._endpoints = endpoints
+        self._pool = pool
+        self._servers: dict[bytes, _Server] = {}
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        """
+        Send a request.
+
+        :param uri: ``http`` or ``https``, in ASCII.
+        :param headers: sent along, but for those that say how long the body is.
+        :return: fires with the response when its head is there.  Fails with what connecting
+            failed with, with what the connection ended with, with
+            :class:`~.http11.BadResponse`, and with ``ValueError`` for what no request can
+            hold.  Cancelling it closes the connection.
+        """
+        try:
+            origin, target = _split(uri)
+            server = self._server(origin, uri)
+            request = ClientRequest(
+                method,
+                uri,
+                target,
+                server.host,
+                headers or Headers(),
+                bodyProducer,
+                last=not self._pool.persistent,
+            )
+        except Exception:
+            return fail()
+        connecting = self._pool.get(origin, server.endpoint)
+        return connecting.addCallback(lambda connection: connection.send(request))
+
+    def _server(self, origin: bytes, uri: bytes) -> _Server:
+        server = self._servers.get(origin)
+        if server is None:
+            parts = URI.fromBytes(uri)
+            endpoint = self._endpoints.endpointForURI(parts)
+            server = self._servers[origin] = _Server(endpoint, _host(parts))
+        return server
+
+
+def _split(uri: bytes) -> tuple[bytes, bytes]:
+    """The server, and what it is asked for: RFC 9112, section 3.2.1."""
+    match = _ADDRESS.fullmatch(uri.partition(b"#")[0])
+    if match is None:
+        raise ValueError("the address of the request is neither http:// nor https://")
+    origin, target = match.groups()
+    return origin, target if target.startswith(b"/") else b"/" + target
+
+
+def _host(uri: URI) -> bytes:
+    """RFC 9110, section 7.2."""
+    host: bytes = b"[%b]" % uri.host if b":" in uri.host else uri.host
+    return host if uri.port == _DEFAULT_PORTS[uri.scheme] else b"%b:%d" % (host, uri.port)

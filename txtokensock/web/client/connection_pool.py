@@ -1,0 +1,146 @@
+"""
+The connections of one HTTP client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+
+from ...support.timer import Timer
+from .http_connection import HTTPConnection, State
+
+__all__ = ["ConnectionPool"]
+
+
+class ConnectionPool:
+    """
+    Makes connections, and keeps those that can take another request.
+
+    :param reactor: for the time.
+    :param idle_timeout: seconds for which a connection without a request is kept; to close
+        it in order may take as long again.
+    :param persistent: whether connections are used for more than one request.
+    :param most_idle: so many are kept for each server.
+    :param connected: called with the transport of each new connection.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        *,
+        idle_timeout: float,
+        persistent: bool = True,
+        most_idle: int = 2,
+        connected: Callable[[Any], object] = lambda _: None,
+    ) -> None:
+        self.persistent = persistent
+        self._reactor = reactor
+        self._idle_timeout = idle_timeout
+        self._most_idle = most_idle
+        self._connected = connected
+        self._timers: dict[HTTPConnection, Timer] = {}
+        self._idle: dict[Hashable, list[HTTPConnection]] = {}
+        self._closing: dict[HTTPConnection, Deferred[None]] = {}
+        self._closed = False
+        self._aborted = False
+
+    def __len__(self) -> int:
+        """How many connections there are, whatever they do."""
+        return len(self._timers)
+
+    def get(self, server: Hashable, endpoint: IStreamClientEndpoint) -> Deferred[HTTPConnection]:
+        """
+        A connection for one request, after which it comes back by itself.
+
+        :param server: whom it leads to; one that was used for the same may be used again.
+        :param endpoint: makes a new one otherwise.
+        :return: fires with it.  Fails with what the endpoint fails with, and is cancelled as
+            that is.
+        """
+        idle = self._idle.get(server)
+        while idle:
+            connection = idle.pop()  # that which was used last: others may be about to end
+            self._timers[connection].stop()
+            if connection.state is State.IDLE:
+                return succeed(connection)
+        connecting: Any = endpoint.connect(_Factory(self, server))
+        return connecting  # type: ignore[no-any-return]
+
+    def close(self) -> Deferred[None]:
+        """
+        Close in order what is idle, and what is busy as soon as it is not.
+
+        :return: fires when what was idle is closed, after ``idle_timeout`` at the latest.
+        """
+        self._closed = True
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+        return gatherResults(self._closing.values()).addCallback(lambda _: None)
+
+    def abort(self) -> None:
+        """Close everything at once, and what connects from now on, too."""
+        self._aborted = True
+        for connection in list(self._timers):
+            connection.abort()
+
+    # -- Owner of the connections
+
+    def connection_made(self, connection: HTTPConnection) -> None:
+        self._timers[connection] = Timer(self._reactor, partial(self._expired, connection))
+        if self._aborted:  # by an endpoint that cannot be cancelled
+            connection.abort()
+        else:
+            self._connected(connection.transport)
+
+    def connection_idle(self, connection: HTTPConnection) -> None:
+        if self._closed or not self.persistent:
+            connection.close()
+            return
+        idle = self._idle.setdefault(connection.server, [])
+        idle.append(connection)
+        self._timers[connection].start(self._idle_timeout)
+        if len(idle) > self._most_idle:
+            idle.pop(0).close()
+
+    def connection_closing(self, connection: HTTPConnection) -> None:
+        self._closing[connection] = Deferred()
+        self._timers[connection].start(self._idle_timeout)
+
+    def connection_lost(self, connection: HTTPConnection) -> None:
+        self._timers.pop(connection).stop()
+        self._forget_idle(connection)
+        closing = self._closing.pop(connection, None)
+        if closing is not None:
+            closing.callback(None)
+
+    def _expired(self, connection: HTTPConnection) -> None:
+        if connection.state is State.IDLE:
+            self._forget_idle(connection)
+            connection.close()
+        else:  # with TLS, the server has a word in closing, too
+            connection.abort()
+
+    def _forget_idle(self, connection: HTTPConnection) -> None:
+        idle = self._idle.get(connection.server, [])
+        if connection in idle:
+            idle.remove(connection)
+
+
+class _Factory(Factory):
+    """Makes connections, without the two lines that each would write to the log."""
+
+    noisy = False
+
+    def __init__(self, pool: ConnectionPool, server: Hashable) -> None:
+        self._pool = pool
+        self._server = server
+
+    def buildProtocol(self, addr: object) -> HTTPConnection:
+        return HTTPConnection(self._pool, self._server)
