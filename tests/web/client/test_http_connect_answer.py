@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -133,6 +134,13 @@ class AnswerTests(SynchronousTestCase):
             kind, _, text = self.outcome(pieces)
             self.assertIs(kind, ProxyRefused)
             self.assertIn("64 KiB", text)
+
+    def test_blanks(self) -> None:
+        """So many of them in a line that is wrong would take h11 a quarter of a minute."""
+        before = time.process_time()
+        kind, _, _ = self.outcome([b"HTTP/1.1 200 OK\r\nX:" + b" " * 60_000 + b"\0\r\n\r\n"])
+        self.assertIs(kind, ProxyRefused)
+        self.assertLess(time.process_time() - before, 1)
 
 
 class SecretTests(ProxyTestCase):

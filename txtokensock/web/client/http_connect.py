@@ -4,7 +4,6 @@ HTTP CONNECT: a connection through an HTTP proxy, see RFC 9110 section 9.3.6.
 
 from __future__ import annotations
 
-import sys
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Callable
@@ -16,12 +15,11 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClie
 from zope.interface import implementer
 
 from ...errors import ProxyRefused, shorten
+from .http11 import HTTP11, LONGEST_HEAD, BadResponse, HeadTooLong
 from .request_headers import USER_AGENT
 from .tunnel import open_tunnel
 
 __all__ = ["ConnectEndpoint"]
-
-_LONGEST_ANSWER = 64 * 1024
 
 # tinyproxy 1.11 answers 401 to those who tried with a wrong password.
 _WHO_ARE_YOU = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZED)
@@ -90,35 +88,34 @@ class _Connect:
         self._proxy_name = proxy_name
         self._authorization = authorization
         self._user_agent = user_agent
-        # h11 limits what is incomplete; the limit here is for all heads together.
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=sys.maxsize)
-        self._received = 0
+        self._http = HTTP11(LONGEST_HEAD)
 
     def start(self, write: Callable[[bytes], object]) -> None:
         headers = [("Host", self._target), ("User-Agent", self._user_agent)]
         if self._authorization is not None:
             headers.append(("Proxy-Authorization", self._authorization))
         request = h11.Request(method="CONNECT", target=self._target, headers=headers)
-        write((self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
+        write(self._http.send(request) + self._http.send(h11.EndOfMessage()))
 
     def received(self, data: bytes) -> bytes | None:
-        self._received += len(data)
         try:
             self._http.receive_data(data)
             event = self._http.next_event()
             while isinstance(event, h11.InformationalResponse):
                 event = self._http.next_event()
-        except h11.RemoteProtocolError:
+        except HeadTooLong:
+            raise ProxyRefused(
+                f"the proxy {self._proxy_name} answered with a head over 64 KiB"
+            ) from None
+        except BadResponse:
             raise ProxyRefused(
                 f"the proxy {self._proxy_name} did not answer as HTTP proxies do"
             ) from None
-        behind, _ = self._http.trailing_data
-        opened = self._http.their_state is h11.SWITCHED_PROTOCOL
-        if self._received - (len(behind) if opened else 0) > _LONGEST_ANSWER:
-            raise ProxyRefused(f"the proxy {self._proxy_name} answered with a head over 64 KiB")
-        if isinstance(event, h11.Response) and not opened:
+        if self._http.switched:
+            return self._http.unread
+        if isinstance(event, h11.Response):
             raise self._refusal(event.status_code, event.reason.decode("latin-1"))
-        return behind if opened else None
+        return None
 
     def _refusal(self, status: int, reason: str) -> ProxyRefused:
         if any(secret in reason for secret in self._secrets()):
