@@ -124,6 +124,8 @@ class SockJSTests(EndpointTestCase):
 
     def test_mistakes(self) -> None:
         """A mapping is checked at once."""
-        for headers in ({"a": "b\n"}, {"a b": "c"}, {"a": 1}, ["a"], 5):
+        names = ({"a b": "c"}, {"": "c"}, {"a(b)": "c"}, {"ä": "c"}, {"a": 1}, ["a"], 5)
+        values = ({"a": f"b{mark}c"} for mark in "\0\r\n\v\f\ud800")
+        for headers in (*names, *values):
             with self.assertRaises(InvalidOption):
                 self.endpoint(headers=headers)
