@@ -23,14 +23,19 @@ DEFAULT_TIMEOUT = 10.0
 class _Parser(argparse.ArgumentParser):
     """
     Says in one line what is wrong.  A command's parser also takes options between its
-    arguments, which argparse does not do for an argument that may be left out.
+    arguments, which argparse does not do for an argument that may be left out; nor can it,
+    where there are commands to choose from.
     """
 
     _mixing = True
 
+    def add_subparsers(self, **options: Any) -> Any:
+        self._mixing = False
+        return super().add_subparsers(**options)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None, **more: Any) -> Any:
         """See the class; ``parse_known_intermixed_args`` comes back here."""
-        if self._mixing and self._subparsers is None:
+        if self._mixing:
             self._mixing = False
             try:
                 return self.parse_known_intermixed_args(args, namespace)
@@ -116,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, help: str) -> _Parser:
-        return commands.add_parser(name, parents=[_common("more")], help=help, description=help)
+        parents = [_common("more")]
+        added: _Parser = commands.add_parser(name, parents=parents, help=help, description=help)
+        return added
 
     rpc = command("rpc", "Call a function and print its answer.")
     rpc.add_argument(
