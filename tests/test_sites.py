@@ -17,7 +17,8 @@ from twisted.web.resource import Resource
 
 import txtokensock
 from tests.sockjs.server.http import Connection, Response
-from txtokensock.bridge.http.bridge_site import site as bridge_site
+from txtokensock.bridge.config.http import HttpConfig
+from txtokensock.bridge.http.bridge_site import bridge_site
 from txtokensock.server import TokenSocketServer
 from txtokensock.tap import Options, makeService
 from txtokensock.testing import MemoryServer
@@ -87,7 +88,7 @@ def sites(page: Resource) -> dict[str, Served]:
     return {
         "server.site()": Served(server.site(page), clock, "/page"),
         "testing": Served(memory.network._factory, memory.clock, "/socket/token"),
-        "bridge": Served(bridge_site(page, lambda: 1000, clock), clock, "/page"),
+        "bridge": Served(bridge_site(page, HttpConfig(body_limit=1000), clock), clock, "/page"),
         **of_serve(),
     }
 
