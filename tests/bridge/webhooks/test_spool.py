@@ -305,7 +305,7 @@ class RuleTests(SpoolTestCase):
         self.webhook.reachable = True
         self.start(self.rule())
         (peer,) = self.memory.server.peers()
-        peer.transport.loseConnection()
+        peer.close(4000, "restarting")
         self.advance(5)
         self.publish(1)
         self.assertEqual(self.webhook.messages, [1])
