@@ -18,7 +18,7 @@ from tests.common import ServerTestCase
 from txtokensock.bridge import service
 from txtokensock.bridge.config.file import load
 from txtokensock.bridge.config.section import Problem
-from txtokensock.bridge.config.upstream import BackoffConfig
+from txtokensock.bridge.config.upstream import UpstreamBackoff
 from txtokensock.bridge.health import Condition, SideState
 from txtokensock.bridge.service import Bridge
 from txtokensock.bridge.systemd import SystemdNotifier
@@ -165,7 +165,7 @@ class LifeTests(BridgeTestCase):
 
     def test_one_host_for_good(self) -> None:
         """Nor is one host among several given up, nor asked whenever another is down."""
-        hold = BackoffConfig(refused=20).build().hold
+        hold = UpstreamBackoff(refused=20).build().hold
         self.assertTrue(10 <= hold(TokenServerError("x", 410), 1) <= 20)
         self.assertEqual(hold(TokenServerError("x", 500), 1), 0)
 

@@ -108,7 +108,7 @@ class CrossbarTestCase(InteropTestCase):
 
     def side(self, socket: TokenSocket, url: str, **fields: Any) -> WampSide:
         """A bridge's WAMP side, started."""
-        fields = {"realm": REALM, "longest_delay": 0.25, "stop_timeout": 1, **fields}
+        fields = {"realm": REALM, "backoff": {"cap": 0.25}, "stop_timeout": 1, **fields}
         section = msgspec.convert({"url": url, **fields}, WampConfig)
         found = list(problems(section, "wamp"))
         self.assertEqual(found, [])

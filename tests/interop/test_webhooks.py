@@ -45,14 +45,12 @@ spool = "{spool}"
 [[webhooks.channels]]
 channels = ["orders"]
 url = "{webhook}/orders"
-first_delay = 0.1
-longest_delay = 0.25
+backoff = {{ first = 0.1, cap = 0.25 }}
 
 [[webhooks.channels]]
 channels = ["audit"]
 url = "{webhook}/audit"
-first_delay = 0.1
-longest_delay = 0.25
+backoff = {{ first = 0.1, cap = 0.25 }}
 
 [[webhooks.calls]]
 action = "notify"

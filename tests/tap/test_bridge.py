@@ -68,6 +68,16 @@ class BridgeTests(MakingTestCase):
             self.assertEqual(self.exit_of("bridge", "--check", "--config", path), (0, ""))
         self.assertEqual(said.getvalue(), f"{path}: good\n")
 
+    def test_check_old_options(self) -> None:
+        """``--check`` tells of what works in this release for the last time."""
+        path = self.config(
+            self.GOOD + '[wamp]\nurl = "ws://h/ws"\nrealm = "r"\nlongest_delay = 5\n'
+        )
+        with mock.patch.object(sys, "__stdout__", io.StringIO()):
+            status, said = self.exit_of("bridge", "--check", "--config", path)
+        self.assertEqual((status, said.count("\n")), (0, 1))
+        self.assertIn(f"{path}: wamp.longest_delay: is deprecated", said)
+
     def test_no_config(self) -> None:
         """It is said which option is missing."""
         status, said = self.exit_of("bridge")

@@ -7,23 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-from ..support.checks import check_choice
+from ..support.overflow import Overflow
 
-__all__ = ["Buffer", "Flow", "Overflow", "Running", "check_overflow"]
-
-Overflow: TypeAlias = Literal["pause", "drop-oldest", "drop-newest"]
-"""What happens to messages that nobody takes in time."""
-
-
-def check_overflow(value: object) -> None:
-    """
-    :raises InvalidOption: if it is none.
-    """
-    check_choice("overflow", value, get_args(Overflow))
+__all__ = ["Buffer", "Flow", "Running"]
 
 
 class Flow(Protocol):

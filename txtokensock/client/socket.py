@@ -29,6 +29,7 @@ from ..support.checks import (
     check_instance,
     check_seconds,
 )
+from ..support.overflow import Overflow, check_overflow
 from ..support.timeouts import Timeouts
 from ..web.client.http_context import HTTPContext
 from ..web.client.proxies import ProxyOption
@@ -38,7 +39,6 @@ from .core import ClientCore
 from .endpoint import TokenSocketEndpoint
 from .events import Listener
 from .failover import FailoverEndpoint
-from .flow import Overflow, check_overflow
 from .keepalive import KeepAlive
 from .request import Completion, Request
 from .retries import subscription_retry

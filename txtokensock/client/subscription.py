@@ -12,9 +12,10 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ..errors import UsageError
+from ..support.overflow import Overflow
 from ..support.waiters import Waiters
 from .events import Listener, call_listener
-from .flow import Buffer, Flow, Overflow
+from .flow import Buffer, Flow
 from .retries import RetryPolicy, ask_policy
 
 __all__ = ["Subscription"]

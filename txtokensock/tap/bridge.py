@@ -12,6 +12,7 @@ from typing import Any
 from twisted.application.service import IService
 
 from ..bridge.config.file import ConfigError, load
+from ..bridge.config.section import Problem
 from ..bridge.service import Bridge
 from ..errors import TokenSocketError
 from .fatal import fail, fail_to_start
@@ -51,10 +52,15 @@ def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
     for module in _NEEDS:
         if find_spec(module) is None:
             fail(f"bridge needs {module}: pip install txtokensock[bridge]", 2)
+
+    def say_old(problem: Problem) -> None:
+        _say(f"{options['config']}: {problem}")
+
     # Absolute, for a daemon leaves its directory.
     path = Path(options["config"]).absolute()
     try:
-        config = load(str(path))
+        # There is no log where it is only to be checked.
+        config = load(str(path), say_old) if options["check"] else load(str(path))
     except ConfigError as error:
         for problem in error.problems:
             whole_file = problem.path == str(path)

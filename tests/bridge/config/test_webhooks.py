@@ -33,7 +33,7 @@ class ConfigTests(SynchronousTestCase):
         self.assertEqual(self.found(CALL), [])
         everything = (
             'name = "n"\nmethod = "PUT"\nallow_headers = ["X-Trace"]\ntimeout = 5\n'
-            'attempts = 5\noverflow = "oldest"\n'
+            'attempts = 5\noverflow = "drop-oldest"\n'
             '[channels.headers]\nAuthorization = { env = "PATH" }'
         )
         self.assertEqual(self.found(SPOOL + CHANNEL + everything), [])
@@ -49,7 +49,7 @@ class ConfigTests(SynchronousTestCase):
             ('tls = { key = "/no/such/file" }', "webhooks.tls"),
             (SPOOL + CHANNEL + "timeout = -1", f"{first}.timeout"),
             (SPOOL + CHANNEL + "timeout = nan", f"{first}.timeout"),
-            (SPOOL + CHANNEL + "first_delay = 600", f"{first}.first_delay"),
+            (SPOOL + CHANNEL + "backoff = { first = 600 }", f"{first}.backoff.first"),
             (SPOOL + CHANNEL + "give_up_after = inf", f"{first}.give_up_after"),
             (SPOOL + CHANNEL + "attempts = 0", f"{first}.attempts"),
             (SPOOL + CHANNEL + "spool_messages = 0", f"{first}.spool_messages"),

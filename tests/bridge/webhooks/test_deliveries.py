@@ -8,6 +8,7 @@ from email.utils import formatdate
 
 from tests.bridge.webhooks.support import EPOCH, WebhooksTestCase
 from txtokensock.bridge.config.section import Secret
+from txtokensock.bridge.config.webhooks import WebhookBackoff
 
 
 class DeliveryTests(WebhooksTestCase):
@@ -59,7 +60,7 @@ class DeliveryTests(WebhooksTestCase):
     def test_back_off(self) -> None:
         """A message that is not accepted is sent again, later each time, the same each time."""
         self.webhook.answer = lambda body: 503
-        side = self.start(self.rule(first_delay=1.0, longest_delay=3.0))
+        side = self.start(self.rule(backoff=WebhookBackoff(first=1.0, cap=3.0)))
         self.publish("x")
         times = [1]
         for _ in range(9):
@@ -94,7 +95,7 @@ class DeliveryTests(WebhooksTestCase):
         """No answer in time is none, and the connection is dropped; so is half an answer."""
         for answer in (None, "half"):
             self.webhook.answer = lambda body, answer=answer: answer
-            side = self.start(self.rule(timeout=2.0, first_delay=5.0))
+            side = self.start(self.rule(timeout=2.0, backoff=WebhookBackoff(first=5.0)))
             self.publish(1)
             self.advance(2.0)
             self.assertEqual(side.state().detail, "orders: no answer within 2 seconds")
@@ -111,7 +112,7 @@ class DeliveryTests(WebhooksTestCase):
             then = formatdate(EPOCH + self.clock.seconds() + 7, usegmt=True)
             value = then if as_date else "7"
             self.webhook.answer = lambda body, value=value: (429, {"Retry-After": value}, b"")
-            side = self.start(self.rule(longest_delay=2.0))
+            side = self.start(self.rule(backoff=WebhookBackoff(cap=2.0)))
             self.publish(1)
             self.webhook.answer = lambda body: 200
             before = len(self.webhook.requests)
@@ -165,7 +166,7 @@ class DeliveryTests(WebhooksTestCase):
         self.advance(1 + 2)
         self.assertEqual([row[1] for row in self.rows("dead")], [3])
         self.stop(side)
-        side = self.start(self.rule(give_up_after=10.0, longest_delay=4.0))
+        side = self.start(self.rule(give_up_after=10.0, backoff=WebhookBackoff(cap=4.0)))
         self.publish("age")
         self.advance(10)
         self.assertEqual(len(self.rows("dead")), 1)

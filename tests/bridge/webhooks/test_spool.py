@@ -7,6 +7,7 @@ import shutil
 from typing import Any
 
 from tests.bridge.webhooks.support import MemoryDatabase, WebhooksTestCase
+from txtokensock.bridge.config.webhooks import WebhookBackoff
 from txtokensock.bridge.webhooks.database import SpoolUnavailable
 from txtokensock.bridge.webhooks.spool import _HOLD_MESSAGES, _MEMORY_MESSAGES
 
@@ -124,7 +125,7 @@ class StoredTests(SpoolTestCase):
 
     def test_stop_between_attempts(self) -> None:
         """A stop does not wait for the back-off."""
-        side = self.start(self.rule(first_delay=100.0))
+        side = self.start(self.rule(backoff=WebhookBackoff(first=100.0)))
         self.publish(1)
         stopped = side.stopService()
         self.settle()
@@ -137,7 +138,7 @@ class BoundTests(SpoolTestCase):
 
     def test_newest_is_refused(self) -> None:
         """A full spool keeps what it has, and counts what it does not take."""
-        self.start(self.rule(spool_messages=3, first_delay=5.0))
+        self.start(self.rule(spool_messages=3, backoff=WebhookBackoff(first=5.0)))
         self.publish(*range(5))
         self.assertEqual(self.waiting(), [0, 1, 2])
         self.assertEqual((self.count("in"), self.count("dropped")), (5, 2))
@@ -149,7 +150,7 @@ class BoundTests(SpoolTestCase):
         """Or the oldest goes, but never one that is in flight."""
         self.webhook.reachable = True
         self.webhook.answer = lambda body: None
-        self.start(self.rule(spool_messages=3, overflow="oldest"))
+        self.start(self.rule(spool_messages=3, overflow="drop-oldest"))
         self.publish(*range(6))
         self.assertEqual(self.waiting(), [0, 4, 5])
         self.assertEqual(self.count("dropped"), 3)
@@ -160,9 +161,14 @@ class BoundTests(SpoolTestCase):
 
     def test_bytes(self) -> None:
         """Bytes are bounded as well; what never fits costs nobody else a place."""
-        for overflow, expected in (("newest", ["a" * 400, "b" * 400]), ("oldest", ["d" * 400])):
+        for overflow, expected in (
+            ("drop-newest", ["a" * 400, "b" * 400]),
+            ("drop-oldest", ["d" * 400]),
+        ):
             self.webhook.reachable = False
-            side = self.start(self.rule(spool_bytes=1000, overflow=overflow, first_delay=5.0))
+            side = self.start(
+                self.rule(spool_bytes=1000, overflow=overflow, backoff=WebhookBackoff(first=5.0))
+            )
             self.publish("a" * 400, "b" * 400, "c" * 2000, "d" * 400)
             self.assertEqual(self.waiting()[-1:], expected[-1:])
             self.back()
@@ -273,7 +279,7 @@ class RuleTests(SpoolTestCase):
 
     def test_changed_rule(self) -> None:
         """What waits goes where the rule says now, at once."""
-        side = self.start(self.rule(first_delay=100.0))
+        side = self.start(self.rule(backoff=WebhookBackoff(first=100.0)))
         self.publish(1)
         self.webhook.reachable = True
         side.reload(self.section(self.rule("orders", "more", name="orders", url=URL_NEW)))

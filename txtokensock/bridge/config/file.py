@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 from msgspec import field
+from twisted.logger import Logger
 
 from ...errors import UsageError, shorten
 from . import http, operation, upstream, wamp, webhooks
 from .conflicts import conflicts
 from .http import HttpConfig
+from .old_options import renew
 from .operation import OperationConfig
 from .section import Problem, Section
 from .types import type_problem
@@ -24,6 +26,8 @@ from .wamp import WampConfig
 from .webhooks import WebhooksConfig
 
 __all__ = ["Config", "ConfigError", "load", "parse"]
+
+_log = Logger()
 
 
 class Config(Section, frozen=True):
@@ -65,11 +69,17 @@ class ConfigError(UsageError):
         self.problems = problems
 
 
-def load(path: str) -> Config:
+def _log_problem(problem: Problem) -> None:
+    _log.warn("{problem}", event="config.deprecated", problem=str(problem))
+
+
+def load(path: str, warn: Callable[[Problem], object] = _log_problem) -> Config:
     """
     Read and check a file.
 
     :param path: the file, TOML in UTF-8.
+    :param warn: called with what works in this release for the last time; by default it is
+        logged.
     :raises ConfigError: with a line for each thing that is wrong.
     """
     try:
@@ -78,21 +88,23 @@ def load(path: str) -> Config:
         raise ConfigError([Problem(path, problem.strerror or "cannot be read")]) from None
     except ValueError:
         raise ConfigError([Problem(path, "is not UTF-8")]) from None
-    return parse(text, path)
+    return parse(text, path, warn)
 
 
-def parse(text: str, path: str) -> Config:
+def parse(text: str, path: str, warn: Callable[[Problem], object] = _log_problem) -> Config:
     """
     Check a configuration.
 
     :param path: where it is from, for people.
+    :param warn: see :func:`load`.
     :raises ConfigError: see :func:`load`.
     """
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as problem:
         raise ConfigError([Problem(path, f"is no TOML: {shorten(str(problem))}")]) from None
-    found = [
+    old, found = renew(document)
+    found += [
         Problem(name, "is no section: is it misspelt?")
         for name in document
         if name not in _SECTIONS
@@ -115,4 +127,6 @@ def parse(text: str, path: str) -> Config:
     found += conflicts(sections)
     if found:
         raise ConfigError(found)
+    for option in old:
+        warn(option)
     return Config(**sections)  # type: ignore[arg-type]

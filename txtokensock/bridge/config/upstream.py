@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from random import random
 from typing import Any
 
 from msgspec import field, structs
@@ -20,15 +21,16 @@ from ...client.credentials import encode_credentials
 from ...errors import InvalidAddress, InvalidOption, UsageError
 from ...sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS
 from ...sockjs.client.transports import check_transports
-from ...support.backoff import Backoff, check_factor
+from ...support.backoff import Backoff
 from ...support.timeouts import Timeouts
 from ...web.client.headers import check_headers
 from ...web.client.proxies import proxy_for
-from .numbers import counts, numbers, seconds
+from .backoff import BackoffConfig, backoff_problems
+from .numbers import counts, seconds
 from .section import Problem, Secret, Section
 from .tls import TlsConfig
 
-__all__ = ["BackoffConfig", "TimeoutsConfig", "UpstreamConfig", "problems"]
+__all__ = ["TimeoutsConfig", "UpstreamBackoff", "UpstreamConfig", "problems"]
 
 
 class _Lasting(Backoff):
@@ -45,22 +47,19 @@ class _Lasting(Backoff):
         return self.refusal_delay() if hold == math.inf else hold
 
 
-class BackoffConfig(Section, frozen=True):
+class UpstreamBackoff(BackoffConfig, frozen=True):
     """
     See :class:`~txtokensock.Backoff`.  A bridge never gives up: what no retry can mend, an
     operator may, so that it is tried again as a refusal is, slowly.
     """
 
-    first: float = 0.1
-    factor: float = 2.0
-    cap: float = 30.0
     stable_after: float = 10.0
     refused: float = 60.0
     longest_retry_after: float = 3600.0
 
-    def build(self) -> Backoff:
-        """The policy."""
-        return _Lasting(**asdict(self))
+    def build(self, *, jitter: Callable[[], float] = random) -> Backoff:
+        """See :meth:`.BackoffConfig.build`."""
+        return _Lasting(**asdict(self), jitter=jitter)
 
 
 class TimeoutsConfig(Section, frozen=True):
@@ -108,7 +107,7 @@ class UpstreamConfig(Section, frozen=True):
     queue_limit: int = 10_000
     buffer_limit: int = 1000
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
-    backoff: BackoffConfig = field(default_factory=BackoffConfig)
+    backoff: UpstreamBackoff = field(default_factory=UpstreamBackoff)
     timeouts: TimeoutsConfig = field(default_factory=TimeoutsConfig)
     tls: TlsConfig | None = None
 
@@ -180,9 +179,7 @@ def problems(section: UpstreamConfig, path: str) -> Iterator[Problem]:
             yield Problem(f"{path}.{name}", str(problem))
     yield from seconds(section, path, "ping", "ping_timeout", "silence_timeout", "call_timeout")
     yield from counts(section, path, "queue_limit", "buffer_limit", "max_message_size")
-    waits = ("first", "cap", "stable_after", "refused", "longest_retry_after")
-    yield from seconds(section.backoff, f"{path}.backoff", *waits)
-    yield from numbers(check_factor, section.backoff, f"{path}.backoff", "factor")
+    yield from backoff_problems(section.backoff, f"{path}.backoff")
     yield from seconds(section.timeouts, f"{path}.timeouts", *section.timeouts.__struct_fields__)
 
 

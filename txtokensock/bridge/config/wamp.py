@@ -16,6 +16,7 @@ from ...errors import InvalidOption, UsageError
 from ...messages import check_channel
 from ...messages.from_client import check_name
 from ..wamp.rules import Pattern
+from .backoff import BackoffConfig, backoff_problems
 from .numbers import counts, seconds
 from .section import Problem, Secret, SecretUnavailable, Section
 from .tls import TlsConfig
@@ -170,6 +171,12 @@ class Authentication(Section, frozen=True):
     secret: Secret
 
 
+class WampBackoff(BackoffConfig, frozen=True):
+    """See :class:`.BackoffConfig`."""
+
+    cap: float = 10.0
+
+
 class WampConfig(WampRules, frozen=True, kw_only=True):
     """
     ``[wamp]``.
@@ -185,7 +192,7 @@ class WampConfig(WampRules, frozen=True, kw_only=True):
     :ivar connect_timeout: seconds until the realm is joined.
     :ivar ping: seconds between signs of life asked of the router.
     :ivar ping_timeout: seconds without one after which the connection is made anew.
-    :ivar longest_delay: seconds, at most, between attempts to connect.
+    :ivar backoff: between attempts to connect.
     :ivar max_message_size: bytes of a message from the router.
     :ivar stop_timeout: seconds for what is in flight when the bridge stops.
     """
@@ -199,7 +206,7 @@ class WampConfig(WampRules, frozen=True, kw_only=True):
     connect_timeout: float = 20.0
     ping: float = 10.0
     ping_timeout: float = 10.0
-    longest_delay: float = 10.0
+    backoff: WampBackoff = WampBackoff()
     max_message_size: int = 16 * 1024 * 1024
     stop_timeout: float = 5.0
 
@@ -223,7 +230,8 @@ def problems(section: WampConfig, path: str) -> Iterator[Problem]:
     except InvalidOption as problem:
         yield Problem(f"{path}.tls", str(problem))
     yield from seconds(section, path, "connect_timeout", "ping", "ping_timeout")
-    yield from seconds(section, path, "longest_delay", "stop_timeout")
+    yield from seconds(section, path, "stop_timeout")
+    yield from backoff_problems(section.backoff, f"{path}.backoff")
     if not 512 <= section.max_message_size <= 2**24:
         yield Problem(f"{path}.max_message_size", "must be from 512 to 16777216")
     yield from rule_problems(section, path)

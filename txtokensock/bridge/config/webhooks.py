@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from twisted.web.iweb import IPolicyForHTTPS
 
 from ...errors import InvalidOption, UsageError
 from ...messages import check_channel
 from ...messages.from_client import check_name
+from ...support.overflow import DropPolicy
+from .backoff import BackoffConfig, backoff_problems
 from .fields import check_field, check_fixed_field, check_url, signing_key
 from .numbers import counts, seconds
 from .section import Problem, Secret, SecretUnavailable, Section
@@ -20,7 +22,12 @@ from .tls import TlsConfig
 
 __all__ = ["CallRule", "ChannelRule", "Rule", "WebhooksConfig", "problems"]
 
-Overflow: TypeAlias = Literal["newest", "oldest"]
+
+class WebhookBackoff(BackoffConfig, frozen=True):
+    """See :class:`.BackoffConfig`."""
+
+    first: float = 1.0
+    cap: float = 300.0
 
 
 class Rule(Section, frozen=True, kw_only=True):
@@ -58,25 +65,23 @@ class ChannelRule(Rule, frozen=True, kw_only=True):
     Messages of channels, delivered in order, each until it is accepted.
 
     :ivar channels: of these, in one order.
-    :ivar first_delay: seconds, at most, before the first retry; it doubles each time.
-    :ivar longest_delay: seconds, at most, before any retry; only ``Retry-After`` of the
-        webhook can ask for more, for a day at most.
+    :ivar backoff: before each retry; only ``Retry-After`` of the webhook can ask for more
+        than its ``cap``, for a day at most.
     :ivar give_up_after: seconds in the spool after which a message that fails once more
         becomes a dead letter.
     :ivar attempts: after so many it becomes one too; None for no such limit.
     :ivar overflow: which message is lost when the spool is full: the one that comes
-        (``newest``), or the one that waits longest.
+        (``drop-newest``), or the one that waits longest (``drop-oldest``).
     :ivar spool_messages: how many may wait.
     :ivar spool_bytes: how many bytes of bodies may wait.
     :ivar dead_letters: how many of them are kept; the oldest makes room.
     """
 
     channels: tuple[str, ...]
-    first_delay: float = 1.0
-    longest_delay: float = 300.0
+    backoff: WebhookBackoff = WebhookBackoff()
     give_up_after: float = 86_400.0
     attempts: int | None = None
-    overflow: Overflow = "newest"
+    overflow: DropPolicy = "drop-newest"
     spool_messages: int = 100_000
     spool_bytes: int = 256 * 1024 * 1024
     dead_letters: int = 10_000
@@ -182,10 +187,11 @@ def _channel_rule(rule: ChannelRule, path: str) -> Iterator[Problem]:
             yield Problem(f"{path}.channels[{number}]", str(problem))
         if channel in rule.channels[:number]:
             yield Problem(f"{path}.channels[{number}]", f"{channel!r} is named twice")
-    yield from seconds(rule, path, "first_delay", "longest_delay", "give_up_after")
+    yield from backoff_problems(rule.backoff, f"{path}.backoff")
+    if rule.backoff.first > rule.backoff.cap:
+        yield Problem(f"{path}.backoff.first", "is longer than backoff.cap")
+    yield from seconds(rule, path, "give_up_after")
     yield from counts(rule, path, "attempts", "spool_messages", "spool_bytes", "dead_letters")
-    if rule.first_delay > rule.longest_delay:
-        yield Problem(f"{path}.first_delay", "is longer than longest_delay")
     yield from _webhook(rule, path)
 
 

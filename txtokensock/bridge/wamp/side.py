@@ -15,7 +15,6 @@ from twisted.logger import Logger
 from ...client.service import ReconnectingClientService
 from ...client.socket import TokenSocket
 from ...errors import ClientClosed
-from ...support.backoff import Backoff
 from ...web.tls.policy import explain, is_tls_problem
 from ..config.wamp import WampConfig, WampRules
 from ..counters import Counters
@@ -53,7 +52,7 @@ class WampSide(Service):
 
     def _new_service(self) -> ReconnectingClientService:
         section = self._section
-        backoff = Backoff(cap=section.longest_delay)
+        backoff = section.backoff.build()
         return ReconnectingClientService(
             self._reactor,
             RouterEndpoint(self.connect, section, self._reactor),

@@ -169,7 +169,10 @@ class ChannelRules:
             return None
         headers = allowed(message, self._targets[name].allowed)
         limits = Limits(
-            rule.spool_messages, rule.spool_bytes, rule.dead_letters, rule.overflow == "oldest"
+            rule.spool_messages,
+            rule.spool_bytes,
+            rule.dead_letters,
+            rule.overflow == "drop-oldest",
         )
         delivery = Delivery(self._new_id(), name, self._now(), body, headers)
         self._spool.append(delivery, limits)

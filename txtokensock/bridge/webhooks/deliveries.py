@@ -13,7 +13,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ...errors import shorten
-from ...support.backoff import Backoff
 from ...support.timer import Pause
 from ...support.waiters import Waiters
 from ..config.webhooks import ChannelRule
@@ -90,9 +89,7 @@ class Deliveries:
     def _take(self, rule: ChannelRule, target: Target) -> None:
         self._rule = rule
         self._target = target
-        self._backoff = Backoff(
-            first=rule.first_delay, cap=rule.longest_delay, jitter=self._jitter
-        )
+        self._backoff = rule.backoff.build(jitter=self._jitter)
 
     def wake(self) -> None:
         """Messages wait."""
