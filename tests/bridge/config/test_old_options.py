@@ -81,7 +81,7 @@ class OldOptionTests(SynchronousTestCase):
         """Where nobody asks for it, it is in the log."""
         with capturedLogs() as logged:
             parse(RULE + "first_delay = 2\n", "bridge.toml")
-        self.assertEqual([event["event"] for event in logged], ["config.deprecated"])
+        self.assertEqual([event["event"] for event in logged], ["bridge.deprecated"])
         self.assertIn("write backoff.first = instead", formatEvent(logged[0]))
 
     @given(

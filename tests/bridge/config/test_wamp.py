@@ -14,7 +14,6 @@ from txtokensock.bridge.arguments import arguments_of, data_of
 from txtokensock.bridge.config.wamp import WampConfig, problems
 from txtokensock.bridge.config.wamp_component import component_options
 from txtokensock.bridge.wamp.authentication import signature
-from txtokensock.bridge.wamp.rules import Pattern
 from txtokensock.errors import InvalidOption
 
 GOOD: dict[str, Any] = {"url": "ws://127.0.0.1:8080/ws", "realm": "realm1"}
@@ -164,14 +163,7 @@ class Signatures(SynchronousTestCase):
 
 
 class Names(SynchronousTestCase):
-    """Patterns and arguments."""
-
-    def test_patterns(self) -> None:
-        """A ``*`` is at least one character, and is filled in again."""
-        pattern = Pattern("a-*-z")
-        self.assertEqual([pattern.match(n) for n in ("a-1-z", "a--z", "a-z")], ["1", None, None])
-        self.assertEqual(pattern.fill("1"), "a-1-z")
-        self.assertEqual([Pattern("a").match(n) for n in ("a", "b")], ["", None])
+    """Arguments."""
 
     def test_arguments(self) -> None:
         """There and back."""

@@ -70,7 +70,7 @@ class ConfigError(UsageError):
 
 
 def _log_problem(problem: Problem) -> None:
-    _log.warn("{problem}", event="config.deprecated", problem=str(problem))
+    _log.warn("{problem}", event="bridge.deprecated", problem=str(problem))
 
 
 def load(path: str, warn: Callable[[Problem], object] = _log_problem) -> Config:

@@ -27,8 +27,8 @@ class KeyConfig(Section, frozen=True):
     :ivar previous_secret: is good as well, while they change from one to the other.
     :ivar scheme: ``bearer``: requests hold the secret.  ``signed``: they are signed with
         it, as Crossbar's publisher and caller have it.
-    :ivar channels: what they may publish to and listen to; ``*`` at the end of a name
-        stands for anything.
+    :ivar channels: what they may publish to and listen to, see
+        :mod:`txtokensock.support.patterns`.
     :ivar procedures: what they may call, likewise.
     :ivar broadcast: whether they may broadcast.
     :ivar metrics: whether they may read ``/metrics``, and why a side is down.

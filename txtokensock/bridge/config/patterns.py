@@ -1,37 +1,24 @@
 """
-Names that a key may use: exact ones, and all that begin alike.
+Names in a configuration that may be patterns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from ...support.patterns import pattern_problem
 from .section import Problem
 
-__all__ = ["Patterns", "pattern_problems"]
+__all__ = ["pattern_problems"]
 
 
-class Patterns:
+def pattern_problems(patterns: Iterable[str], path: str) -> Iterator[Problem]:
     """
-    A set of names.
+    Each pattern that means nothing.
 
-    :param patterns: names; a ``*`` at the end stands for anything, nothing included.
+    :param path: where the list is.
     """
-
-    def __init__(self, patterns: tuple[str, ...]) -> None:
-        self._exact = frozenset(pattern for pattern in patterns if not pattern.endswith("*"))
-        self._prefixes = tuple(
-            pattern.removesuffix("*") for pattern in patterns if pattern.endswith("*")
-        )
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._exact or name.startswith(self._prefixes)
-
-
-def pattern_problems(patterns: tuple[str, ...], path: str) -> Iterator[Problem]:
-    """The patterns that mean nothing, or not what they look like."""
     for number, pattern in enumerate(patterns):
-        if not pattern:
-            yield Problem(f"{path}[{number}]", "is empty")
-        elif "*" in pattern[:-1]:
-            yield Problem(f"{path}[{number}]", f"is {pattern!r}: a * can stand at the end alone")
+        problem = pattern_problem(pattern) if pattern else "is empty"
+        if problem is not None:
+            yield Problem(f"{path}[{number}]", problem)

@@ -15,7 +15,7 @@ from ...actions import check_actions
 from ...errors import InvalidOption, UsageError
 from ...messages import check_channel
 from ...messages.from_client import check_name
-from ..wamp.rules import Pattern
+from ...support.patterns import Pattern, pattern_problem
 from .backoff import BackoffConfig, backoff_problems
 from .numbers import counts, seconds
 from .section import Problem, Secret, SecretUnavailable, Section
@@ -314,8 +314,9 @@ def _action_problems(rule: ActionRule, path: str) -> Iterator[Problem]:
 def _pair(path: str, upstream: tuple[str, str], wamp: tuple[str, str]) -> Iterator[Problem]:
     """Both with one ``*``, or both without."""
     for name, text in (upstream, wamp):
-        if text.count("*") > 1:
-            yield Problem(f"{path}.{name}", "may have only one *")
+        problem = pattern_problem(text)
+        if problem is not None:
+            yield Problem(f"{path}.{name}", problem)
             return
     if ("*" in upstream[1]) != ("*" in wamp[1]):
         yield Problem(path, f"{upstream[0]} and {wamp[0]} must both have a *, or neither")

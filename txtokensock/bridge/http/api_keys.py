@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..config.http import HttpConfig, KeyConfig
-from ..config.patterns import Patterns
 from ..error_table import ErrorKind
+from .key_patterns import KeyPatterns
 from .responses import Refusal
 from .signed import PARAMETERS, Replays, SignedRequest
 
@@ -34,8 +34,8 @@ class Caller:
     """
 
     name: str
-    channels: Patterns
-    procedures: Patterns
+    channels: KeyPatterns
+    procedures: KeyPatterns
     broadcast: bool
     metrics: bool
     concurrency: int
@@ -46,8 +46,8 @@ class Caller:
         """Who has this key."""
         return cls(
             key.name,
-            Patterns(key.channels),
-            Patterns(key.procedures),
+            KeyPatterns(key.channels),
+            KeyPatterns(key.procedures),
             key.broadcast,
             key.metrics,
             key.concurrency,
@@ -79,7 +79,7 @@ class ApiKeys:
         self._tolerance = section.signature_tolerance
         self._replays = replays
         self._everybody = Caller(
-            *("anybody", Patterns(("*",)), Patterns(("*",)), True, True),
+            *("anybody", KeyPatterns(("*",)), KeyPatterns(("*",)), True, True),
             *(section.concurrency, section.streams),
         )
         self._bearers: list[_Key] = []

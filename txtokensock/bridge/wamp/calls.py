@@ -15,11 +15,12 @@ from twisted.python.failure import Failure
 from ...actions import add_action, remove_action
 from ...client.socket import TokenSocket
 from ...errors import ActionError, InvalidOption
+from ...support.patterns import Pattern
 from ..arguments import arguments_of, data_of
 from ..config.wamp import ActionRule, CallRule, WampRules
 from .realm import Answer, Payload, Realm, RealmLost, Undo
 from .rule_counters import Capacity, RuleCounters
-from .rules import Pattern, answer_error, call_error, unavailable
+from .rules import answer_error, call_error, unavailable
 
 __all__ = ["ActionForwarding", "CallForwarding"]
 

@@ -12,6 +12,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from ...client.socket import TokenSocket
+from ...support.patterns import Pattern
 from ..arguments import data_of
 from ..config.wamp import ChannelRule, WampRules
 from ..upstream import keep_trying
@@ -21,7 +22,6 @@ from .echo import Echoes
 from .realm import Match, Realm, RealmLost, Undo
 from .router_events import Events
 from .rule_counters import Capacity, RuleCounters
-from .rules import Pattern
 
 __all__ = ["ChannelForwarding"]
 
