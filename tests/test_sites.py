@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
 import txtokensock
-from tests.sockjs.server.http import Connection, Response
+from tests.kit.site_client import Connection, Response
 from txtokensock.bridge.config.http import HttpConfig
 from txtokensock.bridge.http.bridge_site import bridge_site
 from txtokensock.server import TokenSocketServer

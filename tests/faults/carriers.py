@@ -8,9 +8,9 @@ import json
 import struct
 from collections.abc import Sequence
 
+from tests.kit.http import LAST_CHUNK, chunk, head, response
 from txtokensock.testing.rfc6455 import CLOSE, PING, encode_frame
 
-from .http import LAST_CHUNK, chunk, head, response
 from .output import Output
 
 __all__ = ["RECEIVERS", "Carrier", "EventSource", "Poll", "Stream", "WebSocket"]

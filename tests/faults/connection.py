@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from tests.kit.http import Request, RequestReader, response
 from txtokensock.testing.rfc6455 import (
     CLOSE,
     PING,
@@ -22,7 +23,6 @@ from txtokensock.testing.rfc6455 import (
 )
 
 from .carriers import RECEIVERS, Carrier, Poll, WebSocket
-from .http import Request, RequestReader, response
 from .output import Output
 from .scene import Scene
 from .session import PeerSession

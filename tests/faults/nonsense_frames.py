@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import struct
 
+from tests.kit.http import chunk
 from txtokensock.testing.rfc6455 import BINARY, CLOSE, PING, PONG, TEXT, encode_frame
 
-from .http import chunk
 from .scene import Fault, Scene
 
 __all__ = ["FRAMES", "STREAM", "TOO_LARGE", "WEBSOCKET"]

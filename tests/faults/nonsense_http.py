@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .http import LAST_CHUNK, chunk, head, response
+from tests.kit.http import LAST_CHUNK, chunk, head, response
+
 from .scene import Fault, Scene
 
 __all__ = ["HTTP"]

@@ -16,8 +16,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from tests.interop.children import Program
 from tests.interop.support import within
+from tests.kit.processes import Program
 from txtokensock import Backoff, Timeouts, TokenSocket
 
 __all__ = ["SECONDS", "PeerClient", "Peers"]

@@ -5,7 +5,7 @@ The same faults where there are other transports to fall back to.
 from __future__ import annotations
 
 from tests.common import collect_garbage
-from tests.server.hostile.naming import each
+from tests.kit.tables import each
 from txtokensock.sockjs import DEFAULT_TRANSPORTS
 
 from .checks import FaultTestCase

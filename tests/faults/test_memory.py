@@ -11,7 +11,7 @@ from collections import Counter
 from twisted.logger import globalLogBeginner, globalLogPublisher
 
 from tests.common import collect_garbage
-from tests.server.hostile.naming import each
+from tests.kit.tables import each
 
 from .checks import FaultTestCase
 from .misbehaviour import KINDS

@@ -14,11 +14,11 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 
+from tests.kit.websocket import PING, TEXT, encode_frame
 from tests.server.hostile.carriers import UPGRADE
 from tests.server.hostile.cases_frames import FRAMES, WIRE
 from tests.server.hostile.cases_http import REQUESTS, message
 from tests.server.hostile.cases_messages import MESSAGES
-from tests.sockjs.server.websocket import PING, TEXT, encode_frame
 
 __all__ = ["Attacker"]
 

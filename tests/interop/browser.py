@@ -15,7 +15,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 from twisted.web.static import File
 
-from .children import NODE, START_SECONDS
+from tests.kit.processes import NODE, START_SECONDS
+
 from .embedded import Connections
 from .peers import JavaScriptPeer
 

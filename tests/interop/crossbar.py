@@ -18,7 +18,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from .children import START_SECONDS
+from tests.kit.processes import START_SECONDS
+
 from .servers import Server
 
 ROOT = Path(__file__).parents[2]

@@ -20,12 +20,12 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
+from tests.kit.processes import EVENT_SECONDS
 from txtokensock import Backoff, TokenSocket
 from txtokensock.bridge.config.wamp import WampConfig, problems
 from txtokensock.bridge.counters import Counters
 from txtokensock.bridge.wamp.component import WampSide
 
-from .children import EVENT_SECONDS
 from .crossbar import REALM, Crossbar, CrossbarMissing, install_crossbar
 from .support import Heard, InteropTestCase, within
 

@@ -8,7 +8,7 @@ import itertools
 import json
 from typing import Any
 
-from .children import Program
+from tests.kit.processes import Program
 
 
 class CallFailed(Exception):

@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 
-from .children import Program
+from tests.kit.processes import Program
 
 
 class ReservedPort:

@@ -25,9 +25,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.trial.unittest import SkipTest, TestCase
 
+from tests.kit.processes import EVENT_SECONDS, NODE, Program
 from txtokensock import Backoff, TokenSocket
 
-from .children import EVENT_SECONDS, NODE, Program
 from .servers import NodeServer, Redis
 
 T = TypeVar("T")

@@ -21,9 +21,9 @@ from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.web.client import ResponseNeverReceived
 
+from tests.kit.processes import EVENT_SECONDS
 from txtokensock import TokenSocket
 
-from .children import EVENT_SECONDS
 from .servers import Server
 from .support import Heard, InteropTestCase, within
 from .test_commands import BIN, EmbeddedServer

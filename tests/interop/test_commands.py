@@ -11,7 +11,8 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.utils import getProcessOutputAndValue
 
-from .children import EVENT_SECONDS, Program
+from tests.kit.processes import EVENT_SECONDS, Program
+
 from .servers import Server
 from .support import InteropTestCase, within
 

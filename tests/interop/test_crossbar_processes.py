@@ -11,7 +11,8 @@ from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from .children import Program
+from tests.kit.processes import Program
+
 from .crossbar import ROOT, Crossbar
 from .crossbar_peers import CrossbarTestCase
 from .embedded import EmbeddedServer

@@ -16,7 +16,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from .children import START_SECONDS, Program
+from tests.kit.processes import START_SECONDS, Program
+
 from .servers import ReservedPort
 from .support import InteropTestCase, NodeServerTestCase
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from twisted.internet import reactor
 
+from tests.kit.processes import EVENT_SECONDS
 from txtokensock import Backoff, TokenSocket
 from txtokensock.errors import AllHostsFailed, TokenServerError
 
-from .children import EVENT_SECONDS
 from .servers import Server
 from .support import Heard, InteropTestCase, within
 from .test_commands import EmbeddedServer

@@ -17,10 +17,10 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
+from tests.kit.processes import Program
 from txtokensock import TokenSocket
 from txtokensock.server import Limits
 
-from .children import Program
 from .embedded import EmbeddedServer as ServerHere
 from .servers import NodeServer, Redis
 from .slow_peer import CHANNEL

@@ -13,11 +13,11 @@ from OpenSSL.crypto import X509
 from twisted.internet import reactor
 from twisted.internet.ssl import Certificate, CertificateOptions, trustRootFromCertificates
 
+from tests.kit.certificates import Authority
+from tests.kit.tables import each
 from txtokensock import Backoff, TLSPolicy, TokenSocket
 from txtokensock.errors import ConnectionFailed
 
-from ..certificates import Authority
-from ..server.hostile.naming import each
 from .embedded import EmbeddedServer
 from .proxies import TinyProxy
 from .servers import NodeServer, Redis

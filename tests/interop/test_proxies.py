@@ -11,12 +11,12 @@ from twisted.internet.endpoints import serverFromString, wrapClientTLS
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.utils import getProcessOutputAndValue
 
+from tests.kit.certificates import Authority
 from txtokensock import Backoff, TLSPolicy, TokenSocket
 from txtokensock.errors import ConnectFailed, ProxyRefused
 from txtokensock.web.client.proxies import Proxy
 from txtokensock.web.client.proxy_endpoint import through
 
-from ..certificates import Authority
 from .embedded import EmbeddedServer
 from .proxies import MicroSocks, TinyProxy
 from .servers import ReservedPort

@@ -15,12 +15,12 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from tests.kit.processes import EVENT_SECONDS
 from txtokensock import Backoff, TokenSocket
 from txtokensock.errors import Forbidden, RemoteError, StoreUnavailable
 from txtokensock.server import RedisStore
 from txtokensock.sockjs import SockJSClientEndpoint
 
-from .children import EVENT_SECONDS
 from .embedded import EmbeddedServer
 from .servers import NodeServer, Redis
 from .support import Heard, InteropTestCase, within

@@ -15,11 +15,11 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 
+from tests.kit.certificates import self_signed
+from tests.kit.processes import EVENT_SECONDS
 from txtokensock import Backoff, TLSPolicy, TokenSocket
 from txtokensock.errors import ConnectionFailed, TokenRefused, TokenSocketError
 
-from ..certificates import self_signed
-from .children import EVENT_SECONDS
 from .servers import Redis, ReservedPort, Server
 from .support import Heard, InteropTestCase, within
 from .test_commands import BIN

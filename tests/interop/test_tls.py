@@ -10,13 +10,13 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.tcp import Client
 
+from tests.kit.certificates import self_signed
 from txtokensock import Timeouts, TLSPolicy, TokenSocket
 from txtokensock.errors import (
     TokenRefused,
     TokenSocketError,
 )
 
-from ..certificates import self_signed
 from .support import InteropTestCase, within
 
 

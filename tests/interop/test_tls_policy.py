@@ -11,6 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import Certificate, CertificateOptions, trustRootFromCertificates
 
+from tests.kit.certificates import NOW, Authority, Issued, self_signed
 from txtokensock import (
     AttemptTimeout,
     Backoff,
@@ -23,7 +24,6 @@ from txtokensock import (
 )
 from txtokensock.sockjs import SockJSClientEndpoint
 
-from ..certificates import NOW, Authority, Issued, self_signed
 from .embedded import EmbeddedServer
 from .servers import Server
 from .support import InteropTestCase, within

@@ -10,11 +10,11 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 
+from tests.kit.tables import each
 from txtokensock import Backoff, TokenSocket
 from txtokensock.errors import AllTransportsFailed, ConnectionLost
 from txtokensock.sockjs import TRANSPORTS
 
-from ..server.hostile.naming import each
 from .servers import NodeServer, Redis, Server
 from .support import Heard, InteropTestCase, within
 from .test_commands import EmbeddedServer

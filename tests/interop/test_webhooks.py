@@ -19,11 +19,11 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from tests.kit.certificates import self_signed
+from tests.kit.processes import EVENT_SECONDS, Program
 from txtokensock.bridge.webhooks.inspection import Inspection
 from txtokensock.errors import RemoteError
 
-from ..certificates import self_signed
-from .children import EVENT_SECONDS, Program
 from .embedded import EmbeddedServer
 from .servers import ReservedPort
 from .support import InteropTestCase, within

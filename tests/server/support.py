@@ -15,8 +15,8 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
-from tests.sockjs.server.http import Connection, Response
-from tests.sockjs.server.websocket import KEY, WebSocketClient
+from tests.kit.site_client import Connection, Response
+from tests.kit.websocket import KEY, WebSocketClient
 from txtokensock.server import Limits, TokenSocketServer
 
 SUCCESS = {"resp": "success", "tx": {"acks": 1}}

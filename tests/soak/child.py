@@ -17,7 +17,8 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-from .resources import die_with_parent
+from tests.kit.resources import die_with_parent
+
 from .verdict import Verdict
 
 __all__ = ["Child"]

@@ -14,10 +14,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall, deferLater
 
+from tests.kit.resources import give_back
+
 from .child import Child
 from .guest import visit
 from .ledger import LATEST, Calls
-from .resources import give_back
 from .sockets import Way, new_socket
 from .user import User
 

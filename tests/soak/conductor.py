@@ -15,11 +15,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from twisted.internet.task import LoopingCall, deferLater
 
+from tests.kit.resources import Held
+
 from ..interop.servers import ReservedPort
 from .faults import Fault, every_fault, faults
 from .programs import Program, ProgramFailed, Tinyproxy
 from .report import Report
-from .resources import Held
 from .verdict import Verdict
 
 __all__ = ["Conductor", "Options"]

@@ -21,7 +21,7 @@ from twisted.internet.protocol import ProcessProtocol, Protocol
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from .resources import Held, held_by, processor_seconds
+from tests.kit.resources import Held, held_by, processor_seconds
 
 __all__ = ["Program", "ProgramFailed", "Tinyproxy"]
 

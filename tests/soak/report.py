@@ -9,8 +9,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tests.kit.resources import Held
+
 from .faults import Fault
-from .resources import Held
 
 __all__ = ["Report"]
 

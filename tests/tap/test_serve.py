@@ -14,7 +14,7 @@ from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
-from tests.certificates import self_signed
+from tests.kit.certificates import self_signed
 from txtokensock.server import TokenSocketServer
 from txtokensock.tap import Options, makeService
 from txtokensock.web.server.site import BoundedSite

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface.verify import verifyObject
 
+from tests.kit.certificates import self_signed
 from txtokensock.bridge.config.tls import TlsConfig
 from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.wamp.component import connect
@@ -24,7 +25,6 @@ from txtokensock.web.tls.certificates import CertificateRefused
 from txtokensock.web.tls.handshake import TLSEndpoint
 from txtokensock.web.tls.policy import explain
 
-from ...certificates import self_signed
 from ...web.tls.support import TLSTestCase
 
 

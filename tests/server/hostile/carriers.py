@@ -9,9 +9,9 @@ import json
 import struct
 from typing import Any, TypeAlias
 
+from tests.kit.site_client import Connection, Response, parse_response
+from tests.kit.websocket import CLOSE, KEY, PING, PONG, TEXT, WebSocketClient
 from tests.server.support import TokenServer
-from tests.sockjs.server.http import Connection, Response, parse_response
-from tests.sockjs.server.websocket import CLOSE, KEY, PING, PONG, TEXT, WebSocketClient
 
 __all__ = ["CARRIERS", "Carrier", "RawWebSocket", "WebSocket", "Xhr", "upgraded"]
 

@@ -11,7 +11,7 @@ import json
 import struct
 from dataclasses import dataclass
 
-from tests.sockjs.server.websocket import BINARY, CLOSE, PING, PONG, TEXT, encode_frame
+from tests.kit.websocket import BINARY, CLOSE, PING, PONG, TEXT, encode_frame
 
 __all__ = ["FRAMES", "WIRE", "FrameCase", "WireCase"]
 

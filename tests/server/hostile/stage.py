@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogBeginner, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.site_client import Connection
 from tests.server.support import TokenServer
-from tests.sockjs.server.http import Connection
 from txtokensock.server import Peer
 
 from .carriers import CARRIERS, Carrier, WebSocket

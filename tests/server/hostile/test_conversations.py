@@ -9,11 +9,11 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
+from tests.kit.tables import each
 from txtokensock.errors import ConnectionLost, RemoteError
 from txtokensock.server import Peer, close_codes
 
 from .carriers import CARRIERS
-from .naming import each
 from .stage import HostileTestCase, ask
 
 CALL_ERRORS = {

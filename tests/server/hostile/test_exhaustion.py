@@ -9,13 +9,13 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from tests.sockjs.server.websocket import PING, encode_frame
+from tests.kit.tables import each
+from tests.kit.websocket import PING, encode_frame
 from txtokensock.errors import CallTimeout
 from txtokensock.server import close_codes
 
 from .carriers import CARRIERS, UPGRADE, RawWebSocket, WebSocket, Xhr
 from .cases_http import POLL, message
-from .naming import each
 from .stage import HOST, HostileTestCase, ask
 
 MEGABYTE = 1024 * 1024

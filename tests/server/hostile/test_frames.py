@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.kit.tables import each
+
 from .carriers import WebSocket, Xhr
 from .cases_frames import FRAMES, WIRE, FrameCase, WireCase
-from .naming import each
 from .stage import HostileTestCase
 
 BROKEN_FRAMING = (3000, "Broken framing.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.sockjs.server.http import Connection
+from tests.kit.site_client import Connection
 
 from .carriers import WebSocket, Xhr
 from .cases_frames import FRAMES, WIRE

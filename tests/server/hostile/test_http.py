@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 
+from tests.kit.tables import each
+
 from .cases_http import REQUESTS, HttpCase
-from .naming import each
 from .stage import HostileTestCase
 
 _STATUS = re.compile(rb"(?:^|[\n}.])HTTP/1\.[01] (\d{3}) ")

@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.kit.tables import each
+
 from .carriers import CARRIERS, RawWebSocket
 from .cases_messages import MESSAGES, Case
-from .naming import each
 from .stage import HostileTestCase
 
 

@@ -12,10 +12,9 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from tests.kit.site_client import Connection, Response
+from tests.kit.websocket import KEY, WebSocketClient
 from txtokensock.sockjs.server.resource import SockJSResource
-
-from .http import Connection, Response
-from .websocket import KEY, WebSocketClient
 
 __all__ = [
     "KEY",

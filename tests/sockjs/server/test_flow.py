@@ -10,8 +10,9 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.kit.websocket import PING, PONG, TEXT
+
 from .support import Recorder, Server
-from .websocket import PING, PONG, TEXT
 
 
 @implementer(IPushProducer)

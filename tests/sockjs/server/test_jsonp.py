@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from .http import Response
+from tests.kit.site_client import Response
+
 from .support import Closer, Recorder, Server
 from .test_pages import NOT_CACHED
 

@@ -8,9 +8,10 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from .http import TCP_BUFFER
+from tests.kit.site_client import TCP_BUFFER
+from tests.kit.websocket import TEXT, close_frame
+
 from .support import Recorder, Server
-from .websocket import TEXT, close_frame
 
 TOO_LONG = 'c[4002,"Too many messages in one frame"]'
 TOO_SLOW = 'c[4001,"Too much waits to be read"]'

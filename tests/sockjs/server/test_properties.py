@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.trial.unittest import SynchronousTestCase
 
-from .http import Connection
+from tests.kit.site_client import Connection
+from tests.kit.websocket import BINARY, CLOSE, PING, PONG, TEXT, encode_frame
+
 from .support import Recorder, Server
-from .websocket import BINARY, CLOSE, PING, PONG, TEXT, encode_frame
 
 FRAMES = st.one_of(
     st.binary(max_size=60),

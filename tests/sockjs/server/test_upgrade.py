@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.websocket import ACCEPT, TEXT, encode_frame
+
 from .support import Server
-from .websocket import ACCEPT, TEXT, encode_frame
 
 
 class HandshakeTests(SynchronousTestCase):

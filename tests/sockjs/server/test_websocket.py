@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.websocket import BINARY, TEXT, close_frame
 from txtokensock.errors import InvalidData
 
 from .support import Closer, Server
-from .websocket import BINARY, TEXT, close_frame
 
 
 class FramedTests(SynchronousTestCase):

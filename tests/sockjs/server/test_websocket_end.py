@@ -7,10 +7,10 @@ from __future__ import annotations
 from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.websocket import PING, PONG, TEXT, close_frame
 from txtokensock.errors import SockJSClosed
 
 from .support import Closer, Recorder, Server
-from .websocket import PING, PONG, TEXT, close_frame
 
 
 class EndTests(SynchronousTestCase):

@@ -10,6 +10,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from tests.kit.certificates import Issued
 from txtokensock import TLSPolicy
 from txtokensock.errors import TLSFailed
 from txtokensock.testing.network import MemoryNetwork
@@ -18,7 +19,6 @@ from txtokensock.web.client.tunnel import ProxyUnanswered
 from txtokensock.web.tls.certificates import CertificateRefused
 from txtokensock.web.tls.handshake import TLSEndpoint
 
-from ...certificates import Issued
 from ..tls.support import Ends, Greeting, TLSTestCase
 from .proxy import OK
 

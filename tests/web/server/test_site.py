@@ -13,13 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from tests.kit.site_client import Connection
+from tests.kit.websocket import KEY
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
 from txtokensock.web.server.site import BoundedSite, SiteLimits
 
-from ...sockjs.server.http import Connection
 from ...sockjs.server.support import Recorders, Server
-from ...sockjs.server.websocket import KEY
 
 
 class Page(Resource):

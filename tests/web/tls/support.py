@@ -27,10 +27,10 @@ from twisted.web.client import Agent
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
+from tests.kit.certificates import Authority, Issued
 from txtokensock.sockjs import SockJSClientEndpoint
 from txtokensock.testing.network import MemoryNetwork
 
-from ...certificates import Authority, Issued
 from ...common import collect_garbage
 
 VERSIONS = (TLSVersion.TLSv1_2, TLSVersion.TLSv1_3)

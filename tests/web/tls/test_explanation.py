@@ -17,11 +17,11 @@ from twisted.web.client import BrowserLikePolicyForHTTPS
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
+from tests.kit.certificates import NOW, Authority, Issued
 from txtokensock import TLSFailed, TLSPolicy
 from txtokensock.testing.network import MemoryNetwork
 from txtokensock.web.tls.policy import explain, is_tls_problem, permanent, tls_failure
 
-from ...certificates import NOW, Authority, Issued
 from .support import VERSIONS, Ends, TLSTestCase
 
 SHOW = "tls=TLSPolicy(certificate=..., private_key=...)"

@@ -11,12 +11,12 @@ from OpenSSL.SSL import Error as TLSError
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface.verify import verifyObject
 
+from tests.kit.certificates import HOUR, NOW, Authority, Issued, self_signed
 from txtokensock import TLSPolicy
 from txtokensock.testing.network import MemoryNetwork
 from txtokensock.web.tls.certificates import CertificateRefused, check_chain
 from txtokensock.web.tls.policy import explain, is_tls_problem, permanent
 
-from ...certificates import HOUR, NOW, Authority, Issued, self_signed
 from .support import VERSIONS, TLSTestCase
 
 

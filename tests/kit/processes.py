@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 
 T = TypeVar("T")
 
-NODE = Path(__file__).with_name("node")
+NODE = Path(__file__).parents[1] / "interop" / "node"
 """Where the JavaScript programs and their ``node_modules`` are."""
 
 START_SECONDS = 20.0

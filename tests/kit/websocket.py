@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import struct
 
-from .http import Connection
+from .site_client import Connection
 
 KEY = "x3JJHMbDL1EzLkh9GBhXDw=="
 ACCEPT = "HSmrc0sMlYUkAGmm5OPpG2HaGWk="
