@@ -32,15 +32,15 @@ it tells that a connection was refused, lest the host have another address.
 class Peers(Program):
     """The program of peers, one for each transport."""
 
-    name = "tests.faults.process"
-    directory = Path(__file__).parents[2]
+    name = "tests.interop.faults.process"
+    directory = Path(__file__).parents[3]
 
     def __init__(self) -> None:
         super().__init__()
         self._ids = itertools.count(1)
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.faults.process"]
+        return [sys.executable, "-m", "tests.interop.faults.process"]
 
     def is_ready(self, line: str) -> bool:
         return '"event":"ready"' in line

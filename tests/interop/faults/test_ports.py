@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from tests.interop.support import InteropTestCase, within
 from txtokensock.errors import ConnectionFailed, ConnectionLost
 
-from .real import SECONDS, PeerClient, Peers
+from .clients import SECONDS, PeerClient, Peers
 
 TRANSPORTS = ("websocket", "xhr-streaming", "xhr-polling")
 

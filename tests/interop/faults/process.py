@@ -1,5 +1,5 @@
 """
-Peers on real ports: ``python -m tests.faults.process``, one for each transport.
+Peers on real ports: ``python -m tests.interop.faults.process``, one for each transport.
 
 Each line on stdin is a command, ``{"id": 1, "do": "arm", ...}``, each line on stdout says
 what happened: ``{"event":"ready","ports":[...]}``, and ``{"event":"done","id":1,...}`` for
@@ -16,9 +16,9 @@ from twisted.internet import reactor, stdio
 from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.basic import LineReceiver
 
-from .connection import Connection
-from .misbehaviour import KINDS
-from .peer import Peer
+from tests.faults.connection import Connection
+from tests.faults.misbehaviour import KINDS
+from tests.faults.peer import Peer
 
 PEERS = 3
 
