@@ -3,13 +3,27 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run test soak check docs clean
+# How many tests run at a time: a number, "auto" for one a processor, 0 for none beside another.
+JOBS ?= auto
+# Tests of one class stay together, for they may share a server.
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+
+.PHONY: run test unit faults soak check docs clean
 
 run: .venv/installed
 	$(BIN)/twistd --pidfile= -n tokensock
 
+# Such as: make test ARGS="tests/client -k reconnect -x" JOBS=0; see tests/README.md.
 test: .venv/installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+# What runs in memory, which is all but the real peers.
+unit: .venv/installed
+	$(PYTEST) --ignore=tests/interop $(ARGS)
+
+# Every fault of the table, over every transport; make test plays one of a kind.
+faults: .venv/installed
+	FAULTS=all $(PYTEST) tests/faults $(ARGS)
 
 # Such as: make soak SECONDS=36000 CALLS=100 MESSAGES=1000 SEED=42; see docs/soak.rst.
 soak: .venv/installed

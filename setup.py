@@ -40,6 +40,7 @@ setup(
         "test": [
             "txtokensock[redis,metrics,bridge]",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "hypothesis>=6.100",
             # A client of Crossbar's HTTP bridge, which has nothing to do with us.
             "crossbarhttp3>=1.1",

@@ -4,6 +4,8 @@ Whether a client came through a fault as it must.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,8 +16,9 @@ from .outcomes import AT_ONCE, Outcome
 from .scenario import CONNECTING_STEPS, Seen, attempted, dropped, recovered, spoilt
 from .scene import Fault
 from .stage import Handed, Stage
+from .table import Pair
 
-__all__ = ["FaultTestCase"]
+__all__ = ["FaultTestCase", "named"]
 
 CALL_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 5.0
@@ -24,6 +27,17 @@ ENDS = ("close", "sending-close")
 
 SECRETS = ("5ec2-4e70", "secret=1", "user=ada")
 """Parts of tokens, of URLs and of credentials, which no text may hold."""
+
+
+@contextmanager
+def named(pair: Pair, transport: str) -> Iterator[None]:
+    """Whatever fails within this says which fault it was."""
+    step, kind, name = pair
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This was step {step!r}, fault {name!r} ({kind}), over {transport}.")
+        raise
 
 
 class FaultTestCase(SynchronousTestCase):

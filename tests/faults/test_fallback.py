@@ -8,7 +8,8 @@ from tests.common import collect_garbage
 from tests.kit.tables import each
 from txtokensock.sockjs import DEFAULT_TRANSPORTS
 
-from .checks import FaultTestCase
+from .checks import FaultTestCase, named
+from .choice import chosen
 from .misbehaviour import KINDS
 from .outcomes import AT_ONCE, Outcome
 from .scenario import attempted, recovered
@@ -21,10 +22,11 @@ SAYS_NO = {("open", "frames", "refuses"), ("open", "frames", "says goodbye")}
 
 @each(
     {
-        "_".join(pair).replace(" ", "_").replace("*", "_"): (pair, outcomes["websocket"])
+        " ".join(pair): (pair, outcomes["websocket"])
         for pair, outcomes in PAIRS.items()
         if pair[0] in ("handshake", "open")
         and outcomes.get("websocket", Outcome("nothing")).what == "fails"
+        and (pair, "websocket") in chosen()
     }
 )
 class FallbackTests(FaultTestCase):
@@ -32,6 +34,10 @@ class FallbackTests(FaultTestCase):
 
     def run_case(self, pair: Pair, outcome: Outcome) -> None:
         """Nothing failed, but it took the time that the WebSocket did; and only one is left."""
+        with named(pair, "websocket and what comes after it"):
+            self.meet(pair, outcome)
+
+    def meet(self, pair: Pair, outcome: Outcome) -> None:
         step, kind, name = pair
         stage = Stage("xhr-streaming", transports=DEFAULT_TRANSPORTS)
         began = stage.now

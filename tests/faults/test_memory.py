@@ -13,7 +13,8 @@ from twisted.logger import globalLogBeginner, globalLogPublisher
 from tests.common import collect_garbage
 from tests.kit.tables import each
 
-from .checks import FaultTestCase
+from .checks import FaultTestCase, named
+from .choice import chosen
 from .misbehaviour import KINDS
 from .outcomes import Outcome
 from .scenario import CONNECTING_STEPS
@@ -24,21 +25,17 @@ _OURS = ("txtokensock.", "twisted.", "autobahn.", "treq.")
 _OTHERS = ("txtokensock.testing.", "twisted.logger.", "twisted.trial.", "twisted.python.modules.")
 
 
-def _named(pair: Pair, transport: str) -> str:
-    words = f"{transport} {' '.join(pair)}"
-    return "".join(mark if mark.isalnum() else "_" for mark in words)
-
-
 @each(
     {
-        _named(pair, transport): (pair, transport, outcome, again)
+        f"{transport} {' '.join(pair)}": (pair, transport, outcome, again)
         for number, (pair, outcomes) in enumerate(PAIRS.items())
         for again in [list(outcomes)[number % len(outcomes)]]
         for transport, outcome in outcomes.items()
+        if (pair, transport) in chosen()
     }
 )
 class FaultTests(FaultTestCase):
-    """Each fault over each transport, and over one of them again and again."""
+    """The faults that are chosen; over one of its transports each comes again and again."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -51,6 +48,10 @@ class FaultTests(FaultTestCase):
 
     def run_case(self, pair: Pair, transport: str, outcome: Outcome, again: str) -> None:
         """What the table says is what is seen, and then all is well, and nothing is left."""
+        with named(pair, transport):
+            self.meet(pair, transport, outcome, again)
+
+    def meet(self, pair: Pair, transport: str, outcome: Outcome, again: str) -> None:
         step, kind, name = pair
         fault = KINDS[kind][name]
         stage = Stage(transport, info=step == "info")

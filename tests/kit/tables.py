@@ -14,12 +14,15 @@ T = TypeVar("T", bound=type)
 
 def each(cases: Mapping[str, tuple[Any, ...]]) -> Callable[[T], T]:
     """
-    Gives a test case one test for each entry: its name, and the arguments for
-    ``run_case``.
+    Gives a test case one test for each entry.
+
+    :param cases: the arguments for ``run_case``, by what the test is called; what is neither
+        letter nor digit in that becomes ``_``.
     """
 
     def decorate(test_case: T) -> T:
-        for name, arguments in cases.items():
+        for words, arguments in cases.items():
+            name = "".join(mark if mark.isalnum() else "_" for mark in words)
 
             def test(self: Any, arguments: tuple[Any, ...] = arguments) -> Any:
                 return self.run_case(*arguments)
