@@ -5,12 +5,10 @@ nothing is left.
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 
-from twisted.logger import globalLogBeginner, globalLogPublisher
-
 from tests.common import collect_garbage
+from tests.kit.objects import count_objects, keep_early_events, keep_no_early_events
 from tests.kit.tables import each
 
 from .checks import FaultTestCase, named
@@ -20,9 +18,6 @@ from .outcomes import Outcome
 from .scenario import CONNECTING_STEPS
 from .stage import Stage
 from .table import PAIRS, Pair
-
-_OURS = ("txtokensock.", "twisted.", "autobahn.", "treq.")
-_OTHERS = ("txtokensock.testing.", "twisted.logger.", "twisted.trial.", "twisted.python.modules.")
 
 
 @each(
@@ -39,12 +34,11 @@ class FaultTests(FaultTestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        # It keeps the events of processes that do not log yet, and all that these hold.
-        globalLogPublisher.removeObserver(globalLogBeginner._temporaryObserver)
+        keep_no_early_events()
 
     @classmethod
     def tearDownClass(cls) -> None:
-        globalLogPublisher.addObserver(globalLogBeginner._temporaryObserver)
+        keep_early_events()
 
     def run_case(self, pair: Pair, transport: str, outcome: Outcome, again: str) -> None:
         """What the table says is what is seen, and then all is well, and nothing is left."""
@@ -81,8 +75,7 @@ def _census(stage: Stage) -> Counter[str]:
     every deadline has passed.
     """
     stage.rest()
-    gc.collect()
-    names = (f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
-    return Counter(
-        name for name in names if name.startswith(_OURS) and not name.startswith(_OTHERS)
+    return count_objects(
+        ("txtokensock.", "twisted.", "autobahn.", "treq."),
+        ("txtokensock.testing.", "twisted.logger.", "twisted.trial.", "twisted.python.modules."),
     )
