@@ -116,7 +116,7 @@ class Stage(TokenServer):
         table = self.service._running_server.sockjs._table  # type: ignore[union-attr]
         counts = {
             "peers": len(context.peers.all()),
-            "addresses of peers": len(context.peers._by_host),
+            "addresses of peers": len(context.peers._peers._by_host),
             "peers with channels": len(context.hub._channels),
             "channels": len(context.hub.channels()),
             "tokens": len(self.service._store._tokens),  # type: ignore[attr-defined]
