@@ -16,7 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
 import txtokensock
-from tests.kit.site_client import Connection, Response
+from tests.kit.http import Response
+from tests.kit.site_client import Connection
 from txtokensock.bridge.config.http import HttpConfig
 from txtokensock.bridge.http.bridge_site import bridge_site
 from txtokensock.server import TokenSocketServer

@@ -14,10 +14,10 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 
-from tests.kit.websocket import PING, TEXT, encode_frame
-from tests.server.hostile.carriers import UPGRADE
+from tests.kit.http import request
+from tests.kit.websocket import PING, TEXT, UPGRADE, encode_frame
 from tests.server.hostile.cases_frames import FRAMES, WIRE
-from tests.server.hostile.cases_http import REQUESTS, message
+from tests.server.hostile.cases_http import REQUESTS
 from tests.server.hostile.cases_messages import MESSAGES
 
 __all__ = ["Attacker"]
@@ -63,12 +63,12 @@ class Attacker:
 
     def upgrade(self, tcp: socket.socket) -> None:
         """Ask for a WebSocket, and do not wait for the answer."""
-        tcp.sendall(message("GET", f"/sockets/000/evil{next(self._sessions)}/websocket", UPGRADE))
+        tcp.sendall(request("GET", f"/sockets/000/evil{next(self._sessions)}/websocket", UPGRADE))
 
     def token(self) -> str:
         """A fresh token."""
         with self.connection() as tcp:
-            tcp.sendall(message("GET", "/socket/token", {"Connection": "close"}))
+            tcp.sendall(request("GET", "/socket/token", {"Connection": "close"}))
             body = _until(tcp, b"}").partition(b"\r\n\r\n")[2]
         token: str = json.loads(body)["token"]
         return token
@@ -112,7 +112,7 @@ class Attacker:
     def requests_unread(self, seconds: float) -> None:
         """The same with requests in one connection."""
         with self.connection() as tcp:
-            _pour(tcp, message("GET", "/sockets/iframe.html") * 100, seconds)
+            _pour(tcp, request("GET", "/sockets/iframe.html") * 100, seconds)
 
     def large_bodies(self, megabytes: int) -> None:
         """As a form, which twisted.web reads into memory; once with its length, once without."""
@@ -124,7 +124,7 @@ class Attacker:
         ):
             # The server may refuse all of it at any time.
             with self.connection() as tcp, contextlib.suppress(OSError):
-                tcp.sendall(message("POST", path, head | {"Content-Type": form}))
+                tcp.sendall(request("POST", path, head | {"Content-Type": form}))
                 for _ in range(megabytes):
                     tcp.sendall(part)
 

@@ -1,5 +1,5 @@
 """
-As much of HTTP as an honest peer needs.
+HTTP as bytes: what a peer writes, right or wrong, and what it reads.
 """
 
 from __future__ import annotations
@@ -8,9 +8,22 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LAST_CHUNK", "Request", "RequestReader", "chunk", "head", "response"]
+__all__ = [
+    "LAST_CHUNK",
+    "Request",
+    "RequestReader",
+    "Response",
+    "chunk",
+    "head",
+    "parse_response",
+    "request",
+    "response",
+    "split_chunks",
+]
 
 LAST_CHUNK = b"0\r\n\r\n"
+
+# -- the server's half
 
 
 @dataclass(frozen=True)
@@ -95,3 +108,69 @@ def response(status: int, body: Any = b"", *headers: str, kind: str = "applicati
 def chunk(data: bytes) -> bytes:
     """One chunk of a body."""
     return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+# -- the client's half
+
+
+def request(
+    method: str,
+    path: str,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+    version: str = "1.1",
+) -> bytes:
+    """
+    A whole request.
+
+    :param headers: "-" leaves out one that is there by default, ``Host`` and the length;
+        surrogates stand for bytes that are not UTF-8.
+    """
+    lines = [f"{method} {path} HTTP/{version}"]
+    fields = {"Host": "example.com"} | (headers or {})
+    if body is not None:
+        fields.setdefault("Content-Length", str(len(body)))
+    lines += [f"{name}: {value}" for name, value in fields.items() if value != "-"]
+    text = "\r\n".join([*lines, "", ""])
+    return text.encode("utf-8", "surrogateescape") + (body or b"")
+
+
+@dataclass
+class Response:
+    """One HTTP response, as far as it came."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    complete: bool
+
+
+def parse_response(data: bytes) -> Response:
+    """One HTTP response."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    complete = True
+    if headers.get("transfer-encoding") == "chunked":
+        chunks, complete = split_chunks(body)
+        body = b"".join(chunks)
+    elif "content-length" in headers:
+        complete = len(body) == int(headers["content-length"])
+    code = int(status.split()[1]) if data else 0
+    return Response(code, headers, body, complete and bool(data))
+
+
+def split_chunks(body: bytes) -> tuple[list[bytes], bool]:
+    """The chunks of a chunked body, and whether the last one has come."""
+    chunks = []
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        length = int(size, 16)
+        if not length:
+            return chunks, True
+        chunks.append(body[:length])
+        body = body[length + 2 :]
+    return chunks, False

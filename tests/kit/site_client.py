@@ -5,7 +5,6 @@ The client's end of an HTTP connection, over a TCP connection in memory.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address
@@ -14,6 +13,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.web.server import Site
+
+from .http import Response, parse_response, request, split_chunks
+
+__all__ = ["TCP", "TCP_BUFFER", "Connection"]
 
 TCP_BUFFER = 64 * 1024
 
@@ -92,16 +95,6 @@ class TCP(StringTransport):
     aborting = False
 
 
-@dataclass
-class Response:
-    """One HTTP response, as far as it came."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    complete: bool
-
-
 class Serving(Protocol):
     """What a client connects to."""
 
@@ -141,11 +134,8 @@ class Connection:
         version: str = "1.1",
     ) -> Response:
         """Send a request; the response may be incomplete, as a poll's is."""
-        lines = [f"{method} {path} HTTP/{version}", "Host: example.com"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        if body or method == "POST":
-            lines.append(f"Content-Length: {len(body)}")
-        self.send("\r\n".join([*lines, "", ""]).encode() + body)
+        whole = body if body or method == "POST" else None
+        self.send(request(method, path, headers, whole, version))
         return self.response()
 
     def response(self) -> Response:
@@ -157,34 +147,3 @@ class Connection:
         data = self.tcp.value()
         chunks, complete = split_chunks(data.partition(b"\r\n\r\n")[2])
         return [*chunks, b""] if complete else chunks
-
-
-def parse_response(data: bytes) -> Response:
-    """One HTTP response."""
-    head, _, body = data.partition(b"\r\n\r\n")
-    status, *lines = head.decode("latin-1").split("\r\n")
-    headers = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
-    complete = True
-    if headers.get("transfer-encoding") == "chunked":
-        chunks, complete = split_chunks(body)
-        body = b"".join(chunks)
-    elif "content-length" in headers:
-        complete = len(body) == int(headers["content-length"])
-    code = int(status.split()[1]) if data else 0
-    return Response(code, headers, body, complete and bool(data))
-
-
-def split_chunks(body: bytes) -> tuple[list[bytes], bool]:
-    """The chunks of a chunked body, and whether the last one has come."""
-    chunks = []
-    while body:
-        size, _, body = body.partition(b"\r\n")
-        length = int(size, 16)
-        if not length:
-            return chunks, True
-        chunks.append(body[:length])
-        body = body[length + 2 :]
-    return chunks, False

@@ -6,21 +6,51 @@ from __future__ import annotations
 
 import struct
 
+from txtokensock.testing import rfc6455
+from txtokensock.testing.rfc6455 import BINARY, CLOSE, PING, PONG, TEXT, FrameReader
+
 from .site_client import Connection
+
+__all__ = [
+    "ACCEPT",
+    "BINARY",
+    "CLOSE",
+    "KEY",
+    "PING",
+    "PONG",
+    "TEXT",
+    "UPGRADE",
+    "WebSocketClient",
+    "close_frame",
+    "encode_frame",
+]
 
 KEY = "x3JJHMbDL1EzLkh9GBhXDw=="
 ACCEPT = "HSmrc0sMlYUkAGmm5OPpG2HaGWk="
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+UPGRADE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": KEY,
+}
+"""The headers of a request for a WebSocket."""
 
 
 class WebSocketClient:
-    """The client's end of a WebSocket, frame by frame."""
+    """
+    The client's end of a WebSocket, frame by frame.
+
+    :param connection: it has asked for a WebSocket, and got it.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.tcp = connection.tcp
-        self._unread = b""
+        self._reader = FrameReader(masked=False)
+        head, _, frames = connection.take().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101"), head
+        self._unread = self._reader.feed(frames)
 
     def send(self, text: str | bytes, opcode: int = TEXT, *, final: bool = True) -> None:
         """Send one frame."""
@@ -32,19 +62,8 @@ class WebSocketClient:
 
     def frames(self) -> list[tuple[int, bytes]]:
         """The frames that came, as (opcode, payload)."""
-        data = self._unread + self.connection.take()
-        frames = []
-        while len(data) >= 2:
-            length, start = data[1] & 127, 2
-            if length == 126:
-                length, start = struct.unpack("!H", data[2:4])[0], 4
-            elif length == 127:
-                length, start = struct.unpack("!Q", data[2:10])[0], 10
-            if len(data) < start + length:
-                break
-            frames.append((data[0] & 15, data[start : start + length]))
-            data = data[start + length :]
-        self._unread = data
+        frames = self._unread + self._reader.feed(self.connection.take())
+        self._unread = []
         return frames
 
     def texts(self) -> list[str]:
@@ -55,16 +74,9 @@ class WebSocketClient:
 
 
 def encode_frame(text: str | bytes, opcode: int, *, final: bool = True) -> bytes:
-    """A masked WebSocket frame; the mask is zero, so that tests can be read."""
+    """A client's frame, which has a mask."""
     payload = text.encode() if isinstance(text, str) else text
-    first = bytes([(0x80 if final else 0) | opcode])
-    if len(payload) < 126:
-        length = bytes([0x80 | len(payload)])
-    elif len(payload) < 65536:
-        length = b"\xfe" + struct.pack("!H", len(payload))
-    else:
-        length = b"\xff" + struct.pack("!Q", len(payload))
-    return first + length + b"\0\0\0\0" + payload
+    return rfc6455.encode_frame(payload, opcode, final=final, masked=True)
 
 
 def close_frame(code: int, reason: str = "") -> tuple[int, bytes]:

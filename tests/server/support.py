@@ -15,8 +15,9 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
-from tests.kit.site_client import Connection, Response
-from tests.kit.websocket import KEY, WebSocketClient
+from tests.kit.http import Response
+from tests.kit.site_client import Connection
+from tests.kit.websocket import UPGRADE, WebSocketClient
 from txtokensock.server import Limits, TokenSocketServer
 
 SUCCESS = {"resp": "success", "tx": {"acks": 1}}
@@ -82,22 +83,10 @@ class Client:
     def __init__(self, server: TokenServer, address: str, prefix: str) -> None:
         self.server = server
         connection = server.connection(address)
-        connection.request(
-            "GET",
-            f"{prefix}/000/{next(_uuids)}/websocket",
-            {
-                "Upgrade": "websocket",
-                "Connection": "Upgrade",
-                "Sec-WebSocket-Version": "13",
-                "Sec-WebSocket-Key": KEY,
-            },
-        )
-        head, _, frames = connection.take().partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101"), head
+        connection.request("GET", f"{prefix}/000/{next(_uuids)}/websocket", UPGRADE)
         self.connection = connection
         self.tcp = connection.tcp
         self.websocket = WebSocketClient(connection)
-        self.websocket._unread = frames
         self.closed: tuple[int, str] | None = None
         self._unread: list[bytes] = []
         self._read()

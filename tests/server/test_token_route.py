@@ -12,7 +12,7 @@ from twisted.web import pages
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from tests.kit.site_client import Response
+from tests.kit.http import Response
 from txtokensock.errors import ActionError, InvalidOption, StoreUnavailable
 from txtokensock.server import MemoryStore, TokenSocketServer, query
 

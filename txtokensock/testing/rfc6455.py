@@ -1,6 +1,6 @@
 """
-The server's half of a WebSocket, without manners: it sends what it is told to, so that
-a client can be tested against servers that break the rules.
+The frames of a WebSocket, without manners: what is sent is what a test says, so that a peer
+can be tested against others that break the rules.
 """
 
 from __future__ import annotations
@@ -21,21 +21,36 @@ def accept_key(key: str) -> str:
     return base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
 
 
-def encode_frame(payload: bytes, opcode: int = TEXT, *, final: bool = True) -> bytes:
-    """A server's frame, which has no mask."""
+def encode_frame(
+    payload: bytes, opcode: int = TEXT, *, final: bool = True, masked: bool = False
+) -> bytes:
+    """
+    One frame.
+
+    :param masked: whether it has a mask, as a client's must, and a server's must not.  The mask
+        is zero, so that the payload can be read.
+    """
     first = bytes([(0x80 if final else 0) | opcode])
+    flag, mask = (0x80, b"\0\0\0\0") if masked else (0, b"")
     size = len(payload)
     if size < 126:
-        return first + bytes([size]) + payload
-    if size < 65536:
-        return first + b"\x7e" + struct.pack("!H", size) + payload
-    return first + b"\x7f" + struct.pack("!Q", size) + payload
+        length = bytes([flag | size])
+    elif size < 65536:
+        length = bytes([flag | 126]) + struct.pack("!H", size)
+    else:
+        length = bytes([flag | 127]) + struct.pack("!Q", size)
+    return first + length + mask + payload
 
 
 class FrameReader:
-    """Takes a client's bytes apart."""
+    """
+    Splits the bytes of one end into frames.
 
-    def __init__(self) -> None:
+    :param masked: whether these frames must have a mask, as a client's must.
+    """
+
+    def __init__(self, *, masked: bool = True) -> None:
+        self._masked = masked
         self._unread = b""
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
@@ -59,13 +74,21 @@ class FrameReader:
             if len(data) < start:
                 return None
             size = int.from_bytes(data[2:start], "big")
-        if not data[1] & 0x80:
-            raise AssertionError("a client must mask its frames")
-        end = start + 4 + size
+        if bool(data[1] & 0x80) is not self._masked:
+            raise AssertionError("a client must mask its frames, a server must not")
+        width = 4 if self._masked else 0
+        mask, start = data[start : start + width], start + width
+        end = start + size
         if len(data) < end:
             return None
-        mask = data[start : start + 4] * (size // 4 + 1)
-        masked = int.from_bytes(data[start + 4 : end], "big")
-        payload = masked ^ int.from_bytes(mask[:size], "big")
-        self._unread = data[end:]
-        return data[0] & 0x0F, payload.to_bytes(size, "big")
+        payload, self._unread = data[start:end], data[end:]
+        return data[0] & 0x0F, _unmask(payload, mask)
+
+
+def _unmask(payload: bytes, mask: bytes) -> bytes:
+    """XOR with the mask, over and over; see section 5.3 of :rfc:`6455`."""
+    if mask in (b"", b"\0\0\0\0"):
+        return payload
+    size = len(payload)
+    whole = int.from_bytes((mask * (size // 4 + 1))[:size], "big")
+    return (int.from_bytes(payload, "big") ^ whole).to_bytes(size, "big")

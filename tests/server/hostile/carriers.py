@@ -9,18 +9,12 @@ import json
 import struct
 from typing import Any, TypeAlias
 
-from tests.kit.site_client import Connection, Response, parse_response
-from tests.kit.websocket import CLOSE, KEY, PING, PONG, TEXT, WebSocketClient
+from tests.kit.http import Response, parse_response
+from tests.kit.site_client import Connection
+from tests.kit.websocket import CLOSE, PING, PONG, TEXT, UPGRADE, WebSocketClient
 from tests.server.support import TokenServer
 
 __all__ = ["CARRIERS", "Carrier", "RawWebSocket", "WebSocket", "Xhr", "upgraded"]
-
-UPGRADE = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": KEY,
-}
 
 _sessions = iter(range(10**9))
 
@@ -29,11 +23,7 @@ def upgraded(server: TokenServer, path: str, address: str) -> WebSocketClient:
     """A WebSocket of a new client."""
     connection = server.connection(address)
     connection.request("GET", path, UPGRADE)
-    head, _, frames = connection.take().partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 101"), head
-    client = WebSocketClient(connection)
-    client._unread = frames
-    return client
+    return WebSocketClient(connection)
 
 
 class WebSocket:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.kit.http import request
+from tests.kit.websocket import UPGRADE
+
 __all__ = ["REQUESTS", "HttpCase"]
 
 
@@ -26,13 +29,6 @@ class HttpCase:
     body: bytes = b""
 
 
-KEY = "x3JJHMbDL1EzLkh9GBhXDw=="
-WEBSOCKET = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": KEY,
-}
 HIXIE76 = {
     "Upgrade": "WebSocket",
     "Connection": "Upgrade",
@@ -46,23 +42,6 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 LATIN = "\udcff\udcfe"  # the bytes ff fe, which are no UTF-8
 
 
-def message(
-    method: str,
-    path: str,
-    headers: dict[str, str] | None = None,
-    body: bytes | None = None,
-    version: str = "1.1",
-) -> bytes:
-    """The bytes of a request; surrogates stand for bytes that are no UTF-8."""
-    lines = [f"{method} {path} HTTP/{version}"]
-    fields = {"Host": "example.com"} | (headers or {})
-    if body is not None:
-        fields.setdefault("Content-Length", str(len(body)))
-    lines += [f"{name}: {value}" for name, value in fields.items() if value != "-"]
-    text = "\r\n".join([*lines, "", ""])
-    return text.encode("utf-8", "surrogateescape") + (body or b"")
-
-
 def get(
     name: str,
     path: str,
@@ -72,7 +51,7 @@ def get(
     method: str = "GET",
 ) -> HttpCase:
     """One request without a body."""
-    return HttpCase(name, message(method, path, headers), (status,), body)
+    return HttpCase(name, request(method, path, headers), (status,), body)
 
 
 def post(
@@ -84,18 +63,18 @@ def post(
     answer: bytes = b"",
 ) -> HttpCase:
     """One request with a body."""
-    return HttpCase(name, message("POST", path, headers, body), (status,), answer)
+    return HttpCase(name, request("POST", path, headers, body), (status,), answer)
 
 
 def upgrade(name: str, status: int = 400, **changed: str) -> HttpCase:
     """A handshake with one thing wrong; "-" leaves a header out."""
-    headers = WEBSOCKET | {key.replace("_", "-"): value for key, value in changed.items()}
+    headers = UPGRADE | {key.replace("_", "-"): value for key, value in changed.items()}
     return get(name, f"{SESSION}/websocket", status, headers)
 
 
 def draft(name: str, *statuses: int, body: bytes = b"") -> HttpCase:
     """The handshake of a draft that nobody speaks any more, and bytes after it."""
-    return HttpCase(name, message("GET", f"{SESSION}/websocket", HIXIE76) + body, statuses)
+    return HttpCase(name, request("GET", f"{SESSION}/websocket", HIXIE76) + body, statuses)
 
 
 def raw(name: str, data: bytes | str, *statuses: int, body: bytes = b"") -> HttpCase:
@@ -103,8 +82,8 @@ def raw(name: str, data: bytes | str, *statuses: int, body: bytes = b"") -> Http
     return HttpCase(name, data.encode() if isinstance(data, str) else data, statuses, body)
 
 
-POLL = message("POST", f"{SESSION}/xhr", body=b"")
-SEND = message("POST", f"{SESSION}/xhr_send", body=b'["{"]')
+POLL = request("POST", f"{SESSION}/xhr", body=b"")
+SEND = request("POST", f"{SESSION}/xhr_send", body=b'["{"]')
 
 REQUESTS: list[HttpCase] = [
     # -- requests that never end
@@ -115,12 +94,12 @@ REQUESTS: list[HttpCase] = [
     raw("many_headers_without_end", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 400),
     raw("a_body_that_does_not_come", POLL.replace(b"Length: 0", b"Length: 1000")),
     raw(
-        "a_body_that_stops", message("POST", f"{SESSION}/xhr_send", {"Content-Length": "99"}, b"[")
+        "a_body_that_stops", request("POST", f"{SESSION}/xhr_send", {"Content-Length": "99"}, b"[")
     ),
     raw("terabytes_that_do_not_come", POLL.replace(b"Length: 0", b"Length: 9999999999999"), 413),
     raw(
         "chunks_without_end",
-        message("POST", f"{SESSION}/xhr_send", {"Transfer-Encoding": "chunked"}) + b"1\r\n[\r\n",
+        request("POST", f"{SESSION}/xhr_send", {"Transfer-Encoding": "chunked"}) + b"1\r\n[\r\n",
     ),
     raw("tls", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x20" * 64),
     # -- no HTTP
@@ -151,17 +130,17 @@ REQUESTS: list[HttpCase] = [
     get("encoding_unknown", INFO, 400, {"Transfer-Encoding": "gzip"}),
     raw(
         "chunk_size_garbage",
-        message("POST", f"{SESSION}/xhr", {"Transfer-Encoding": "chunked"}) + b"zz\r\n",
+        request("POST", f"{SESSION}/xhr", {"Transfer-Encoding": "chunked"}) + b"zz\r\n",
         400,
     ),
     raw(
         "chunk_size_negative",
-        message("POST", f"{SESSION}/xhr", {"Transfer-Encoding": "chunked"}) + b"-1\r\n",
+        request("POST", f"{SESSION}/xhr", {"Transfer-Encoding": "chunked"}) + b"-1\r\n",
         400,
     ),
     raw(
         "chunk_size_long",
-        message("POST", f"{SESSION}/xhr", {"Transfer-Encoding": "chunked"}) + b"f" * 2000,
+        request("POST", f"{SESSION}/xhr", {"Transfer-Encoding": "chunked"}) + b"f" * 2000,
         400,
     ),
     # -- methods
@@ -176,7 +155,7 @@ REQUESTS: list[HttpCase] = [
     get("get_xhr_send", f"{SESSION}/xhr_send", 405),
     get("put_info", INFO, 405, method="PUT"),
     post("post_eventsource", f"{SESSION}/eventsource", 405),
-    post("post_websocket", f"{SESSION}/websocket", 405, b"", WEBSOCKET),
+    post("post_websocket", f"{SESSION}/websocket", 405, b"", UPGRADE),
     # -- paths
     get("root", "/"),
     get("slashes", "//////"),
@@ -237,9 +216,9 @@ REQUESTS: list[HttpCase] = [
     # -- origins of SockJS routes
     get("info_for_others", INFO, 403, FOREIGN),
     get("info_not_utf8", INFO, 403, {"Origin": LATIN}),
-    get("websocket_for_others", f"{SESSION}/websocket", 403, WEBSOCKET | FOREIGN),
-    get("websocket_for_bytes", f"{SESSION}/websocket", 403, WEBSOCKET | {"Origin": LATIN}),
-    get("raw_websocket_for_others", "/sockets/websocket", 403, WEBSOCKET | FOREIGN),
+    get("websocket_for_others", f"{SESSION}/websocket", 403, UPGRADE | FOREIGN),
+    get("websocket_for_bytes", f"{SESSION}/websocket", 403, UPGRADE | {"Origin": LATIN}),
+    get("raw_websocket_for_others", "/sockets/websocket", 403, UPGRADE | FOREIGN),
     post("xhr_for_others", f"{SESSION}/xhr", 403, b"", FOREIGN),
     post("streaming_for_others", f"{SESSION}/xhr_streaming", 403, b"", FOREIGN),
     get("eventsource_for_others", f"{SESSION}/eventsource", 403, FOREIGN),
@@ -301,10 +280,10 @@ REQUESTS: list[HttpCase] = [
     upgrade("extensions", 101, Sec_WebSocket_Extensions="permessage-deflate; x=" + "y" * 1000),
     upgrade("subprotocols", 101, Sec_WebSocket_Protocol=", ".join(["x"] * 1000)),
     upgrade("with_a_body_to_come", 0, Content_Length="5"),
-    raw("http_10", message("GET", f"{SESSION}/websocket", WEBSOCKET, version="1.0"), 400),
-    raw("upgrade_of_a_token", message("GET", TOKEN, WEBSOCKET), 200),
-    raw("upgrade_of_nothing", message("GET", "/nothing", WEBSOCKET), 404),
-    get("upgrade_of_a_raw_session", "/sockets/websocket/x", 404, WEBSOCKET),
+    raw("http_10", request("GET", f"{SESSION}/websocket", UPGRADE, version="1.0"), 400),
+    raw("upgrade_of_a_token", request("GET", TOKEN, UPGRADE), 200),
+    raw("upgrade_of_nothing", request("GET", "/nothing", UPGRADE), 404),
+    get("upgrade_of_a_raw_session", "/sockets/websocket/x", 404, UPGRADE),
     draft("hixie76", 426),
     draft("hixie76_half_a_body", 426, body=b"1234"),
     draft("hixie76_open", 426, body=b"12345678"),
@@ -313,13 +292,13 @@ REQUESTS: list[HttpCase] = [
     draft("hixie76_empty_texts", 426, body=b"12345678" + b"\x00\xff" * 10_000),
     draft("hixie76_line_ends", 426, 400, body=b"1234\r\n78\x00[]\xff\r\n\r\n"),
     # -- several in one piece
-    raw("two_requests", message("GET", INFO) * 2, 200, 200),
+    raw("two_requests", request("GET", INFO) * 2, 200, 200),
     raw("poll_and_send", POLL + SEND, 200, 204),
     raw("polls", POLL * 3, 200),
-    raw("poll_and_upgrade", POLL + message("GET", f"{SESSION}/websocket", WEBSOCKET), 200, 101),
-    raw("request_after_the_last", message("GET", INFO, {"Connection": "close"}) * 2, 200),
-    raw("request_and_garbage", message("GET", INFO) + b"\0\xff\r\n\r\n", 200, 400),
-    raw("a_thousand_requests", message("GET", INFO) * 1000, *[200] * 1000),
+    raw("poll_and_upgrade", POLL + request("GET", f"{SESSION}/websocket", UPGRADE), 200, 101),
+    raw("request_after_the_last", request("GET", INFO, {"Connection": "close"}) * 2, 200),
+    raw("request_and_garbage", request("GET", INFO) + b"\0\xff\r\n\r\n", 200, 400),
+    raw("a_thousand_requests", request("GET", INFO) * 1000, *[200] * 1000),
     # -- responses that go on
     post("streaming", f"{SESSION}/xhr_streaming", 200, b"", answer=b"hhhh"),
     get("eventsource", f"{SESSION}/eventsource", 200, body=b"data: o"),

@@ -9,13 +9,14 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from tests.kit.http import request
 from tests.kit.tables import each
-from tests.kit.websocket import PING, encode_frame
+from tests.kit.websocket import PING, UPGRADE, encode_frame
 from txtokensock.errors import CallTimeout
 from txtokensock.server import close_codes
 
-from .carriers import CARRIERS, UPGRADE, RawWebSocket, WebSocket, Xhr
-from .cases_http import POLL, message
+from .carriers import CARRIERS, RawWebSocket, WebSocket, Xhr
+from .cases_http import POLL
 from .stage import HOST, HostileTestCase, ask
 
 MEGABYTE = 1024 * 1024
@@ -201,10 +202,10 @@ class ConnectionTests(HostileTestCase):
 
     def test_half_a_handshake(self) -> None:
         """Upgrades that end in the middle of their headers, or go as soon as they are made."""
-        request = message("GET", "/sockets/000/x/websocket", UPGRADE)
-        for end in range(1, len(request) + 1):
+        whole = request("GET", "/sockets/000/x/websocket", UPGRADE)
+        for end in range(1, len(whole) + 1):
             connection = self.stage.connection()
-            connection.send(request[:end])
+            connection.send(whole[:end])
             if end % 2:
                 connection.drop()
         del connection
@@ -226,15 +227,15 @@ class ConnectionTests(HostileTestCase):
         store = stage.service._store
         self.addCleanup(setattr, store, "_max_tokens", store._max_tokens)  # type: ignore[attr-defined]
         store._max_tokens = 5000  # type: ignore[attr-defined]
-        request = message("GET", "/socket/token")
+        whole = request("GET", "/socket/token")
         connection = stage.connection()
         for _ in range(5000):
-            connection.send(request)
+            connection.send(whole)
             connection.tcp.clear()
-        connection.send(request)
+        connection.send(whole)
         self.assertIn(b" 503 ", connection.take()[:20])
         stage.pass_time(30)
-        connection.send(request)
+        connection.send(whole)
         self.assertIn(b" 200 ", connection.take()[:20])
         del connection
         self.survived()
@@ -271,7 +272,7 @@ class TimeTests(HostileTestCase):
     def test_a_body_byte_by_byte(self) -> None:
         """It holds its own connection, and nothing else."""
         connection = self.stage.connection()
-        for byte in message("POST", "/sockets/000/x/xhr", body=b"x" * 50):
+        for byte in request("POST", "/sockets/000/x/xhr", body=b"x" * 50):
             connection.send(bytes([byte]))
             self.stage.pass_time(1)
         self.assertEqual(connection.response().status, 200)

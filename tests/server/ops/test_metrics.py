@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.web.resource import Resource
 
-from tests.kit.site_client import Response
+from tests.kit.http import Response
 from txtokensock.errors import ActionError
 from txtokensock.server import MemoryStore, demo
 from txtokensock.server.ops.admin import AdminPages, admin_site

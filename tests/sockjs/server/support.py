@@ -12,12 +12,12 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from tests.kit.site_client import Connection, Response
-from tests.kit.websocket import KEY, WebSocketClient
+from tests.kit.http import Response
+from tests.kit.site_client import Connection
+from tests.kit.websocket import UPGRADE, WebSocketClient
 from txtokensock.sockjs.server.resource import SockJSResource
 
 __all__ = [
-    "KEY",
     "Closer",
     "Connection",
     "Echo",
@@ -130,12 +130,7 @@ class Server:
         self, path: str = "/000/abc/websocket", peer: str = "10.0.0.1", **headers: str | None
     ) -> Connection:
         """A new client that asked for a WebSocket; a header that is None is left out."""
-        wanted: dict[str, str | None] = {
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": KEY,
-        }
+        wanted: dict[str, str | None] = dict(UPGRADE)
         wanted.update({name.replace("_", "-"): value for name, value in headers.items()})
         connection = self.connect(peer)
         sent = {name: value for name, value in wanted.items() if value is not None}
@@ -144,9 +139,4 @@ class Server:
 
     def websocket(self, path: str = "/000/abc/websocket", peer: str = "10.0.0.1") -> Any:
         """A new client with an open WebSocket."""
-        connection = self.upgrade(path, peer)
-        head, _, frames = connection.take().partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101"), head
-        client = WebSocketClient(connection)
-        client._unread = frames
-        return client
+        return WebSocketClient(self.upgrade(path, peer))

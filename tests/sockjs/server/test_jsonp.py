@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.kit.site_client import Response
+from tests.kit.http import Response
 
 from .support import Closer, Recorder, Server
 from .test_pages import NOT_CACHED

@@ -14,7 +14,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from tests.kit.site_client import Connection
-from tests.kit.websocket import KEY
+from tests.kit.websocket import UPGRADE
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
 from txtokensock.web.server.site import BoundedSite, SiteLimits
@@ -36,9 +36,6 @@ class Page(Resource):
         self.sizes.append(len(request.content.read()))
         self.too_large.append(request.too_large)
         return b"x" * 1000
-
-
-UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
 
 
 class SiteTests(SynchronousTestCase):
@@ -142,7 +139,7 @@ class SiteTests(SynchronousTestCase):
         """All connections can be closed, those of WebSockets too, and dropped."""
         for end in (self.site.close_connections, self.site.abort_connections):
             connections = [self.connect() for _ in range(3)]
-            headers = {**UPGRADE, "Sec-WebSocket-Key": KEY}
+            headers = UPGRADE
             self.assertEqual(connections[0].request("GET", "/echo/websocket", headers).status, 101)
             gone = end()
             self.assertNoResult(gone)
@@ -189,7 +186,7 @@ class SiteTests(SynchronousTestCase):
     def test_websocket(self) -> None:
         """What becomes a WebSocket has limits of its own."""
         connection = self.connect()
-        headers = {**UPGRADE, "Sec-WebSocket-Key": KEY}
+        headers = UPGRADE
         self.assertEqual(connection.request("GET", "/echo/websocket", headers).status, 101)
         connection.drop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
