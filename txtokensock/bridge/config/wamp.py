@@ -41,6 +41,9 @@ Serializer: TypeAlias = Literal["cbor", "msgpack", "json", "ubjson", "flatbuffer
 _URI = re.compile(r"([^\s.#]+\.)*[^\s.#]+")
 _SCHEMES = ("ws", "wss", "rs", "rss")
 
+_LARGEST_MESSAGE = 2**24
+"""Bytes: RawSocket counts them with 24 bits."""
+
 
 class ChannelRule(Section, frozen=True):
     """
@@ -207,7 +210,7 @@ class WampConfig(WampRules, frozen=True, kw_only=True):
     ping: float = 10.0
     ping_timeout: float = 10.0
     backoff: WampBackoff = WampBackoff()
-    max_message_size: int = 16 * 1024 * 1024
+    max_message_size: int = _LARGEST_MESSAGE
     stop_timeout: float = 5.0
 
 
@@ -232,8 +235,8 @@ def problems(section: WampConfig, path: str) -> Iterator[Problem]:
     yield from seconds(section, path, "connect_timeout", "ping", "ping_timeout")
     yield from seconds(section, path, "stop_timeout")
     yield from backoff_problems(section.backoff, f"{path}.backoff")
-    if not 512 <= section.max_message_size <= 2**24:
-        yield Problem(f"{path}.max_message_size", "must be from 512 to 16777216")
+    if not 512 <= section.max_message_size <= _LARGEST_MESSAGE:
+        yield Problem(f"{path}.max_message_size", f"must be from 512 to {_LARGEST_MESSAGE}")
     yield from rule_problems(section, path)
 
 
