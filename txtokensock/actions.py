@@ -55,7 +55,7 @@ def find_action(actions: Actions, name: str) -> Action | None:
 
     Only mappings are looked into, never attributes, and the whole name must lead to
     a function: the JavaScript originals find ``toString`` on their own objects and
-    stop at the first function on the way (S16, C19).
+    stop at the first function on the way.
     """
     found: Any = actions
     for part in name.split("."):
@@ -149,7 +149,7 @@ def _describe(action: Any) -> str:
 def outcome_error(failure: Any, name: str) -> Any:
     """
     What the caller is told of an action that failed: never falsy, for falsy errors
-    are read as success (S17).
+    are read as success by the JavaScript clients.
 
     An :class:`~txtokensock.errors.ActionError` was meant and goes out as it is; any
     other exception is a bug or a surprise: it is logged, and only its text goes out.

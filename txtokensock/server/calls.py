@@ -22,8 +22,8 @@ __all__ = ["ServerCalls"]
 
 class ServerCalls:
     """
-    The calls that wait for an answer of one peer.  They are the peer's own: no other can
-    answer them, and they end with it (S22).
+    The calls that wait for an answer of one peer.  They belong to that peer: no other can
+    answer them, and they fail when it goes.
 
     :param reactor: for their deadlines.
     :param send: sends an encoded message.
@@ -81,7 +81,7 @@ class ServerCalls:
         return True
 
     def close(self) -> None:
-        """The peer is gone: all that wait fail, and so do later calls."""
+        """The peer is gone: fail all calls that wait, and all later ones."""
         self._closed = True
         for fid in tuple(self._waiting):
             waiting = self._forget(fid)

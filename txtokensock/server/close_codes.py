@@ -1,10 +1,10 @@
 """
-Why this server closes a session: SockJS close codes and their reasons.
+The SockJS close codes with which the server closes a session, and their reasons.
 
-node-token-sockjs closes with 1000 whatever happened (S28), and the JavaScript clients
-do not look at the code; people who read logs do.  The hundreds are HTTP's, where HTTP
-has a word for it.  4001 and 4002 are the SockJS server's own, for a reader that is too
-slow and for a frame of too many messages.
+node-token-sockjs closes with 1000 whatever happened, and the JavaScript clients ignore the
+code; people who read logs do not.  Where HTTP has a status for the reason, the code is 4000
+plus that status.  4001 and 4002 are those of :class:`~txtokensock.sockjs.SockJSResource`: a
+client that reads too slowly, and a frame with too many messages.
 """
 
 from __future__ import annotations
@@ -36,37 +36,37 @@ class CloseCode(NamedTuple):
 
 
 NOT_AUTHENTICATED = CloseCode(4401, "Not authenticated")
-"""Something else was sent where ``auth``, and its answer, must come first."""
+"""The client sent something else before its ``auth`` was answered."""
 
 AUTHENTICATION_REFUSED = CloseCode(4403, "Authentication refused")
-"""The token is unknown, used or too old, or an ``authentication`` hook said no."""
+"""The token is unknown, used or expired, or an ``authentication`` hook refused."""
 
 AUTHENTICATION_TIMEOUT = CloseCode(4408, "Not authenticated in time")
-"""``Limits.auth_timeout`` passed."""
+"""The client did not authenticate within ``Limits.auth_timeout``."""
 
 MESSAGE_TOO_LARGE = CloseCode(4413, "Message too large")
-"""``Limits.message_size``."""
+"""A message has more bytes than ``Limits.message_size``."""
 
 NESTED_TOO_DEEP = CloseCode(4414, "JSON nested too deep")
-"""``Limits.json_depth``."""
+"""The JSON of a message nests deeper than ``Limits.json_depth``."""
 
 CHANNEL_NAME_TOO_LONG = CloseCode(4415, "Channel name too long")
-"""``Limits.channel_length``."""
+"""A channel's name has more bytes than ``Limits.channel_length``."""
 
 TOO_MANY_CHANNELS = CloseCode(4416, "Too many channels")
-"""``Limits.channels``."""
+"""The client asked for more channels than ``Limits.channels``."""
 
 TOO_MANY_CALLS = CloseCode(4417, "Too many requests in flight")
-"""``Limits.calls``."""
+"""More of the client's requests are in flight than ``Limits.calls``."""
 
 TOO_MANY_PEERS = CloseCode(4418, "Too many connections from this address")
-"""``Limits.peers_per_address``."""
+"""More clients of this address are connected than ``Limits.peers_per_address``."""
 
 TOO_MANY_MESSAGES = CloseCode(4429, "Too many messages per second")
-"""``Limits.messages_per_second`` and ``Limits.message_burst``."""
+"""The client crossed ``Limits.messages_per_second`` and ``Limits.message_burst``."""
 
 SHUTTING_DOWN = CloseCode(4503, "Server shutting down")
-"""The service stops, or is not running."""
+"""The server is stopping, or is not running."""
 
 STORE_UNAVAILABLE = CloseCode(4504, "Store unavailable")
-"""The token could not be looked up."""
+"""The store could not be reached to look the token up."""

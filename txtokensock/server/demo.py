@@ -1,5 +1,5 @@
 """
-The demonstration's actions: what ``twistd tokensock`` serves without any of its own.
+The actions and the authentication that ``twistd tokensock`` serves when it is given none.
 """
 
 from __future__ import annotations
@@ -31,4 +31,4 @@ def whoami(data: Any, peer: Peer) -> Any:
 
 
 ACTIONS = {"echo": echo, "whoami": whoami}
-"""For ``TokenSocketServer(actions=...)``."""
+"""The actions, for ``TokenSocketServer(actions=...)``."""

@@ -1,5 +1,5 @@
 """
-Hooks: the application's say in what peers may do.
+Hooks, with which the application decides what peers may do.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Hook: TypeAlias = Callable[..., Any]
 
 class Refused(Exception):
     """
-    A request is refused.
+    A hook, or the server, refuses a request.
 
-    :ivar error: what its sender is told, as JSON; never falsy.
+    :ivar error: what the client is told, any JSON that is not falsy.
     """
 
     def __init__(self, error: Any) -> None:
@@ -51,13 +51,15 @@ class Hooks:
 
     def add(self, event: Event, hook: Hook) -> None:
         """
-        :raises InvalidOption: for an unknown event, or what cannot be called.
+        Ask a hook about an event from now on.
+
+        :raises InvalidOption: for an unknown event, or a hook that cannot be called.
         """
         check_callable(f"the hook for {event!r}", hook)
         self._of(event).append(hook)
 
     def remove(self, event: Event, hook: Hook) -> None:
-        """Nothing happens if it is not there."""
+        """Ask a hook no more; nothing happens if it was not asked."""
         if hook in self._of(event):
             self._of(event).remove(hook)
 

@@ -1,5 +1,5 @@
 """
-Who hears what: channels and the peers that are subscribed to them.
+The channels of one server, and the peers that are subscribed to each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Drop:
 
 
 DROP = _Drop()
-"""What a filter returns where the peer shall not get the message."""
+"""What a filter returns to keep a message from a peer."""
 
 
 Filter: TypeAlias = Callable[[Peer, str, Any], Any]
@@ -71,12 +71,12 @@ class Hub:
         self.link: IStoreLink | None = None
 
     def refuses(self, channel: str) -> bool:
-        """Whether the channel is not for clients."""
+        """Whether the channel is reserved, so that clients may not use it."""
         if channel in RESERVED_CHANNELS:
             return True
         return self.link is not None and self.link.refuses(channel)
 
-    # -- who
+    # -- subscriptions
 
     def add(self, peer: Peer, deliver: Deliver) -> None:
         """
@@ -87,7 +87,7 @@ class Hub:
         self._subscribers[peer] = _Subscriber(deliver)
 
     def discard(self, peer: Peer) -> None:
-        """The peer is gone, and with it all its subscriptions."""
+        """Forget a peer that is gone, and all its subscriptions."""
         subscriber = self._subscribers.pop(peer, None)
         if subscriber is not None:
             for channel in subscriber.channels:
@@ -101,7 +101,7 @@ class Hub:
 
     def subscribe(self, peer: Peer, channel: str) -> Deferred[None]:
         """
-        Nothing happens for a peer that is gone.
+        Subscribe a peer; nothing happens if it is gone.
 
         :return: fires with None when the peer hears what any server publishes from now
             on, see :meth:`IStoreLink.subscribe`.  Never fails.
@@ -114,7 +114,7 @@ class Hub:
         return self.link.subscribe(channel)
 
     def unsubscribe(self, peer: Peer, channel: str) -> None:
-        """Nothing happens for a peer that is not subscribed."""
+        """Unsubscribe a peer; nothing happens if it is not subscribed."""
         subscriber = self._subscribers.get(peer)
         if subscriber is not None and channel in subscriber.channels:
             del subscriber.channels[channel]
@@ -129,7 +129,7 @@ class Hub:
                 self.link.unsubscribe(channel)
 
     def channels(self) -> list[str]:
-        """Channels that have a peer here."""
+        """Names of the channels to which a peer of this server is subscribed."""
         return list(self._channels)
 
     def channels_of(self, peer: Peer) -> list[str]:
@@ -138,7 +138,7 @@ class Hub:
         return [] if subscriber is None else list(subscriber.channels)
 
     def has_room(self, peer: Peer, channel: str, limit: int) -> bool:
-        """Whether the peer may be subscribed to that channel too, with no more than so many."""
+        """Whether the peer may be subscribed to that channel as well, within the limit."""
         subscriber = self._subscribers.get(peer)
         if subscriber is None:
             return True
@@ -151,34 +151,34 @@ class Hub:
     # -- what goes out to all servers
 
     def publish(self, channel: str, message: bytes) -> Deferred[None]:
-        """See :meth:`IStoreLink.publish`."""
+        """Publish to the peers of all servers, see :meth:`IStoreLink.publish`."""
         return fail(_not_running()) if self.link is None else self.link.publish(channel, message)
 
     def broadcast(self, message: bytes) -> Deferred[None]:
-        """See :meth:`IStoreLink.broadcast`."""
+        """Broadcast to the peers of all servers, see :meth:`IStoreLink.broadcast`."""
         return fail(_not_running()) if self.link is None else self.link.broadcast(message)
 
     def unsubscribe_everywhere(self, channel: str) -> Deferred[None]:
-        """See :meth:`IStoreLink.unsubscribe_all`."""
+        """Unsubscribe the peers of all servers, see :meth:`IStoreLink.unsubscribe_all`."""
         return fail(_not_running()) if self.link is None else self.link.unsubscribe_all(channel)
 
     # -- what comes in from all servers: IStoreListener
 
     def channel_message(self, channel: str, message: bytes) -> None:
-        """A message for the peers of one channel."""
+        """Deliver a message to the peers of one channel."""
         # A copy: delivery may end a peer.
         self._deliver(channel, message, tuple(self._channels.get(channel, {}).items()))
 
     def broadcast_message(self, message: bytes) -> None:
         """
-        A message for all peers, once for each of their channels, as if it had been
-        published there: peers without channels get nothing (S20).
+        Deliver a message to all peers, once for each of their channels, as if it had been
+        published there: peers without channels get nothing, as with node-token-sockjs.
         """
         for channel in tuple(self._channels):
             self.channel_message(channel, message)
 
     def unsubscribe_all(self, channel: str) -> None:
-        """All peers of the channel lose it, and are told."""
+        """Unsubscribe all peers of a channel, and tell them."""
         notice = encode_unsubscribed(channel)
         for peer in self.peers_of(channel):
             self.unsubscribe(peer, channel)
@@ -200,7 +200,7 @@ class Hub:
     def _filtered(self, peer: Peer, channel: str, message: bytes) -> bytes | None:
         assert self._filter is not None
         try:
-            # Decoded for each peer: what a filter changes must not reach the next (S21).
+            # Decoded for each peer: what a filter changes must not reach the next peer.
             mine = self._filter(peer, channel, loads(message))
             return None if mine is DROP else encode_channel_message(channel, mine)
         except InvalidData:

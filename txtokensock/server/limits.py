@@ -1,5 +1,5 @@
 """
-What one peer may cost.
+Limits of what one peer may use.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ __all__ = ["Limits", "RateLimit", "nested_deeper_than"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """
-    How much of everything one peer may have.  A peer that wants more is closed, with the
-    code and the reason of :mod:`txtokensock.server.close_codes`; the others do not notice.
-    For a count that shall not be limited, give :data:`sys.maxsize`.
+    How much one peer may use.  A peer that crosses a limit is closed, with a code and a
+    reason of :mod:`txtokensock.server.close_codes`; the others do not notice.  To lift the
+    limit of a count, give :data:`sys.maxsize`.
 
     :ivar message_size: bytes of one message.
     :ivar frame_size: bytes of one SockJS frame, which holds messages as JSON texts: a
@@ -26,12 +26,12 @@ class Limits:
     :ivar json_depth: how deep lists and objects may nest in a message.  The decoder
         itself gives up at some hundreds.
     :ivar channel_length: bytes of a channel's name in UTF-8.
-    :ivar channels: channels that one peer is subscribed to.
-    :ivar calls: requests of one peer that are being worked on; a client that reconnects
-        sends all that it had queued, and what hooks or a store take their time with adds up.
-    :ivar messages_per_second: what one peer may send in the long run.
-    :ivar message_burst: what it may send at once after a while of silence; a client
-        that reconnects sends all that it had queued.
+    :ivar channels: channels to which one peer may be subscribed.
+    :ivar calls: requests of one peer in flight; a client that reconnects sends all that it
+        had queued, and requests add up while hooks or the store are slow.
+    :ivar messages_per_second: how many messages one peer may send in the long run.
+    :ivar message_burst: how many it may send at once after a silence; a client that
+        reconnects sends all that it had queued.
     :ivar buffered: bytes that may wait for a peer that reads slowly.
     :ivar peers_per_address: connections from one IP address; when as many again are just
         being refused, further ones are answered 429.  Behind a reverse proxy all come
@@ -91,7 +91,7 @@ class RateLimit:
         return left >= 1.0
 
     def give_back(self) -> None:
-        """The message that was taken is not to count."""
+        """Take back the last :meth:`take`: that message is not counted."""
         self._left = min(self._burst, self._left + 1.0)
 
 

@@ -1,5 +1,5 @@
 """
-Where the server's routes are in a site.
+The paths of the server's routes in a site.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Mounts(Resource):
         self._rest = rest
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
-        """See :meth:`IResource.getChildWithDefault`."""
+        """Find the resource of a path, see :meth:`IResource.getChildWithDefault`."""
         segments = [path, *request.postpath]
         for wanted, resource in self._mounts:
             if segments[: len(wanted)] == wanted:
@@ -53,7 +53,7 @@ class Mounts(Resource):
         return child
 
     def render(self, request: Any) -> Any:
-        """The path of the mount itself."""
+        """Answer the path at which this resource itself is."""
         return (self._rest or pages.notFound()).render(request)
 
 
@@ -72,7 +72,7 @@ class SockJSRoute(Resource):
         self._current = current
 
     def render(self, request: Any) -> Any:
-        """See :meth:`IResource.render`."""
+        """Let the SockJS server answer, or answer 503."""
         sockjs = self._current()
         if sockjs is None:
             uncacheable(request)

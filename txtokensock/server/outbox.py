@@ -1,8 +1,8 @@
 """
-What one peer is sent, gathered over one turn of the reactor.
+Messages for one peer, gathered over one turn of the reactor.
 
-Every SockJS frame costs several times what a message in it costs: the answers to a
-burst of calls, and the copies of a broadcast, leave in one.
+A SockJS frame costs several times what a message in it costs, so the answers to a burst of
+calls, and the copies of a broadcast, leave in one frame.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from .ops.observer import Observer
 __all__ = ["Outbox", "TurnEnd"]
 
 _FRAME_SIZE = 64 * 1024
-"""Bytes after which a frame is full: receivers limit the size of one."""
+"""Bytes after which a frame is sent: receivers limit the size of one."""
 
 
 class TurnEnd:
     """
-    Calls things once the current turn of the reactor is over, with one timer for all.
+    Calls functions when the current turn of the reactor is over, with one timer for all.
 
-    :param reactor: whose turns.
+    :param reactor: whose turns count.
     """
 
     def __init__(self, reactor: IReactorTime) -> None:
@@ -34,13 +34,15 @@ class TurnEnd:
 
     def call(self, function: Callable[[], None]) -> None:
         """
-        :param function: called with nothing; it does not raise.
+        Call a function at the end of this turn.
+
+        :param function: called without arguments; it must not raise.
         """
         self._due.append(function)
         self._turn.schedule()
 
     def stop(self) -> None:
-        """Call nothing any more."""
+        """Drop the calls that are due, and any timer."""
         self._due.clear()
         self._turn.cancel()
 
@@ -52,9 +54,11 @@ class TurnEnd:
 
 class Outbox:
     """
-    :param transport: what takes the messages.
-    :param turn_end: when to hand them over.
-    :param observer: hears of them.
+    Writes messages to a transport, several in one frame.
+
+    :param transport: takes the messages.
+    :param turn_end: says when to hand them over.
+    :param observer: is told how many leave.
     """
 
     def __init__(self, transport: ISockJSTransport, turn_end: TurnEnd, observer: Observer) -> None:
@@ -66,7 +70,7 @@ class Outbox:
         self._due = False
 
     def write(self, message: bytes) -> None:
-        """Send a message in this turn."""
+        """Send a message at the end of this turn, or at once if a frame is full."""
         self._messages.append(message)
         self._size += len(message)
         if self._size >= _FRAME_SIZE:
@@ -76,7 +80,7 @@ class Outbox:
             self._turn_end.call(self._turn_ended)
 
     def flush(self) -> None:
-        """Send now what was written."""
+        """Send everything that was written, at once."""
         if self._messages:
             messages, size = self._messages, self._size
             self._messages, self._size = [], 0

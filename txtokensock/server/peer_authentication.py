@@ -1,5 +1,5 @@
 """
-How one peer becomes somebody: ``auth`` with a token.
+Authentication of one peer: ``auth`` with a token.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ __all__ = ["PeerAuthentication"]
 
 class PeerAuthentication:
     """
-    The first ``auth`` of a peer, within a deadline, and any later one with a fresh token
-    (S12): while that is pending the peer stays who it was.
+    The first ``auth`` of a peer, within a deadline, and any later one with a fresh token, as
+    node-token-sockjs has it: while that is pending, the peer keeps its identity.
 
     :param context: what the server's peers share.
     :param peer: for the hooks.
@@ -66,17 +66,17 @@ class PeerAuthentication:
 
     @property
     def pending(self) -> bool:
-        """Whether an ``auth`` is being looked at."""
+        """Whether the token of an ``auth`` is being looked up."""
         return self._pending is not None
 
     def start_deadline(self) -> None:
-        """The peer is connected: it shall be quick."""
+        """Give the peer, which is connected now, ``Limits.auth_timeout`` seconds for ``auth``."""
         self._deadline.start(self._context.limits.auth_timeout)
 
     def handle(self, request: Auth) -> None:
-        """Look at an ``auth``; its answer is sent when that is decided."""
+        """Handle an ``auth``; it is answered when the token and the hooks have decided."""
         if self._pending is not None:
-            # Two tokens at once: it would be chance which identity stays.
+            # With two tokens at once, chance would decide which identity stays.
             self._context.observer.request_answered("auth", "refused", 0.0)
             self._send(encode_error_answer("auth", request.uuid, "Forbidden"))
             if self._state.identity is None:
@@ -95,7 +95,7 @@ class PeerAuthentication:
         )
 
     def close(self) -> None:
-        """The peer is gone."""
+        """Stop: the peer is gone, and its ``auth`` is not answered any more."""
         self._closed = True
         self._deadline.stop()
         if self._pending is not None:

@@ -137,13 +137,16 @@ class PeerProtocol(Protocol):
 
     def _answered(self, answer: ActionAnswer) -> None:
         if self._calls.answered(answer):
-            # The server asked for it: its calls must not use up what the peer may send.
+            # The server asked for it: its own calls must not use up the peer's rate.
             self._rate.give_back()
         elif self._state.identity is None and not self._authentication.pending:
             self._refuse("not_authenticated", "_rpc", None, "Forbidden")
 
     def _refuse(self, problem: Problem, rpc: str | None, uuid: Uuid, error: Any) -> None:
-        """Whoever is not authenticated may not even make a mistake (S13)."""
+        """
+        Answer with an error.  For a peer that is not authenticated it is always "Forbidden",
+        and the end, as with node-token-sockjs.
+        """
         if self._state.identity is None:
             self._context.observer.message_refused("not_authenticated")
             self._send(encode_error_answer(rpc, uuid, "Forbidden"))
@@ -178,7 +181,7 @@ class PeerProtocol(Protocol):
         self.transport.close(why.code, why.reason)
 
     def _forget(self) -> None:
-        """Out of every table, at once: a close can take its time."""
+        """Leave every table at once, for a close may take seconds."""
         if self._state.ended:
             return
         self._state.ended = True

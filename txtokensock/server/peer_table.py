@@ -18,7 +18,7 @@ __all__ = ["PeerTable"]
 
 class PeerTable:
     """
-    All peers, from their connection to their end.
+    All peers from connection to disconnection, authenticated or not.
 
     :ivar open: whether the server takes new ones.
     :ivar since: when that became so, in seconds by the reactor's clock.
@@ -39,8 +39,8 @@ class PeerTable:
         """
         Count a peer that has just connected.
 
-        :param leave: called if the server stops: the peer shall finish and go.
-        :return: why it must go at once, or None.
+        :param leave: called when the server stops, to let the peer finish and close it.
+        :return: with what it must be closed at once, or None.
         """
         self._peers.add(peer, peer.address)
         self._leave[peer] = leave
@@ -51,16 +51,16 @@ class PeerTable:
         return None
 
     def remove(self, peer: Peer) -> None:
-        """Count a peer no more: its connection is gone."""
+        """Forget a peer whose connection is gone."""
         self._leave.pop(peer, None)
         self._peers.remove(peer)
 
     def all(self) -> list[Peer]:
-        """In the order of their connection."""
+        """All peers, in the order in which they connected."""
         return list(self._peers)
 
     def ask_to_leave(self) -> None:
-        """The server stops: let every peer finish what it asked for, and close it."""
+        """Let every peer finish what it asked for, and close it."""
         for leave in tuple(self._leave.values()):
             leave()
 

@@ -1,5 +1,6 @@
 """
-What one authenticated peer wants of channels.
+The requests of one authenticated peer about channels: subscribe, unsubscribe, publish and
+broadcast.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ PubSubRequest: TypeAlias = Subscribe | Unsubscribe | Publish | Broadcast
 
 class LimitExceeded(Exception):
     """
-    The request crosses a limit.
+    A request crosses a limit, and its peer is closed.
 
-    :ivar close_code: what its peer is closed with.
+    :ivar close_code: with which the peer is closed.
     """
 
     def __init__(self, close_code: CloseCode) -> None:
@@ -41,6 +42,8 @@ class LimitExceeded(Exception):
 
 class PubSub:
     """
+    Does what a peer's requests about channels ask for.
+
     :param context: what the server's peers share.
     :param peer: whose requests.
     """
@@ -51,10 +54,12 @@ class PubSub:
 
     async def handle(self, request: PubSubRequest, place: Place) -> list[bytes]:
         """
+        Do what one request asks for, after those before it for the same channel.
+
         :param place: of the request, in the queue of its channel.
         :return: what to send on success.
-        :raises Refused: if it is not allowed.
-        :raises LimitExceeded: if it is more than the peer may have.
+        :raises Refused: if a hook or the server refuses it.
+        :raises LimitExceeded: if it crosses a limit.
         :raises StoreUnavailable: see :class:`IStoreLink`.
         """
         if isinstance(request, Broadcast):
@@ -96,7 +101,7 @@ class PubSub:
 
     async def _unsubscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
         await self._context.hooks.ask("unsubscribe", self._peer, channel)
-        # Acknowledged also if it was not subscribed, as the originals do (S4).
+        # Acknowledged also if it was not subscribed, as node-token-sockjs does.
         self._context.hub.unsubscribe(self._peer, channel)
         return [*self._ack("_unsubscribe", uuid), encode_unsubscribed(channel)]
 

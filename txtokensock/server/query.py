@@ -53,7 +53,7 @@ def _put(into: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _with_lists(value: Any) -> Any:
-    """Mappings from 0, 1, 2... are lists."""
+    """Turn mappings whose keys are 0, 1, 2... into lists, at every depth."""
     if not isinstance(value, dict):
         return value
     mended = {name: _with_lists(inner) for name, inner in value.items()}

@@ -1,5 +1,5 @@
 """
-The server between its start and its stop.
+The server from one start of the service to the stop that follows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["RunningServer"]
 
 class RunningServer:
     """
-    Starts at once.
+    Connects to the store and takes peers, until it is stopped.
 
     :param context: what the server's peers share.
     :param store: to connect to.
@@ -41,7 +41,7 @@ class RunningServer:
         self._ends: Waiters[None] = Waiters()
 
     def stop(self) -> Deferred[None]:
-        """:return: fires with None when all is over; cancelling it stops the wait alone."""
+        """:return: fires with None when all has ended; cancelling it only stops the wait."""
         if not self.stopping:
             self.stopping = True
             Deferred.fromCoroutine(self._stop()).addErrback(self._surprised)

@@ -1,5 +1,5 @@
 """
-What all peers of one server share.
+Everything that the peers of one server share.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ __all__ = ["ServerContext"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerContext:
     """
+    What the peers of one server share; it is the same for all of them.
+
     :ivar reactor: for every timer.
-    :ivar limits: for every peer.
-    :ivar actions: that peers may call; looked into at each call.
-    :ivar own_actions: the server's own, which come first.
-    :ivar hooks: that decide.
-    :ivar hub: that delivers.
+    :ivar limits: of every peer.
+    :ivar actions: which peers may call; looked up at each call, so they may change.
+    :ivar own_actions: the server's own actions, which take precedence.
+    :ivar hooks: decide what peers may do.
+    :ivar hub: delivers messages of channels.
     :ivar acks: whether requests are acknowledged, see PROTOCOL section 5.
-    :ivar turn_end: when peers' messages leave.
-    :ivar observer: hears what happens.
-    :ivar peers: all of them.
+    :ivar turn_end: says when the messages for peers leave.
+    :ivar observer: is told what happens.
+    :ivar peers: all peers.
     """
 
     reactor: IReactorTime
@@ -46,5 +48,5 @@ class ServerContext:
     peers: PeerTable = field(default_factory=PeerTable)
 
     def find_action(self, name: str) -> Action | None:
-        """The action of that name, or None."""
+        """Find the action of that name; None if there is none."""
         return find_action(self.own_actions, name) or find_action(self.actions, name)

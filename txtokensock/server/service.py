@@ -1,5 +1,5 @@
 """
-The token-sockjs server.
+The token-sockjs server as a service.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class TokenSocketServer(Service):
         site = server.site()
         StreamServerEndpointService(endpoint, site).setServiceParent(application)
 
-    It answers while the service runs.
+    It serves clients while the service runs.
 
     :param authentication: see :data:`Authenticate`; :func:`txtokensock.server.query` reads
         the credentials out of the request.
@@ -80,7 +80,7 @@ class TokenSocketServer(Service):
         ``{"websocket": False, "heartbeat": 10.0}``; they go before ``limits``.
     :param observer: hears what happens, see :class:`Observer`.
     :param reactor: for everything; the global one by default.
-    :raises InvalidOption: for an option that cannot be.
+    :raises InvalidOption: for an option that is not valid.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 """
-Tokens: what they look like, and what a spent one is worth (no I/O of its own).
+Issuing tokens, and spending them: what they look like, and the identity that each gives.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .store.interface import IStoreLink
 __all__ = ["Identity", "encode_identity", "issue", "spend"]
 
 Identity = Mapping[str, Any]
-"""What ``authentication`` said of a peer."""
+"""What ``authentication`` returned for a peer."""
 
-# node-token-sockjs finds one anywhere in a text and looks that up (S8): any key of a
+# node-token-sockjs looks for a token anywhere in a text, and looks that up: any key of a
 # shared Redis that holds a UUID would be a token.  Here the whole text must be one.
 _TOKEN = re.compile(r"[a-f0-9]{8}-[a-f0-9]{4}-4[a-f0-9]{3}-[89abAB][a-f0-9]{3}-[a-f0-9]{12}")
 
@@ -28,6 +28,8 @@ _NODE_KEYS = frozenset({"__host", "__ip", "__ips"})
 
 def encode_identity(identity: object) -> bytes:
     """
+    Encode an identity for the store.
+
     :param identity: what ``authentication`` returned: True or a mapping.
     :return: its JSON.
     :raises InvalidData: if it is neither, or has no JSON form.
@@ -42,6 +44,8 @@ def encode_identity(identity: object) -> bytes:
 
 async def issue(link: IStoreLink, identity: bytes, lifetime: int) -> str:
     """
+    Keep a new token in the store.
+
     :param identity: from :func:`encode_identity`.
     :param lifetime: seconds.
     :return: a new token.
@@ -54,7 +58,9 @@ async def issue(link: IStoreLink, identity: bytes, lifetime: int) -> str:
 
 async def spend(link: IStoreLink, token: str) -> dict[str, Any] | None:
     """
-    :param token: whatever a peer sent as one.
+    Take a token out of the store.
+
+    :param token: the text that a peer sent as its token.
     :return: the identity, or None if the token gives none.
     :raises StoreUnavailable: see :class:`IStoreLink`.
     """
@@ -67,6 +73,6 @@ async def spend(link: IStoreLink, token: str) -> dict[str, Any] | None:
         identity = loads(kept)
     except Malformed:
         return None
-    if not isinstance(identity, dict):  # null crashes node-token-sockjs (S31)
+    if not isinstance(identity, dict):  # null crashes node-token-sockjs
         return None
     return {key: value for key, value in identity.items() if key not in _NODE_KEYS}

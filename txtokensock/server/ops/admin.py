@@ -1,6 +1,6 @@
 """
-The pages for those who run a server.  They are nobody else's business: serve them on an
-address that clients do not reach.
+Pages for those who run a server: health, readiness, metrics.  Serve them on an address that
+clients cannot reach.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class AdminPages(Resource):
     """
     ============  ======================================================================
     ``/healthz``  200: the process lives and its reactor turns
-    ``/readyz``   200 if clients can come in, or 503; and in JSON, what is as it should
-                  be and what is not, each since when
+    ``/readyz``   200 if clients can come in, otherwise 503; the body says in JSON what
+                  state the server and the store are in, and since when
     ``/metrics``  for Prometheus
     ============  ======================================================================
 
-    :param server: which is looked at.
+    :param server: whose readiness is shown.
     :param metrics: gives the resource for ``/metrics``; asked at each request.
     :param reactor: whose clock the server has.
     """
@@ -44,11 +44,11 @@ class AdminPages(Resource):
         self.putChild(b"readyz", _Readiness(server, reactor))
 
     def getChild(self, path: bytes, request: Any) -> IResource:
-        """See :meth:`IResource.getChildWithDefault`."""
+        """Find the page of a path, see :meth:`IResource.getChildWithDefault`."""
         return self._metrics() if path == b"metrics" else pages.notFound()
 
     def render(self, request: Any) -> Any:
-        """There is nothing at the root."""
+        """Answer 404: there is no page at the root."""
         return pages.notFound().render(request)
 
 

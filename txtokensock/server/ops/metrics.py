@@ -1,9 +1,8 @@
 """
-What a server does, in numbers, for Prometheus; needs ``pip install txtokensock[metrics]``.
+Metrics of a server for Prometheus; they need ``pip install txtokensock[metrics]``.
 
-While the server works, :class:`ServerMetrics` adds up plain numbers and does nothing else:
-Prometheus's own counters take a lock each time.  The numbers become Prometheus's when
-somebody asks for them.
+While the server works, :class:`ServerMetrics` only adds plain numbers, because Prometheus's
+own counters take a lock each time.  The numbers become Prometheus's when it asks for them.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ BUCKETS = (
 
 _CLIENTS_CODES = frozenset({*range(1000, 1016), 2010, 3000, 4001, 4002})
 """
-What counts with its code although the server's peers did not decide on it: WebSocket's codes,
-and those of the SockJS layer.  A client can make up some thousand others.
+Codes that get a label of their own although this server did not choose them: those of
+WebSocket and of SockJS.  A client can make up thousands of others.
 """
 
 
 class ServerMetrics(Observer):
     """
-    Counts what one server does::
+    An observer that counts the events of one server::
 
         metrics = ServerMetrics()
         server = TokenSocketServer(authenticate, observer=metrics)
@@ -71,8 +70,10 @@ class ServerMetrics(Observer):
 
     def registry(self, server: TokenSocketServer) -> CollectorRegistry:
         """
-        :param server: that this observes.
-        :return: a registry of the server's own.
+        A Prometheus registry with the metrics of one server.
+
+        :param server: which this observes.
+        :return: a registry that holds nothing else.
         """
         registry = CollectorRegistry()
         registry.register(_ServerCollector(self, server))
@@ -113,8 +114,8 @@ class ServerMetrics(Observer):
 
     def collect(self) -> Iterator[Metric]:
         """
-        The numbers, now.  It may be called in another thread than the server's: of what
-        changes its size, it looks at a copy.
+        The metrics at this moment.  It may be called in another thread than the server's,
+        so it copies whatever can change its size meanwhile.
         """
         requests = {kind: outcomes.copy() for kind, outcomes in self._requests.items()}
         problems: Counter[str] = Counter(self._problems.copy())
@@ -171,7 +172,7 @@ class ServerMetrics(Observer):
 
 
 class _ServerCollector(Collector):
-    """What was counted, and what is to be seen of the server itself."""
+    """The counted metrics, and those that are read from the server itself."""
 
     def __init__(self, metrics: ServerMetrics, server: TokenSocketServer) -> None:
         self._metrics = metrics
@@ -190,7 +191,10 @@ class _ServerCollector(Collector):
 
 def metrics_page(registry: CollectorRegistry) -> IResource:
     """
-    :return: Prometheus's own page.  It needs the global reactor and its threads.
+    A page for Prometheus.
+
+    :return: the resource of Prometheus's own client, which needs the global reactor and its
+        threads.
     """
     from prometheus_client.twisted import MetricsResource  # takes the global reactor
 

@@ -1,5 +1,5 @@
 """
-What a server tells whoever counts.
+The events of a server, for those who count them.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ Why a client was told of an error:
 ==================  ==================================================================
 action_error        an action raised :class:`~txtokensock.errors.ActionError`
 exception           an action raised anything else, or returned what has no JSON form
-function_not_found  there is no such action
-invalid_message     not JSON, or no message
-invalid_request     a message without what it needs
+function_not_found  no action has that name
+invalid_message     not JSON, or not a message of the protocol
+invalid_request     a message that lacks a field that it needs
 limit               one of :class:`~txtokensock.server.Limits` was crossed
-not_authenticated   something came before ``auth``
-refused             a hook said no, the token was worth nothing, or the channel is reserved
-shutting_down       the server stops
+not_authenticated   a message came before ``auth`` was answered
+refused             a hook refused, the token is not valid, or the channel is reserved
+shutting_down       the server is stopping
 store_unavailable   the store cannot be reached
-timeout             ``Limits.call_timeout`` was over
+timeout             ``Limits.call_timeout`` passed
 ==================  ==================================================================
 """
 
 Outcome: TypeAlias = Problem | Literal["success", "cancelled"]
-"""How a request ended; "cancelled" when its peer went, and nobody was told anything."""
+"""How a request ended; "cancelled" if its peer went before it was answered."""
 
 
 class Observer:
     """
-    Hears what happens in a server, and does nothing about it: a subclass overrides what it
-    wants to know.  These methods are called for every message, so they are to be quick,
-    and they must not raise.
+    Is told what happens in a server, and does nothing; a subclass overrides the methods that
+    it needs.  They are called for every message, so they must be quick, and they must not
+    raise.
 
     :class:`~txtokensock.server.ops.metrics.ServerMetrics` is one.
     """
 
     def peer_connected(self) -> None:
-        """A peer is there; it may not be authenticated yet."""
+        """A peer connected; it is not authenticated yet."""
 
     def peer_gone(self, code: int | None, by_server: bool) -> None:
         """
-        A peer is gone.
+        A peer disconnected.
 
         :param code: SockJS's close code; None if the connection was lost without one.
         :param by_server: whether the peer's end began with :meth:`Peer.close` or with a
@@ -71,7 +71,9 @@ class Observer:
 
     def message_received(self, size: int) -> None:
         """
-        :param size: bytes.
+        A message came in.
+
+        :param size: bytes of the message.
         """
 
     def messages_sent(self, count: int, size: int) -> None:
@@ -83,7 +85,7 @@ class Observer:
 
     def request_answered(self, request: RequestKind, outcome: Outcome, seconds: float) -> None:
         """
-        A request is over; each is told once.
+        A request ended; this is called once for each.
 
         :param seconds: since it came.
         """

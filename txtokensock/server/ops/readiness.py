@@ -1,5 +1,5 @@
 """
-Whether clients can come in, and since when.
+Readiness: whether clients can come in, and since when.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ State: TypeAlias = Literal["running", "stopping", "stopped"]
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """
-    Times are seconds by the reactor's clock.
+    Whether clients can come in.  Times are in seconds by the reactor's clock.
 
-    :ivar state: of the server; it takes clients while it is "running".
-    :ivar state_since: when it became that.
+    :ivar state: of the server, which takes clients while it is "running".
+    :ivar state_since: since when.
     :ivar store_available: whether the store can be reached, as far as is known; None while
-        the server is stopped, and asks nobody.
-    :ivar store_since: when that became so.
+        the server is stopped and does not ask.
+    :ivar store_since: since when.
     """
 
     state: State
@@ -39,6 +39,8 @@ class Readiness:
 
 def readiness(context: ServerContext) -> Readiness:
     """
+    The readiness of a server at this moment.
+
     :param context: of the server.
     """
     peers, link = context.peers, context.hub.link

@@ -1,3 +1,3 @@
 """
-Where servers keep what they share: tokens, and the traffic of channels.
+Stores: what servers share, in memory or in Redis.
 """

@@ -1,5 +1,5 @@
 """
-Where servers keep what they share: tokens, and the traffic of channels.
+The interface of stores: what servers share, which is tokens and messages of channels.
 
 A store is only a description until a server connects to it; a server that does so
 gets a link of its own.
@@ -15,20 +15,24 @@ __all__ = ["IStore", "IStoreLink", "IStoreListener"]
 
 
 class IStoreListener(Interface):
-    """What a link tells the server that made it; nothing of it raises."""
+    """What a link tells the server that made it.  The methods must not raise."""
 
     def channel_message(channel: str, message: bytes) -> None:
         """
-        :param message: JSON that was published by any server, this one included.
+        A message was published on a channel.
+
+        :param message: JSON; any server may have published it, this one included.
         """
 
     def broadcast_message(message: bytes) -> None:
         """
-        :param message: JSON that was broadcast by any server, this one included.
+        A message was broadcast.
+
+        :param message: JSON; any server may have broadcast it, this one included.
         """
 
     def unsubscribe_all(channel: str) -> None:
-        """Some server wants all peers of all servers unsubscribed."""
+        """Some server unsubscribes all peers of all servers from a channel."""
 
 
 class IStoreLink(Interface):
@@ -40,10 +44,10 @@ class IStoreLink(Interface):
     """
 
     available = Attribute("bool: whether the store can be reached, as far as is known.")
-    since = Attribute("float: when that became so, in seconds by the reactor's clock.")
+    since = Attribute("float: since when that is so, in seconds by the reactor's clock.")
 
     def refuses(channel: str) -> bool:
-        """Whether the store uses the channel for something that is not for clients."""
+        """Whether clients may not use that channel, because the store itself does."""
 
     def issue_token(token: str, identity: bytes, lifetime: int) -> Deferred[None]:
         """
@@ -56,15 +60,16 @@ class IStoreLink(Interface):
 
     def spend_token(token: str) -> Deferred[bytes | None]:
         """
-        Take a token out: of any number of attempts, on any server, one gets it.
+        Take a token out of the store.  It serves once: of any number of attempts, on any
+        number of servers, one gets it.
 
-        :param token: of the form of a token; any other text is never looked up.
-        :return: fires with its JSON, or None if there is no such token (any more).
+        :param token: text in the form of a token.
+        :return: fires with its JSON, or None if there is no such token, or no more.
         """
 
     def subscribe(channel: str) -> Deferred[None]:
         """
-        Want the messages of a channel; again and again is the same as once.
+        Ask for the messages of a channel; to ask again changes nothing.
 
         :return: fires with None when they will come, or, while the store cannot be
             reached, at once: they will come when it can.  Never fails.

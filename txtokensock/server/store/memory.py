@@ -26,7 +26,7 @@ class MemoryStore:
     :param max_tokens: how many unspent tokens there may be before token requests are
         answered 503, so that nobody fills the memory with them.
     :param max_tokens_per_identity: how many of them for the same credentials, as
-        ``authentication`` returned them, so that nobody takes them all (S10).  Where it
+        ``authentication`` returned them, so that nobody takes them all.  Where it
         tells nobody apart, all are the same.
     """
 
@@ -45,7 +45,7 @@ class MemoryStore:
         return f"<MemoryStore {len(self._tokens)} tokens {len(self._links)} servers>"
 
     def connect(self, listener: IStoreListener, reactor: IReactorTime) -> _MemoryLink:
-        """See :meth:`IStore.connect`."""
+        """Connect a server to this store, see :meth:`IStore.connect`."""
         link = _MemoryLink(self, listener, reactor)
         self._links[link] = None
         return link
@@ -81,7 +81,7 @@ class MemoryStore:
             self._remove(oldest)
 
     def _take(self, token: str, now: float) -> bytes | None:
-        # Taken out before anything else: nobody can come in between (S9).
+        # Taken out before anything else, so that no other peer can spend it as well.
         entry = self._remove(token)
         return entry[1] if entry is not None and entry[0] > now else None
 

@@ -1,5 +1,5 @@
 """
-A store in Redis, for several servers, Node's among them.
+A store in Redis, which several servers can share, node-token-sockjs's among them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...support.checks import check_seconds
 from .interface import IStore, IStoreListener
 from .redis_connection import RedisConnection
 from .redis_layout import Layout, NamespaceLayout, SharedLayout
-from .redis_link import RedisLink
+from .redis_link import OnMessage, RedisLink
 
 __all__ = ["RedisStore"]
 
@@ -36,10 +36,10 @@ class RedisStore:
     "Store unavailable", and peers stay connected; their subscriptions are restored when it
     is back.  What others published meanwhile is lost, as always with Redis.
 
-    It stands on txredisapi, the one Twisted client that is kept up (1.6, of 2026); of
-    that, on its protocols alone.  The connections are our own, so that they are on the
-    server's reactor, notice a Redis that hangs, and restore subscriptions.  With hiredis
-    installed it takes in three times as many messages a second.
+    It uses the protocols of txredisapi, the one Redis client for Twisted that is maintained
+    (1.6, of 2026).  The connections are our own, so that they use the server's reactor,
+    notice a Redis that hangs, and restore subscriptions.  With hiredis installed it reads
+    three times as many messages a second.
 
     :param url: ``redis://host:6379/0``, ``rediss://`` for TLS, ``unix:///path?db=0``; with
         ``user:password@`` or ``:password@`` before the host.
@@ -49,7 +49,7 @@ class RedisStore:
         stays text.
     :param endpoint: connects instead of TCP or TLS to the URL's host.
     :param timeout: seconds in which Redis has to answer a command.
-    :raises InvalidOption: for an option that cannot be, or without txredisapi.
+    :raises InvalidOption: for an option that is not valid, or if txredisapi is not installed.
     """
 
     def __init__(
@@ -72,13 +72,11 @@ class RedisStore:
         return f"<RedisStore {self._target}>"
 
     def connect(self, listener: IStoreListener, reactor: Any) -> RedisLink:
-        """See :meth:`IStore.connect`."""
+        """Connect a server to Redis, see :meth:`IStore.connect`."""
         endpoint = self._endpoint or self._target.endpoint(reactor, self._timeout)
 
         def connection(
-            ready: Callable[[], None],
-            lost: Callable[[], None],
-            message: Callable[[bytes, bytes], None] | None = None,
+            ready: Callable[[], None], lost: Callable[[], None], message: OnMessage | None
         ) -> RedisConnection:
             def build() -> Any:
                 return self._build(message)
@@ -87,7 +85,7 @@ class RedisStore:
 
         return RedisLink(listener, self._layout, connection)
 
-    def _build(self, message: Callable[[bytes, bytes], None] | None) -> Any:
+    def _build(self, message: OnMessage | None) -> Any:
         # Not before it is needed: it is an extra, and takes the global reactor.
         import txredisapi as api  # type: ignore[import-untyped]
 
@@ -138,7 +136,7 @@ def _parse(url: object) -> _Target:
         parts = urlsplit(url)
         port = parts.port or 6379
     except ValueError:
-        raise InvalidOption("the Redis URL has a port that is none") from None
+        raise InvalidOption("the port in the Redis URL is not valid") from None
     if parts.scheme not in ("redis", "rediss", "unix"):
         raise InvalidOption("the Redis URL must begin with redis://, rediss:// or unix://")
     is_unix = parts.scheme == "unix"
@@ -146,11 +144,11 @@ def _parse(url: object) -> _Target:
         parse_qs(parts.query).get("db", ["0"])[0] if is_unix else parts.path.strip("/") or "0"
     )
     if not database.isascii() or not database.isdigit():
-        raise InvalidOption("the Redis URL names a database that is no number")
+        raise InvalidOption("the database in the Redis URL must be a number")
     try:
         (parts.hostname or "").encode("idna")
     except UnicodeError:
-        raise InvalidOption("the Redis URL has a host that is none") from None
+        raise InvalidOption("the host in the Redis URL is not valid") from None
     if is_unix and not parts.path:
         raise InvalidOption("the Redis URL has no path: unix:///var/run/redis.sock")
     return _Target(

@@ -1,5 +1,5 @@
 """
-One connection to Redis that comes back by itself.
+One connection to Redis, which is made again when it is lost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...support.backoff import Backoff
 __all__ = ["RedisConnection"]
 
 _PING_INTERVAL = 10.0
-"""Seconds between two pings: nothing else shows that a Redis which says nothing lives."""
+"""Seconds between two pings; nothing else shows that a silent Redis still works."""
 
 
 _BACKOFF = Backoff(cap=5.0)
@@ -34,13 +34,13 @@ class RedisConnection:
     :param reactor: for every timer.
     :param endpoint: to connect with.
     :param build: makes a txredisapi protocol.
-    :param ready: called when Redis answers, with nothing.
-    :param lost: called when it does not any more, with nothing.
+    :param ready: called without arguments when Redis answers.
+    :param lost: called without arguments when the connection is lost.
     :param backoff: between attempts.  Only a Redis that has answered for
         ``stable_after`` seconds counts as success: one that lets in and then drops, or
         that wants another password, is not to be hammered.
     :ivar protocol: None while Redis does not answer.
-    :ivar since: when that became so, in seconds by the reactor's clock.
+    :ivar since: since when that is so, in seconds by the reactor's clock.
     """
 
     _log = Logger()
@@ -86,7 +86,7 @@ class RedisConnection:
     # -- for the factory
 
     def connected(self, protocol: Any) -> None:
-        """Connected, and let in; a Redis that hangs is connected as well."""
+        """Connected and authenticated.  A Redis that hangs gets so far as well, so ask it."""
         self._newest = protocol
         answer: Deferred[Any] = maybeDeferred(protocol.ping)
         answer.addCallback(self._answers, protocol)
@@ -111,7 +111,7 @@ class RedisConnection:
         return self._backoff.delay(self._failures)
 
     def refused(self, why: str) -> None:
-        """Redis did not let us in."""
+        """Log why Redis does not serve us."""
         self._log.error("{why}", why=shorten(why))
 
     def _answers(self, _: object, protocol: Any) -> None:
@@ -123,7 +123,7 @@ class RedisConnection:
             self._on_ready()
 
     def _not_ready(self, failure: Failure, protocol: Any) -> None:
-        """It is loading its data, or wants a password: ask again in a while."""
+        """Redis is loading its data, or wants a password: connect again in a while."""
         if self._newest is protocol:
             self.refused(f"Redis does not serve us: {failure.value}")
             protocol.transport.abortConnection()
@@ -134,11 +134,11 @@ class RedisConnection:
         answer.addErrback(self._ignore)
 
     def _ignore(self, failure: Failure) -> None:
-        """``disconnected`` tells all that matters."""
+        """Do nothing: :meth:`disconnected` reports a lost connection."""
 
 
 class _Factory(Factory):
-    """What a txredisapi protocol wants of its factory, without its own reconnects."""
+    """What a txredisapi protocol needs of its factory, without txredisapi's reconnecting."""
 
     noisy = False
     isLazy = False

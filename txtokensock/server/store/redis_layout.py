@@ -1,5 +1,5 @@
 """
-What servers keep in Redis, and what they say to each other there (no I/O).
+Names of keys and channels in Redis, and the messages that servers exchange there (no I/O).
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ __all__ = [
 
 class Layout(Protocol):
     """
+    How tokens, channels and messages are named and written in Redis.
+
     :ivar all: the Redis channel of broadcasts.
     :ivar sync: the Redis channel on which servers tell each other what to do.
     """
@@ -40,13 +42,13 @@ class Layout(Protocol):
         """The channel of a Redis channel that :meth:`channel` gave."""
 
     def refuses(self, name: str) -> bool:
-        """Whether the channel would be one that is not for clients."""
+        """Whether the channel's name is one that clients may not use."""
 
     def published(self, message: bytes) -> bytes:
-        """How JSON travels."""
+        """The payload in which a message, in JSON, is published."""
 
     def received(self, payload: bytes) -> bytes:
-        """The JSON that travelled as ``payload``, which anybody may have sent."""
+        """The JSON of a payload, which any client of that Redis may have sent."""
 
 
 class SharedLayout:
@@ -69,11 +71,11 @@ class SharedLayout:
 
     def refuses(self, name: str) -> bool:
         # Redis and its sentinels speak on these; with keyspace notifications on, a
-        # listener would be told every token that is issued (S26).
+        # listener would be told every token that is issued.
         return name.startswith(("__keyevent@", "__keyspace@", "__redis__:", "__sentinel__:"))
 
     def published(self, message: bytes) -> bytes:
-        # As node-token-sockjs does it: text that looks like JSON arrives as that (S19).
+        # As node-token-sockjs does it: text that looks like JSON arrives as that JSON.
         return loads(message).encode() if message.startswith(b'"') else message
 
     def received(self, payload: bytes) -> bytes:
@@ -140,7 +142,7 @@ _decode_command = Decoder(_Command)
 
 
 def encode_unsubscribe_all(channel: str) -> bytes:
-    """What one server tells the others on ``sync``."""
+    """The message on ``sync`` that unsubscribes all peers from a channel."""
     return dumps(_Command("unsubscribeAll", _Channel(channel)))
 
 

@@ -4,7 +4,8 @@ One server's link to Redis.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.logger import Logger
@@ -17,26 +18,28 @@ from .interface import IStoreLink, IStoreListener
 from .redis_connection import RedisConnection
 from .redis_layout import Layout, encode_unsubscribe_all, unsubscribe_all_channel
 
-__all__ = ["Connect", "RedisLink"]
+__all__ = ["OnMessage", "RedisLink"]
 
 
-class Connect(Protocol):
-    """Connects to Redis, see :class:`RedisConnection`."""
+OnMessage: TypeAlias = Callable[[bytes, bytes], None]
+"""Called with the Redis channel and the payload of each message."""
 
-    def __call__(self, ready: Any, lost: Any, message: Any = None) -> RedisConnection:
-        """
-        :param message: where given, the connection is for subscriptions, and this is
-            called with the Redis channel and the payload of each message.
-        """
+Connect: TypeAlias = Callable[
+    [Callable[[], None], Callable[[], None], OnMessage | None], RedisConnection
+]
+"""
+Makes a :class:`RedisConnection` from its ``ready`` and ``lost``; with an :data:`OnMessage`
+it is one for subscriptions.
+"""
 
 
 @implementer(IStoreLink)
 class RedisLink:
     """
-    Two connections, as Redis wants it: one for commands, one for subscriptions.
+    Two connections, because one that has subscriptions takes no other commands.
 
-    :param listener: hears what is published.
-    :param layout: how things are named.
+    :param listener: is told what is published.
+    :param layout: names keys and channels.
     :param connect: makes the connections.
     """
 
@@ -48,17 +51,17 @@ class RedisLink:
         self._wanted: dict[str, None] = {}
         self._waiting: dict[str, Waiters[None]] = {}
         self._confirmed: set[str] = set()
-        self._commands = connect(lambda: None, lambda: None)
+        self._commands = connect(lambda: None, lambda: None, None)
         self._subscriber = connect(self._restore, self._release, self._message)
 
     @property
     def available(self) -> bool:
-        """Whether Redis answered, and was not lost since."""
+        """Whether Redis answered and the connection has not been lost since."""
         return self._commands.protocol is not None
 
     @property
     def since(self) -> float:
-        """When that became so."""
+        """Since when that is so, in seconds by the reactor's clock."""
         return self._commands.since
 
     def refuses(self, channel: str) -> bool:
@@ -84,7 +87,7 @@ class RedisLink:
         return self._tell("PUBLISH", self._layout.sync, encode_unsubscribe_all(channel))
 
     def _tell(self, *command: Any) -> Deferred[None]:
-        """A command whose reply says nothing that matters."""
+        """Send a command whose reply does not matter, once it is there."""
         return self._command(*command).addCallback(lambda _: None)
 
     def _command(self, *command: Any) -> Deferred[Any]:
@@ -96,7 +99,7 @@ class RedisLink:
     def _failed(self, failure: Failure) -> Any:
         problem = str(failure.value)
         if problem.startswith("WRONGTYPE"):
-            return None  # a key of somebody else's that has a token's form (S8)
+            return None  # another program's key, whose name has the form of a token
         # No key and no value is in a Redis error, but an unknown command's arguments are.
         if not problem.startswith("ERR unknown command"):
             problem = shorten(problem)
@@ -147,14 +150,14 @@ class RedisLink:
         return maybeDeferred(protocol.execute_command, command, channel)
 
     def _restore(self) -> None:
-        """Redis answers (again): want what is wanted now."""
+        """Redis answers, perhaps again: subscribe to everything that is wanted now."""
         for channel in (self._layout.all, self._layout.sync):
             self._subscriber_command("SUBSCRIBE", channel).addErrback(lambda _: None)
         for name in tuple(self._wanted):
             self._ask_for(name)
 
     def _release(self) -> None:
-        """Redis is gone: nobody waits for it."""
+        """The connection is gone: end all waiting for confirmations."""
         self._confirmed.clear()
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():

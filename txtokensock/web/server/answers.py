@@ -141,14 +141,14 @@ def method_not_allowed(request: Request, allowed: Iterable[bytes]) -> Answer:
 
 
 def uncacheable(request: Request) -> None:
-    """Let nobody keep the answer, and no proxy change it."""
+    """Forbid caches to keep the answer, and proxies to change it."""
     request.setHeader(
         b"cache-control", b"no-store, no-cache, no-transform, must-revalidate, max-age=0"
     )
 
 
 def cacheable(request: Request) -> None:
-    """Let everybody keep the answer for a year."""
+    """Allow caches to keep the answer for a year."""
     request.setHeader(b"cache-control", b"public, max-age=%d" % _YEAR)
     request.setHeader(b"expires", http.datetimeToString(time.time() + _YEAR))
 

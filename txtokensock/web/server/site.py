@@ -1,5 +1,5 @@
 """
-A twisted.web site that bounds what it does not yet bound itself.
+A twisted.web site with limits where twisted.web has none.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class BoundedRequest(Request):
         super().finish()  # type: ignore[no-untyped-call]
 
     def gotLength(self, length: int | None) -> None:
-        """The body begins; its length is known, unless it comes in chunks."""
+        """The body begins; its length is None if it comes in chunks."""
         site = self.channel.site
         self._limit = site.limits.max_body
         self._most = self._limit * (_DISCARDED if site.answers_too_large else 1)
@@ -249,7 +249,7 @@ class BoundedSite(Site):
         return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
 
     def log(self, request: Any) -> None:
-        """Write a finished request into the access log, if there shall be one."""
+        """Write a finished request into the access log, if requests are logged."""
         if self._logged:
             super().log(request)
 
