@@ -122,7 +122,7 @@ class Stage(TokenServer):
             "tokens": len(self.service._store._tokens),  # type: ignore[attr-defined]
             "sessions": len(table),
             "polling sessions": len(table._by_id),
-            "addresses of sessions": len(table._by_address),
+            "addresses of sessions": len(table._sessions._by_host),
             "connections": len(self.connections),
         }
         timers = Counter(

@@ -4,7 +4,6 @@ All sessions of one SockJS server.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -13,6 +12,7 @@ from twisted.logger import Logger
 from twisted.web import http
 
 from ...support.waiters import Waiters
+from ...web.server.admissions import Admissions
 from .options import SockJSOptions
 from .request_info import RequestInfo
 
@@ -42,8 +42,7 @@ class SessionTable:
         self.options = options
         self.closed = False
         self._factory = factory
-        self._sessions: set[ServerSession] = set()
-        self._by_address: Counter[str] = Counter()
+        self._sessions: Admissions[ServerSession] = Admissions()
         self._by_id: dict[str, PollingSession] = {}
         self._ends: Waiters[None] = Waiters()
 
@@ -70,28 +69,20 @@ class SessionTable:
             return http.SERVICE_UNAVAILABLE
         if options.max_sessions is not None and len(self) >= options.max_sessions:
             return http.SERVICE_UNAVAILABLE
-        allowed, host = options.max_sessions_per_address, _host(peer)
-        if allowed is not None and host is not None and self._by_address[host] >= allowed:
+        allowed = options.max_sessions_per_address
+        if allowed is not None and self._sessions.count(peer) >= allowed:
             return 429
         return None
 
     def add(self, session: ServerSession) -> None:
         """The session starts."""
-        self._sessions.add(session)
-        host = _host(session.peer())
-        if host is not None:
-            self._by_address[host] += 1
+        self._sessions.add(session, session.peer())
 
     def remove(self, session: ServerSession) -> None:
         """The session has ended; nothing happens if it was removed before."""
         if session not in self._sessions:
             return
-        self._sessions.discard(session)
-        host = _host(session.peer())
-        if host is not None:
-            self._by_address[host] -= 1
-            if not self._by_address[host]:
-                del self._by_address[host]
+        self._sessions.remove(session)
         self._tell_the_end()
 
     # -- polling sessions, which requests ask for
@@ -129,9 +120,3 @@ class SessionTable:
             for session in list(self._by_id.values()):
                 session.forget()
             self._ends.fire()
-
-
-def _host(address: IAddress) -> str | None:
-    """What sessions are counted by: the peers of a UNIX socket cannot be told apart."""
-    host = getattr(address, "host", None)
-    return host if isinstance(host, str) else None
