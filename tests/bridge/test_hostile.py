@@ -16,7 +16,7 @@ from txtokensock.bridge import service
 from txtokensock.bridge.config.http import HttpConfig
 from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.service import Bridge
-from txtokensock.bridge.wamp.side import WampSide
+from txtokensock.bridge.wamp.wamp_side import WampSide
 from txtokensock.bridge.webhooks.database import SpoolUnavailable
 from txtokensock.bridge.webhooks.target import Target
 from txtokensock.bridge.webhooks.webhook_requests import Requests, WebhookUnreachable
@@ -27,7 +27,7 @@ from txtokensock.web.client.connection_pool import ConnectionPool
 from .http.support import HttpTestCase, StringOf
 from .test_service import GOOD, HTTP, BridgeTestCase
 from .wamp.support import TrafficTestCase, rules
-from .wamp.test_calls import CALLS
+from .wamp.test_call_forwarding import CALLS
 from .webhooks.support import WebhooksTestCase
 
 
@@ -77,17 +77,19 @@ class WampStoppedTooSoonTests(TrafficTestCase):
         """A session that stayed would keep the lease and its part of the calls."""
         connecting: list[Deferred[Any]] = []
 
-        class Side(WampSide):
-            @staticmethod
-            def connect(section: WampConfig, reactor: object) -> Any:
-                connecting.append(Deferred())
-                return connecting[-1]
+        def connect(section: WampConfig, reactor: object) -> Any:
+            connecting.append(Deferred())
+            return connecting[-1]
 
         section = WampConfig(
             url="ws://router.test/", realm="r", calls=rules(calls=CALLS).calls, stop_timeout=5.0
         )
-        side = Side(
-            section, socket=self.socket(), counters=self.counters, reactor=cast(Any, self.clock)
+        side = WampSide(
+            section,
+            socket=self.socket(),
+            counters=self.counters,
+            reactor=cast(Any, self.clock),
+            connect=connect,
         )
         side.startService()
         side._forwarding.joined(self.router.join())

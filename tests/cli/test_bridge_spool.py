@@ -14,10 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.bridge.webhooks import spool_tables as store
 from txtokensock.bridge.webhooks.database import connect, prepare
-from txtokensock.bridge.webhooks.spool_tables import Delivery, Limits
+from txtokensock.bridge.webhooks.spool_tables import Delivery, SpoolLimits
 from txtokensock.cli import main
 
-LIMITS = Limits(messages=100, bytes=10_000, dead=100, drop_oldest=False)
+LIMITS = SpoolLimits(messages=100, bytes=10_000, dead=100, drop_oldest=False)
 
 
 class CommandTests(SynchronousTestCase):

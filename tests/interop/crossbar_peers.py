@@ -24,7 +24,7 @@ from tests.kit.processes import EVENT_SECONDS
 from txtokensock import Backoff, TokenSocket
 from txtokensock.bridge.config.wamp import WampConfig, problems
 from txtokensock.bridge.counters import Counters
-from txtokensock.bridge.wamp.component import WampSide
+from txtokensock.bridge.wamp.wamp_side import WampSide
 
 from .crossbar import REALM, Crossbar, CrossbarMissing, install_crossbar
 from .support import Heard, InteropTestCase, within

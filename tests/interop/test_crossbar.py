@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 from txtokensock import ActionError, RemoteError, TokenSocket
-from txtokensock.bridge.wamp.component import WampSide
+from txtokensock.bridge.wamp.wamp_side import WampSide
 
 from .crossbar import CRA_SECRET, TICKET, Crossbar
 from .crossbar_peers import CrossbarTestCase, Peer

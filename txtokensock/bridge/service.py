@@ -41,7 +41,7 @@ def _http(bridge: Bridge, section: Any) -> Side:
 
 
 def _webhooks(bridge: Bridge, section: Any) -> Side:
-    from .webhooks.side import WebhooksSide
+    from .webhooks.webhooks_side import WebhooksSide
 
     return WebhooksSide(
         section, socket=bridge.upstream.socket, counters=bridge.counters, reactor=bridge.reactor
@@ -49,7 +49,7 @@ def _webhooks(bridge: Bridge, section: Any) -> Side:
 
 
 def _wamp(bridge: Bridge, section: Any) -> Side:
-    from .wamp.component import WampSide
+    from .wamp.wamp_side import WampSide
 
     return WampSide(
         section, socket=bridge.upstream.socket, counters=bridge.counters, reactor=bridge.reactor

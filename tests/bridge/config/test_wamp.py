@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txtokensock.bridge.arguments import arguments_of, data_of
 from txtokensock.bridge.config.wamp import WampConfig, problems
 from txtokensock.bridge.config.wamp_component import component_options
-from txtokensock.bridge.wamp.authentication import signature
+from txtokensock.bridge.wamp.challenge import signature
 from txtokensock.errors import InvalidOption
 
 GOOD: dict[str, Any] = {"url": "ws://127.0.0.1:8080/ws", "realm": "realm1"}

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from txtokensock.bridge.wamp.realm import (
-    Answer,
+    CallResult,
     Match,
     OnCall,
     OnEvent,
@@ -144,8 +144,8 @@ class Session:
 
     def call(
         self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float
-    ) -> Answer:
-        def call() -> Answer:
+    ) -> CallResult:
+        def call() -> CallResult:
             if procedure.startswith("wamp."):
                 return succeed(([self._router.meta(procedure, args)], {}))
             for one in self._router.registrations:

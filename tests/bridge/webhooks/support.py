@@ -23,7 +23,7 @@ from txtokensock.bridge.config.webhooks import CallRule, ChannelRule, WebhooksCo
 from txtokensock.bridge.counters import Counters
 from txtokensock.bridge.webhooks.database import connect
 from txtokensock.bridge.webhooks.schema import Cursor
-from txtokensock.bridge.webhooks.side import WebhooksSide
+from txtokensock.bridge.webhooks.webhooks_side import WebhooksSide
 from txtokensock.server import TokenSocketServer
 from txtokensock.testing import MemoryNetwork, MemoryServer
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.bridge.webhooks import spool_tables as store
 from txtokensock.bridge.webhooks.database import connect, prepare
-from txtokensock.bridge.webhooks.spool_tables import Delivery, Limits
+from txtokensock.bridge.webhooks.spool_tables import Delivery, SpoolLimits
 
 
 class StoreTests(SynchronousTestCase):
@@ -26,7 +26,7 @@ class StoreTests(SynchronousTestCase):
         connection = connect(path)
         self.addCleanup(connection.close)
         cursor = connection.cursor()
-        limits = Limits(messages=5, bytes=60, dead=2, drop_oldest=True)
+        limits = SpoolLimits(messages=5, bytes=60, dead=2, drop_oldest=True)
         for number in range(60):
             rule = "ab"[number % 2]
             append = partial(store.append, limits=limits)

@@ -24,10 +24,10 @@ from .tls import TlsConfig
 __all__ = [
     "ActionRule",
     "Arguments",
-    "Authentication",
     "CallRule",
     "ChannelRule",
     "JsonText",
+    "WampAuthentication",
     "WampConfig",
     "WampRules",
     "problems",
@@ -160,7 +160,7 @@ class WampRules(Section, frozen=True):
     request_timeout: float = 10.0
 
 
-class Authentication(Section, frozen=True):
+class WampAuthentication(Section, frozen=True):
     """
     Who the bridge is for the router.
 
@@ -188,7 +188,7 @@ class WampConfig(WampRules, frozen=True, kw_only=True):
         ``rss://`` for RawSocket.
     :ivar realm: the realm.
     :ivar serializer: how messages are encoded.
-    :ivar authentication: see :class:`Authentication`; None for anonymous.
+    :ivar authentication: see :class:`WampAuthentication`; None for anonymous.
     :ivar tls: for ``wss`` and ``rss``, see :class:`~.tls.TlsConfig`.
     :ivar endpoint: a Twisted endpoint string that is connected to instead of the URL's
         host and port, such as ``unix:/run/crossbar.sock``.
@@ -203,7 +203,7 @@ class WampConfig(WampRules, frozen=True, kw_only=True):
     url: str
     realm: str
     serializer: Serializer = "cbor"
-    authentication: Authentication | None = None
+    authentication: WampAuthentication | None = None
     tls: TlsConfig = TlsConfig()
     endpoint: str | None = None
     connect_timeout: float = 20.0

@@ -4,6 +4,6 @@ HTTP in: what speaks HTTP calls, publishes and listens.
 Needs ``pip install txtokensock[bridge]``.
 """
 
-from .side import HttpSide
+from .http_side import HttpSide
 
 __all__ = ["HttpSide"]

@@ -23,8 +23,8 @@ from ...messages import check_channel
 from ..counters import Counters
 from .api_keys import Caller
 from .api_requests import bad_request
-from .capacity import Slots
 from .responses import forbidden, unavailable
+from .slots import Slots
 from .streams import Stream, event
 
 __all__ = ["EventStreams"]

@@ -8,13 +8,13 @@ import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...client.socket import TokenSocket
 from ...errors import RemoteError
-from ...support.waiters import Waiters
+from ..capacity import Capacity
 from ..counters import Counters
 from .responses import ApiResponse, json_response, unavailable
 
@@ -28,6 +28,8 @@ class Publishing:
     Hands publishes to the server, or keeps some while it is away.
 
     :param counters: count what becomes of those that waited, on the side ``http``.
+    :ivar waiting: how many wait for the server, and may.
+    :ivar waiting_bytes: how large they are, and may be.
     """
 
     _log = Logger()
@@ -35,16 +37,8 @@ class Publishing:
     def __init__(self, socket: TokenSocket, counters: Counters) -> None:
         self._socket = socket
         self._counters = counters
-        self._count = 0
-        self._bytes = 0
-        self._idle: Waiters[None] = Waiters()
-        self.limit = 0
-        self.room = 0
-
-    @property
-    def waiting(self) -> int:
-        """How many wait."""
-        return self._count
+        self.waiting = Capacity(0)
+        self.waiting_bytes = Capacity(0)
 
     async def publish(
         self, rule: str, size: int, send: Callable[[], Deferred[None]]
@@ -61,27 +55,34 @@ class Publishing:
             await send()
             self._counters.count("http", rule, "out")
             return _accepted()
-        if self._count >= self.limit or self._bytes + size > self.room:
+        if not self._take(size):
             self._log.warn(
                 "{rule}: refused, {count} publishes wait for the server",
                 event="http.queue_full",
                 rule=rule,
-                count=self._count,
+                count=self.waiting.taken,
             )
             raise unavailable("not connected, and no more can wait for that")
         sent = send()
         if sent.called:
+            self._give(size)
             await sent  # not even taken
-        self._count += 1
-        self._bytes += size
         sent.addCallbacks(
             lambda _: self._counters.count("http", rule, "out"), self._lost, errbackArgs=(rule,)
-        ).addBoth(lambda _: self._left(size))
+        ).addBoth(lambda _: self._give(size))
         return _accepted(queued=True)
 
-    def drained(self) -> Deferred[None]:
-        """:return: fires when none waits any more."""
-        return self._idle.wait() if self._count else succeed(None)
+    def _take(self, size: int) -> bool:
+        if not self.waiting_bytes.take(size):
+            return False
+        if self.waiting.take():
+            return True
+        self.waiting_bytes.give(size)
+        return False
+
+    def _give(self, size: int) -> None:
+        self.waiting_bytes.give(size)
+        self.waiting.give()
 
     def _lost(self, failure: Failure, rule: str) -> None:
         """Who published it has been told that it would be sent: now it is said here."""
@@ -93,12 +94,6 @@ class Publishing:
             rule=rule,
             problem=failure.getErrorMessage(),
         )
-
-    def _left(self, size: int) -> None:
-        self._count -= 1
-        self._bytes -= size
-        if not self._count:
-            self._idle.fire()
 
 
 def _accepted(**more: object) -> ApiResponse:

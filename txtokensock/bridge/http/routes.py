@@ -25,12 +25,12 @@ from ..health import SideState
 from .api_keys import ApiKeys, Caller
 from .api_requests import ApiRequest, bad_request, read_broadcast, read_call, read_publish
 from .bridge_metrics import BridgeMetrics
-from .capacity import Slots
 from .event_streams import EventStreams
 from .idempotency import IdempotencyCache
 from .probes import readiness
 from .publishes import Publishing
 from .responses import ApiResponse, Refusal, forbidden, json_response, refusal_of, unavailable
+from .slots import Slots
 
 __all__ = ["Pages"]
 
@@ -83,9 +83,12 @@ class Pages:
         self.publishing = Publishing(socket, counters)
         self.answered = IdempotencyCache(reactor, 0, 0, 0)
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
-            "http_in_flight": ("Requests that wait.", lambda: self.requests.total),
-            "http_streams": ("Event streams.", lambda: self.streams.slots.total),
-            "http_queued": ("Publishes that wait for upstream.", lambda: self.publishing.waiting),
+            "http_in_flight": ("Requests that wait.", lambda: self.requests.all.taken),
+            "http_streams": ("Event streams.", lambda: self.streams.slots.all.taken),
+            "http_queued": (
+                "Publishes that wait for upstream.",
+                lambda: self.publishing.waiting.taken,
+            ),
         }
         self._metrics = BridgeMetrics(counters, states, gauges)
         self._authentication = authentication
@@ -100,8 +103,8 @@ class Pages:
         self.section = section
         self.streams.room = section.stream_buffer
         self.streams.end_others(lambda name: authentication.same(before, name))
-        self.publishing.limit = section.queue_limit
-        self.publishing.room = section.queue_bytes
+        self.publishing.waiting.limit = section.queue_limit
+        self.publishing.waiting_bytes.limit = section.queue_bytes
         self.answered.configure(
             section.idempotency_expiry, section.idempotency_limit, section.idempotency_bytes
         )

@@ -4,22 +4,20 @@ All that goes between the upstream socket and a realm, whoever keeps the session
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
 from ...client.socket import TokenSocket
+from ..capacity import Capacity
 from ..config.wamp import WampRules
 from ..counters import Counters
-from .calls import ActionForwarding, CallForwarding
-from .channels import ChannelForwarding
+from .call_forwarding import ActionForwarding, CallForwarding
+from .channel_forwarding import ChannelForwarding
 from .lease import Lease
 from .realm import Realm
 from .rule_counters import RuleCounters
 
 __all__ = ["WampForwarding"]
-
-_LOOK_SECONDS = 0.05
 
 
 class WampForwarding:
@@ -55,7 +53,11 @@ class WampForwarding:
     @property
     def in_flight(self) -> int:
         """How many calls and messages are on their way."""
-        return self._calls.room.taken + self._actions.in_flight + self._channels.in_flight
+        return sum(capacity.taken for capacity in self._capacities)
+
+    @property
+    def _capacities(self) -> list[Capacity]:
+        return [self._calls.room, self._actions.in_flight, *self._channels.in_flight]
 
     @property
     def detail(self) -> str:
@@ -143,12 +145,20 @@ class WampForwarding:
         self._actions.remove()
         self._channels.listen_no_more()
         deadline = self._reactor.seconds() + seconds
-        while self._channels.in_flight and self._reactor.seconds() < deadline:
-            await deferLater(self._reactor, _LOOK_SECONDS)
+        await self._drained(self._channels.in_flight, deadline)
         self._channels.end("the bridge stops")
         if self._lease is not None:
             # Others need not wait for calls.
             lease, self._lease = self._lease, None
             await lease.release()
-        while self.in_flight and self._reactor.seconds() < deadline:
-            await deferLater(self._reactor, _LOOK_SECONDS)
+        await self._drained(self._capacities, deadline)
+
+    async def _drained(self, capacities: list[Capacity], deadline: float) -> None:
+        """Wait until all of them are idle, or until the deadline."""
+        for capacity in capacities:
+            left = deadline - self._reactor.seconds()
+            if left > 0:
+                try:
+                    await capacity.idle().addTimeout(left, self._reactor)
+                except TimeoutError:
+                    return

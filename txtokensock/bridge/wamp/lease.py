@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...support.timer import Timer
-from .realm import Answer, Realm, RealmLost, Undo, WampError
+from .realm import CallResult, Realm, RealmLost, Undo, WampError
 
 __all__ = ["Lease"]
 
@@ -105,5 +105,5 @@ class Lease:
         self._later.start(self._retry)
 
 
-def _nothing(_: str, __: Sequence[Any], ___: Mapping[str, Any]) -> Answer:
+def _nothing(_: str, __: Sequence[Any], ___: Mapping[str, Any]) -> CallResult:
     return succeed(([], {}))

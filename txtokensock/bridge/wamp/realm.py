@@ -13,7 +13,7 @@ from ...errors import PeerError, UsageError, shorten
 from ..error_table import NeighbourTimeout, NeighbourUnavailable
 
 __all__ = [
-    "Answer",
+    "CallResult",
     "JoinRefused",
     "Match",
     "OnCall",
@@ -34,8 +34,8 @@ Payload: TypeAlias = tuple[Sequence[Any], Mapping[str, Any]]
 OnEvent: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any]], object]
 """Called with the topic, args and kwargs of an event."""
 
-Answer: TypeAlias = Deferred[Payload]
-OnCall: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any]], Answer]
+CallResult: TypeAlias = Deferred[Payload]
+OnCall: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any]], CallResult]
 """Called with the procedure, args and kwargs; to be failed with a :class:`WampError`."""
 
 Undo: TypeAlias = Callable[[], Deferred[None]]
@@ -128,5 +128,5 @@ class Realm(Protocol):
 
     def call(
         self, procedure: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout: float
-    ) -> Answer:
+    ) -> CallResult:
         """:return: fires with the result; cancelling it withdraws the call."""

@@ -1,5 +1,5 @@
 """
-Counts, and the room that there is to wait in.
+What happens to the messages of rules, counted and logged.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from ..counters import Counters, Outcome
 
-__all__ = ["Capacity", "RuleCounters"]
+__all__ = ["RuleCounters"]
 
 SIDE = "wamp"
 
@@ -56,26 +56,3 @@ class RuleCounters:
                 why=why,
                 total=total,
             )
-
-
-class Capacity:
-    """
-    How many messages may be on their way in one direction.
-
-    :param limit: so many.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.taken = 0
-
-    def take(self) -> bool:
-        """One more, if there is room."""
-        if self.taken >= self.limit:
-            return False
-        self.taken += 1
-        return True
-
-    def give(self, messages: int = 1) -> None:
-        """So many are done."""
-        self.taken -= messages

@@ -24,7 +24,7 @@ from ...support.waiters import Waiters
 from . import spool_tables as store
 from .database import Database
 from .schema import Cursor
-from .spool_tables import Delivery, Limits
+from .spool_tables import Delivery, SpoolLimits
 
 __all__ = ["Spool"]
 
@@ -89,7 +89,7 @@ class Spool:
 
     # -- what goes in
 
-    def append(self, delivery: Delivery, limits: Limits) -> None:
+    def append(self, delivery: Delivery, limits: SpoolLimits) -> None:
         """Store a message; nothing is done with it before it is stored."""
         size = len(delivery.body)
         full = len(self._appends) >= _MEMORY_MESSAGES or self._bytes + size > _MEMORY_BYTES

@@ -14,7 +14,7 @@ from .schema import Cursor
 
 __all__ = [
     "Delivery",
-    "Limits",
+    "SpoolLimits",
     "Stored",
     "append",
     "begin",
@@ -33,7 +33,7 @@ Kind: TypeAlias = Literal["waiting", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SpoolLimits:
     """
     How much a rule may keep.
 
@@ -85,7 +85,7 @@ class Stored:
     body: bytes = field(repr=False)
 
 
-def append(cursor: Cursor, delivery: Delivery, limits: Limits) -> int:
+def append(cursor: Cursor, delivery: Delivery, limits: SpoolLimits) -> int:
     """
     Put a message at the end of its rule's queue.
 
@@ -114,7 +114,7 @@ def append(cursor: Cursor, delivery: Delivery, limits: Limits) -> int:
     return dropped
 
 
-def _is_full(cursor: Cursor, rule: str, size: int, limits: Limits) -> bool:
+def _is_full(cursor: Cursor, rule: str, size: int, limits: SpoolLimits) -> bool:
     messages, bytes_ = _total(cursor, "waiting", rule)
     return messages >= limits.messages or bytes_ + size > limits.bytes
 

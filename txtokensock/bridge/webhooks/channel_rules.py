@@ -24,7 +24,7 @@ from .database import Database
 from .deliveries import Deliveries
 from .header_rules import allowed
 from .spool import Spool
-from .spool_tables import Delivery, Limits
+from .spool_tables import Delivery, SpoolLimits
 from .target import Target
 from .webhook_requests import Requests
 
@@ -168,7 +168,7 @@ class ChannelRules:
             self._dropped(name, 1, "its rule is gone")
             return None
         headers = allowed(message, self._targets[name].allowed)
-        limits = Limits(
+        limits = SpoolLimits(
             rule.spool_messages,
             rule.spool_bytes,
             rule.dead_letters,

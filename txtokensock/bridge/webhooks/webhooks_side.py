@@ -24,10 +24,10 @@ from ...support.timer import Timer
 from ..config.webhooks import WebhooksConfig
 from ..counters import Counters
 from ..health import Condition, Health, SideState
-from .calls import Calls
-from .channels import ChannelRules
+from .channel_rules import ChannelRules
 from .database import Database, Lock, SpoolUnavailable, SQLite, prepare
 from .target import Target
+from .webhook_calls import WebhookCalls
 from .webhook_requests import Requests
 
 __all__ = ["WebhooksSide"]
@@ -77,7 +77,7 @@ class WebhooksSide(Service):
         self._rules = ChannelRules(
             socket, self._requests, counters, reactor, self.new_id, jitter=jitter, now=now
         )
-        self._calls: dict[str, tuple[str, Calls]] = {}
+        self._calls: dict[str, tuple[str, WebhookCalls]] = {}
         self._taken: set[str] = set()
         self._next_look = Timer(reactor, self._look)
         self._health = Health(self.name, now)
@@ -196,7 +196,7 @@ class WebhooksSide(Service):
             name = rule.rule
             if name in self._calls:
                 continue
-            calls = Calls(
+            calls = WebhookCalls(
                 rule,
                 self._targets[name],
                 requests=self._requests,

@@ -14,14 +14,15 @@ from twisted.python.failure import Failure
 from ...client.socket import TokenSocket
 from ...support.patterns import Pattern
 from ..arguments import data_of
+from ..capacity import Capacity
 from ..config.wamp import ChannelRule, WampRules
 from ..upstream import keep_trying
-from .channel import Channel, publish_failed
 from .demand import Demand
 from .echo import Echoes
+from .forwarded_channel import ForwardedChannel, publish_failed
 from .realm import Match, Realm, RealmLost, Undo
-from .router_events import Events
-from .rule_counters import Capacity, RuleCounters
+from .rule_counters import RuleCounters
+from .topic_publisher import TopicPublisher
 
 __all__ = ["ChannelForwarding"]
 
@@ -61,9 +62,9 @@ class ChannelForwarding:
         self._socket = socket
         self._rule_counters = rule_counters
         self._reactor = reactor
-        self._events = Events(rule_counters, Capacity(rules.queue_limit))
+        self._events = TopicPublisher(rule_counters, Capacity(rules.queue_limit))
         self._upstream_room = Capacity(rules.queue_limit)
-        self._channels: dict[str, Channel] = {}
+        self._channels: dict[str, ForwardedChannel] = {}
         self._targets: dict[str, list[tuple[ChannelRule, str]]] = {}
         self._topics: dict[ChannelRule, _Topic] = {}
         self._realm: Realm | None = None
@@ -74,9 +75,9 @@ class ChannelForwarding:
         self._tending.clock = reactor
 
     @property
-    def in_flight(self) -> int:
-        """How many messages are on their way, in both directions."""
-        return self._events.room.taken + self._upstream_room.taken
+    def in_flight(self) -> list[Capacity]:
+        """The messages that are on their way, in each direction."""
+        return [self._events.room, self._upstream_room]
 
     # -- whose turn it is
 
@@ -191,8 +192,8 @@ class ChannelForwarding:
                 wanted.setdefault(channel.fill(rest), []).append((rule, topic.fill(rest)))
         return wanted
 
-    def _new_channel(self, name: str) -> Channel:
-        return Channel(
+    def _new_channel(self, name: str) -> ForwardedChannel:
+        return ForwardedChannel(
             name,
             self._socket,
             self._rule_counters,

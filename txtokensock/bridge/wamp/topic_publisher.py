@@ -10,14 +10,15 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from ..arguments import arguments_of
+from ..capacity import Capacity
 from ..config.wamp import ChannelRule
 from .realm import Realm, WampError
-from .rule_counters import Capacity, RuleCounters
+from .rule_counters import RuleCounters
 
-__all__ = ["Events"]
+__all__ = ["TopicPublisher"]
 
 
-class Events:
+class TopicPublisher:
     """
     Publishes on topics, in order; while there is no realm, what comes waits.
 

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import InvalidOption
-from ..config.wamp import Authentication
+from ..config.wamp import WampAuthentication
 
 __all__ = ["signature"]
 
 _MOST_ITERATIONS = 1_000_000
 
 
-def signature(who: Authentication, extra: Mapping[str, Any]) -> str:
+def signature(who: WampAuthentication, extra: Mapping[str, Any]) -> str:
     """
     :param extra: of the challenge.
     :return: the ticket, or for WAMP-CRA the challenge signed with the secret, which the

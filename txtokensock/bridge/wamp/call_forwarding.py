@@ -17,9 +17,10 @@ from ...client.socket import TokenSocket
 from ...errors import ActionError, InvalidOption
 from ...support.patterns import Pattern
 from ..arguments import arguments_of, data_of
+from ..capacity import Capacity
 from ..config.wamp import ActionRule, CallRule, WampRules
-from .realm import Answer, Payload, Realm, RealmLost, Undo
-from .rule_counters import Capacity, RuleCounters
+from .realm import CallResult, Payload, Realm, RealmLost, Undo
+from .rule_counters import RuleCounters
 from .rules import answer_error, call_error, unavailable
 
 __all__ = ["ActionForwarding", "CallForwarding"]
@@ -124,8 +125,8 @@ class CallForwarding:
 
     def _call_of(
         self, rule: CallRule, procedure: Pattern, rpc: Pattern
-    ) -> Callable[[str, Sequence[Any], Mapping[str, Any]], Answer]:
-        def on_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Answer:
+    ) -> Callable[[str, Sequence[Any], Mapping[str, Any]], CallResult]:
+        def on_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> CallResult:
             self._rule_counters.count(rule.rule, "in")
             rest = procedure.match(name)
             if rest is None:
@@ -139,7 +140,7 @@ class CallForwarding:
 
         return on_call
 
-    def _refuse(self, rule: CallRule, error: Exception) -> Answer:
+    def _refuse(self, rule: CallRule, error: Exception) -> CallResult:
         self._rule_counters.refused(rule.rule, str(error))
         return fail(error)
 
@@ -173,7 +174,7 @@ class ActionForwarding:
         self._rule_counters = rule_counters
         self._installed: dict[ActionRule, _Action] = {}
         self.realm: Realm | None = None
-        self.in_flight = 0
+        self.in_flight = Capacity()
 
     def install(self) -> None:
         """Offer the actions to the server, but for those whose names are taken."""
@@ -209,13 +210,13 @@ class ActionForwarding:
             problem = RealmLost("there is no connection to the WAMP router")
             return self._refused(Failure(problem), rule)
         args, kwargs = arguments_of(data, rule.arguments)
-        self.in_flight += 1
+        self.in_flight.take()
         called = self.realm.call(rule.procedure, args, kwargs, rule.timeout)
         called.addBoth(self._done)
         return called.addCallbacks(self._answered, self._refused, (rule,), errbackArgs=(rule,))
 
     def _done(self, outcome: Any) -> Any:
-        self.in_flight -= 1
+        self.in_flight.give()
         return outcome
 
     def _answered(self, answer: Payload, rule: ActionRule) -> Any:

@@ -140,15 +140,15 @@ class HttpSide(Service):
         if port is not None:
             await maybeDeferred(port.stopListening)
         self._pages.streams.stop()
-        idle = [self._pages.requests.free(), self._pages.publishing.drained()]
+        idle = [self._pages.requests.all.idle(), self._pages.publishing.waiting.idle()]
         both = DeferredList(idle, consumeErrors=True)  # which a timeout does not let fail
         await both.addTimeout(self._stop_timeout(), self._reactor)
-        if self._pages.requests.total or self._pages.publishing.waiting:
+        if self._pages.requests.all.taken or self._pages.publishing.waiting.taken:
             self._log.warn(
                 "{requests} requests and {queued} publishes are given up",
                 event="http.given_up",
-                requests=self._pages.requests.total,
-                queued=self._pages.publishing.waiting,
+                requests=self._pages.requests.all.taken,
+                queued=self._pages.publishing.waiting.taken,
             )
         self._pages.answered.stop()
         # What was just answered is written in this turn.

@@ -23,10 +23,11 @@ from ...errors import (
     UsageError,
 )
 from ...support.backoff import RetryPolicy
+from ..capacity import Capacity
 from .echo import Echoes, Expected
-from .rule_counters import Capacity, RuleCounters
+from .rule_counters import RuleCounters
 
-__all__ = ["Channel", "publish_failed"]
+__all__ = ["ForwardedChannel", "publish_failed"]
 
 
 class _Message:
@@ -41,7 +42,7 @@ class _Message:
         self.sending: Deferred[None] | None = None
 
 
-class Channel:
+class ForwardedChannel:
     """
     Nothing is published before the server has confirmed the subscription on the present
     connection: only then it is sure that what is published comes back, and comes back once.

@@ -1,5 +1,5 @@
 """
-The WAMP side as a service, whatever library speaks WAMP.
+The side of the bridge that faces a WAMP router.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from ...web.tls.policy import explain, is_tls_problem
 from ..config.wamp import WampConfig, WampRules
 from ..counters import Counters
 from ..health import Condition, Health, SideState
-from .endpoint import Joined, RouterEndpoint
 from .forwarding import WampForwarding
+from .router_endpoint import Joined, RouterEndpoint
+from .transports import connect
 
 __all__ = ["WampSide"]
 
@@ -33,15 +34,23 @@ class WampSide(Service):
     :param socket: the upstream; others start and stop it.
     :param counters: of the bridge.
     :param reactor: for everything.
+    :param connect: connects to the router and joins, without a deadline; by default with
+        Autobahn.
     """
 
     name = "wamp"
-    connect: Callable[[WampConfig, Any], Awaitable[Joined]]
     _log = Logger()
 
     def __init__(
-        self, section: WampConfig, *, socket: TokenSocket, counters: Counters, reactor: Any
+        self,
+        section: WampConfig,
+        *,
+        socket: TokenSocket,
+        counters: Counters,
+        reactor: Any,
+        connect: Callable[[WampConfig, Any], Awaitable[Joined]] = connect,
     ) -> None:
+        self._connect = connect
         self._section = section
         self._reactor = reactor
         self._forwarding = WampForwarding(
@@ -55,7 +64,7 @@ class WampSide(Service):
         backoff = section.backoff.build()
         return ReconnectingClientService(
             self._reactor,
-            RouterEndpoint(self.connect, section, self._reactor),
+            RouterEndpoint(self._connect, section, self._reactor),
             Factory.forProtocol(Protocol),
             backoff,
             retry_policy=lambda _, attempt: backoff.delay(attempt),

@@ -13,13 +13,13 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.bridge.wamp.component import WampSession
 from txtokensock.bridge.wamp.realm import (
     RealmLost,
     RequestTimeout,
     Unserializable,
     WampError,
 )
+from txtokensock.bridge.wamp.session import WampSession
 
 HOSTILE = {"self": 1, "fun": 2, "error": 3, "details": 4, "options": 5, "topic": 6}
 

@@ -19,12 +19,12 @@ from .header_rules import allowed
 from .target import Target
 from .webhook_requests import Requests, WebhookResponse, WebhookUnreachable
 
-__all__ = ["Calls"]
+__all__ = ["WebhookCalls"]
 
 SIDE = "webhooks"
 
 
-class Calls:
+class WebhookCalls:
     """
     The action of one rule.  It is tried once, within the rule's timeout: whoever called
     is there, and knows best whether to call again.

@@ -1,0 +1,108 @@
+"""
+A session over a connection of our own: joins, and sees to it that the router lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autobahn.wamp.types import ComponentConfig
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from ...errors import InvalidOption
+from ...web.tls.policy import explain
+from ..config.wamp import WampConfig
+from .challenge import signature
+from .realm import JoinRefused, RealmLost, RequestTimeout
+from .session import WampSession
+
+__all__ = ["RouterSession"]
+
+
+class RouterSession(WampSession):
+    """
+    A session over a connection of our own.
+
+    :param section: whom to join, and as whom.
+    :param reactor: for deadlines.
+    :ivar joined: fires when the realm is joined; fails with :class:`JoinRefused` or
+        :class:`RealmLost`.
+    """
+
+    def __init__(self, section: WampConfig, reactor: Any) -> None:
+        super().__init__(
+            ComponentConfig(section.realm),
+            reactor=reactor,
+            request_timeout=section.request_timeout,
+        )
+        self._section = section
+        self._pings = LoopingCall(self._ping)
+        self._pings.clock = reactor
+        self._problem: Exception | None = None
+        self.lost = False
+        self.on_lost: Callable[[Failure], object] = lambda _: None
+        self.joined: Deferred[None] = Deferred()
+
+    # -- from Autobahn
+
+    def onConnect(self) -> None:
+        who = self._section.authentication
+        if who is None:
+            self.join(self._section.realm)
+        else:
+            self.join(self._section.realm, authmethods=[who.method], authid=who.authid)
+
+    def onChallenge(self, challenge: Any) -> str:
+        who = self._section.authentication
+        if who is None or challenge.method != who.method:
+            raise InvalidOption(f"the router wants authentication by {challenge.method}")
+        return signature(who, challenge.extra)
+
+    def onUserError(self, fail: Any, msg: str) -> None:
+        if self.joined.called:
+            super().onUserError(fail, msg)
+        else:
+            self._problem = fail.value
+
+    def onJoin(self, details: Any) -> None:
+        if self.joined.called:
+            self.abort()
+            return
+        self._pings.start(self._section.ping, now=False)
+        self.joined.callback(None)
+
+    def onLeave(self, details: Any) -> None:
+        if self._problem is None:
+            self._problem = JoinRefused(details.reason, details.message or "")
+        super().onLeave(details)
+
+    def _ping(self) -> Deferred[None]:
+        """Any answer proves that the router lives; that it is a refusal is no matter."""
+        asked = self.call(
+            "wamp.session.get", [self._session_id], {}, timeout=self._section.ping_timeout
+        )
+
+        def failed(failure: Failure) -> None:
+            if failure.check(RequestTimeout):
+                self.drop(f"no sign of life within {self._section.ping_timeout:g} seconds")
+
+        return asked.addErrback(failed).addCallback(lambda _: None)
+
+    # -- from the wire
+
+    def wire_lost(self, reason: Failure) -> None:
+        """The connection is gone, or what is there is no WAMP router."""
+        if self.lost:
+            return
+        self.lost = True
+        if self._pings.running:
+            self._pings.stop()
+        cause: Any = reason.value
+        if self.joined.called:
+            self.on_lost(Failure(RealmLost(explain(self._problem or cause))))
+        else:
+            text = f"the router closed the connection: {explain(cause)}"
+            self.joined.errback(self._problem or RealmLost(text))
