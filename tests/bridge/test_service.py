@@ -22,7 +22,7 @@ from txtokensock.bridge.config.upstream import UpstreamBackoff
 from txtokensock.bridge.health import Condition, SideState
 from txtokensock.bridge.service import Bridge
 from txtokensock.bridge.systemd import SystemdNotifier
-from txtokensock.bridge.upstream import Upstream
+from txtokensock.bridge.upstream_socket import Upstream
 from txtokensock.errors import TokenServerError
 from txtokensock.testing import ScriptedServer
 

@@ -19,7 +19,7 @@ from .counters import Counters
 from .health import Health, SideState
 from .side import Side
 from .systemd import SystemdNotifier
-from .upstream import Upstream
+from .upstream_socket import Upstream
 
 __all__ = ["Bridge"]
 

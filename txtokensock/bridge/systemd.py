@@ -44,7 +44,7 @@ class SystemdNotifier(Service):
         self._watchdog.clock = reactor
 
     def startService(self) -> None:
-        """Ready."""
+        """Tell systemd that the service is ready, and begin to feed the watchdog."""
         super().startService()  # type: ignore[no-untyped-call]
         self.notify("READY=1")
         if self._address and self._interval is not None:

@@ -22,12 +22,12 @@ WEBHOOKS = UPSTREAM + '[webhooks]\nspool = "spool.sqlite"\n'
 
 BAD: list[tuple[str, str]] = [
     # the file
-    ("[upstream", "bridge.toml: is no TOML: "),
-    ('a = 1\na = 2\n[upstream]\nhost = "h"', "bridge.toml: is no TOML: "),
+    ("[upstream", "bridge.toml: is not valid TOML: "),
+    ('a = 1\na = 2\n[upstream]\nhost = "h"', "bridge.toml: is not valid TOML: "),
     ("", "upstream: is missing"),
-    (UPSTREAM + "[upsteam]\n", "upsteam: is no section: is it misspelt?"),
-    ("upstream = 3", "upstream: is no table: write it as [upstream]"),
-    ("[[upstream]]\n", "upstream: is no table: write it as [upstream]"),
+    (UPSTREAM + "[upsteam]\n", "upsteam: is not a section: is it misspelt?"),
+    ("upstream = 3", "upstream: is not a table: write it as [upstream]"),
+    ("[[upstream]]\n", "upstream: is not a table: write it as [upstream]"),
     # [upstream]
     ("[upstream]\n", "upstream.host: is missing"),
     ("[upstream]\nhost = []", "upstream.host: host is empty"),
@@ -38,7 +38,7 @@ BAD: list[tuple[str, str]] = [
     ('[upstream]\nhost = "ftp://h"', "upstream.host: host has the scheme 'ftp'"),
     ('[upstream]\nhost = "http://u:s3cret@h"', "upstream.host: host cannot hold a user name"),
     ('[upstream]\nhost = "h:1"\nport = 2', "upstream.host: host 'h:1' names a port and port=2"),
-    (UPSTREAM + "hots = 1", "upstream.hots: is no option: is it misspelt?"),
+    (UPSTREAM + "hots = 1", "upstream.hots: is not an option: is it misspelt?"),
     (UPSTREAM + 'call_timeout = "60"', "upstream.call_timeout: expected number, got text"),
     (UPSTREAM + "call_timeout = true", "upstream.call_timeout: expected number, got bool"),
     (UPSTREAM + "call_timeout = 0", "upstream.call_timeout: is 0: it must be a number of seconds"),
@@ -50,7 +50,7 @@ BAD: list[tuple[str, str]] = [
     (UPSTREAM + "[upstream.timeouts]\nauth = 0", "upstream.timeouts.auth: is 0: "),
     (UPSTREAM + "[upstream.backoff]\nfactor = 0.5", "upstream.backoff.factor: is 0.5: "),
     (UPSTREAM + "[upstream.backoff]\nrefused = 0", "upstream.backoff.refused: is 0: "),
-    (UPSTREAM + "[upstream.backoff]\nmax = 5", "upstream.backoff.max: is no option"),
+    (UPSTREAM + "[upstream.backoff]\nmax = 5", "upstream.backoff.max: is not an option"),
     (UPSTREAM + 'transports = "websocket"', "upstream.transports: expected array, got text"),
     (UPSTREAM + 'transports = ["pigeon"]', "upstream.transports: transports is ['pigeon']: it"),
     (UPSTREAM + "transports = []", "upstream.transports: transports is []: it must hold"),
@@ -83,11 +83,11 @@ BAD: list[tuple[str, str]] = [
     ),
     # [http]
     (HTTP + "listen = 8090", "http.listen: expected text, got whole number"),
-    (HTTP + 'listen = "8090"', "http.listen: '8090' is no endpoint: "),
-    (HTTP + 'listen = "tcp:x"', "http.listen: 'tcp:x' is no endpoint: "),
-    (HTTP + 'listen = "tcp:8090"', "http.listen: 'tcp:8090' is no loopback address: it needs"),
+    (HTTP + 'listen = "8090"', "http.listen: '8090' is not an endpoint: "),
+    (HTTP + 'listen = "tcp:x"', "http.listen: 'tcp:x' is not an endpoint: "),
+    (HTTP + 'listen = "tcp:8090"', "http.listen: 'tcp:8090' is not a loopback address: it needs"),
     (HTTP + 'listen = "tcp:8090:interface=10.0.0.1"', "http.listen: 'tcp:8090:interface=10"),
-    (HTTP + 'listen = "tcp6:8090"', "http.listen: 'tcp6:8090' is no loopback address"),
+    (HTTP + 'listen = "tcp6:8090"', "http.listen: 'tcp6:8090' is not a loopback address"),
     (HTTP + 'listen = "systemd:domain=INET:index=0"', "http.listen: "),
     (HTTP + "body_limit = -1", "http.body_limit: is -1: it must be a whole number above 0"),
     (HTTP + "heartbeat = 0.0", "http.heartbeat: is 0: it must be a number of seconds"),
@@ -111,7 +111,7 @@ BAD: list[tuple[str, str]] = [
     (KEY + 'previous_secret = { file = "empty" }', "http.keys[0].previous_secret: the secret is"),
     # [operation]
     (UPSTREAM + "[operation]\nstop_timeout = 0", "operation.stop_timeout: is 0: "),
-    (UPSTREAM + "[operation]\nstop = 1", "operation.stop: is no option: is it misspelt?"),
+    (UPSTREAM + "[operation]\nstop = 1", "operation.stop: is not an option: is it misspelt?"),
     # what is good alone, and not together
     (HTTP + 'listen = "tcp:8080:interface=127.0.0.1"', "http.listen: is port 8080, where"),
     (
@@ -199,9 +199,9 @@ class BadConfigTests(ConfigTestCase):
             self.assertEqual(str(error), line)
 
     def test_deep(self) -> None:
-        """Nesting without end is no TOML."""
+        """Nesting without end is not valid TOML."""
         text = "[upstream]\nhost = " + "[" * 100_000
-        self.assertTrue(self.problems(text)[0].startswith("bridge.toml: is no TOML: "))
+        self.assertTrue(self.problems(text)[0].startswith("bridge.toml: is not valid TOML: "))
 
 
 class GoodConfigTests(ConfigTestCase):

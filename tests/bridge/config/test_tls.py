@@ -17,8 +17,8 @@ from tests.kit.certificates import self_signed
 from txtokensock.bridge.config.tls import TlsConfig
 from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.wamp.realm import RealmLost
+from txtokensock.bridge.wamp.router_connection import connect
 from txtokensock.bridge.wamp.router_endpoint import client_endpoint
-from txtokensock.bridge.wamp.transports import connect
 from txtokensock.errors import InvalidOption
 from txtokensock.testing.network import MemoryNetwork
 from txtokensock.web.tls.certificates import CertificateRefused

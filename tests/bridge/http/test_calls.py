@@ -64,11 +64,11 @@ class ShapeTests(HttpTestCase):
         self.serve()
         before = len(self.requests)
         for path, body, reason in (
-            ("/call", b"", "the body is no JSON: "),
-            ("/call", b"{", "the body is no JSON: "),
-            ("/call", b"\xff", "the body is no JSON: "),
-            ("/call", b"[" * 100_000, "the body is no JSON: "),
-            ("/call", [], "the body is no JSON object"),
+            ("/call", b"", "the body is not valid JSON: "),
+            ("/call", b"{", "the body is not valid JSON: "),
+            ("/call", b"\xff", "the body is not valid JSON: "),
+            ("/call", b"[" * 100_000, "the body is not valid JSON: "),
+            ("/call", [], "the body is not a JSON object"),
             ("/call", {}, "there is neither procedure nor rpc"),
             ("/call", {"rpc": "f", "procedure": "f"}, "there is both procedure and rpc"),
             ("/call", {"rpc": 5}, "rpc must be text"),

@@ -77,7 +77,7 @@ class CallTests(WebhooksTestCase):
         """What cannot be passed on is an error too."""
         self.start(self.call())
         for kind, content, problem in (
-            ("application/json", b"{", "the webhook answered no JSON"),
+            ("application/json", b"{", "the webhook did not answer with valid JSON"),
             ("image/png", b"\xff\xfe", "neither JSON nor text"),
             ("text/plain", b"x" * (1024 * 1024 + 1), "more than 1 MiB"),
         ):

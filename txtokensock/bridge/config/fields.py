@@ -43,7 +43,7 @@ def check_url(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port  # a property that raises
     except ValueError:
-        raise InvalidOption("is no URL") from None
+        raise InvalidOption("is not a URL") from None
     if parts.scheme not in ("http", "https"):
         raise InvalidOption("must begin with http:// or https://")
     if not parts.hostname or port == 0:
@@ -62,7 +62,7 @@ def check_field(name: str) -> None:
     :raises InvalidOption: if no configuration may name that header.
     """
     if not _TOKEN.fullmatch(name):
-        raise InvalidOption(f"{name!r} is no name of an HTTP header")
+        raise InvalidOption(f"{name!r} is not the name of an HTTP header")
     if name.lower() in _OURS:
         raise InvalidOption(f"{name!r} is set by the bridge itself")
 

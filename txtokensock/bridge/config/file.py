@@ -102,10 +102,10 @@ def parse(text: str, path: str, warn: Callable[[Problem], object] = _log_problem
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as problem:
-        raise ConfigError([Problem(path, f"is no TOML: {shorten(str(problem))}")]) from None
+        raise ConfigError([Problem(path, f"is not valid TOML: {shorten(str(problem))}")]) from None
     old, found = renew(document)
     found += [
-        Problem(name, "is no section: is it misspelt?")
+        Problem(name, "is not a section: is it misspelt?")
         for name in document
         if name not in _SECTIONS
     ]

@@ -115,7 +115,7 @@ def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
     """What is wrong with ``[http]``."""
     try:
         if not Listen.parse(section.listen).loopback and not section.keys:
-            what = f"{section.listen!r} is no loopback address: it needs [[{path}.keys]]"
+            what = f"{section.listen!r} is not a loopback address: it needs [[{path}.keys]]"
             yield Problem(f"{path}.listen", what)
     except InvalidOption as problem:
         yield Problem(f"{path}.listen", str(problem))

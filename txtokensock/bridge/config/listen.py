@@ -41,7 +41,7 @@ class Listen:
         except Exception as problem:
             # Whatever the endpoint's parser stumbles over: ValueError, TypeError, KeyError ...
             raise InvalidOption(
-                f"{description!r} is no endpoint: {shorten(str(problem))}"
+                f"{description!r} is not an endpoint: {shorten(str(problem))}"
             ) from None
         kind, plain, named = _arguments(description)
         position = _INTERFACES.get(kind)

@@ -34,9 +34,9 @@ def type_problem(message: str, name: str, section: Any, kind: type[Section]) -> 
         return Problem(f"{name}{path}.{missing[1]}", "is missing")
     unknown = re.fullmatch(r"Object contains unknown field `(.+)`", what)
     if unknown:
-        return Problem(f"{name}{path}.{unknown[1]}", "is no option: is it misspelt?")
+        return Problem(f"{name}{path}.{unknown[1]}", "is not an option: is it misspelt?")
     if path == "" and "got" in what:
-        return Problem(name, f"is no table: write it as [{name}]")
+        return Problem(name, f"is not a table: write it as [{name}]")
     return Problem(name + path, _in_words(what))
 
 

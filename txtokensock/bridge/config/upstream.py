@@ -37,12 +37,12 @@ class _Lasting(Backoff):
     """What an operator mends on the server must not need a restart here as well."""
 
     def retry(self, failure: Failure, attempt: int) -> float:
-        """Never None."""
+        """See :class:`~txtokensock.Backoff`; what would give up is tried slowly instead."""
         wait = super().retry(failure, attempt)
         return self.refusal_delay() if wait is None else wait
 
     def hold(self, error: Exception, attempt: int) -> float:
-        """Never for good."""
+        """See :class:`~txtokensock.Backoff`; no host is passed over for good."""
         hold = super().hold(error, attempt)
         return self.refusal_delay() if hold == math.inf else hold
 
@@ -58,7 +58,7 @@ class UpstreamBackoff(BackoffConfig, frozen=True):
     longest_retry_after: float = 3600.0
 
     def build(self, *, jitter: Callable[[], float] = random) -> Backoff:
-        """See :meth:`.BackoffConfig.build`."""
+        """Make the policy that these options describe, which never gives up."""
         return _Lasting(**asdict(self), jitter=jitter)
 
 
@@ -74,7 +74,7 @@ class TimeoutsConfig(Section, frozen=True):
     close: float = 5.0
 
     def build(self) -> Timeouts:
-        """The deadlines."""
+        """Make the deadlines that these options describe."""
         return Timeouts(**structs.asdict(self))
 
 

@@ -194,7 +194,7 @@ class WampConfig(WampRules, frozen=True, kw_only=True):
         host and port, such as ``unix:/run/crossbar.sock``.
     :ivar connect_timeout: seconds until the realm is joined.
     :ivar ping: seconds between signs of life asked of the router.
-    :ivar ping_timeout: seconds without one after which the connection is made anew.
+    :ivar ping_timeout: seconds without one after which the connection is replaced.
     :ivar backoff: between attempts to connect.
     :ivar max_message_size: bytes of a message from the router.
     :ivar stop_timeout: seconds for what is in flight when the bridge stops.
@@ -222,7 +222,9 @@ def problems(section: WampConfig, path: str) -> Iterator[Problem]:
     if section.serializer == "ubjson" and find_spec("bjdata") is None:
         yield Problem(f"{path}.serializer", "ubjson needs the package bjdata, which is missing")
     if section.endpoint is not None and ":" not in section.endpoint:
-        yield Problem(f"{path}.endpoint", "is no endpoint: write it as tcp:HOST:PORT or unix:PATH")
+        yield Problem(
+            f"{path}.endpoint", "is not an endpoint: write it as tcp:HOST:PORT or unix:PATH"
+        )
     if section.authentication is not None:
         try:
             section.authentication.secret.reveal()
@@ -331,7 +333,7 @@ def _uri(path: str, text: str, *, pattern: bool = False) -> Iterator[Problem]:
     if pattern and text == "*":
         yield Problem(path, "may not be * alone: that is everybody's, write a prefix before it")
     elif not _URI.fullmatch(text):
-        yield Problem(path, f"{text!r} is no URI: names with dots between them, without spaces")
+        yield Problem(path, f"{text!r} is not a URI: names with dots between them, without spaces")
     elif text.startswith("wamp."):
         yield Problem(path, "wamp. is the router's own")
     elif "*" in text and not pattern:

@@ -26,7 +26,7 @@ _CHALLENGE = (("www-authenticate", "Bearer"),)
 @dataclass(frozen=True, eq=False)
 class Caller:
     """
-    Somebody who came in.
+    A caller whose key is known.
 
     :ivar name: of their key.
     :ivar channels: they may publish to and listen to.
@@ -96,7 +96,7 @@ class ApiKeys:
         """
         :param request: Twisted's.
         :param now: seconds since the epoch.
-        :raises Refusal: 401 where nobody can be seen behind the request, 400 where it is
+        :raises Refusal: 401 where the request shows no key that is known, 400 where it is
             signed and something is missing, 403 where no key is needed but the request
             may be a web page's.
         """

@@ -36,7 +36,7 @@ class ApiRequest:
 
 
 def bad_request(reason: str) -> Refusal:
-    """400."""
+    """400: the request cannot be understood; the text says why."""
     return Refusal(ErrorKind.INVALID_ARGUMENT, reason)
 
 
@@ -89,9 +89,9 @@ def _fields(body: bytes, *names: str) -> dict[str, Any]:
     try:
         fields = loads(body)
     except Malformed as problem:
-        raise bad_request(f"the body is no JSON: {problem}") from None
+        raise bad_request(f"the body is not valid JSON: {problem}") from None
     if not isinstance(fields, dict):
-        raise bad_request("the body is no JSON object")
+        raise bad_request("the body is not a JSON object")
     known = {*names, "data", "args", "kwargs", "options"}
     if unknown := sorted(fields.keys() - known):
         raise bad_request(f"{unknown[0]!r} has no place here")

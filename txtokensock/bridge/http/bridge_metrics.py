@@ -56,7 +56,7 @@ class BridgeMetrics(Collector):
         return ApiResponse(200, generate_latest(self._registry), CONTENT_TYPE_LATEST)
 
     def collect(self) -> Iterator[Metric]:
-        """The numbers, now."""
+        """Give Prometheus the numbers of this moment."""
         messages = CounterMetricFamily(
             "tokensock_bridge_messages",
             "What happened to messages and calls, by side and rule.",

@@ -41,7 +41,7 @@ _FLUSH = 2.0
 
 class HttpSide(Service):
     """
-    Serves :class:`.pages.Pages`.
+    Serves :class:`.routes.Pages`.
 
     :param section: checked.
     :param socket: upstream.

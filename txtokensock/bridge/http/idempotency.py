@@ -84,7 +84,7 @@ class IdempotencyCache:
 
         :param caller: whose key it is; others' keys are other keys.
         :param key: the header; None to do it in any case.
-        :param do: gives the answer; what it raises is a :class:`.answers.Refusal`.
+        :param do: gives the answer; what it raises is a :class:`.responses.Refusal`.
         :raises Refusal: 422 for a key that was used for something else, 400 for none that
             could be, 503 where all room is taken by what is not answered yet.
         """

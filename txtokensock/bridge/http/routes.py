@@ -113,7 +113,7 @@ class Pages:
 
     @app.route("/call", methods=["POST"])
     async def call(self, request: Any) -> bytes:
-        """See :class:`Pages`."""
+        """Answer ``POST /call`` with the result of a function of the server."""
 
         async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
             if not self._socket.connected:
@@ -130,7 +130,7 @@ class Pages:
 
     @app.route("/publish", methods=["POST"])
     async def publish(self, request: Any) -> bytes:
-        """See :class:`Pages`."""
+        """Answer ``POST /publish``: publish to a channel."""
 
         async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
             return await self.publishing.publish(
@@ -146,7 +146,7 @@ class Pages:
 
     @app.route("/broadcast", methods=["POST"])
     async def broadcast(self, request: Any) -> bytes:
-        """See :class:`Pages`."""
+        """Answer ``POST /broadcast``: publish to everybody who is subscribed to anything."""
 
         async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
             return await self.publishing.publish(
@@ -161,7 +161,7 @@ class Pages:
 
     @app.route("/events", methods=["GET"])
     async def events(self, request: Any) -> bytes | None:
-        """See :class:`Pages`."""
+        """Answer ``GET /events`` with a stream that lasts until one end closes it."""
         rule = _NOBODY
         try:
             if self.stopping:
@@ -181,12 +181,12 @@ class Pages:
 
     @app.route("/healthz", methods=["GET"])
     def healthz(self, request: Any) -> bytes:
-        """See :class:`Pages`."""
+        """Answer ``GET /healthz``: who gets an answer knows that the reactor turns."""
         return self._respond(request, "healthz", json_response(HTTPStatus.OK, {"alive": True}))
 
     @app.route("/readyz", methods=["GET"])
     def readyz(self, request: Any) -> bytes:
-        """See :class:`Pages`.  Why a side is down is for those who may read metrics."""
+        """Answer ``GET /readyz``; only those who may read metrics learn why a side is down."""
         try:
             details = self._caller(request, b"").metrics
         except Refusal:
@@ -196,7 +196,7 @@ class Pages:
 
     @app.route("/metrics", methods=["GET"])
     def metrics(self, request: Any) -> bytes:
-        """See :class:`Pages`."""
+        """Answer ``GET /metrics``, to callers whose key allows it."""
         try:
             if not self._caller(request, b"").metrics:
                 raise forbidden("this key may not read metrics")

@@ -2,9 +2,9 @@
 The WAMP side of the bridge; :class:`TokenSocketComponent` is for Crossbar containers.
 
 =========================  =============================================================
-session.py                 a session, as the rules see one: :class:`~.realm.Realm`
+wamp_session.py            a session, as the rules see one: :class:`~.realm.Realm`
 router_session.py          the same over a connection of our own; challenge.py answers for it
-transports.py              WebSocket and RawSocket; router_endpoint.py is the way there
+router_connection.py       WebSocket and RawSocket; router_endpoint.py is the way there
 component.py               a session that a Crossbar container keeps
 wamp_side.py               keeps a session, as a side of the bridge
 forwarding.py              what goes between the socket and a session, whoever keeps that
@@ -13,8 +13,8 @@ channel_forwarding.py      messages, both ways: forwarded_channel.py, topic_publ
                            echo.py, demand.py, lease.py
 =========================  =============================================================
 
-Private parts of Autobahn that are used, all of them in session.py and transports.py, for there
-is no public way to the same:
+Private parts of Autobahn that are used, all of them in wamp_session.py and
+router_connection.py, for there is no public way to the same:
 
 ``ApplicationSession._transport``
     whether there is a connection, and to send messages of our own making on it: the public

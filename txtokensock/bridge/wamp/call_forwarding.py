@@ -1,5 +1,5 @@
 """
-Calls, both ways.
+Calls of WAMP callers to the server, and of the server to WAMP procedures.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class CallForwarding:
         self.left()
 
     def reload(self, rules: WampRules) -> None:
-        """Take other rules."""
+        """Take other rules; calls that are on their way go on."""
         self._rules = rules.calls
         self.room.limit = rules.queue_limit
         for rule in [rule for rule in self._registrations if rule not in self._rules]:
@@ -130,7 +130,7 @@ class CallForwarding:
             self._rule_counters.count(rule.rule, "in")
             rest = procedure.match(name)
             if rest is None:
-                return self._refuse(rule, unavailable(f"{name!r} is no name of a function"))
+                return self._refuse(rule, unavailable(f"{name!r} does not name a function"))
             if not self._socket.connected:
                 return self._refuse(rule, unavailable("there is no connection to the server"))
             if not self.room.take():
@@ -195,7 +195,7 @@ class ActionForwarding:
             self._remove(rule)
 
     def reload(self, rules: WampRules) -> None:
-        """Take other rules."""
+        """Take other rules; calls that are on their way go on."""
         self._rules = rules
         for rule in [rule for rule in self._installed if rule not in rules.actions]:
             self._remove(rule)

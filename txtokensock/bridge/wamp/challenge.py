@@ -23,7 +23,7 @@ def signature(who: WampAuthentication, extra: Mapping[str, Any]) -> str:
     :param extra: of the challenge.
     :return: the ticket, or for WAMP-CRA the challenge signed with the secret, which the
         router may want salted.
-    :raises InvalidOption: for a challenge that makes no sense, or a secret that cannot be
+    :raises InvalidOption: for a challenge that cannot be answered, or a secret that cannot be
         read; the text holds neither.
     """
     secret = who.secret.reveal()
@@ -39,5 +39,5 @@ def signature(who: WampAuthentication, extra: Mapping[str, Any]) -> str:
             salt = extra["salt"].encode()
             key = b64encode(hashlib.pbkdf2_hmac("sha256", key, salt, iterations, length))
     except (KeyError, ValueError, AttributeError, TypeError) as problem:
-        raise InvalidOption(f"the router's challenge makes no sense: {problem}") from None
+        raise InvalidOption(f"the router's challenge cannot be answered: {problem}") from None
     return b64encode(hmac.new(key, challenge, hashlib.sha256).digest()).decode("ascii")

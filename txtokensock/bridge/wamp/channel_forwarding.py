@@ -16,7 +16,7 @@ from ...support.patterns import Pattern
 from ..arguments import data_of
 from ..capacity import Capacity
 from ..config.wamp import ChannelRule, WampRules
-from ..upstream import keep_trying
+from ..upstream_socket import keep_trying
 from .demand import Demand
 from .echo import Echoes
 from .forwarded_channel import ForwardedChannel, publish_failed
@@ -41,7 +41,7 @@ class ChannelForwarding:
     """
     Forwards while it is this bridge's turn.
 
-    No echo goes to a topic: see :mod:`.wamp_echo`.  None goes to a channel: the router
+    No echo goes to a topic: see :mod:`.echo`.  None goes to a channel: the router
     does not deliver to the session that publishes.
 
     :param rules: what to forward, and the limits.
@@ -110,7 +110,7 @@ class ChannelForwarding:
                 channel.hold()
 
     def end(self, why: str) -> None:
-        """It is another bridge's turn, or nobody's: forget all that waits."""
+        """It is not this bridge's turn any more: drop all that waits."""
         self._turn = False
         self._stop_demand()
         for topic in list(self._topics):

@@ -10,9 +10,9 @@ from autobahn.wamp.types import ComponentConfig
 
 from ..config.wamp_component import component_options
 from ..counters import Counters
-from ..upstream import Upstream
+from ..upstream_socket import Upstream
 from .forwarding import WampForwarding
-from .session import WampSession
+from .wamp_session import WampSession
 
 __all__ = ["TokenSocketComponent"]
 

@@ -1,5 +1,5 @@
 """
-Which topics somebody listens to.
+Which topics have subscribers.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Demand:
         Deferred.fromCoroutine(self._start()).addErrback(self._failed)
 
     def stop(self) -> None:
-        """Tell nobody any more; the session ends, or its subscriptions do no harm."""
+        """Report no more changes; the session ends, or its subscriptions do no harm."""
         self._stopped = True
 
     async def _start(self) -> None:

@@ -141,7 +141,7 @@ class ForwardedChannel:
             self._take_back()
 
     def resume(self) -> None:
-        """Publish what waited."""
+        """Publish what has waited since :meth:`hold`, and what comes from now on."""
         self._held = False
         self._flush()
 

@@ -78,7 +78,7 @@ class WampForwarding:
         self._ask_for_turn()
 
     def left(self) -> None:
-        """It is gone."""
+        """The session is gone: what comes from channels waits for the next one."""
         self._realm = None
         self._actions.realm = None
         self._calls.left()

@@ -96,7 +96,7 @@ class Lease:
         self._later.start(self._retry)
 
     def _revoked(self) -> None:
-        """Somebody took the registration away by force."""
+        """The router took the registration away: ask for it again."""
         if self._stopped:
             return
         self._undo = None

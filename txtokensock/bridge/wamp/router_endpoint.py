@@ -50,10 +50,10 @@ class Session(Realm, Protocol):
     on_lost: Callable[[Failure], object]
 
     def close(self) -> None:
-        """Take leave of the router."""
+        """Leave the realm, then close the connection."""
 
     def abort(self) -> None:
-        """End the connection."""
+        """End the connection without leaving the realm first."""
 
 
 class _Transport:
@@ -65,11 +65,11 @@ class _Transport:
         self.getHost = transport.getHost
 
     def loseConnection(self) -> None:
-        """Take leave of the router."""
+        """Leave the realm, then close the connection."""
         self._session.close()
 
     def abortConnection(self) -> None:
-        """Do not."""
+        """End the connection without leaving the realm first."""
         self._session.abort()
 
 

@@ -17,7 +17,7 @@ from ...web.tls.policy import explain
 from ..config.wamp import WampConfig
 from .challenge import signature
 from .realm import JoinRefused, RealmLost, RequestTimeout
-from .session import WampSession
+from .wamp_session import WampSession
 
 __all__ = ["RouterSession"]
 
@@ -80,7 +80,7 @@ class RouterSession(WampSession):
         super().onLeave(details)
 
     def _ping(self) -> Deferred[None]:
-        """Any answer proves that the router lives; that it is a refusal is no matter."""
+        """Ask the router for something: any answer, also a refusal, proves that it lives."""
         asked = self.call(
             "wamp.session.get", [self._session_id], {}, timeout=self._section.ping_timeout
         )
@@ -94,7 +94,7 @@ class RouterSession(WampSession):
     # -- from the wire
 
     def wire_lost(self, reason: Failure) -> None:
-        """The connection is gone, or what is there is no WAMP router."""
+        """The connection is gone, or what is there is not a WAMP router."""
         if self.lost:
             return
         self.lost = True

@@ -59,7 +59,7 @@ class TopicPublisher:
         self._realm = None
 
     def discard(self, why: str) -> None:
-        """What waits is somebody else's to deliver, or nobody's."""
+        """Drop what waits: another bridge delivers from now on, or none does."""
         self._realm = None
         waiting, self._waiting = self._waiting, deque()
         self.room.give(len(waiting))

@@ -20,8 +20,8 @@ from ..config.wamp import WampConfig, WampRules
 from ..counters import Counters
 from ..health import Condition, Health, SideState
 from .forwarding import WampForwarding
+from .router_connection import connect
 from .router_endpoint import Joined, RouterEndpoint
-from .transports import connect
 
 __all__ = ["WampSide"]
 
@@ -83,7 +83,7 @@ class WampSide(Service):
 
     def stopService(self) -> Deferred[None]:
         """
-        Take no new calls and messages, finish what is in flight, and take leave.
+        Take no new calls and messages, finish what is in flight, and leave the realm.
 
         :return: fires when the connection is closed, at the latest some seconds after
             ``stop_timeout``.
@@ -105,7 +105,7 @@ class WampSide(Service):
         return self._health.state
 
     def reload(self, section: WampConfig) -> None:
-        """Take other rules; the session is made anew only if it must be another."""
+        """Take other rules; only a change of other options makes a new session."""
         other = _connection(section) != _connection(self._section)
         self._section = section
         self._forwarding.reload(section)
@@ -123,7 +123,7 @@ class WampSide(Service):
     # -- ServiceObserver
 
     def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
-        """No session yet."""
+        """Say why there is no session yet; the service tries again by itself."""
         why = explain(error) if is_tls_problem(error) else str(error)
         self._health.fails(why)
         self._log.info("cannot join {realm}: {error}", realm=self._section.realm, error=why)
@@ -141,7 +141,7 @@ class WampSide(Service):
         self._forwarding.left()
 
     def gave_up(self, error: ClientClosed) -> None:
-        """It never does."""
+        """Not called: the retry policy never gives up."""
 
 
 def _connection(section: WampConfig) -> tuple[Any, ...]:

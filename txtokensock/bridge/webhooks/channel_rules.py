@@ -17,7 +17,7 @@ from ...errors import InvalidData
 from ...jsontext import dumps
 from ..config.webhooks import ChannelRule
 from ..counters import Counters
-from ..upstream import keep_trying
+from ..upstream_socket import keep_trying
 from . import spool_tables as store
 from .channel_reader import ChannelReader
 from .database import Database
@@ -36,7 +36,7 @@ SIDE = "webhooks"
 class ChannelRules:
     """
     :param new_id: makes the id of a delivery.
-    :ivar uncertain: see :class:`~.side.WebhooksSide`.
+    :ivar uncertain: see :class:`~.webhooks_side.WebhooksSide`.
     """
 
     _log = Logger()
@@ -237,7 +237,7 @@ class ChannelRules:
         return succeed(None) if self._spool is None else self._spool.flush()
 
     def close(self) -> None:
-        """Close the spool."""
+        """Close the spool; what is not on disk yet is counted as lost."""
         if self._spool is not None:
             self._spool.close()
             self._spool = None

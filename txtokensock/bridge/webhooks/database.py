@@ -40,7 +40,7 @@ class Database(Protocol):
         """
 
     def close(self) -> None:
-        """Run no more."""
+        """Run no more functions, and close the file."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -96,7 +96,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 def check_format(connection: sqlite3.Connection, path: Path) -> None:
     """
-    :raises SpoolUnavailable: if the database is none of ours.
+    :raises SpoolUnavailable: if the database is not a spool of this program.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -92,7 +92,7 @@ class Deliveries:
         self._backoff = rule.backoff.build(jitter=self._jitter)
 
     def wake(self) -> None:
-        """Messages wait."""
+        """Start to deliver, for messages wait; nothing happens where that is under way."""
         if self._active and not self._working:
             self._working = True
             working = Deferred.fromCoroutine(self._work())

@@ -66,10 +66,10 @@ class Cursor(Protocol):
         """How many rows the last statement changed."""
 
     def execute(self, statement: str, parameters: Any = ..., /) -> Any:
-        """Run one statement."""
+        """Run one SQL statement with its parameters."""
 
     def fetchone(self) -> Any:
-        """The next row."""
+        """The next row of the result, or None after the last."""
 
     def fetchall(self) -> list[Any]:
         """All rows that are left."""

@@ -57,7 +57,7 @@ class Delivery:
     :ivar delivery: its id for receivers, the same at each attempt.
     :ivar rule: the name of its rule.
     :ivar queued: seconds since the epoch at which it came into the queue.
-    :ivar headers: that the message sets, see :func:`~.headers.allowed`.
+    :ivar headers: that the message sets, see :func:`~.header_rules.allowed`.
     :ivar body: of the request.
     :ivar id: its place in the queue, where it has one.
     :ivar attempts: how many there were, or with this one are.

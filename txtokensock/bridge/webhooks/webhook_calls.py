@@ -70,7 +70,7 @@ class WebhookCalls:
         return self._idle.wait() if self._running else succeed(None)
 
     def abandon(self) -> None:
-        """WebhookResponse what is in flight with an error."""
+        """Answer the calls that are in flight with an error."""
         for request in list(self._running):
             request.cancel()
 
@@ -147,7 +147,7 @@ def _content(answer: WebhookResponse) -> Any:
             return loads(answer.body)
         except Malformed as problem:
             raise _error(
-                ErrorKind.INVALID_PAYLOAD, f"the webhook answered no JSON: {problem}"
+                ErrorKind.INVALID_PAYLOAD, f"the webhook did not answer with valid JSON: {problem}"
             ) from None
     try:
         return answer.body.decode()

@@ -93,7 +93,7 @@ class WebhooksSide(Service):
 
     @staticmethod
     def new_id() -> str:
-        """An id for a delivery: nobody else makes the same."""
+        """An id for a delivery, unique among all bridges."""
         return f"msg_{uuid.uuid4().hex}"
 
     @property

@@ -45,7 +45,7 @@ _CLOSE_SECONDS = 5.0
 
 class WampSession(ApplicationSession):
     """
-    A session, as a :class:`~.wamp_realm.Realm`.
+    A session with a router, which the rules see as a :class:`~.realm.Realm`.
 
     :param config: Autobahn's.
     :param reactor: for deadlines.
@@ -83,7 +83,7 @@ class WampSession(ApplicationSession):
         try:
             wire.check_or_raise_uri(topic)
         except InvalidUriError:
-            return fail(WampError("wamp.error.invalid_uri", [f"{shorten(topic)!r} is no URI"]))
+            return fail(WampError("wamp.error.invalid_uri", [f"{shorten(topic)!r} is not a URI"]))
         published = self._request(
             lambda request: wire.Publish(
                 request,
@@ -289,13 +289,13 @@ class WampSession(ApplicationSession):
         self.abort()
 
     def abort(self) -> None:
-        """The same, without a word."""
+        """End the connection at once, and log nothing."""
         if self._transport is not None:
             transport: Any = self._transport
             transport.transport.abortConnection()
 
     def close(self) -> None:
-        """Take leave of the router, and be gone after a few seconds at the latest."""
+        """Leave the realm, and close the connection after 5 seconds at the latest."""
         if not self._drop.running and self._transport is not None:
             self._drop.start(_CLOSE_SECONDS)
             try:
@@ -324,7 +324,7 @@ class WampSession(ApplicationSession):
             answer.cancel()
 
     def onUserError(self, fail: Any, msg: str) -> None:
-        """Autobahn's own way to log."""
+        """Log a failure that Autobahn caught."""
         self._log.failure("in a WAMP session: {what}", fail, what=msg)
 
 

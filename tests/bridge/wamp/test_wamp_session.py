@@ -19,7 +19,7 @@ from txtokensock.bridge.wamp.realm import (
     Unserializable,
     WampError,
 )
-from txtokensock.bridge.wamp.session import WampSession
+from txtokensock.bridge.wamp.wamp_session import WampSession
 
 HOSTILE = {"self": 1, "fun": 2, "error": 3, "details": 4, "options": 5, "topic": 6}
 

@@ -76,12 +76,12 @@ class Upstream:
         self.socket.on("error", self._error)
 
     def startService(self) -> None:
-        """Connect."""
+        """Connect, and stay connected."""
         self._health.become(Condition.STARTING, "connecting")
         self.socket.startService()
 
     def stopService(self) -> Deferred[None]:
-        """Disconnect."""
+        """:return: fires when the connection is closed, within ``timeouts.close``."""
         return self.socket.stopService()
 
     def state(self) -> SideState:
