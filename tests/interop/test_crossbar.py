@@ -284,7 +284,7 @@ class Several(CrossbarTestCase):
         await self.each_once(peer, client, events, messages)
 
     async def end_service(self, side: Any) -> None:
-        await side._traffic.stop(0.1)
+        await side._forwarding.stop(0.1)
         await side._service.stopService()
 
     async def round_robin(self, peer: Peer) -> None:
