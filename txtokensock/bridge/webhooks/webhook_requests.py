@@ -1,5 +1,5 @@
 """
-The requests themselves.
+Sends what a rule has for its webhook, and reads the answer.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Requests:
         attempt: int,
         headers: Mapping[str, str],
     ) -> dict[str, str]:
-        """By lower-case names."""
+        """The headers of a request, by their names in lower case."""
         timestamp = int(self._now())
         ours = {
             "Content-Type": "application/json",
