@@ -10,11 +10,11 @@ from collections import Counter
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
-from twisted.logger import globalLogBeginner, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.objects import count_objects, keep_early_events, keep_no_early_events
+from tests.kit.site_client import Connection
 from tests.server.support import TokenServer
-from tests.sockjs.server.http import Connection
 from txtokensock.server import Peer
 
 from .carriers import CARRIERS, Carrier, WebSocket
@@ -128,14 +128,7 @@ class Stage(TokenServer):
         timers = Counter(
             f"timer {call.func.__qualname__}" for call in self.clock.getDelayedCalls()
         )
-        gc.collect()
-        objects: Counter[str] = Counter()
-        for thing in gc.get_objects():
-            kind = type(thing)
-            name = f"{kind.__module__}.{kind.__qualname__}"
-            if name.startswith(_OURS) and not name.startswith(_UNTRACKED):
-                objects[name] += 1
-        return counts | timers | objects
+        return counts | timers | count_objects(_OURS, _UNTRACKED)
 
 
 def ask(session: Carrier, *messages: Any) -> list[Any]:
@@ -161,8 +154,7 @@ class HostileTestCase(SynchronousTestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        # It keeps the events of processes that do not log yet, and with them our peers.
-        globalLogPublisher.removeObserver(globalLogBeginner._temporaryObserver)
+        keep_no_early_events()
         gc.collect()
         gc.freeze()
 
@@ -171,7 +163,7 @@ class HostileTestCase(SynchronousTestCase):
         cls._shared = None
         gc.unfreeze()
         gc.collect()
-        globalLogPublisher.addObserver(globalLogBeginner._temporaryObserver)
+        keep_early_events()
 
     def setUp(self) -> None:
         kind = type(self)
