@@ -29,8 +29,9 @@ ALLOWED: dict[str, dict[str, str]] = {
         "_dataReceived": "likewise",
         "_fail_connection": "a message of too many fragments ends as one of too many bytes",
     },
-    "bridge/wamp/component.py": {
-        "_dataReceived": "likewise",
+    "bridge/wamp/router_connection.py": {"_dataReceived": "likewise"},
+    "bridge/wamp/router_session.py": {"_session_id": "whether the realm is joined"},
+    "bridge/wamp/wamp_session.py": {
         "_transport": "how much waits to be sent, and whether the session is still attached",
         "_session_id": "likewise; a session that ended has none",
         "_request_id_gen": "the id of a call that is to be cancelled must be known beforehand",

@@ -13,8 +13,8 @@ channel_forwarding.py      messages, both ways: forwarded_channel.py, topic_publ
                            echo.py, demand.py, lease.py
 =========================  =============================================================
 
-Private parts of Autobahn that are used, all of them in wamp_session.py and
-router_connection.py, for there is no public way to the same:
+Private parts of Autobahn that are used, all of them in wamp_session.py,
+router_session.py and router_connection.py, for there is no public way to the same:
 
 ``ApplicationSession._transport``
     whether there is a connection, and to send messages of our own making on it: the public
