@@ -18,6 +18,7 @@ from txtokensock.errors import (
     AttemptTimeout,
     AuthenticationRefused,
     CallTimeout,
+    ClientClosed,
     ConnectionFailed,
     ConnectionLost,
     Forbidden,
@@ -182,3 +183,22 @@ class SecretTests(ServerTestCase):
         for secret in (SECRET, "password", *tokens):
             for text in [*texts, *logged]:
                 self.assertNotIn(secret, text)
+
+
+class ClientClosedTests(SynchronousTestCase):
+    """One error for all who wait, and an object of its own for each."""
+
+    def test_copy(self) -> None:
+        """A copy says the same, for the same cause, and is another object."""
+        closed = ClientClosed("the client gave up")
+        closed.__cause__ = ValueError("the last attempt")
+        copied = closed.copy()
+        self.assertIsNot(copied, closed)
+        self.assertIs(type(copied), ClientClosed)
+        self.assertEqual((str(copied), copied.__cause__), ("the client gave up", closed.__cause__))
+
+    def test_again(self) -> None:
+        """The old name of ``copy`` is there for one release, and warns."""
+        self.assertEqual(str(ClientClosed("stopped").again()), "stopped")
+        (warning,) = self.flushWarnings([self.test_again])
+        self.assertEqual(warning["category"], DeprecationWarning)

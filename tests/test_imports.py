@@ -24,7 +24,7 @@ MESSAGES = BASE | {"messages", "actions"}
 CLIENT = MESSAGES | {"sockjs", "sockjs/client", "web/client", "web/tls"}
 BRIDGE = CLIENT | {"client", "bridge", "bridge/config"}
 ALLOWED = {
-    "errors": set[str](),
+    "errors": {"support"},
     "support": {"errors"},
     "address": {"errors"},
     "jsontext": {"errors"},

@@ -32,6 +32,8 @@ from typing import Any, Literal
 
 from twisted.internet import error
 
+from .support.deprecation import deprecate
+
 __all__ = [
     "ActionError",
     "AllHostsFailed",
@@ -83,6 +85,8 @@ transport), the wait for SockJS's ``o`` frame,
 the wait for the answer to ``auth``.
 """
 
+_AGAIN = deprecate("ClientClosed.again()", "copy()", ends="0.3.0")
+
 _LONGEST_QUOTE = 200
 _GONE = frozenset({301, 308, 410})
 
@@ -133,14 +137,19 @@ class ClientClosed(UsageError):
     gave up by itself.
     """
 
-    def again(self) -> ClientClosed:
+    def copy(self) -> ClientClosed:
         """
-        The same, for one more who hears of it: an exception keeps the frames of all that
-        it is raised in, and everything that they hold.
+        :return: an exception that says the same, for one more who waits: each is raised on
+            its own, and keeps the frames that it passed through, with all that they hold.
         """
         closed = ClientClosed(*self.args)
         closed.__cause__ = self.__cause__
         return closed
+
+    def again(self) -> ClientClosed:
+        """The name that :meth:`copy` had."""
+        _AGAIN.warn()
+        return self.copy()
 
 
 class QueueFull(UsageError):

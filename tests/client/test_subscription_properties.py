@@ -64,7 +64,7 @@ class Network:
             self.subscription.deliver(self._waiting.popleft())
         self._delivering = False
 
-    # -- Flow
+    # -- ReadFlow
 
     def hold(self, holder: object) -> None:
         self._holders.add(holder)

@@ -163,7 +163,7 @@ class Channels:
         def end_all() -> None:
             for channel in channels.values():
                 channel.leavers.fire()
-                _fire(_take_waiting(channel.subscriptions), Failure(reason.again()))
+                _fire(_take_waiting(channel.subscriptions), Failure(reason.copy()))
                 self._end(channel, None, discard=discard)
 
         return end_all

@@ -66,7 +66,7 @@ class Connection(TwistedProtocol):
     """
     :param owner: see :class:`ConnectionOwner`.
     :param keep_alive: makes the watch over a silent server, given the connection.
-    :ivar turns: how often reading was stopped, or taken up again.
+    :ivar pause_count: how often reading was stopped, or taken up again.
     :ivar writable: whether the transport's buffer has room.
     :ivar acks: whether the server acknowledges every request.
     :ivar lost: whether the connection is gone.
@@ -91,7 +91,7 @@ class Connection(TwistedProtocol):
         self._reading_stops: set[object] = set()
         self._silent: Failure | None = None
         self.when_lost: Callable[[Failure], None] = lambda _: None
-        self.turns = 0
+        self.pause_count = 0
         self.writable = True
         self.acks = False
         self.lost = False
@@ -174,7 +174,7 @@ class Connection(TwistedProtocol):
     # -- Watched: whether the server lives
 
     @property
-    def heard(self) -> int:
+    def frames_received(self) -> int:
         """How many frames came in so far, of any kind."""
         return int(self.transport.heard)
 
@@ -228,7 +228,7 @@ class Connection(TwistedProtocol):
     def hold(self, holder: object) -> None:
         """Stop reading, until every holder has released."""
         if not self._reading_stops and not self.lost:
-            self.turns += 1
+            self.pause_count += 1
             self.transport.pauseProducing()
         self._reading_stops.add(holder)
 
@@ -237,7 +237,7 @@ class Connection(TwistedProtocol):
         if holder in self._reading_stops:
             self._reading_stops.discard(holder)
             if not self._reading_stops and not self.lost:
-                self.turns += 1
+                self.pause_count += 1
                 self.transport.resumeProducing()
 
     # -- calls from the server

@@ -23,7 +23,7 @@ from ..messages.from_server import (
 from .channels import Channels
 from .connection import Connection
 from .events import Events
-from .flow import Running
+from .flow import RunningCalls
 from .request import uuid_source
 from .request_queue import RequestQueue
 
@@ -64,7 +64,7 @@ class ClientCore:
         self.when_given_up: Callable[[], object] = lambda: None
         self._connection: Connection | None = None
         self._holders: set[object] = set()
-        self._listening = Running(buffer_limit, self)
+        self._running_listeners = RunningCalls(buffer_limit, self)
 
     def open(self) -> None:
         """Take calls again, after :meth:`close`."""
@@ -109,8 +109,8 @@ class ClientCore:
     def _channel_message(self, channel: str, message: Any) -> None:
         # Where they are full, reading has been stopped; only a connection that is not
         # authenticated yet is read all the same, and could fill the memory.
-        if not self._listening.full:
-            self.events.emit("message", channel, message, running=self._listening.add)
+        if not self._running_listeners.full:
+            self.events.emit("message", channel, message, running=self._running_listeners.add)
         self.channels.deliver(channel, message)
 
     def _unsolicited(self, error: UnsolicitedError) -> None:
@@ -170,7 +170,7 @@ class ClientCore:
         self.close(error, discard=False)()
         self.events.emit("error", error)
 
-    # -- Flow: slow readers
+    # -- ReadFlow: slow readers
 
     def hold(self, holder: object) -> None:
         """Stop reading from the server, on this connection and those to come."""

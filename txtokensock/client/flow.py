@@ -13,10 +13,10 @@ from twisted.internet.defer import Deferred
 
 from ..support.overflow import Overflow
 
-__all__ = ["Buffer", "Flow", "Running"]
+__all__ = ["Buffer", "ReadFlow", "RunningCalls"]
 
 
-class Flow(Protocol):
+class ReadFlow(Protocol):
     """Stops reading from the network while anyone holds it."""
 
     def hold(self, holder: object) -> None:
@@ -45,7 +45,7 @@ class Buffer:
     :ivar dropped: how many messages were dropped so far.
     """
 
-    def __init__(self, limit: int, overflow: Overflow, flow: Flow) -> None:
+    def __init__(self, limit: int, overflow: Overflow, flow: ReadFlow) -> None:
         self._limit = limit
         self._overflow = overflow
         self._flow = flow
@@ -112,14 +112,14 @@ class Buffer:
             self._flow.hold(self)
 
 
-class Running:
+class RunningCalls:
     """
     What was begun and is not done: stops the reading at ``limit``, until half is done.
 
     :param flow: is held.
     """
 
-    def __init__(self, limit: int, flow: Flow) -> None:
+    def __init__(self, limit: int, flow: ReadFlow) -> None:
         self._limit = limit
         self._flow = flow
         self._count = 0

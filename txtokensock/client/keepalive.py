@@ -25,11 +25,11 @@ class Watched(Protocol):
         """Whether anything is read at present: what is not read cannot be heard."""
 
     @property
-    def turns(self) -> int:
+    def pause_count(self) -> int:
         """How often reading was stopped, or taken up again, so far."""
 
     @property
-    def heard(self) -> int:
+    def frames_received(self) -> int:
         """How many frames came in so far, of any kind."""
 
     def ping(self) -> str:
@@ -74,10 +74,10 @@ class KeepAlive:
         self._ping: str | None = None
         self._next_ping = Timer(reactor, self._send_ping)
         self._answer = Timer(reactor, self._unanswered)
-        self._turns = 0
+        self._pause_count = 0
         self._next_look = Timer(reactor, self._look)
         self._judgement = Timer(reactor, self._judge)
-        self._heard = 0
+        self._frames_seen = 0
         self._looks = 0
 
     def start(self) -> None:
@@ -114,12 +114,12 @@ class KeepAlive:
         self._next_ping.start(self._interval)
 
     def _await_answer(self) -> None:
-        self._turns = self._connection.turns
+        self._pause_count = self._connection.pause_count
         self._answer.start(self._timeout)
 
     def _unanswered(self) -> None:
         # All of the deadline must have been time in which the answer could be heard.
-        if self._connection.reading and self._connection.turns == self._turns:
+        if self._connection.reading and self._connection.pause_count == self._pause_count:
             self._connection.silent(f"no answer to a ping within {self._timeout:g} seconds")
         else:
             self._await_answer()
@@ -127,7 +127,7 @@ class KeepAlive:
     # -- silence
 
     def _listen(self) -> None:
-        self._heard = self._connection.heard
+        self._frames_seen = self._connection.frames_received
         self._looks = _LOOKS
         self._look_later()
 
@@ -137,7 +137,7 @@ class KeepAlive:
         self._next_look.start(self._silence / _LOOKS)
 
     def _look(self) -> None:
-        if self._connection.heard != self._heard:
+        if self._connection.frames_received != self._frames_seen:
             self._listen()
         elif self._looks:
             self._look_later()
@@ -158,7 +158,7 @@ class KeepAlive:
 
     def _judge(self) -> None:
         assert self._silence is not None
-        if self._connection.heard != self._heard or not self._connection.reading:
+        if self._connection.frames_received != self._frames_seen or not self._connection.reading:
             if not self._answer.running:
                 self._ping = None  # it was the probe's, and something else answered it
             self._listen()

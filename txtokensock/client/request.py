@@ -26,7 +26,7 @@ def uuid_source() -> Callable[[], str]:
 
 
 class Completion(Enum):
-    """When an request is done."""
+    """When a request is done."""
 
     ANSWER = "with the server's answer"
     SENT = "with the answer where the server acknowledges, else when it is sent"

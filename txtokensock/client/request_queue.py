@@ -16,10 +16,10 @@ from twisted.python.failure import Failure
 from ..errors import CallTimeout, ClientClosed, ConnectionLost, QueueFull, remote_error
 from ..messages.from_server import Answer
 from ..support.timer import NextTurn
-from .deadlines import Deadlines
 from .request import Completion, Request
+from .request_deadlines import RequestDeadlines
 
-__all__ = ["Link", "RequestQueue"]
+__all__ = ["RequestConnection", "RequestQueue"]
 
 _FRAME_MESSAGES = 128
 _FRAME_BYTES = 64 * 1024
@@ -27,13 +27,13 @@ _REMEMBERED_SENDS = 1024
 
 _IN_FLIGHT = 9_000
 """
-Operations that may wait for their answers, the others for their turn: a server that
+Requests that may wait for their answers, the others for their turn: a server that
 reads everything and answers nothing must not fill the memory either.  Servers of ours
 work on 10,000 requests of one client, and close who has more.
 """
 
 
-class Link(Protocol):
+class RequestConnection(Protocol):
     """An authenticated connection, as far as a request queue needs it."""
 
     writable: bool
@@ -67,9 +67,9 @@ class RequestQueue:
         self._queue: OrderedDict[str, Request] = OrderedDict()
         self._in_flight: dict[str, Request] = {}
         self._sends: OrderedDict[str, str] = OrderedDict()
-        self._link: Link | None = None
+        self._connection: RequestConnection | None = None
         self._next_flush = NextTurn(reactor, self._flush)
-        self._deadlines = Deadlines(reactor, self._timed_out)
+        self._deadlines = RequestDeadlines(reactor, self._timed_out)
         self.closed: ClientClosed | None = None
         self.obstacle: Exception | str = "the client was not started"
 
@@ -83,7 +83,7 @@ class RequestQueue:
             it is, and a late answer is dropped.
         """
         if self.closed is not None:
-            return fail(self.closed.again())
+            return fail(self.closed.copy())
         if len(self._queue) >= self._queue_limit and not request.channel_request:
             return fail(
                 QueueFull(f"{request.what}: {self._queue_limit} messages are already waiting")
@@ -113,9 +113,9 @@ class RequestQueue:
 
     # -- connections
 
-    def attach(self, link: Link) -> None:
+    def attach(self, connection: RequestConnection) -> None:
         """There is a connection: what waits goes out, and what comes in goes with it."""
-        self._link = link
+        self._connection = connection
         self.obstacle = ""
         # The subscriptions were asked for just now; they go before what waited.
         waiting = sorted(self._queue.items(), key=lambda entry: not entry[1].channel_request)
@@ -127,7 +127,7 @@ class RequestQueue:
         The connection is gone, for ``reason``: what was in flight fails, save what is
         idempotent; that goes first on the next one, before what waits.
         """
-        self._link = None
+        self._connection = None
         self.obstacle = reason
         self._sends.clear()
         self._next_flush.cancel()
@@ -156,7 +156,7 @@ class RequestQueue:
         :return: fails what waited; whoever hears of it may reopen this and ask anew.
         """
         self.closed = reason
-        self._link = None
+        self._connection = None
         self._sends.clear()
         self._next_flush.cancel()
         self._deadlines.stop()
@@ -166,7 +166,7 @@ class RequestQueue:
         def fail_all() -> None:
             for request in [*in_flight.values(), *waiting.values()]:
                 # What was sent may have run, also where it waits to be sent again.
-                error = _lost(request, reason) if request.sent else reason.again()
+                error = _lost(request, reason) if request.sent else reason.copy()
                 request.finish(Failure(error))
 
         return fail_all
@@ -201,13 +201,13 @@ class RequestQueue:
         :param waited_for: what did not come, where it was.
         """
         missing, why, cause = waited_for, "", None
-        if self._link is None:
+        if self._connection is None:
             missing = "connection"
             why = f": {self.obstacle}" if self.obstacle else ""
             cause = self.obstacle if isinstance(self.obstacle, Exception) else None
         elif not sent:
             missing, why = "room for it on the connection", ": the server is behind"
-        elif not self._link.reading:
+        elif not self._connection.reading:
             why = ": nothing is read, for a subscription, a listener or the server is behind"
         error = CallTimeout(
             f"{what}: no {missing} within {seconds:g} seconds{why}", may_have_run=sent
@@ -217,7 +217,7 @@ class RequestQueue:
 
     def _room(self) -> int:
         """How many requests can be sent now."""
-        if self._link is None or not self._link.writable:
+        if self._connection is None or not self._connection.writable:
             return 0
         return _IN_FLIGHT - len(self._in_flight)
 
@@ -228,10 +228,10 @@ class RequestQueue:
     def _flush(self) -> None:
         # Firing Deferreds runs the caller's code, which may do anything at all, so
         # that everything is looked at anew for each frame.
-        while self._link is not None and self._queue and (room := self._room()) > 0:
-            self._send_frame(self._link, min(room, _FRAME_MESSAGES))
+        while self._connection is not None and self._queue and (room := self._room()) > 0:
+            self._send_frame(self._connection, min(room, _FRAME_MESSAGES))
 
-    def _send_frame(self, link: Link, most: int) -> None:
+    def _send_frame(self, connection: RequestConnection, most: int) -> None:
         frame: list[Request] = []
         size = 0
         while self._queue and len(frame) < most and size < _FRAME_BYTES:
@@ -239,13 +239,13 @@ class RequestQueue:
             frame.append(request)
             size += len(request.payload)
             request.sent = True
-            if request.completion is Completion.ANSWER or link.acks:
+            if request.completion is Completion.ANSWER or connection.acks:
                 self._in_flight[request.uuid] = request
-        link.send([request.payload for request in frame])
+        connection.send([request.payload for request in frame])
         for request in frame:
             if not request.idempotent:
                 request.payload = b""  # what waits for its answer only need not be large
-            if request.completion is Completion.SENT and not link.acks:
+            if request.completion is Completion.SENT and not connection.acks:
                 self._remember(request)
                 request.finish(None)
 

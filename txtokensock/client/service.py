@@ -151,7 +151,7 @@ class ReconnectingClientService(Service):
             client, self._client = self._client, None
             stopped = client.stopService() if client is not None else succeed(None)
             stopped.addBoth(self._stopped)
-        waiting.fire(Failure(reason.again()))
+        waiting.fire(Failure(reason.copy()))
         return finished
 
     def _stopped(self, _: object) -> None:
@@ -171,7 +171,7 @@ class ReconnectingClientService(Service):
         except InvalidOption as problem:
             return fail(problem)
         if self._ended is not None and not self.running:
-            return fail(self._ended.again())
+            return fail(self._ended.copy())
         if self.connection is not None and not self.connection.lost:
             return succeed(None)
         ready = self._ready.wait()

@@ -477,7 +477,7 @@ class TokenSocket(Service):
         except UsageError as problem:
             return fail(problem)
         if self._core.request_queue.closed is not None:
-            return fail(self._core.request_queue.closed.again())
+            return fail(self._core.request_queue.closed.copy())
         channels = self._core.channels
         return channels.subscribe(
             Subscription(

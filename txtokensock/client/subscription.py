@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..support.overflow import Overflow
 from ..support.waiters import Waiters
 from .events import Listener, call_listener
-from .flow import Buffer, Flow
+from .flow import Buffer, ReadFlow
 from .retries import RetryPolicy, ask_policy
 
 __all__ = ["Subscription"]
@@ -50,7 +50,7 @@ class Subscription(AsyncIterable[Any]):
         self,
         channel: str,
         handler: Listener | None,
-        flow: Flow,
+        flow: ReadFlow,
         drop: Callable[[Subscription], Deferred[None]],
         *,
         overflow: Overflow,

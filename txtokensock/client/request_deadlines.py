@@ -13,18 +13,18 @@ from twisted.internet.interfaces import IReactorTime
 from ..support.timer import Timer
 from .request import Request
 
-__all__ = ["Deadlines"]
+__all__ = ["RequestDeadlines"]
 
 _FEW = 64
 """Entries that are not worth tidying up."""
 
 
-class Deadlines:
+class RequestDeadlines:
     """
     Notices when requests have taken too long.
 
     A ``callLater`` of its own for each was a fifth of all that a call costs the client.
-    Here an request is one entry in a heap, forgetting it costs nothing, and one timer
+    Here a request is one entry in a heap, forgetting it costs nothing, and one timer
     waits for the earliest; entries of requests that are done are swept out when they
     are more than half.
 
