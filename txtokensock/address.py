@@ -73,7 +73,7 @@ class Address:
             raise InvalidAddress(f"port is {port!r}: it must be a number from 1 to 65535")
         prefix = (slash + path).rstrip("/")
         if not _PATH.fullmatch(prefix):
-            raise InvalidAddress(f"host {host!r} has a path that is no URL path")
+            raise InvalidAddress(f"host {host!r} has a path that is not a URL path")
         return cls(_valid_name(name, host), port, secure, prefix)
 
     @property
@@ -121,7 +121,7 @@ def url_path(option: str, path: str) -> str:
     Check a path option.
 
     :return: it with one leading and no trailing slash.
-    :raises InvalidOption: if it is no URL path.
+    :raises InvalidOption: if it is not a URL path.
     """
     if isinstance(path, str):
         whole = "/" + path.strip("/")
@@ -154,5 +154,5 @@ def _valid_name(name: str, whole: str) -> str:
     except UnicodeError:
         ascii_name = ""
     if not _HOST.fullmatch(ascii_name) or len(ascii_name) > 253 or ".." in ascii_name:
-        raise InvalidAddress(f"host {whole!r} names no host")
+        raise InvalidAddress(f"host {whole!r} does not name a host")
     return ascii_name.lower()

@@ -184,7 +184,7 @@ class ActionError(TokenSocketError):
 def is_error(value: Any) -> bool:
     """
     Whether the ``error`` of an answer is one.  JavaScript takes null, false, 0 and ``""``
-    for none (S17), but ``{}``, which is all that JSON leaves of an ``Error``, for one.
+    for none, but ``{}``, which is all that JSON leaves of an ``Error``, for one.
     """
     return value is not None and value != 0 and value != ""
 
@@ -310,8 +310,8 @@ class ConnectionFailed(NetworkError):
         address, the server or the machine.
     :ivar status: the HTTP status that said no, or None.
     :ivar retry_after: seconds that the server asked us to wait, or None.
-    :ivar retry_in: seconds between this failure and the next attempt, known by the time
-        that anybody hears of it; None where there will be none, and for the error of one
+    :ivar retry_in: seconds between this failure and the next attempt, set before any callback
+        sees the error; None where there will be none, and for the error of one
         among several hosts.
     """
 
@@ -395,7 +395,7 @@ class ConnectFailed(ConnectionFailed):
 class ProxyRefused(ConnectFailed):
     """
     The proxy was reached, and does not connect us to the server: it asks for a password,
-    does not allow that address, cannot reach it, or is no proxy.  The text says which.
+    does not allow that address, cannot reach it, or is not a proxy.  The text says which.
 
     :ivar status: the HTTP status of its answer, such as 407, 403 or 502; None where it gave
         none.
@@ -408,8 +408,8 @@ class ProxyRefused(ConnectFailed):
 
 class TLSFailed(ConnectionFailed):
     """
-    Connected, but TLS came to nothing: the server's certificate is not to be trusted, ours
-    was refused, or what answered speaks no TLS.  The text says which, and names the option
+    Connected, but the TLS handshake failed: the server's certificate is not trusted, ours
+    was refused, or what answered does not speak TLS.  The text says which, and names the option
     that would allow it.
 
     :ivar permanent: whether it stays like that until a certificate or an option is changed.
@@ -425,7 +425,7 @@ class HandshakeRefused(ConnectionFailed):
     Connected, but what answered did not accept the WebSocket handshake, or a request of
     another transport.
 
-    :ivar status: the HTTP status of its answer, or None where that was no HTTP.
+    :ivar status: the HTTP status of its answer, or None where that was not HTTP.
     """
 
     def __init__(

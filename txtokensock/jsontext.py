@@ -1,8 +1,8 @@
 """
-JSON as this wire has it (no I/O).
+JSON as the protocol has it (no I/O).
 
-msgspec reads and writes; the three places where it and the wire disagree are
-settled here, so that nobody above has to think of them:
+msgspec reads and writes.  Where the protocol differs from it, the difference is settled
+here:
 
 - JavaScript strings may hold half of a surrogate pair, and ``JSON.stringify``
   writes it as an escape.  Python strings cannot be sent with one, so it is read

@@ -1,6 +1,6 @@
 """
-One connection: authenticates, hands what comes in to whom it concerns, answers the
-server's calls, and notices when the server is gone.
+One connection: authenticates, passes messages on, answers the server's calls, and notices
+when the server is gone.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ _HELD_ANSWERS = 100
 
 
 class ConnectionOwner(Protocol):
-    """Whom a connection tells what it hears."""
+    """The callbacks of a connection."""
 
     actions: Actions
 
     def message_received(self, message: ServerMessage) -> None:
-        """Anything but calls to our actions and what the connection itself awaits."""
+        """Take a message: anything but calls to our actions and answers to the connection."""
 
     def message_ignored(self, problem: str) -> None:
-        """The server sent what cannot be read."""
+        """Take note that the server sent a message that cannot be read."""
 
     def connection_writable(self) -> None:
-        """The transport takes messages again."""
+        """Send what waits: the transport takes messages again."""
 
     def connection_lost(self, reason: Exception) -> None:
-        """The end, once, and only where the connection had been authenticated."""
+        """Take note of the end; called once, and only for a connection that was authenticated."""
 
 
 @implementer(IPushProducer)
@@ -118,7 +118,7 @@ class Connection(TwistedProtocol):
     def _auth_answered(self, answer: Answer) -> None:
         waiting = self._authenticated
         if waiting is None or waiting.called:
-            return  # some servers answer twice (S14): the first counts
+            return  # node-token-sockjs may answer twice: the first answer counts
         if answer.error is not None:
             waiting.errback(Failure(AuthenticationRefused(answer.error, self._token)))
         else:
@@ -175,12 +175,12 @@ class Connection(TwistedProtocol):
 
     @property
     def frames_received(self) -> int:
-        """How many frames came in so far, of any kind."""
+        """How many frames of any kind were received so far."""
         return int(self.transport.heard)
 
     @property
     def transport_name(self) -> str:
-        """What carries it, such as ``"websocket"``."""
+        """The name of what carries the session, such as ``"websocket"``."""
         return str(self.transport.name)
 
     def ping(self) -> str:
@@ -194,7 +194,7 @@ class Connection(TwistedProtocol):
         return uuid
 
     def silent(self, problem: str) -> None:
-        """The server is gone, whatever TCP thinks: drop the connection."""
+        """Drop the connection: the server does not answer, though TCP has not noticed."""
         self._silent = Failure(PeerSilent(problem))
         self.transport.abortConnection()
 
@@ -243,7 +243,7 @@ class Connection(TwistedProtocol):
     # -- calls from the server
 
     def _called(self, call: ServerCall) -> None:
-        """Every call gets exactly one answer, while there is a connection (C19)."""
+        """Answer a call exactly once, while there is a connection."""
         action = find_action(self._owner.actions, call.name)
         if action is None:
             self._answer(encode_action_error(call.fid, "Function not found"))
@@ -257,7 +257,6 @@ class Connection(TwistedProtocol):
         def done(outcome: Any) -> None:
             self._actions.discard(running)
             payload = _encode_outcome(call, outcome)
-            # C20: an answer that outlives its connection has nowhere to go.
             self._answer(payload)
 
         running.addBoth(done)

@@ -75,8 +75,8 @@ class ClientCore:
         Fail whatever is asked from now on.
 
         :param discard: whether handlers are not to get what waits for them.
-        :return: fails what waits.  That is a step of its own, for whoever hears of it may
-            start the client again, and must find it stopped.
+        :return: fails what waits.  That is a step of its own, for a callback may start the
+            client again, and must find it stopped.
         """
         endings = [self.channels.close(reason, discard=discard), self.request_queue.close(reason)]
 
@@ -87,14 +87,14 @@ class ClientCore:
         return end_all
 
     def report(self, error: Exception) -> None:
-        """An error that belongs to no Deferred: for ``error`` listeners, or else the log."""
+        """Emit an error that belongs to no Deferred, or log it where nobody listens."""
         if not self.events.emit("error", error):
             self._log.warn("{error}", error=error)
 
     # -- ConnectionOwner
 
     def message_received(self, message: ServerMessage) -> None:
-        """Hand a message to whom it concerns."""
+        """Pass a message on to the requests, the channels or the listeners."""
         if isinstance(message, Answer):
             self.request_queue.answered(message)
         elif isinstance(message, ChannelMessage):
@@ -114,13 +114,13 @@ class ClientCore:
         self.channels.deliver(channel, message)
 
     def _unsolicited(self, error: UnsolicitedError) -> None:
-        """A server may report one after the other: the log says so once a connection."""
+        """Emit or log the error; the log has only the first of each connection."""
         if not self.events.emit("error", error) and not self._complained:
             self._complained = True
             self._log.warn("{error}; more of this is not logged", error=error)
 
     def message_ignored(self, problem: str) -> None:
-        """Count what cannot be read, and say so once."""
+        """Count a message that cannot be read, and log the first of them."""
         self.ignored += 1
         if self.ignored == 1:
             self._log.warn(
@@ -129,11 +129,11 @@ class ClientCore:
             )
 
     def connection_writable(self) -> None:
-        """Send what waits."""
+        """Send the requests that wait."""
         self.request_queue.writable()
 
     def connection_lost(self, reason: Exception) -> None:
-        """Nothing is in flight any more."""
+        """End or keep what is in flight, and have the channels wait for the next connection."""
         self._connection = None
         tell_subscriptions = self.channels.disconnected(reason)
         self.request_queue.detach(reason)
@@ -142,7 +142,7 @@ class ClientCore:
     # -- ServiceObserver
 
     def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
-        """Say so: to ``ready`` listeners before the first success, then to ``reconnect``."""
+        """Tell ``ready`` listeners before the first success, and ``reconnect`` listeners after."""
         self.request_queue.obstacle = error
         self._log.info("cannot connect: {error}{next}", error=error, next=_next(retry_in))
         self.events.emit("ready" if first else "reconnect", error)
@@ -159,12 +159,12 @@ class ClientCore:
         self.events.emit("ready" if first else "reconnect", None)
 
     def disconnected(self, reason: Exception, retry_in: float | None) -> None:
-        """Say so."""
+        """Log the loss, and tell ``disconnect`` listeners."""
         self._log.info("disconnected: {reason}{next}", reason=reason, next=_next(retry_in))
         self.events.emit("disconnect", reason)
 
     def gave_up(self, error: ClientClosed) -> None:
-        """Fail everything."""
+        """Fail everything that waits, and tell ``error`` listeners."""
         self._log.warn("{error}", error=error)
         self.when_given_up()
         self.close(error, discard=False)()

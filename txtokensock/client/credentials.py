@@ -1,8 +1,8 @@
 """
 ``authentication`` as the query string of a token request.
 
-The encoding is the JavaScript clients' own (C23): ``b[c]`` for nesting, ``d[0]`` for
-lists, everything but letters, digits and ``-_.!~*'()`` percent-encoded.
+The encoding is that of the JavaScript clients: ``b[c]`` for nesting, ``d[0]`` for lists,
+everything but letters, digits and ``-_.!~*'()`` percent-encoded.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def _key(key: object) -> str:
     if not isinstance(key, str):
-        raise InvalidOption(f"authentication has a key that is no text: {type(key).__name__}")
+        raise InvalidOption(f"authentication has a key that is not text: {type(key).__name__}")
     return _sendable(key, "a key of authentication")
 
 

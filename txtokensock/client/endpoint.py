@@ -29,7 +29,7 @@ class AuthenticatingProtocol(Protocol):
     What :class:`TokenSocketEndpoint` connects: an ``IProtocol`` that can authenticate.
 
     It must exist before it is authenticated, for the server may call the client's
-    actions, and wait for their answers, before it answers ``auth`` (C21).
+    actions, and wait for their answers, before it answers ``auth``.
     """
 
     transport: ISockJSTransport

@@ -136,7 +136,7 @@ class FailoverEndpoint:
             del errors  # their tracebacks hold this frame: they would keep each other alive
 
     def _due(self) -> list[_Host]:
-        """Whom to try now, one at least."""
+        """The servers to try now, at least one."""
         now = self._clock.seconds()
         due = [host for host in self._order if host.not_before <= now]
         return due or [min(self._order, key=lambda host: host.not_before)]

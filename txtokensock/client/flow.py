@@ -20,7 +20,7 @@ class ReadFlow(Protocol):
     """Stops reading from the network while anyone holds it."""
 
     def hold(self, holder: object) -> None:
-        """Stop reading."""
+        """Stop reading, until ``holder`` releases."""
 
     def release(self, holder: object) -> None:
         """Read again, unless others hold."""
@@ -77,7 +77,7 @@ class Buffer:
         self._messages.append(message)
         self._pause_if_full()
         # Also with "pause": a connection that is not authenticated yet is read whoever
-        # holds it, for the answer to ``auth`` must be heard, whatever else a server sends
+        # holds it, for the answer to ``auth`` must be received, whatever else a server sends
         # before that.
         if len(self._messages) > self._limit:
             self._messages.popleft()

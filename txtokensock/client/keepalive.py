@@ -18,11 +18,11 @@ _LOOKS = 4
 
 
 class Watched(Protocol):
-    """A connection, as far as it is watched."""
+    """A connection, as far as the keep-alive needs it."""
 
     @property
     def reading(self) -> bool:
-        """Whether anything is read at present: what is not read cannot be heard."""
+        """Whether the transport is read at present: only then can an answer arrive."""
 
     @property
     def pause_count(self) -> int:
@@ -30,13 +30,17 @@ class Watched(Protocol):
 
     @property
     def frames_received(self) -> int:
-        """How many frames came in so far, of any kind."""
+        """How many frames of any kind were received so far."""
 
     def ping(self) -> str:
-        """Ask for a sign of life, whose answer has the returned uuid."""
+        """
+        Send a ping.
+
+        :return: the uuid that its answer will have.
+        """
 
     def silent(self, problem: str) -> None:
-        """The server is gone."""
+        """Drop the connection: the server does not answer."""
 
 
 class KeepAlive:
@@ -44,7 +48,7 @@ class KeepAlive:
     Two watches, each with ``timeout`` seconds for the answer:
 
     - every ``interval`` seconds a ``_ping`` is sent, and its answer must come; any
-      answer will do, for a server without ping answers "Function not found" (C12);
+      answer will do, for a server without ping answers "Function not found";
     - after ``silence`` seconds without any frame at all, WebSocket pings included, a
       ``_ping`` is sent, and then any frame will do.  When the last frame came is known to
       a quarter of that time, by which the ping may come later.
@@ -81,22 +85,22 @@ class KeepAlive:
         self._looks = 0
 
     def start(self) -> None:
-        """Watch, from now on."""
+        """Start watching the connection."""
         if self._interval is not None:
             self._next_ping.start(self._interval)
         if self._silence is not None:
             self._listen()
 
     def stop(self) -> None:
-        """Watch no more; no timer is left."""
+        """Stop watching, and cancel all timers."""
         for timer in (self._next_ping, self._answer, self._next_look, self._judgement):
             timer.stop()
 
     def answered(self, uuid: str) -> bool:
         """
-        An answer came in.
+        Take an answer from the server.
 
-        :return: whether it was one to a ping of ours.
+        :return: whether it was the answer to a ping.
         """
         if uuid != self._ping:
             return False
@@ -164,4 +168,4 @@ class KeepAlive:
             self._listen()
         else:
             seconds = self._silence + self._timeout
-            self._connection.silent(f"nothing was heard for {seconds:g} seconds")
+            self._connection.silent(f"nothing was received for {seconds:g} seconds")

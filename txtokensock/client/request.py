@@ -1,5 +1,5 @@
 """
-One thing asked of the server, from the call to its single outcome.
+One request to the server, from the call to its single outcome.
 """
 
 from __future__ import annotations

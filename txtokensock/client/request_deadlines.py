@@ -65,7 +65,7 @@ class RequestDeadlines:
             request = heappop(self._heap)[2]
             if not request.done:
                 self._expired(request)
-        # Whoever heard of it may have added others, and set the timer for the first of
+        # A callback may have added others, and set the timer for the first of
         # them, which need not be the next of all.
         if self._heap and self._heap[0][0] < self._timer.due:
             self._timer.start(max(0.0, self._heap[0][0] - self._reactor.seconds()))

@@ -41,7 +41,7 @@ class RequestConnection(Protocol):
 
     @property
     def reading(self) -> bool:
-        """Whether anything is read at present, so that an answer can be heard."""
+        """Whether anything is read at present, so that an answer can arrive."""
 
     def send(self, messages: list[bytes]) -> None:
         """Send messages, in one frame."""
@@ -54,7 +54,7 @@ class RequestQueue:
 
     :param reactor: for timeouts, and to gather what one turn sends into one frame.
     :param queue_limit: requests that may wait.
-    :param report: hears of errors that belong to no Deferred (any more).
+    :param report: called with errors that belong to no Deferred, or no longer to one.
     :ivar closed: why nothing is taken any more, or None.
     :ivar obstacle: why there is no connection, as far as it is known, or ``""``.
     """
@@ -97,7 +97,7 @@ class RequestQueue:
         return deferred
 
     def answered(self, answer: Answer) -> None:
-        """An answer came in."""
+        """Finish the request that this is the answer to."""
         request = self._in_flight.pop(answer.uuid, None)
         self._schedule_flush()
         if request is None:
@@ -114,7 +114,7 @@ class RequestQueue:
     # -- connections
 
     def attach(self, connection: RequestConnection) -> None:
-        """There is a connection: what waits goes out, and what comes in goes with it."""
+        """Send what waits on this connection."""
         self._connection = connection
         self.obstacle = ""
         # The subscriptions were asked for just now; they go before what waited.
@@ -144,7 +144,7 @@ class RequestQueue:
             request.finish(Failure(_lost(request, reason)))
 
     def writable(self) -> None:
-        """The connection takes messages again."""
+        """Send what waits: the connection takes messages again."""
         self._schedule_flush()
 
     # -- the end
@@ -153,7 +153,7 @@ class RequestQueue:
         """
         Nothing is sent or taken any more.
 
-        :return: fails what waited; whoever hears of it may reopen this and ask anew.
+        :return: fails what waited; a callback may reopen this and submit requests again.
         """
         self.closed = reason
         self._connection = None
@@ -172,7 +172,7 @@ class RequestQueue:
         return fail_all
 
     def reopen(self) -> None:
-        """Take requests again."""
+        """Take requests again after :meth:`close`."""
         self.closed = None
         self.obstacle = ""
 
@@ -227,7 +227,7 @@ class RequestQueue:
 
     def _flush(self) -> None:
         # Firing Deferreds runs the caller's code, which may do anything at all, so
-        # that everything is looked at anew for each frame.
+        # that everything is looked at again for each frame.
         while self._connection is not None and self._queue and (room := self._room()) > 0:
             self._send_frame(self._connection, min(room, _FRAME_MESSAGES))
 

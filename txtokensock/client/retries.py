@@ -71,7 +71,7 @@ class Retries:
         self.start_over()
 
     def start_over(self) -> None:
-        """Things are well."""
+        """Forget the failures so far: things are well."""
         self._number = 0
         self.failed = 0
         self.wait = 0.0

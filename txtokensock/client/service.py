@@ -36,7 +36,7 @@ __all__ = ["ReconnectingClientService", "ServiceObserver"]
 
 
 class ServiceObserver(Protocol):
-    """Whom the service tells how it goes; each in a turn of the reactor of its own."""
+    """The callbacks of the service; each is called in a turn of the reactor of its own."""
 
     def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
         """
@@ -57,7 +57,7 @@ class ServiceObserver(Protocol):
 class ReconnectingClientService(Service):
     """
     Twisted's ``ClientService`` does the connecting, waiting and stopping.  Added is what
-    it leaves open: when to give up, what counts as success, and who hears of it.
+    it leaves open: when to give up, what counts as success, and whom to tell.
 
     :param reactor: for the waits.
     :param endpoint: connects protocols of ``factory`` and authenticates them.
@@ -165,7 +165,7 @@ class ReconnectingClientService(Service):
     # -- waiting for it
 
     def when_ready(self, fail_after: int | None) -> Deferred[None]:
-        """See :meth:`TokenSocket.when_ready <txtokensock.TokenSocket.when_ready>`."""
+        """Wait for a connection, see :meth:`txtokensock.TokenSocket.when_ready`."""
         try:
             check_count.optional("fail_after", fail_after)
         except InvalidOption as problem:
@@ -250,7 +250,7 @@ class ReconnectingClientService(Service):
             self._give_up(error, client)
 
     def _give_up(self, error: Exception, client: ClientService | None) -> None:
-        """:param client: whose failure it was; whoever heard of it may have restarted."""
+        """:param client: whose failure it was; an observer may have started another one."""
         if client is not self._client or self._ended is not None:
             return
         failed = self._retries.failed
@@ -258,7 +258,7 @@ class ReconnectingClientService(Service):
         reason = ClientClosed(f"the client gave up{attempts}: {error}")
         reason.__cause__ = error
         super().stopService()  # type: ignore[no-untyped-call]
-        # Whoever hears of it may start the service again, and must find it stopped.
+        # An observer may start the service again, and must find it stopped.
         waiting = self._ready.take()
         self._stop(reason)
         self._observer.gave_up(reason)
@@ -279,8 +279,8 @@ class _Attempts:
     """
     What ``ClientService`` takes for the endpoint.
 
-    ``ClientService`` wraps each protocol to hear of its end, and cannot bear to hear of
-    one that it has not been given yet, as happens when authentication fails.  So it is
+    ``ClientService`` wraps each protocol to notice its end, and fails where that comes
+    before it was given the protocol, as happens when authentication fails.  So it is
     given a bare protocol after the fact, which stands for the real connection.
     """
 

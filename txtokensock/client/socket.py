@@ -65,8 +65,8 @@ class TokenSocket(Service):
         that are equally good: where one cannot be connected to, or is lost, the next is
         tried.
     :param port: instead of one in ``host``; of several, for those that name none.
-    :param shuffle: whether to try several hosts in an order of chance, which this client
-        then keeps, and not as they are listed.
+    :param shuffle: whether to try several hosts in random order, which this client then
+        keeps, and not as they are listed.
     :param actions: functions that the server may call, by name; mappings nest.
     :param authentication: the query of the token request: a mapping of text, numbers,
         booleans, lists and mappings, or a function that gives one (or a Deferred or
@@ -78,7 +78,7 @@ class TokenSocket(Service):
     :param ping: seconds between automatic ``_ping`` calls, or None for none.  (The
         JavaScript option counts milliseconds.)
     :param ping_timeout: seconds for the answer to a ping, after which the server is taken
-        for dead and the connection is made anew.
+        for dead and another connection is made.
     :param silence_timeout: seconds without any sign of the server after which it is
         pinged, also without ``ping``; None for never.
     :param transports: what carries the socket, tried in this order: ``"websocket"``,
@@ -352,7 +352,7 @@ class TokenSocket(Service):
         """
         Add actions; one of the same name is replaced.
 
-        :raises InvalidOption: if they are no actions.
+        :raises InvalidOption: if they are not actions.
         """
         check_actions(actions)
         self._core.actions.update(actions)
@@ -374,7 +374,7 @@ class TokenSocket(Service):
         Send a message to all subscribers of a channel.
 
         :param data: anything that has a JSON form.  Between JavaScript servers a text that
-            looks like JSON arrives as what it looks like (S19).
+            looks like JSON arrives as what it looks like.
         :return: fires when the server has acknowledged it, where it acknowledges; else
             when the message is with the transport.  A refusal that comes after that goes
             to ``error`` listeners.  Fails as :meth:`rpc` does, also with
@@ -390,7 +390,7 @@ class TokenSocket(Service):
     def broadcast(self, data: Any, *, timeout: float | None = None) -> Deferred[None]:
         """
         Send a message to everybody who is subscribed to anything; see :meth:`publish`.
-        A peer gets it once for each of its channels (S20).
+        A peer gets it once for each of its channels.
         """
         uuid = self._core.new_uuid()
         try:
@@ -547,13 +547,13 @@ class TokenSocket(Service):
         self._core.events.remove_all(event)
 
     def ready(self, listener: Listener) -> None:
-        """``on("ready", listener)``."""
+        """The same as ``on("ready", listener)``, see :meth:`on`."""
         self.on("ready", listener)
 
     def onreconnect(self, listener: Listener) -> None:
-        """``on("reconnect", listener)``."""
+        """The same as ``on("reconnect", listener)``, see :meth:`on`."""
         self.on("reconnect", listener)
 
     def onmessage(self, listener: Listener) -> None:
-        """``on("message", listener)``."""
+        """The same as ``on("message", listener)``, see :meth:`on`."""
         self.on("message", listener)

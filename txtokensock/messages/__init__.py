@@ -15,7 +15,7 @@ from ..errors import InvalidChannel
 
 RESERVED_CHANNELS = frozenset({"__all__", "___all___", "___sync___"})
 """
-Channels that servers use among themselves (S5, S6): a client that could subscribe or
+Channels that servers use among themselves: a client that could subscribe or
 publish to one would hear or disturb everybody.
 """
 
@@ -29,7 +29,7 @@ def check_channel(channel: object) -> str:
     if not isinstance(channel, str):
         raise InvalidChannel(f"a channel must be text, not {type(channel).__name__}")
     if not channel:
-        # Servers acknowledge it, and then its messages are lost on the way (S4, C16).
+        # JavaScript servers acknowledge it, and its messages never arrive.
         raise InvalidChannel("a channel must not be empty")
     if channel in RESERVED_CHANNELS:
         raise InvalidChannel(f"the channel {channel!r} is reserved by the servers")

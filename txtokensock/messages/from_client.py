@@ -60,7 +60,7 @@ RESERVED_NAMES = frozenset(
 
 class InvalidRequest(ValueError):
     """
-    JSON, but no request that can be acted on.
+    Valid JSON, but not a request.
 
     :ivar rpc: its name, where it has one.
     :ivar uuid: what the answer must repeat.
@@ -119,7 +119,7 @@ def check_name(name: object) -> str:
     if not isinstance(name, str) or not name:
         raise InvalidData(f"a function's name must be non-empty text, not {name!r}")
     if name in RESERVED_NAMES:
-        raise InvalidData(f"{name!r} is the protocol's own and no function")
+        raise InvalidData(f"{name!r} is reserved by the protocol")
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -128,7 +128,7 @@ def check_name(name: object) -> str:
 
 
 def encode_auth(token: str, uuid: str) -> bytes:
-    """The first message of a session; nothing may follow before its answer (S13)."""
+    """The first message of a session: servers close where another follows before its answer."""
     return dumps(_Auth("auth", token, uuid))
 
 
@@ -154,12 +154,12 @@ def encode_unsubscribe(channel: str, uuid: str) -> bytes:
 
 
 def encode_publish(channel: str, data: Any, uuid: str) -> bytes:
-    """``data`` is always there: its lack crashes JavaScript servers (S7)."""
+    """A publish.  ``data`` is always there: without it, JavaScript servers crash."""
     return dumps(_Request("_publish", _ChannelData(channel, _present(data)), uuid))
 
 
 def encode_broadcast(data: Any, uuid: str) -> bytes:
-    """See :func:`encode_publish`."""
+    """A publish to all channels, see :func:`encode_publish`."""
     return dumps(_Request("_broadcast", _Data(_present(data)), uuid))
 
 
@@ -169,7 +169,7 @@ def encode_action_result(fid: str, data: Any) -> bytes:
 
 
 def encode_action_error(fid: str, error: Any) -> bytes:
-    """:param error: not falsy: that would be read as success (C19)."""
+    """:param error: not falsy: peers would read that as success."""
     return dumps(_ActionAnswer("_rpc", fid, _Error(error)))
 
 
@@ -272,8 +272,8 @@ _decode_outcome = Decoder(_Outcome)
 def decode_client_message(data: bytes) -> ClientMessage:
     """
     :param data: one SockJS message.
-    :raises Malformed: if it is no JSON.
-    :raises InvalidRequest: if it is JSON, but no request.
+    :raises Malformed: if it is not valid JSON.
+    :raises InvalidRequest: if it is valid JSON, but not a request.
     """
     try:
         message = _decode(data)

@@ -7,7 +7,7 @@ answer             ``{"rpc":NAME,"uuid":U,"resp":DATA}``, or ``"error"`` instead
 call to client     ``{"internal":true,"command":"rpc","data":{"fid":F,"command":NAME,
                    "args":DATA}}``
 subscribed         ``{"internal":true,"command":"subscribe","data":{"channel":C}}``; 3.1.0
-                   repeats the request's fields in ``data``, ``uuid`` among them (S2)
+                   repeats the request's fields in ``data``, ``uuid`` among them
 unsubscribed       ``{"internal":true,"command":"unsubscribe","data":{"channel":C}}``
 channel message    ``{"channel":C,"message":D}``
 error              ``{"error":E}``: nobody knows what for
@@ -220,7 +220,7 @@ def encode_answer(rpc: str, uuid: Uuid, result: Any) -> bytes:
 
 def encode_auth_success(uuid: Uuid, *, acks: bool) -> bytes:
     """
-    The answer to ``auth``.  The originals repeat the token in it (S11); clients do not
+    The answer to ``auth``.  The originals repeat the token in it; clients do not
     look at it there, so it is left out.
     """
     return dumps(_Success("auth", uuid, "success", _ACKS if acks else UNSET))
@@ -247,7 +247,7 @@ def encode_subscribed(channel: str) -> bytes:
 
 
 def encode_subscribed_with_request(channel: str, uuid: Uuid) -> bytes:
-    """The form of 3.1.0, which repeats the request (S2); npm's clients want the plain one."""
+    """The form of 3.1.0, which repeats the request; npm's clients want the plain one."""
     request = _SubscribeRequest("_subscribe", {"channel": channel}, channel, uuid)
     return dumps(_Internal(True, "subscribe", request))
 

@@ -119,7 +119,7 @@ class MemoryTransport:
             self._lost(ConnectionLost())
 
     def getHost(self) -> IPv4Address:
-        """This end's address."""
+        """The address of this end."""
         return self._host
 
     def getPeer(self) -> IPv4Address:
@@ -135,17 +135,17 @@ class MemoryTransport:
     # -- IPushProducer
 
     def pauseProducing(self) -> None:
-        """Read no more."""
+        """Stop reading from the other end."""
         self._reading = False
 
     def resumeProducing(self) -> None:
-        """Read again."""
+        """Read from the other end again."""
         self._reading = True
         self._schedule()
         self.other._schedule()
 
     def stopProducing(self) -> None:
-        """No more is wanted."""
+        """Close, as the protocol wants no more."""
         self.loseConnection()
 
     # -- IConsumer
@@ -166,7 +166,7 @@ class MemoryTransport:
             producer.resumeProducing()
 
     def unregisterProducer(self) -> None:
-        """Forget the producer."""
+        """Do not pause or resume the producer any more."""
         self._producer = None
 
     # -- turns of the reactor

@@ -17,7 +17,7 @@ _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def accept_key(key: str) -> str:
-    """``Sec-WebSocket-Accept`` for ``Sec-WebSocket-Key``."""
+    """The ``Sec-WebSocket-Accept`` that answers a ``Sec-WebSocket-Key``."""
     return base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
 
 

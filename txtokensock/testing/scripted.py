@@ -66,7 +66,7 @@ class ScriptedServer(Script, MemoryHost):
 
     @property
     def session(self) -> ScriptedSession:
-        """The newest session."""
+        """The session that began last."""
         return self.sessions[-1]
 
     @property
@@ -113,16 +113,16 @@ class ScriptedTokenRequest:
         self.respond(200, {"token": self._server.issue_token()})
 
     def refuse(self) -> None:
-        """403."""
+        """Answer with 403 Forbidden."""
         self.respond(403, {"error": "Forbidden"})
 
     def garbage(self) -> None:
-        """What is no HTTP."""
+        """Send what is not HTTP, and close the connection."""
         self.send_raw(b"\x00\xff no HTTP at all\r\n\r\n")
         self.hang_up()
 
     def ignore(self) -> None:
-        """No answer."""
+        """Do not answer the request."""
 
     def respond(
         self, status: int, body: Any = b"", kind: str = "application/json", *headers: str
@@ -141,7 +141,7 @@ class ScriptedTokenRequest:
         self.send_raw("\r\n".join([*lines, "", ""]).encode() + data)
 
     def send_raw(self, data: bytes) -> None:
-        """Bytes of a response."""
+        """Send bytes of a response."""
         self._transport.write(data)
 
     def hang_up(self) -> None:
@@ -149,7 +149,7 @@ class ScriptedTokenRequest:
         self._transport.loseConnection()
 
     def drop(self) -> None:
-        """Reset the connection."""
+        """Reset the TCP connection."""
         self._transport.abortConnection()
 
 
@@ -164,10 +164,10 @@ class _Factory:
         return _Connection(self._server)
 
     def doStart(self) -> None:
-        """Nothing to do."""
+        """Do nothing: a factory in memory does not listen."""
 
     def doStop(self) -> None:
-        """Nothing to do."""
+        """Do nothing: a factory in memory does not listen."""
 
 
 class _Connection(Protocol):

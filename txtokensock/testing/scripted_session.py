@@ -87,15 +87,15 @@ class ScriptedSession:
         self._clock.callLater(0, self.play, "open")
 
     def refuse_handshake(self) -> None:
-        """403."""
+        """Answer with 403 Forbidden."""
         self.send_raw(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
 
     def garbage_handshake(self) -> None:
-        """What is no HTTP."""
+        """Send what is not HTTP."""
         self.send_raw(b"\x00\xff no HTTP at all\r\n\r\n")
 
     def accept_open(self) -> None:
-        """``o``."""
+        """Open the session with an ``o`` frame."""
         self.send_frame("o")
 
     def refuse_open(self) -> None:
@@ -103,7 +103,7 @@ class ScriptedSession:
         self.close(3000, "Go away!")
 
     def garbage_open(self) -> None:
-        """What is no SockJS frame."""
+        """Send what is not a SockJS frame."""
         self.send_frame("?")
 
     def accept_auth(self) -> None:
@@ -122,7 +122,7 @@ class ScriptedSession:
         self.close()
 
     def garbage_auth(self) -> None:
-        """What is no JSON."""
+        """Send a message that is not valid JSON."""
         self.send_text("{")
 
     def accept_close(self) -> None:
@@ -155,7 +155,7 @@ class ScriptedSession:
         self.send_frame(payload, BINARY)
 
     def send_raw(self, data: bytes) -> None:
-        """Send bytes."""
+        """Send bytes as they are."""
         self._transport.write(data)
 
     def ping(self) -> None:
@@ -165,7 +165,7 @@ class ScriptedSession:
     # -- messages of the protocol
 
     def answer(self, request: Any, resp: Any = None) -> None:
-        """Answer a request."""
+        """Answer a request with a result."""
         self.send({"rpc": request["rpc"], "uuid": request["uuid"], "resp": resp})
 
     def refuse(self, request: Any, error: Any = "Forbidden") -> None:
@@ -213,7 +213,7 @@ class ScriptedSession:
         self._transport.loseConnection()
 
     def drop(self) -> None:
-        """Reset the connection."""
+        """Reset the TCP connection."""
         self._transport.abortConnection()
 
     def stop_reading(self) -> None:

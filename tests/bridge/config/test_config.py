@@ -34,7 +34,7 @@ BAD: list[tuple[str, str]] = [
     ('[upstream]\nhost = ["a", "ftp://b"]', "upstream.host: host has the scheme 'ftp'"),
     ('[upstream]\nhost = ["a", 3]', "upstream.host[1]: expected text, got whole number"),
     ("[upstream]\nhost = 3", "upstream.host: expected text or array, got whole number"),
-    ('[upstream]\nhost = ""', "upstream.host: host '' names no host"),
+    ('[upstream]\nhost = ""', "upstream.host: host '' does not name a host"),
     ('[upstream]\nhost = "ftp://h"', "upstream.host: host has the scheme 'ftp'"),
     ('[upstream]\nhost = "http://u:s3cret@h"', "upstream.host: host cannot hold a user name"),
     ('[upstream]\nhost = "h:1"\nport = 2', "upstream.host: host 'h:1' names a port and port=2"),
