@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from twisted.logger import Logger
 
 from .errors import ActionError, InvalidOption, shorten
+from .support.checks import check_callable
 
 __all__ = [
     "Action",
@@ -45,7 +46,9 @@ def check_actions(actions: object, path: str = "actions") -> None:
     for name, action in actions.items():
         if not isinstance(name, str) or not name or "." in name:
             raise InvalidOption(f"{path} has the name {name!r}: nest mappings instead of dots")
-        if not callable(action):
+        if callable(action):
+            check_callable(f"{path}.{name}", action)
+        else:
             check_actions(action, f"{path}.{name}")
 
 
@@ -159,6 +162,6 @@ def outcome_error(failure: Any, name: str) -> Any:
     _log.failure("the action {action} failed", failure, action=shorten(name))
     try:
         text = shorten(str(failure.value))
-    except Exception:  # it cannot even say what it is
+    except BaseException:  # it cannot even say what it is
         text = ""
     return text or failure.type.__name__

@@ -11,9 +11,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.support.user_functions import (
+    UserFunctionError,
     UserFunctionTimeout,
     abandonable,
     call_in_next_turn,
+    call_plain_function,
     call_user_function,
     within,
 )
@@ -168,3 +170,54 @@ class AbandonTests(SynchronousTestCase):
         result = within(1, self.clock, inner)
         self.clock.advance(1)
         self.failureResultOf(result, UserFunctionTimeout)
+
+
+class BaseExceptionTests(SynchronousTestCase):
+    """What is raised comes as an Exception, which every ``except Exception`` catches."""
+
+    def test_base_exception(self) -> None:
+        """It has the text of what was raised, its traceback, and that itself as the cause."""
+
+        def leaves(*_: Any) -> None:
+            raise SystemExit(3)
+
+        async def leaves_later(*_: Any) -> None:
+            raise SystemExit(3)
+
+        for function in (leaves, leaves_later):
+            failure = self.failureResultOf(call_user_function(function), UserFunctionError)
+            self.assertEqual(str(failure.value), "SystemExit 3")
+            self.assertIsInstance(failure.value.__cause__, SystemExit)
+            self.assertIn("raise SystemExit(3)", failure.getTraceback())
+        error = self.assertRaises(UserFunctionError, call_plain_function, leaves)
+        self.assertEqual(str(error), "SystemExit 3")
+
+    def test_exception(self) -> None:
+        """An Exception is what it was."""
+        self.failureResultOf(call_user_function(broken), ValueError)
+        self.assertRaises(ValueError, call_plain_function, broken)
+        self.assertEqual(call_plain_function(plain, 1, 2), 3)
+
+    def test_unreadable(self) -> None:
+        """What cannot say what it is is known by its name."""
+
+        class Unreadable(BaseException):
+            def __str__(self) -> str:
+                raise self
+
+        def function() -> None:
+            raise Unreadable
+
+        error = self.assertRaises(UserFunctionError, call_plain_function, function)
+        self.assertEqual(str(error), "Unreadable")
+
+    def test_cancelled_by_itself(self) -> None:
+        """A function that raises CancelledError has failed: nobody cancelled anything."""
+        clock = Clock()
+
+        def function() -> None:
+            raise CancelledError
+
+        called = call_in_next_turn(clock, function)
+        clock.advance(0)
+        self.failureResultOf(called, UserFunctionError)

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from ..support.checks import check_callable, check_choice
+from ..support.user_functions import call_plain_function
 
 __all__ = ["Events", "Listener", "call_listener"]
 
@@ -29,7 +30,7 @@ def call_listener(listener: Listener, *arguments: Any) -> Deferred[Any] | None:
     :return: fires when it is done, and never fails; None where it is done already.
     """
     try:
-        result = listener(*arguments)
+        result = call_plain_function(listener, *arguments)
     except Exception:
         _log.failure("the listener {listener} raised", listener=listener)
         return None

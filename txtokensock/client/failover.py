@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..errors import AllHostsFailed
+from ..support.user_functions import call_plain_function
 
 __all__ = ["FailoverEndpoint"]
 
@@ -150,8 +151,10 @@ class FailoverEndpoint:
         host.error = error if hold else None
 
     def _ask(self, error: Exception, failed: int) -> float:
+        if self._hold is None:
+            return 0.0
         try:
-            return self._hold(error, failed) if self._hold is not None else 0.0
+            return call_plain_function(self._hold, error, failed)
         except Exception:
             self._log.failure("the back-off failed; the host is not passed over")
             return 0.0

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from ..errors import CallTimeout, ConnectionFailed, Forbidden, SubscriptionEnded
 from ..support.backoff import Backoff, RetryPolicy
 from ..support.checks import check_wait
+from ..support.user_functions import call_plain_function
 
 __all__ = ["Retries", "RetryPolicy", "ask_policy", "subscription_retry"]
 
@@ -26,7 +27,7 @@ def ask_policy(
     :return: seconds to wait, or None to give up.
     """
     try:
-        wait = policy(failure, number)
+        wait = call_plain_function(policy, failure, number)
         return None if wait is None else check_wait("the delay", wait)
     except Exception:
         _log.failure("the retry policy failed; waiting {seconds} s", seconds=fallback)

@@ -27,6 +27,7 @@ from ..support.checks import (
     check_count,
     check_flag,
     check_instance,
+    check_plain_function,
     check_seconds,
 )
 from ..support.overflow import Overflow, check_overflow
@@ -155,7 +156,7 @@ class TokenSocket(Service):
             raise InvalidOption("endpoint connects to one server, and host names several")
         timeouts = check_instance("timeouts", timeouts or Timeouts(), Timeouts)
         check_flag("reconnect", reconnect)
-        check_callable.optional("retry_policy", retry_policy)
+        check_plain_function.optional("retry_policy", retry_policy)
         http_context = HTTPContext(
             reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint
         )
@@ -469,9 +470,9 @@ class TokenSocket(Service):
         limit = self._buffer_limit if buffer_limit is None else buffer_limit
         try:
             check_channel(channel)
-            functions = {"handler": handler, "retry": retry, "on_confirmation": on_confirmation}
-            for name, function in functions.items():
-                check_callable.optional(name, function)
+            check_callable.optional("handler", handler)
+            check_callable.optional("on_confirmation", on_confirmation)
+            check_plain_function.optional("retry", retry)
             check_overflow(overflow)
             check_count("buffer_limit", limit)
         except UsageError as problem:

@@ -25,6 +25,7 @@ from ..errors import (
     shorten,
 )
 from ..jsontext import Malformed, loads
+from ..support.checks import check_callable
 from ..support.user_functions import call_in_next_turn
 from ..web.client.content_coding import CompressedResponse
 from ..web.client.http_client import BodyTooLong, discard_body, read_body
@@ -62,8 +63,11 @@ class TokenRequest:
         *,
         agent: IAgent | None = None,
     ) -> None:
-        if not callable(authentication):
-            encode_credentials(authentication)  # a mistake is reported now, not at connect
+        # A mistake is reported now, not at connect.
+        if callable(authentication):
+            check_callable("authentication", authentication)
+        else:
+            encode_credentials(authentication)
         self._http_context = http_context
         self._url = url
         self._authentication = authentication

@@ -6,7 +6,9 @@ Every text has the same form: ``ping is -1: it must be a number of seconds above
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection
+from functools import partial
 from sys import float_info
 from typing import Any, Generic, TypeVar, cast
 
@@ -19,6 +21,7 @@ __all__ = [
     "check_count",
     "check_flag",
     "check_instance",
+    "check_plain_function",
     "check_positive",
     "check_seconds",
     "check_wait",
@@ -104,8 +107,40 @@ check_positive: Check[float] = Check(
 check_flag: Check[bool] = Check("True or False", lambda value: isinstance(value, bool))
 """Whether something is wanted: a text such as ``"no"`` would be true."""
 
-check_callable: Check[Callable[..., Any]] = Check("a function", callable)
+
+def _runs_when_called(function: object) -> bool:
+    """
+    Whether a call of this runs it.  A call of a generator function makes a generator, of
+    which nothing runs until somebody iterates over it, and nobody does.
+    """
+    if not callable(function):
+        return False
+    return not any(
+        inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one)
+        for one in (function, _call_method(function))
+    )
+
+
+def _call_method(function: object) -> object:
+    """What runs when an object with ``__call__`` is called, also inside of a partial."""
+    while isinstance(function, partial):
+        function = function.func
+    return getattr(type(function), "__call__", None)  # noqa: B004
+
+
+check_callable: Check[Callable[..., Any]] = Check(
+    "a function, and not a generator function, of which no call would run", _runs_when_called
+)
 """Something of the user's that is going to be called."""
+
+check_plain_function: Check[Callable[..., Any]] = Check(
+    "a function that gives its result at once, and not a generator or coroutine function",
+    lambda value: (
+        _runs_when_called(value)
+        and not any(map(inspect.iscoroutinefunction, (value, _call_method(value))))
+    ),
+)
+"""Something of the user's that is asked in the middle of something."""
 
 
 def check_instance(option: str, value: object, kind: type[T]) -> T:

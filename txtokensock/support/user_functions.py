@@ -1,5 +1,9 @@
 """
 Calling a function of the user's: plain, with a Deferred, or a coroutine function.
+
+What it raises is always handed on as an ``Exception``.  ``SystemExit``, ``KeyboardInterrupt``,
+asyncio's ``CancelledError`` and ``GeneratorExit`` would pass through every ``except Exception``
+on their way, and through the middle of whatever is being done there.
 """
 
 from __future__ import annotations
@@ -7,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 __all__ = [
+    "UserFunctionError",
     "UserFunctionTimeout",
     "abandonable",
     "call_in_next_turn",
+    "call_plain_function",
     "call_user_function",
     "within",
 ]
@@ -27,14 +33,55 @@ class UserFunctionTimeout(Exception):
     """What was called has had its time, and was cancelled."""
 
 
+class UserFunctionError(Exception):
+    """
+    What was called raised something that is not an ``Exception``, such as ``SystemExit``.
+    It has the text and the traceback of that, which is its ``__cause__``.
+    """
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(f"{type(raised).__name__} {_text(raised)}".rstrip())
+        self.__cause__ = raised
+        self.__traceback__ = raised.__traceback__
+
+
+def _text(raised: BaseException) -> str:
+    try:
+        return str(raised)
+    except BaseException:  # it cannot even say what it is
+        return ""
+
+
+def call_plain_function(function: Callable[..., T], *arguments: Any) -> T:
+    """
+    Call a function that gives its result at once.
+
+    :raises Exception: what it raised, see :class:`UserFunctionError`.
+    """
+    try:
+        return function(*arguments)
+    except Exception:
+        raise
+    except BaseException as raised:
+        raise UserFunctionError(raised) from raised
+
+
 def call_user_function(function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
     """
     Call a function now, whatever kind it is.
 
-    :return: fires with its result; fails with what it raised.  Cancelling it cancels the
-        Deferred that the function returned, or that its coroutine waits for.
+    :return: fires with its result; fails with what it raised, which is an ``Exception``, see
+        :class:`UserFunctionError`.  Cancelling it cancels the Deferred that the function
+        returned, or that its coroutine waits for.
     """
-    return maybeDeferred(function, *arguments)
+    return maybeDeferred(function, *arguments).addErrback(_as_exception)
+
+
+def _as_exception(failure: Failure) -> Failure:
+    raised = failure.value
+    if raised is None or isinstance(raised, Exception):
+        return failure
+    return Failure(UserFunctionError(raised), None, failure.getTracebackObject())
 
 
 def call_in_next_turn(
@@ -44,17 +91,25 @@ def call_in_next_turn(
     Call a function in a turn of its own: it may stop the client, which must not meet that
     in the middle of something.
 
-    :return: as of :func:`call_user_function`, and :func:`abandonable`.
+    :return: as of :func:`call_user_function`, and :func:`abandonable`.  It fails with
+        Twisted's ``CancelledError`` only where it was cancelled itself.
     """
 
     def call() -> Deferred[Any]:
-        called = call_user_function(function, *arguments)
+        called = call_user_function(function, *arguments).addErrback(_not_cancelled)
         if result.called:  # cancelled by the function itself
             called.cancel()
         return called
 
     result = abandonable(deferLater(reactor, 0, call))
     return result
+
+
+def _not_cancelled(failure: Failure) -> Failure:
+    raised = failure.value
+    if raised is None or not failure.check(CancelledError):
+        return failure
+    return Failure(UserFunctionError(raised), None, failure.getTracebackObject())
 
 
 def within(seconds: float, reactor: IReactorTime, called: Deferred[T]) -> Deferred[T]:

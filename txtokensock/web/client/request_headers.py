@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from ...errors import InvalidOption
+from ...support.checks import check_callable
 from ...support.user_functions import call_in_next_turn
 from ...version import __version__
 from .headers import check_headers
@@ -38,6 +39,8 @@ class RequestHeaders:
 
     def __init__(self, option: HeadersOption | None) -> None:
         self._option = option or {}
+        if callable(self._option):
+            check_callable("headers", self._option)
         self._fixed = None if callable(self._option) else _complete(self._option)
 
     async def ask(self, reactor: IReactorTime) -> dict[str, str]:
