@@ -29,13 +29,19 @@ LAST_CHUNK = b"0\r\n\r\n"
 @dataclass(frozen=True)
 class Request:
     """
+    :ivar target: the path, and a query if there is one.
     :ivar headers: by lower-case names.
     """
 
     method: str
-    path: str
+    target: str
     headers: dict[str, str]
     body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """Of the target."""
+        return self.target.partition("?")[0]
 
     @property
     def persistent(self) -> bool:
@@ -50,13 +56,14 @@ class Request:
 
 class RequestReader:
     """
-    Takes a client's bytes apart.
+    Splits a client's bytes into requests, up to one that upgrades.
 
     :ivar rest: what came behind the last complete request.
     """
 
     def __init__(self) -> None:
         self.rest = b""
+        self._upgraded = False
 
     def feed(self, data: bytes) -> list[Request]:
         """
@@ -64,11 +71,9 @@ class RequestReader:
         """
         self.rest += data
         requests: list[Request] = []
-        while not (requests and requests[-1].upgrades):
-            request = self._next()
-            if request is None:
-                break
+        while not self._upgraded and (request := self._next()) is not None:
             requests.append(request)
+            self._upgraded = request.upgrades
         return requests
 
     def _next(self) -> Request | None:
@@ -84,7 +89,7 @@ class RequestReader:
             return None
         body, self.rest = self.rest[end + 4 : after], self.rest[after:]
         method, target, _ = lines[0].split(" ", 2)
-        return Request(method, target.partition("?")[0], headers, body)
+        return Request(method, target, headers, body)
 
 
 def head(status: int, *headers: str) -> bytes:

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit import http
 from txtokensock.sockjs import SockJSClientEndpoint
 from txtokensock.testing.host import MemoryHost
 
@@ -32,13 +33,19 @@ class Request:
 
     ended: object = None
 
-    def __init__(self, transport: Any, method: str, path: str, headers: dict[str, str]) -> None:
+    def __init__(self, transport: Any, request: http.Request, reader: http.RequestReader) -> None:
         self.transport = transport
-        self.method = method
-        self.path = path
-        self.page = path.rsplit("/", 1)[1]
-        self.headers = headers
-        self.body = b""
+        self._reader = reader
+        self.method = request.method
+        self.path = request.target
+        self.page = request.target.rsplit("/", 1)[1]
+        self.headers = request.headers
+        self.body = request.body
+
+    def read(self) -> bytes:
+        """What came behind it since this was last asked, where it upgrades."""
+        data, self._reader.rest = self._reader.rest, b""
+        return data
 
     def raw(self, data: bytes) -> None:
         """Send bytes."""
@@ -46,21 +53,19 @@ class Request:
 
     def respond(self, status: int = 200, body: bytes = b"", *headers: str) -> None:
         """A whole response."""
-        lines = [f"HTTP/1.1 {status} Status", f"Content-Length: {len(body)}", *headers, "", ""]
-        self.raw("\r\n".join(lines).encode() + body)
+        self.raw(http.response(status, body, *headers, kind=""))
 
     def head(self, *headers: str, status: int = 200) -> None:
         """The head of a response in chunks."""
-        lines = [f"HTTP/1.1 {status} Status", "Transfer-Encoding: chunked", *headers, "", ""]
-        self.raw("\r\n".join(lines).encode())
+        self.raw(http.head(status, "Transfer-Encoding: chunked", *headers))
 
     def chunk(self, data: bytes) -> None:
         """More of its body."""
-        self.raw(b"%x\r\n%s\r\n" % (len(data), data))
+        self.raw(http.chunk(data))
 
     def end(self) -> None:
         """Its end."""
-        self.raw(b"0\r\n\r\n")
+        self.raw(http.LAST_CHUNK)
 
     def frame(self, *frames: bytes) -> None:
         """Frames: begins a response that goes on, except for a poll."""
@@ -91,35 +96,13 @@ class _Connection(Protocol):
 
     def __init__(self, heard: Callable[[Request], None]) -> None:
         self._heard = heard
-        self._data = b""
-        self._request: Request | None = None
+        self._reader = http.RequestReader()
         self._last: Request | None = None
 
     def dataReceived(self, data: bytes) -> None:
-        self._data += data
-        while self._take():
-            pass
-
-    def _take(self) -> bool:
-        if self._request is None:
-            head, end, rest = self._data.partition(b"\r\n\r\n")
-            if not end:
-                return False
-            self._data = rest
-            first, *lines = head.decode("latin-1").split("\r\n")
-            method, path, _ = first.split(" ", 2)
-            fields = (line.partition(":") for line in lines)
-            headers = {name.lower(): value.strip() for name, _, value in fields}
-            self._request = Request(self.transport, method, path, headers)
-        request = self._request
-        size = int(request.headers.get("content-length", "0"))
-        if len(self._data) < size:
-            return False
-        request.body, self._data = self._data[:size], self._data[size:]
-        self._request = None
-        self._last = request
-        self._heard(request)
-        return True
+        for request in self._reader.feed(data):
+            self._last = Request(self.transport, request, self._reader)
+            self._heard(self._last)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._last is not None:

@@ -32,9 +32,7 @@ class RawWebSocketTests(PeerTestCase):
     def frames(self, request: Request) -> list[tuple[int, bytes]]:
         """What the client sent since the handshake."""
         self.host.settle()
-        connection = request.transport._protocol
-        data, connection._data = connection._data, b""
-        return list(self.read.feed(data))
+        return list(self.read.feed(request.read()))
 
     def test_path(self) -> None:
         """No session is named, and it is open as soon as the handshake is done."""
