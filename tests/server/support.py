@@ -17,7 +17,8 @@ from twisted.web.server import Site
 
 from tests.kit.http import Response
 from tests.kit.site_client import Connection
-from tests.kit.websocket import UPGRADE, WebSocketClient
+from tests.kit.sockjs import ReceivedFrames
+from tests.kit.websocket import TEXT, UPGRADE, WebSocketClient
 from txtokensock.server import Limits, TokenSocketServer
 
 SUCCESS = {"resp": "success", "tx": {"acks": 1}}
@@ -77,18 +78,17 @@ class TokenServer:
 _uuids = map(str, itertools.count(1))
 
 
-class Client:
+class Client(ReceivedFrames):
     """One SockJS session over a WebSocket, message by message."""
 
     def __init__(self, server: TokenServer, address: str, prefix: str) -> None:
+        super().__init__()
         self.server = server
         connection = server.connection(address)
         connection.request("GET", f"{prefix}/000/{next(_uuids)}/websocket", UPGRADE)
         self.connection = connection
         self.tcp = connection.tcp
         self.websocket = WebSocketClient(connection)
-        self.closed: tuple[int, str] | None = None
-        self._unread: list[bytes] = []
         self._read()
 
     def send(self, *messages: Any) -> None:
@@ -107,8 +107,7 @@ class Client:
         """The messages that have come, as they were sent."""
         self.server.turn()
         self._read()
-        texts, self._unread = self._unread, []
-        return texts
+        return [text.encode() for text in self.take_messages()]
 
     def received(self) -> list[Any]:
         """The messages that have come."""
@@ -140,11 +139,8 @@ class Client:
 
     def _read(self) -> None:
         for opcode, payload in self.websocket.frames():
-            if opcode == 1 and payload[:1] == b"a":
-                self._unread += [text.encode() for text in json.loads(payload[1:])]
-            elif opcode == 1 and payload[:1] == b"c":
-                code, reason = json.loads(payload[1:])
-                self.closed = (code, reason)
+            if opcode == TEXT:
+                self.read_frame(payload)
 
 
 class ServerTestCase(SynchronousTestCase):

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from tests.kit.http import Response, parse_response
 from tests.kit.site_client import Connection
+from tests.kit.sockjs import ReceivedFrames
 from tests.kit.websocket import CLOSE, PING, PONG, TEXT, UPGRADE, WebSocketClient
 from tests.server.support import TokenServer
 
@@ -26,11 +27,10 @@ def upgraded(server: TokenServer, path: str, address: str) -> WebSocketClient:
     return WebSocketClient(connection)
 
 
-class WebSocket:
+class WebSocket(ReceivedFrames):
     """
     A session over a WebSocket.
 
-    :ivar closed: code and reason of the ``c`` frame, or None.
     :ivar websocket_closed: those of the WebSocket's close frame, or None.
     """
 
@@ -38,11 +38,10 @@ class WebSocket:
     framed = True
 
     def __init__(self, server: TokenServer, address: str = "10.6.6.6") -> None:
+        super().__init__()
         self.server = server
         self.client = upgraded(server, self.path.format(f"evil{next(_sessions)}"), address)
-        self.closed: tuple[int, str] | None = None
         self.websocket_closed: tuple[int, str] | None = None
-        self._texts: list[str] = []
         self._read()
 
     def send(self, *texts: str) -> None:
@@ -58,8 +57,7 @@ class WebSocket:
         """The messages that came since this was last asked."""
         self.server.turn()
         self._read()
-        texts, self._texts = self._texts, []
-        return texts
+        return self.take_messages()
 
     def leave(self) -> None:
         """Go without a word."""
@@ -68,19 +66,12 @@ class WebSocket:
     def _read(self) -> None:
         for opcode, payload in self.client.frames():
             if opcode == TEXT:
-                self._frame(payload)
+                self.read_frame(payload)
             elif opcode == PING and not self.client.tcp.lost:
                 self.client.send(payload, PONG)
             elif opcode == CLOSE:
                 (code,) = struct.unpack("!H", payload[:2])
                 self.websocket_closed = code, payload[2:].decode()
-
-    def _frame(self, frame: bytes) -> None:
-        if frame[:1] == b"a":
-            self._texts += json.loads(frame[1:])
-        elif frame[:1] == b"c":
-            code, reason = json.loads(frame[1:])
-            self.closed = code, reason
 
 
 class RawWebSocket(WebSocket):
@@ -99,21 +90,21 @@ class RawWebSocket(WebSocket):
         super()._read()
         self.closed = self.websocket_closed
 
-    def _frame(self, frame: bytes) -> None:
-        self._texts.append(frame.decode())
+    def read_frame(self, frame: bytes) -> None:
+        """There are none."""
+        self.messages.append(frame.decode())
 
 
-class Xhr:
+class Xhr(ReceivedFrames):
     """A session over ``xhr`` and ``xhr_send``: a poll is open whenever nothing comes."""
 
     framed = True
 
     def __init__(self, server: TokenServer, address: str = "10.6.6.6") -> None:
+        super().__init__()
         self.server = server
         self.address = address
         self.path = f"/sockets/000/evil{next(_sessions)}"
-        self.closed: tuple[int, str] | None = None
-        self._texts: list[str] = []
         self._poll: Connection | None = None
         self._read()
 
@@ -132,8 +123,7 @@ class Xhr:
     def texts(self) -> list[str]:
         """The messages that came since this was last asked."""
         self._read()
-        texts, self._texts = self._texts, []
-        return texts
+        return self.take_messages()
 
     def leave(self) -> None:
         """Go without a word."""
@@ -151,14 +141,7 @@ class Xhr:
                 break
             self._poll = None
             assert response.status == 200, response
-            self._frame(response.body)
-
-    def _frame(self, frame: bytes) -> None:
-        if frame[:1] == b"a":
-            self._texts += json.loads(frame[1:])
-        elif frame[:1] == b"c":
-            code, reason = json.loads(frame[1:])
-            self.closed = code, reason
+            self.read_frame(response.body)
 
 
 Carrier: TypeAlias = WebSocket | RawWebSocket | Xhr
