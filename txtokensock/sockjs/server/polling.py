@@ -26,7 +26,6 @@ from ...web.server.answers import (
 from ...web.server.header_text import header
 from ..frames import FrameError, decode_client_frame
 from .framing import CALLBACK, EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Framing, htmlfile, jsonp
-from .polling_session import PollingSession
 from .request_info import RequestInfo
 from .stream import FrameStream
 from .table import SessionTable
@@ -104,7 +103,7 @@ class PollingPages:
             admitted = self._table.admit(info)
             if isinstance(admitted, int):
                 return answer(request, admitted)
-            session = PollingSession(session_id, admitted, info, self._table)
+            session = self._table.start_polling(session_id, admitted, info)
         session.attach(FrameStream(request, form, self._options.response_limit))
         return NOT_DONE_YET
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web import http
 
@@ -20,11 +20,10 @@ from ..frames import (
     encode_client_frame,
     encode_close_frame,
 )
-from .options import TOO_SLOW
+from .options import TOO_SLOW, SockJSOptions
 from .request_info import RequestInfo
 from .session import ServerSession
 from .stream import FrameStream
-from .table import SessionTable
 
 __all__ = ["PollingSession"]
 
@@ -56,27 +55,31 @@ class PollingSession(ServerSession):
     in the same turn of the reactor.  For ``disconnect_delay`` seconds after its end,
     requests still hear how the session ended.
 
-    :param session_id: whoever knows it can read and send as this client: it is chosen by
-        the client, and is as secret as the connection it goes over.
+    :param on_forgotten: called when requests need not find the session any more.
     """
 
     def __init__(
-        self, session_id: str, protocol: IProtocol, info: RequestInfo, table: SessionTable
+        self,
+        protocol: IProtocol,
+        info: RequestInfo,
+        options: SockJSOptions,
+        reactor: IReactorTime,
+        on_end: Callable[[ServerSession], object],
+        on_forgotten: Callable[[], object],
     ) -> None:
-        super().__init__(protocol, info, table)
-        self._session_id = session_id
+        super().__init__(protocol, info, options, reactor, on_end)
+        self._on_forgotten = on_forgotten
         self._opened = False
         self._stream: FrameStream | None = None
         self._quiet_beats = 0
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
         self._close_frame: bytes | None = None
-        self._next_turn = NextTurn(table.reactor, self._flush)
-        self._absence = Timer(table.reactor, self._on_absence)
+        self._next_turn = NextTurn(reactor, self._flush)
+        self._absence = Timer(reactor, self._on_absence)
         self._reading_paused = False
         self._held: list[Reply] = []
         self._bytes_held = 0
-        table.keep(session_id, self)
 
     # -- requests
 
@@ -123,7 +126,7 @@ class PollingSession(ServerSession):
     def forget(self) -> None:
         """Nobody can ask for the session any more."""
         self._absence.stop()
-        self._table.forget(self._session_id)
+        self._on_forgotten()
 
     def _detach(self) -> None:
         """End the response; the client has to ask anew."""

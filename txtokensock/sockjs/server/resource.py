@@ -170,7 +170,7 @@ class SockJSResource:
         admitted = self._table.admit(info)
         if isinstance(admitted, int):
             return answer(request, admitted)
-        session = session_type(admitted, info, self._table)
+        session = self._table.start_websocket(session_type, admitted, info)
         return take_over(request, self._websockets.build(key, session))
 
 

@@ -4,8 +4,10 @@ What every session of a SockJS server has in common, whatever carries it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -15,9 +17,8 @@ from ...support.timer import Timer
 from ..interfaces import ICarrier
 from ..producer import Flow
 from ..transport import SockJSTransport
-from .options import ARRAY_TOO_LONG, TOO_SLOW
+from .options import ARRAY_TOO_LONG, TOO_SLOW, SockJSOptions
 from .request_info import RequestInfo
-from .table import SessionTable
 
 __all__ = ["ServerSession", "SessionTransport"]
 
@@ -42,24 +43,32 @@ class ServerSession:
 
     :param protocol: what is served.
     :param info: the request that opened the session.
-    :param table: where the session is counted, with the options and the clock.
+    :param options: of the server.
+    :param reactor: for every deadline.
+    :param on_end: called with the session when it has ended.
     :ivar transport: the protocol's transport.
     """
 
     _log = Logger()
 
-    def __init__(self, protocol: IProtocol, info: RequestInfo, table: SessionTable) -> None:
+    def __init__(
+        self,
+        protocol: IProtocol,
+        info: RequestInfo,
+        options: SockJSOptions,
+        reactor: IReactorTime,
+        on_end: Callable[[ServerSession], object],
+    ) -> None:
         self._protocol = protocol
         self._info = info
-        self._table = table
-        self._options = table.options
-        self._flow = Flow(table.reactor)
-        self._beat = Timer(table.reactor, self._on_beat)
-        self._deadline = Timer(table.reactor, self._on_deadline)
+        self._options = options
+        self._on_end = on_end
+        self._flow = Flow(reactor)
+        self._beat = Timer(reactor, self._on_beat)
+        self._deadline = Timer(reactor, self._on_deadline)
         self._reason: Failure | None = None
         self._ended = False
         self.transport = SessionTransport(self, info)
-        table.add(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._info!r}>"
@@ -93,7 +102,7 @@ class ServerSession:
         self._beat.stop()
         self._deadline.stop()
         self._flow.stop()
-        self._table.remove(self)
+        self._on_end(self)
         self.transport.ended(self._reason or reason)
 
     def _closing(self, code: int, reason: str) -> bool:

@@ -4,7 +4,8 @@ All sessions of one SockJS server.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime
@@ -14,18 +15,19 @@ from twisted.web import http
 from ...support.waiters import Waiters
 from ...web.server.admissions import Admissions
 from .options import SockJSOptions
+from .polling_session import PollingSession
 from .request_info import RequestInfo
-
-if TYPE_CHECKING:
-    from .polling_session import PollingSession
-    from .session import ServerSession
+from .session import ServerSession
+from .websocket_session import WebSocketSession
 
 __all__ = ["SessionTable"]
+
+W = TypeVar("W", bound=WebSocketSession)
 
 
 class SessionTable:
     """
-    Admits sessions, counts them in all and by address, and closes them.
+    Admits and makes sessions, counts them in all and by address, and closes them.
 
     :param reactor: for every deadline of the sessions.
     :param options: of the server.
@@ -74,30 +76,42 @@ class SessionTable:
             return 429
         return None
 
-    def add(self, session: ServerSession) -> None:
-        """The session starts."""
+    def start_websocket(self, session_type: type[W], protocol: IProtocol, info: RequestInfo) -> W:
+        """
+        Make a session over a WebSocket.
+
+        :param protocol: what :meth:`admit` gave.
+        """
+        session = session_type(protocol, info, self.options, self.reactor, self._remove)
+        self._add(session)
+        return session
+
+    def start_polling(
+        self, session_id: str, protocol: IProtocol, info: RequestInfo
+    ) -> PollingSession:
+        """
+        Make a session over HTTP requests, which find it by its name.
+
+        :param session_id: whoever knows it can read and send as this client: the client
+            chose it, and it is as secret as the connection it goes over.
+        :param protocol: what :meth:`admit` gave.
+        """
+        forget = partial(self._by_id.pop, session_id, None)
+        session = PollingSession(protocol, info, self.options, self.reactor, self._remove, forget)
+        self._add(session)
+        self._by_id[session_id] = session
+        return session
+
+    def _add(self, session: ServerSession) -> None:
         self._sessions.add(session, session.peer())
 
-    def remove(self, session: ServerSession) -> None:
-        """The session has ended; nothing happens if it was removed before."""
-        if session not in self._sessions:
-            return
+    def _remove(self, session: ServerSession) -> None:
         self._sessions.remove(session)
         self._tell_the_end()
 
-    # -- polling sessions, which requests ask for
-
     def find(self, session_id: str) -> PollingSession | None:
-        """The session of that name, even for a while after its end."""
+        """The polling session of that name, even for a while after its end."""
         return self._by_id.get(session_id)
-
-    def keep(self, session_id: str, session: PollingSession) -> None:
-        """Let requests find the session."""
-        self._by_id[session_id] = session
-
-    def forget(self, session_id: str) -> None:
-        """Let them find it no more."""
-        self._by_id.pop(session_id, None)
 
     # -- the end
 

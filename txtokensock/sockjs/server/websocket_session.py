@@ -5,9 +5,10 @@ Sessions over a WebSocket: framed, as browsers speak, and raw.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
 
 from ...errors import InvalidData
@@ -21,10 +22,9 @@ from ..frames import (
     encode_close_frame,
     encode_server_frame,
 )
-from .options import NO_HEARTBEAT, TOO_SLOW
+from .options import NO_HEARTBEAT, TOO_SLOW, SockJSOptions
 from .request_info import RequestInfo
 from .session import ServerSession
-from .table import SessionTable
 
 __all__ = ["RawWebSocketSession", "WebSocketSession", "WebSocketWire"]
 
@@ -74,15 +74,22 @@ class WebSocketSession(ServerSession):
 
     _violation_close = BROKEN_FRAMING
 
-    def __init__(self, protocol: IProtocol, info: RequestInfo, table: SessionTable) -> None:
-        super().__init__(protocol, info, table)
+    def __init__(
+        self,
+        protocol: IProtocol,
+        info: RequestInfo,
+        options: SockJSOptions,
+        reactor: IReactorTime,
+        on_end: Callable[[ServerSession], object],
+    ) -> None:
+        super().__init__(protocol, info, options, reactor, on_end)
         self._wire: WebSocketWire | None = None
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
         self._bytes_in_buffer = 0
         self._buffer_full = False
         self._stalled = 0
-        self._silence = Timer(table.reactor, self._on_silence)
+        self._silence = Timer(reactor, self._on_silence)
         self._pinged = False
         self._reading_paused = False
         self._close_with: tuple[int, str] | None = None
