@@ -59,8 +59,8 @@ FACES = {
 """What the ``__init__`` of a room may import as well, to give it to users."""
 
 CONFINED = {
-    "autobahn": ["sockjs/*/websocket.py", "bridge/wamp/*.py"],
-    "txaio": ["sockjs/*/websocket.py", "bridge/wamp/*.py"],
+    "autobahn": ["sockjs/*_websocket.py", "bridge/wamp/*.py"],
+    "txaio": ["sockjs/*_websocket.py", "bridge/wamp/*.py"],
     "treq": ["web/client/http_client.py"],
     "h11": ["web/client/http*.py"],
     "klein": ["bridge/http/*.py"],

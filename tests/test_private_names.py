@@ -22,10 +22,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from .test_imports import imported, modules
 
 ALLOWED: dict[str, dict[str, str]] = {
-    "sockjs/client/websocket.py": {
+    "sockjs/client/client_websocket.py": {
         "_dataReceived": "what dataReceived does once it has built a debug message of each read"
     },
-    "sockjs/server/websocket.py": {
+    "sockjs/server/server_websocket.py": {
         "_dataReceived": "likewise",
         "_fail_connection": "a message of too many fragments ends as one of too many bytes",
     },
@@ -39,7 +39,7 @@ ALLOWED: dict[str, dict[str, str]] = {
 }
 """Names of Autobahn's, by the module that uses them, with the reason."""
 
-ROOMS = ["sockjs/*/websocket.py", "bridge/wamp/*.py"]
+ROOMS = ["sockjs/*_websocket.py", "bridge/wamp/*.py"]
 """Where they may be."""
 
 

@@ -15,12 +15,12 @@ from zope.interface.verify import verifyObject
 
 from txtokensock.errors import InvalidOption, SockJSClosed
 from txtokensock.sockjs import ISockJSTransport
-from txtokensock.sockjs.interfaces import ICarrier
+from txtokensock.sockjs.interfaces import ISockJSSession
 from txtokensock.sockjs.transport import SockJSTransport
 
 
-@implementer(ICarrier)
-class Carrier:
+@implementer(ISockJSSession)
+class Session:
     """Notes what it is told."""
 
     def __init__(self) -> None:
@@ -78,8 +78,8 @@ class TransportTestCase(SynchronousTestCase):
     """With a protocol on a transport."""
 
     def setUp(self) -> None:
-        self.carrier = Carrier()
-        self.transport = SockJSTransport(self.carrier)
+        self.session = Session()
+        self.transport = SockJSTransport(self.session)
         self.protocol = Events()
         self.transport.connect(self.protocol)
         self.done = ConnectionDone()
@@ -94,7 +94,7 @@ class TransportTestCase(SynchronousTestCase):
         self.transport.messages_received(list(messages))
 
     def end(self, reason: Exception | None = None) -> None:
-        """The carrier is gone."""
+        """The session is over."""
         self.transport.ended(Failure(reason or self.done))
 
 
@@ -104,7 +104,7 @@ class InterfaceTests(TransportTestCase):
     def test_interface(self) -> None:
         """All of ISockJSTransport."""
         verifyObject(ISockJSTransport, self.transport)
-        verifyObject(ICarrier, self.carrier)
+        verifyObject(ISockJSSession, self.session)
         self.assertEqual((self.transport.getPeer(), self.transport.getHost()), ("peer", "host"))
 
     def test_sending(self) -> None:
@@ -112,13 +112,20 @@ class InterfaceTests(TransportTestCase):
         self.transport.write(b"a")
         self.transport.writeSequence(iter([b"b", b"c"]))
         self.transport.writeSequence([])
-        self.assertEqual(self.carrier.calls, [[b"a"], [b"b", b"c"]])
+        self.assertEqual(self.session.calls, [[b"a"], [b"b", b"c"]])
+
+    def test_heard(self) -> None:
+        """The old name of ``frames_received`` is there for one release, and warns."""
+        self.transport.frames_received = 7
+        self.assertEqual(self.transport.heard, 7)
+        (warning,) = self.flushWarnings([self.test_heard])
+        self.assertEqual(warning["category"], DeprecationWarning)
 
     def test_producers(self) -> None:
-        """Producers are the carrier's business."""
+        """Producers are the session's business."""
         self.transport.registerProducer("producer", True)
         self.transport.unregisterProducer()
-        self.assertEqual(self.carrier.calls, [("producer", True), "unregister"])
+        self.assertEqual(self.session.calls, [("producer", True), "unregister"])
 
 
 class DeliveryTests(TransportTestCase):
@@ -133,7 +140,7 @@ class DeliveryTests(TransportTestCase):
 
     def test_before_connect(self) -> None:
         """What came before the protocol waits for it."""
-        transport, protocol = SockJSTransport(self.carrier), Events()
+        transport, protocol = SockJSTransport(self.session), Events()
         transport.messages_received([b"a"])
         transport.connect(protocol)
         transport.messages_received([b"b"])
@@ -145,10 +152,10 @@ class DeliveryTests(TransportTestCase):
         self.receive(b"a", b"b", b"c", b"d")
         self.receive(b"e")
         self.assertEqual(self.heard, [b"a", b"b"])
-        self.assertEqual(self.carrier.calls, ["pause"])
+        self.assertEqual(self.session.calls, ["pause"])
         self.transport.resumeProducing()
         self.assertEqual(self.heard, [b"a", b"b", b"c", b"d", b"e"])
-        self.assertEqual(self.carrier.calls, ["pause", "resume"])
+        self.assertEqual(self.session.calls, ["pause", "resume"])
 
     def test_pause_again_while_resuming(self) -> None:
         """A protocol that takes one at a time gets one at a time; nothing is read meanwhile."""
@@ -157,8 +164,8 @@ class DeliveryTests(TransportTestCase):
         for expected in ([b"a"], [b"a", b"b"], [b"a", b"b", b"c"]):
             self.assertEqual(self.heard, expected)
             self.transport.resumeProducing()
-        self.assertEqual(self.carrier.calls.count("resume"), 1)
-        self.assertEqual(self.carrier.calls[-1], "resume")
+        self.assertEqual(self.session.calls.count("resume"), 1)
+        self.assertEqual(self.session.calls[-1], "resume")
 
     def test_resume_in_data_received(self) -> None:
         """Resuming while being delivered to changes neither order nor depth."""
@@ -178,7 +185,7 @@ class DeliveryTests(TransportTestCase):
         self.transport.pauseProducing()
         self.transport.resumeProducing()
         self.transport.resumeProducing()
-        self.assertEqual(self.carrier.calls, ["pause", "resume"])
+        self.assertEqual(self.session.calls, ["pause", "resume"])
 
     def test_protocol_that_raises(self) -> None:
         """It loses its connection, with what it raised; the rest is not delivered."""
@@ -188,7 +195,7 @@ class DeliveryTests(TransportTestCase):
 
         self.protocol.react = react
         self.receive(b"a", b"b")
-        self.assertEqual(self.carrier.calls, ["abort"])
+        self.assertEqual(self.session.calls, ["abort"])
         self.end()
         message, error = self.heard
         self.assertEqual(message, b"a")
@@ -202,7 +209,7 @@ class DeliveryTests(TransportTestCase):
             def connectionMade(self) -> None:
                 raise RuntimeError("made")
 
-        transport, protocol = SockJSTransport(self.carrier), Broken()
+        transport, protocol = SockJSTransport(self.session), Broken()
         transport.connect(protocol)
         transport.messages_received([b"a"])
         transport.ended(Failure(self.done))
@@ -217,7 +224,7 @@ class DeliveryTests(TransportTestCase):
             def connectionLost(self, reason: Any = None) -> None:
                 raise RuntimeError("lost")
 
-        transport = SockJSTransport(self.carrier)
+        transport = SockJSTransport(self.session)
         transport.connect(Broken())
         transport.ended(Failure(self.done))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
@@ -227,7 +234,7 @@ class EndTests(TransportTestCase):
     """Exactly one connectionLost."""
 
     def test_once(self) -> None:
-        """However often the carrier says so, and with the first reason."""
+        """However often the session says so, and with the first reason."""
         self.end()
         self.end(ConnectionLost())
         self.assertEqual(self.heard, [self.done])
@@ -242,7 +249,7 @@ class EndTests(TransportTestCase):
         self.transport.abortConnection()
         self.transport.pauseProducing()
         self.transport.resumeProducing()
-        self.assertEqual((self.heard, self.carrier.calls), ([self.done], []))
+        self.assertEqual((self.heard, self.session.calls), ([self.done], []))
 
     def test_while_paused(self) -> None:
         """What came before the end is delivered first, however long that takes."""
@@ -253,7 +260,7 @@ class EndTests(TransportTestCase):
         self.assertEqual(self.heard, [])
         self.transport.resumeProducing()
         self.assertEqual(self.heard, [b"a", b"b", closed])
-        self.assertEqual(self.carrier.calls, ["pause"])
+        self.assertEqual(self.session.calls, ["pause"])
 
     def test_in_mid_delivery(self) -> None:
         """An end that comes while messages are delivered comes after them."""
@@ -267,7 +274,7 @@ class EndTests(TransportTestCase):
         self.transport.loseConnection()
         self.transport.write(b"late")
         self.receive(b"late")
-        self.assertEqual(self.carrier.calls, [(1000, "Normal closure")])
+        self.assertEqual(self.session.calls, [(1000, "Normal closure")])
         self.end()
         self.assertEqual(self.heard, [self.done])
 
@@ -287,7 +294,7 @@ class EndTests(TransportTestCase):
         self.assertEqual(self.heard, [self.done])
 
     def test_lose_connection_of_what_is_gone(self) -> None:
-        """Paused, with messages waiting and the carrier gone, it ends at once."""
+        """Paused, with messages waiting and the session gone, it ends at once."""
         self.transport.pauseProducing()
         self.receive(b"a")
         self.end()
@@ -295,27 +302,27 @@ class EndTests(TransportTestCase):
         self.assertEqual(self.heard, [self.done])
 
     def test_abort(self) -> None:
-        """The carrier is dropped; the reason is ours, whatever it says."""
+        """The session is dropped; the reason is ours, whatever it says."""
         self.transport.abortConnection()
         self.end(ConnectionLost())
         (error,) = self.heard
         self.assertIsInstance(error, ConnectionAborted)
-        self.assertEqual(self.carrier.calls, ["abort"])
+        self.assertEqual(self.session.calls, ["abort"])
 
     def test_abort_after_close(self) -> None:
         """An orderly close that takes too long can be cut short."""
         self.transport.loseConnection()
         self.transport.abortConnection()
-        self.assertEqual(self.carrier.calls, [(1000, "Normal closure"), "abort"])
+        self.assertEqual(self.session.calls, [(1000, "Normal closure"), "abort"])
 
     def test_stop_producing(self) -> None:
         """It closes."""
         self.transport.stopProducing()
-        self.assertEqual(self.carrier.calls, [(1000, "Normal closure")])
+        self.assertEqual(self.session.calls, [(1000, "Normal closure")])
 
     def test_codes(self) -> None:
         """Codes and reasons that fit into a WebSocket close, and no others."""
         for code, reason in ((0, ""), (1001, ""), (2999, ""), (5000, ""), (3000, "ü" * 62)):
             self.assertRaises(InvalidOption, self.transport.close, code, reason)
         self.transport.close(4999, "ü" * 61)
-        self.assertEqual(self.carrier.calls, [(4999, "ü" * 61)])
+        self.assertEqual(self.session.calls, [(4999, "ü" * 61)])

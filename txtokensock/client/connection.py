@@ -176,7 +176,7 @@ class Connection(TwistedProtocol):
     @property
     def frames_received(self) -> int:
         """How many frames of any kind were received so far."""
-        return int(self.transport.heard)
+        return int(self.transport.frames_received)
 
     @property
     def transport_name(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.interfaces import IAddress, IConsumer, IPushProducer, ITransport
 from zope.interface import Attribute, Interface
 
-__all__ = ["ICarrier", "ISockJSTransport"]
+__all__ = ["ISockJSSession", "ISockJSTransport"]
 
 
 class ISockJSTransport(ITransport, IConsumer, IPushProducer):
@@ -26,7 +26,7 @@ class ISockJSTransport(ITransport, IConsumer, IPushProducer):
 
     name = Attribute('str: what carries the session, such as "websocket" or "xhr-streaming".')
 
-    heard = Attribute(
+    frames_received = Attribute(
         "int: how many frames came in so far, heartbeats and WebSocket pings included: "
         "if it did not grow, the peer was silent."
     )
@@ -43,11 +43,11 @@ class ISockJSTransport(ITransport, IConsumer, IPushProducer):
         """Drop the connection at once; nothing more is sent or delivered."""
 
 
-class ICarrier(Interface):
+class ISockJSSession(Interface):
     """
-    What moves the messages of one session: a WebSocket, or the polls of an xhr session.
+    One session, which moves messages: over a WebSocket, or in HTTP requests.
 
-    It calls the :class:`~txtokensock.sockjs.transport.SockJSTransport` that it carries
+    It calls the :class:`~txtokensock.sockjs.transport.SockJSTransport` of its protocol
     with ``messages_received`` and, exactly once, with ``ended``.
     """
 

@@ -12,10 +12,10 @@ from twisted.logger import Logger
 
 from ..support.timer import NextTurn
 
-__all__ = ["Flow"]
+__all__ = ["ProducerFlow"]
 
 
-class Flow:
+class ProducerFlow:
     """
     Pauses and resumes the producer that a protocol registered.
 

@@ -14,27 +14,30 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..support.deprecation import deprecate
 from .frames import NORMAL_CLOSURE, check_close
-from .interfaces import ICarrier, ISockJSTransport
+from .interfaces import ISockJSSession, ISockJSTransport
 
 __all__ = ["SockJSTransport"]
+
+_HEARD = deprecate("ISockJSTransport.heard", "frames_received", ends="0.3.0")
 
 
 @implementer(ISockJSTransport)
 class SockJSTransport:
     """
-    Stands between a protocol and whatever carries its messages: keeps their order
+    Stands between a protocol and the session that moves its messages: keeps their order
     while the protocol is paused, and sees to it that the protocol hears of the end
     exactly once.
 
-    :param carrier: what moves the messages.
-    :param name: how that is called.
+    :param session: what moves the messages.
+    :param name: of what carries the session.
     """
 
     _log = Logger()
 
-    def __init__(self, carrier: ICarrier, name: str = "") -> None:
-        self._carrier = carrier
+    def __init__(self, session: ISockJSSession, name: str = "") -> None:
+        self._session = session
         self.name = name
         self._protocol: IProtocol | None = None
         self._undelivered: deque[bytes] = deque()
@@ -42,11 +45,17 @@ class SockJSTransport:
         self._delivering = False
         self._closing = False
         self._end: Failure | None = None
-        self._carrier_gone = False
+        self._session_gone = False
         self._ended = False
-        self.heard = 0
+        self.frames_received = 0
 
-    # -- for the carrier
+    @property
+    def heard(self) -> int:
+        """The name that ``frames_received`` had."""
+        _HEARD.warn()
+        return self.frames_received
+
+    # -- for the session
 
     def connect(self, protocol: IProtocol) -> None:
         """Start: the session is open, and ``protocol`` is on it."""
@@ -65,10 +74,10 @@ class SockJSTransport:
 
     def ended(self, reason: Failure) -> None:
         """
-        The carrier is gone, for ``reason``.  Messages that came before an orderly end
+        The session is over, for ``reason``.  Messages that came before an orderly end
         are delivered first, however long the protocol stays paused.
         """
-        self._carrier_gone = True
+        self._session_gone = True
         self._end = self._end or reason
         self._deliver()
 
@@ -85,7 +94,7 @@ class SockJSTransport:
             self._protocol_raised()
         finally:
             self._delivering = False
-        if self._carrier_gone and not self._undelivered and not self._ended:
+        if self._session_gone and not self._undelivered and not self._ended:
             assert self._end is not None
             self._ended = True
             self._closing = True
@@ -108,23 +117,23 @@ class SockJSTransport:
     def _drop(self) -> None:
         self._closing = True
         self._undelivered.clear()
-        if self._carrier_gone:
+        if self._session_gone:
             self._deliver()
         else:
-            self._carrier.abort()
+            self._session.abort()
 
     # -- ITransport
 
     def write(self, data: bytes) -> None:
         """Send one message: UTF-8 text."""
-        if not self._closing and not self._carrier_gone:
-            self._carrier.send([data])
+        if not self._closing and not self._session_gone:
+            self._session.send([data])
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Send several messages in one frame."""
         messages = list(data)
-        if messages and not self._closing and not self._carrier_gone:
-            self._carrier.send(messages)
+        if messages and not self._closing and not self._session_gone:
+            self._session.send(messages)
 
     def loseConnection(self) -> None:
         """Close in order; what was written before is sent first."""
@@ -140,10 +149,10 @@ class SockJSTransport:
         if not self._closing:
             self._closing = True
             self._undelivered.clear()
-            if self._carrier_gone:
+            if self._session_gone:
                 self._deliver()
             else:
-                self._carrier.close(code, reason)
+                self._session.close(code, reason)
 
     def abortConnection(self) -> None:
         """Drop the connection at once."""
@@ -153,11 +162,11 @@ class SockJSTransport:
 
     def getPeer(self) -> IAddress:
         """The other side's address."""
-        return self._carrier.peer()
+        return self._session.peer()
 
     def getHost(self) -> IAddress:
         """This side's address."""
-        return self._carrier.host()
+        return self._session.host()
 
     # -- IPushProducer: what comes in
 
@@ -165,8 +174,8 @@ class SockJSTransport:
         """Deliver no more, and stop reading from the network."""
         if not self._paused:
             self._paused = True
-            if not self._carrier_gone:
-                self._carrier.pause_reading()
+            if not self._session_gone:
+                self._session.pause_reading()
 
     def resumeProducing(self) -> None:
         """Deliver what waits, then read again."""
@@ -174,8 +183,8 @@ class SockJSTransport:
             return
         self._paused = False
         self._deliver()
-        if not self._paused and not self._carrier_gone:
-            self._carrier.resume_reading()
+        if not self._paused and not self._session_gone:
+            self._session.resume_reading()
 
     def stopProducing(self) -> None:
         """No more is wanted: close."""
@@ -185,8 +194,8 @@ class SockJSTransport:
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Pause and resume ``producer`` as the network's buffer fills and drains."""
-        self._carrier.register_producer(producer, streaming)
+        self._session.register_producer(producer, streaming)
 
     def unregisterProducer(self) -> None:
         """Forget the producer."""
-        self._carrier.unregister_producer()
+        self._session.unregister_producer()

@@ -118,9 +118,9 @@ class EveryTransportTests(MemoryTestCase):
         """A server that has nothing to say is heard of, without any timer of ours."""
         for transport in ("websocket", *HTTP):
             ours, _ = self.connected(transport)
-            heard = ours.transport.heard
+            heard = ours.transport.frames_received
             self.host.advance(26)
-            self.assertGreater(ours.transport.heard, heard, transport)
+            self.assertGreater(ours.transport.frames_received, heard, transport)
             ours.transport.abortConnection()
             self.host.settle()
 

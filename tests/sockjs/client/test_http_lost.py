@@ -265,11 +265,11 @@ class SendingTests(PeerTestCase):
         of life must find that out.
         """
         protocol = self.connected("xhr-streaming")
-        heard = protocol.transport.heard
+        heard = protocol.transport.frames_received
         protocol.transport.write(b"ping")
         self.sent().respond(204)
         self.host.settle()
-        self.assertEqual(protocol.transport.heard, heard)
+        self.assertEqual(protocol.transport.frames_received, heard)
 
     def test_idle_connection_that_the_server_closes(self) -> None:
         """It is not used for what is written next."""

@@ -42,11 +42,11 @@ class RawWebSocketTests(PeerTestCase):
     def test_messages(self) -> None:
         """As they are, each way."""
         protocol, request = self.opened()
-        heard = protocol.transport.heard
+        heard = protocol.transport.frames_received
         request.raw(encode_frame(b"o", TEXT) + encode_frame("é".encode(), TEXT))
         self.host.settle()
         self.assertEqual(protocol.received, [b"o", "é".encode()])
-        self.assertEqual(protocol.transport.heard, heard + 2)
+        self.assertEqual(protocol.transport.frames_received, heard + 2)
         protocol.transport.writeSequence([b"a", b""])
         self.assertEqual(self.frames(request), [(TEXT, b"a"), (TEXT, b"")])
 
@@ -71,10 +71,10 @@ class RawWebSocketTests(PeerTestCase):
         self.assertEqual(self.frames(request), [])
         self.host.advance(0.1)
         self.assertEqual(self.frames(request), [(PING, b"")])
-        heard = protocol.transport.heard
+        heard = protocol.transport.frames_received
         request.raw(encode_frame(b"", PONG))
         self.host.settle()
-        self.assertEqual(protocol.transport.heard, heard + 1)
+        self.assertEqual(protocol.transport.frames_received, heard + 1)
         self.host.advance(25)
         self.assertEqual(self.frames(request), [(PING, b"")])
 

@@ -302,5 +302,5 @@ class NothingSecretTests(SynchronousTestCase):
         server = Server()
         server.open("POST", "/a/a/xhr_streaming?token=secret", {"Cookie": "a=secret"})
         transport = server.protocols[0].transport
-        for thing in (transport, transport._carrier, transport.request_info, server.resource):
+        for thing in (transport, transport._session, transport.request_info, server.resource):
             self.assertIsNone(re.search("secret", repr(thing)))

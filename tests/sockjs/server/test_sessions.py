@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from txtokensock.errors import SockJSClosed
-from txtokensock.sockjs.interfaces import ICarrier, ISockJSTransport
+from txtokensock.sockjs.interfaces import ISockJSSession, ISockJSTransport
 
 from .support import Closer, Recorder, Server
 
@@ -18,14 +18,14 @@ class InterfaceTests(SynchronousTestCase):
     """What protocols and transports count on."""
 
     def test_provided(self) -> None:
-        """Every kind of session is a carrier, and its transport a SockJS transport."""
+        """Every kind of session is an ISockJSSession, and its transport a SockJS transport."""
         server = Server()
         server.poll()
         server.websocket("/0/a/websocket")
         server.websocket("/websocket")
         for protocol in server.protocols:
             verifyObject(ISockJSTransport, protocol.transport)
-            verifyObject(ICarrier, protocol.transport._carrier)
+            verifyObject(ISockJSSession, protocol.transport._session)
 
 
 class HeartbeatTests(SynchronousTestCase):

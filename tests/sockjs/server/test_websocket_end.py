@@ -159,7 +159,7 @@ class HeartbeatTests(SynchronousTestCase):
             client.send(b"", PONG)
         server.clock.advance(10)
         self.assertEqual(client.frames(), [])
-        self.assertGreater(server.protocols[0].transport.heard, 2)
+        self.assertGreater(server.protocols[0].transport.frames_received, 2)
 
     def test_dead(self) -> None:
         """Without any answer in 10 seconds the session is closed, and then dropped."""

@@ -169,10 +169,10 @@ class SendTests(SynchronousTestCase):
         """An empty array is a sign of life, and no message."""
         server = Server()
         server.poll()
-        heard = server.protocols[0].transport.heard
+        heard = server.protocols[0].transport.frames_received
         self.assertEqual(server.send("[]"), 204)
         self.assertEqual(server.protocols[0].received, [])
-        self.assertGreater(server.protocols[0].transport.heard, heard)
+        self.assertGreater(server.protocols[0].transport.frames_received, heard)
 
     def test_content_types(self) -> None:
         """The content type means nothing, nor does a bare text instead of an array."""

@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 class Attempt:
     """
-    :param to: the server, and how long each step may take.
+    :param target: the server, and how long each step may take.
     """
 
-    def __init__(self, to: SessionTarget) -> None:
-        self._to = to
+    def __init__(self, target: SessionTarget) -> None:
+        self._target = target
 
     async def offers_websockets(self) -> bool:
         """
@@ -37,7 +37,7 @@ class Attempt:
 
         :raises ConnectionFailed: if it gives no answer that can be read.
         """
-        request = InfoRequest(self._to)
+        request = InfoRequest(self._target)
         try:
             await self._within("connect", request.connected)
             return await self._within("handshake", request.answered)
@@ -53,10 +53,10 @@ class Attempt:
         :raises ConnectionFailed: if it came to nothing; whatever was open is dropped, as
             where this is cancelled.
         """
-        reactor, timeouts = self._to.http_context.reactor, self._to.timeouts
+        reactor, timeouts = self._target.http_context.reactor, self._target.timeouts
         session = ClientSession(factory, reactor, timeouts.close, transport)
         try:
-            connected = TRANSPORTS[transport](session, self._to)
+            connected = TRANSPORTS[transport](session, self._target)
             await self._within("connect", connected)
             await self._within("handshake", session.ready)
             return await self._within("open", session.opened)
@@ -65,9 +65,9 @@ class Attempt:
             raise
 
     async def _within(self, phase: Phase, step: Deferred[T]) -> T:
-        reactor = self._to.http_context.reactor
+        reactor = self._target.http_context.reactor
         try:
-            return await within_phase(step, phase, self._to.timeouts, reactor)
+            return await within_phase(step, phase, self._target.timeouts, reactor)
         except (ConnectionFailed, CancelledError):
             raise
         except ConnectingCancelledError:  # what Twisted's own endpoints say instead
@@ -76,7 +76,7 @@ class Attempt:
             raise self._failed(phase, problem) from problem
 
     def _failed(self, phase: Phase, problem: Exception) -> ConnectionFailed:
-        authority = self._to.address.authority
+        authority = self._target.address.authority
         if phase != "connect":
             text = f"{authority} did not answer: {explain(problem)}"
             return tls_failure(problem, phase) or HandshakeRefused(text, phase)

@@ -152,10 +152,10 @@ class SockJSClientEndpoint:
         return await self._open(factory, headers)
 
     async def _open(self, factory: IProtocolFactory, headers: Mapping[str, str]) -> IProtocol:
-        to = SessionTarget(
+        target = SessionTarget(
             self._http_context, self._address, headers, self._max_message_size, self._timeouts
         )
-        attempt = Attempt(to)
+        attempt = Attempt(target)
         failures: dict[str, ConnectionFailed] = {}
         for transport in self._preference.order(await self._offered(attempt)):
             try:

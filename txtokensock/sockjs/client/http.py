@@ -1,5 +1,5 @@
 """
-HTTP requests as the wire of a SockJS session: xhr-streaming, xhr-polling and eventsource.
+HTTP requests that move the frames of a SockJS session: xhr-streaming, xhr-polling and eventsource.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ...errors import HandshakeRefused, SockJSClosed, shorten
 from ...web.client.http_client import BodyTooLong, read_body
 from ...web.tls.policy import explain
 from ..frames import encode_texts
-from ..producer import Flow
-from .framing import Framing
+from ..producer import ProducerFlow
+from .frame_readers import Framing
 from .receiver import Receiver
 from .refusals import SessionLost, header_of, refused
 from .sender import Sender
@@ -28,7 +28,7 @@ from .session_target import SessionTarget
 __all__ = ["open_http"]
 
 
-def open_http(form: Framing, session: ClientSession, to: SessionTarget) -> Deferred[None]:
+def open_http(framing: Framing, session: ClientSession, target: SessionTarget) -> Deferred[None]:
     """
     Carry a session over HTTP requests.
 
@@ -36,11 +36,10 @@ def open_http(form: Framing, session: ClientSession, to: SessionTarget) -> Defer
         there.  Fails with what the connection failed with.  Cancelling it drops what
         there is.
     """
-    wire = _HTTPWire(form, session, to)
-    return wire.connect()
+    return _HTTPConnection(framing, session, target).connect()
 
 
-class _HTTPWire:
+class _HTTPConnection:
     """
     Frames come in the responses to one request after the other, messages leave with
     requests of their own: two connections, which are used again as long as the server
@@ -49,29 +48,36 @@ class _HTTPWire:
     Everything that is lost on the way ends the session, for nobody knows what it held; a
     SockJS session cannot be taken up where it was.
 
-    :param form: of the responses.
+    :param framing: of the responses.
     :param session: whose messages these are.
     """
 
-    def __init__(self, form: Framing, session: ClientSession, to: SessionTarget) -> None:
-        self._form = form
+    def __init__(self, framing: Framing, session: ClientSession, target: SessionTarget) -> None:
+        self._framing = framing
         self._session = session
-        self._to = to
-        self._reactor = to.http_context.reactor
-        self._url = to.url(to.new_session())
-        self._client = to.http_context.client(
+        self._target = target
+        self._reactor = target.http_context.reactor
+        self._url = target.url(target.new_session())
+        self._client = target.http_context.client(
             persistent=True, plain=True, connected=self._on_connected
         )
-        self._flow = Flow(self._reactor)
+        self._flow = ProducerFlow(self._reactor)
         self._sender = Sender(self._reactor, self._post, self._flow, self._sending_failed)
-        self._receiver = Receiver(self._ask, lambda: form.reader(to.max_message_size), self)
+        self._receiver = Receiver(
+            self._ask,
+            lambda: framing.reader(target.max_message_size),
+            on_response=self._accepts,
+            on_frame=session.frame_received,
+            on_violation=session.violation,
+            on_failure=self._receiving_failed,
+        )
         self._connected: Deferred[None] = Deferred(lambda _: self._give_up())
         self._transport: Any = None
         self._accepted = False
         self._dropped = False
 
     def __repr__(self) -> str:
-        return f"<{self._form.name} to {self._to.address}>"
+        return f"<{self._framing.name} to {self._target.address}>"
 
     def connect(self) -> Deferred[None]:
         """See :func:`open_http`."""
@@ -81,7 +87,7 @@ class _HTTPWire:
     def _on_connected(self, transport: Any) -> None:
         if self._transport is None:
             self._transport = transport
-            self._session.wire_connected(self)
+            self._session.connection_made(self)
             if not self._connected.called:
                 self._connected.callback(None)
 
@@ -105,18 +111,18 @@ class _HTTPWire:
 
     def _gone(self, reason: Failure) -> None:
         self._flow.stop()
-        self._session.wire_lost(reason)
+        self._session.connection_lost(reason)
 
     # -- requests
 
     def _ask(self) -> Deferred[IResponse]:
-        url = f"{self._url}/{self._form.page}"
-        accept = self._form.content_type or "*/*"
-        headers = {**self._to.request_headers(url), "Accept": accept}
-        return self._client.request(self._form.method, url, headers=headers)
+        url = f"{self._url}/{self._framing.page}"
+        accept = self._framing.content_type or "*/*"
+        headers = {**self._target.request_headers(url), "Accept": accept}
+        return self._client.request(self._framing.method, url, headers=headers)
 
     def _post(self, body: bytes) -> Deferred[None]:
-        seconds = self._to.timeouts.send
+        seconds = self._target.timeouts.send
 
         def timed_out(*_: object) -> Failure:
             return Failure(SessionLost(f"xhr_send was not answered within {seconds:g} seconds"))
@@ -128,7 +134,7 @@ class _HTTPWire:
         url = f"{self._url}/xhr_send"
         # sockjs-node reads nothing else as it is.
         kind = "text/plain;charset=UTF-8"
-        headers = {**self._to.request_headers(url), "Content-Type": kind}
+        headers = {**self._target.request_headers(url), "Content-Type": kind}
         response = await self._client.request("POST", url, headers=headers, body=body)
         # No sign of life: it says nothing of the other connection, by which all else comes.
         if response.code not in (http.OK, http.NO_CONTENT):
@@ -143,43 +149,37 @@ class _HTTPWire:
             problem = SessionLost(f"xhr_send failed: {explain(problem)}")
         self._drop(problem)
 
-    # -- Listener
+    # -- responses
 
-    def responded(self, response: IResponse) -> bool:
+    def _accepts(self, response: IResponse) -> bool:
         self._session.activity()
         problem = self._problem(response)
         if problem is not None:
             self._drop(problem)
         elif not self._accepted:
             self._accepted = True
-            self._session.wire_open()
+            self._session.connection_open()
         return not self._dropped
 
     def _problem(self, response: IResponse) -> Exception | None:
         """Why a response holds no frames."""
-        page, status = self._form.page, response.code
+        page, status = self._framing.page, response.code
         if status != http.OK:
             if self._accepted:
                 return _lost(page, status)
             return refused(page, status, lambda name: header_of(response, name))
-        expected, kind = self._form.content_type, header_of(response, "content-type")
+        expected, kind = self._framing.content_type, header_of(response, "content-type")
         if expected is None or kind.partition(";")[0].strip().lower() == expected:
             return None
         text = f"{page} was answered with {shorten(kind) or 'no content type'}, not {expected}"
         return SessionLost(text) if self._accepted else HandshakeRefused(text)
 
-    def frame_received(self, frame: bytes) -> None:
-        self._session.frame_received(frame)
-
-    def violation(self, problem: str) -> None:
-        self._session.violation(problem)
-
-    def receiving_failed(self, problem: Exception) -> None:
+    def _receiving_failed(self, problem: Exception) -> None:
         if self._accepted and not isinstance(problem, SessionLost):
-            problem = SessionLost(f"{self._form.page} failed: {explain(problem)}")
+            problem = SessionLost(f"{self._framing.page} failed: {explain(problem)}")
         self._drop(problem)
 
-    # -- Wire
+    # -- FrameConnection
 
     def send(self, messages: list[bytes]) -> None:
         self._sender.send(encode_texts(messages))

@@ -34,11 +34,11 @@ class InfoRequest:
         with.
     """
 
-    def __init__(self, to: SessionTarget) -> None:
-        self._client = to.http_context.client(connected=self._on_connected)
+    def __init__(self, target: SessionTarget) -> None:
+        self._client = target.http_context.client(connected=self._on_connected)
         # What is cancelled may know who had not answered, such as a proxy.
         self.connected: Deferred[None] = Deferred(lambda _: self.answered.cancel())
-        self.answered: Deferred[bool] = Deferred.fromCoroutine(self._ask(to))
+        self.answered: Deferred[bool] = Deferred.fromCoroutine(self._ask(target))
 
     def drop(self) -> None:
         """Drop the connection; nothing happens where there was an answer."""
@@ -51,10 +51,10 @@ class InfoRequest:
         if not self.connected.called:
             self.connected.callback(None)
 
-    async def _ask(self, to: SessionTarget) -> bool:
-        url = to.url("/info")
+    async def _ask(self, target: SessionTarget) -> bool:
+        url = target.url("/info")
         try:
-            response = await self._client.request("GET", url, headers=to.request_headers(url))
+            response = await self._client.request("GET", url, headers=target.request_headers(url))
             if response.code != http.OK:
                 raise refused("info", response.code, lambda name: header_of(response, name))
             info = loads(await read_body(response, _LONGEST))

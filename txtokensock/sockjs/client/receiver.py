@@ -4,7 +4,6 @@ What comes in over HTTP: one response with frames after the other.
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -18,30 +17,10 @@ from twisted.web.iweb import IResponse
 from ...web.client.http_client import unwrap
 from ...web.tls.policy import explain
 from ..frames import FrameError
-from .framing import FrameReader
+from .frame_readers import FrameReader
 from .refusals import SessionLost
 
-__all__ = ["Listener", "Receiver"]
-
-
-class Listener(typing.Protocol):
-    """Whom a receiver tells what it gets."""
-
-    def responded(self, response: IResponse) -> bool:
-        """
-        The head of a response is there.
-
-        :return: whether it is one with frames; if not, the receiver is to be stopped.
-        """
-
-    def frame_received(self, frame: bytes) -> None:
-        """A frame came in; some may follow even where this one ended the session."""
-
-    def violation(self, problem: str) -> None:
-        """What came in are no frames."""
-
-    def receiving_failed(self, problem: Exception) -> None:
-        """A request failed, or its response broke off: nobody knows what was in it."""
+__all__ = ["Receiver"]
 
 
 class Receiver:
@@ -54,18 +33,30 @@ class Receiver:
 
     :param request: sends the request for frames.
     :param new_reader: makes what reads one response.
-    :param listener: see :class:`Listener`.
+    :param on_response: called with each response as soon as its head is there; says whether
+        it is one with frames.  If not, the receiver is to be stopped.
+    :param on_frame: called with each frame; some may follow even where one ended the session.
+    :param on_violation: called with what is wrong, where what came in is not frames.
+    :param on_failure: called with what a request failed with, or when its response broke
+        off: nobody knows what was in it.
     """
 
     def __init__(
         self,
         request: Callable[[], Deferred[IResponse]],
         new_reader: Callable[[], FrameReader],
-        listener: Listener,
+        *,
+        on_response: Callable[[IResponse], bool],
+        on_frame: Callable[[bytes], object],
+        on_violation: Callable[[str], object],
+        on_failure: Callable[[Exception], object],
     ) -> None:
         self._request = request
         self._new_reader = new_reader
-        self._listener = listener
+        self._on_response = on_response
+        self._on_frame = on_frame
+        self._on_violation = on_violation
+        self._on_failure = on_failure
         self._asked: Deferred[Any] | None = None
         self._unread: IResponse | None = None
         self._body: _Body | None = None
@@ -74,7 +65,7 @@ class Receiver:
         self._stopped = False
 
     def start(self) -> None:
-        """Ask."""
+        """Send the first request."""
         self._asked = asked = self._request()
         asked.addCallback(self._responded).addErrback(self._failed)
 
@@ -103,14 +94,14 @@ class Receiver:
             self._asked.cancel()
 
     def stop(self) -> None:
-        """Tell the listener nothing more; who stops it drops the connections."""
+        """Call nobody any more; who stops it drops the connections."""
         self._stopped = True
         self._unread = None
         self.cancel()
 
     def _responded(self, response: IResponse) -> None:
         self._asked = None
-        if self._stopped or not self._listener.responded(response):
+        if self._stopped or not self._on_response(response):
             return
         if self._paused:
             self._unread = response
@@ -127,7 +118,7 @@ class Receiver:
         self._asked = None
         if not self._stopped:
             problem: Any = failure.value
-            self._listener.receiving_failed(problem)
+            self._on_failure(problem)
 
     # -- for the body
 
@@ -138,11 +129,11 @@ class Receiver:
         try:
             frames = body.reader.feed(data)
         except FrameError as problem:
-            self._listener.violation(str(problem))
+            self._on_violation(str(problem))
             return
         body.frames += len(frames)
         for frame in frames:
-            self._listener.frame_received(frame)
+            self._on_frame(frame)
 
     def ended(self, body: _Body, reason: Failure) -> None:
         """A response has ended."""
@@ -152,12 +143,12 @@ class Receiver:
         # PotentialDataLoss: a response without a length, as HTTP/1.0 has them.
         if not reason.check(ResponseDone, PotentialDataLoss):
             problem = explain(unwrap(reason).value)
-            self._listener.receiving_failed(SessionLost(f"a response broke off: {problem}"))
+            self._on_failure(SessionLost(f"a response broke off: {problem}"))
         elif not body.reader.complete:
-            self._listener.receiving_failed(SessionLost("a response ended within a frame"))
+            self._on_failure(SessionLost("a response ended within a frame"))
         elif not body.frames:
             # Asking again at once could go on like that for ever.
-            self._listener.violation("a response without a frame")
+            self._on_violation("a response without a frame")
         elif not self._last:
             self.start()
 

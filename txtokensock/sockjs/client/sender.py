@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from ...support.timer import NextTurn
-from ..producer import Flow
+from ..producer import ProducerFlow
 
 __all__ = ["Sender"]
 
@@ -40,7 +40,7 @@ class Sender:
         self,
         reactor: IReactorTime,
         post: Callable[[bytes], Deferred[None]],
-        flow: Flow,
+        flow: ProducerFlow,
         failed: Callable[[Exception], object],
     ) -> None:
         self._post = post

@@ -29,24 +29,24 @@ from ..frames import (
     Open,
     decode_server_frame,
 )
-from ..interfaces import ICarrier
+from ..interfaces import ISockJSSession
 from ..transport import SockJSTransport
 
-__all__ = ["ClientSession", "Wire"]
+__all__ = ["ClientSession", "FrameConnection"]
 
 
-class Wire(Protocol):
+class FrameConnection(Protocol):
     """
-    One way of moving messages: a WebSocket, or HTTP requests.
+    What moves the frames of one session: a WebSocket, or HTTP requests.
 
-    It tells its session ``wire_connected`` and ``wire_open`` once, then ``frame_received``
-    and ``activity`` as things come in, and ``wire_lost`` exactly once, at the end.  A wire
-    without SockJS frames says ``session_open`` and ``message_received`` instead.
+    It tells its session ``connection_made`` and ``connection_open`` once, then ``frame_received``
+    and ``activity`` as things come in, and ``connection_lost`` exactly once, at the end.  A
+    connection without SockJS frames says ``session_open`` and ``message_received`` instead.
     """
 
     def send(self, messages: list[bytes]) -> None:
         """
-        Send messages, in one frame where the wire has frames.
+        Send messages, in one frame where the connection has frames.
 
         :raises InvalidData: if one is not UTF-8; then none is sent.
         """
@@ -58,7 +58,7 @@ class Wire(Protocol):
         """The server has closed the session: nothing is to be sent any more."""
 
     def abort(self) -> None:
-        """Drop the connection at once; ``wire_lost`` comes in a later turn."""
+        """Drop the connection at once; ``connection_lost`` comes in a later turn."""
 
     def pause(self) -> None:
         """Read no more."""
@@ -79,16 +79,16 @@ class Wire(Protocol):
         """This side's address."""
 
 
-@implementer(ICarrier)
+@implementer(ISockJSSession)
 class ClientSession:
     """
-    One session, from the connected wire to its end.
+    One session, from the connection to its end.
 
     :param factory: builds the protocol when the session opens.
     :param reactor: for the deadline of an orderly close.
     :param close_timeout: seconds for an orderly close before the connection is dropped.
     :param name: the name of what carries it.
-    :ivar ready: fires with None when the wire can carry frames.
+    :ivar ready: fires with None when the connection can carry frames.
     :ivar opened: fires with the protocol when the server has opened the session.
         Both fail with a :class:`~txtokensock.errors.ConnectionFailed` if it ends before,
         and cancelling either drops the connection.
@@ -101,7 +101,7 @@ class ClientSession:
     ) -> None:
         self._factory = factory
         self._close_timeout = close_timeout
-        self._wire: Wire | None = None
+        self._connection: FrameConnection | None = None
         self._transport = SockJSTransport(self, name)
         self._phase: Phase | None = "handshake"
         self._reason: Failure | None = None
@@ -110,33 +110,33 @@ class ClientSession:
         self.ready: Deferred[None] = Deferred(self._cancelled)
         self.opened: Deferred[IProtocol] = Deferred(self._cancelled)
 
-    # -- for the wire
+    # -- for the connection
 
-    def wire_connected(self, wire: Wire) -> None:
-        """The wire is connected: it can be aborted, not yet used."""
-        self._wire = wire
+    def connection_made(self, connection: FrameConnection) -> None:
+        """There is a connection: it can be aborted, not yet used."""
+        self._connection = connection
         if self._reason is not None:  # given up, and the attempt could not be cancelled
             self.ready.addErrback(lambda _: None)  # nobody waits for it any more
-            wire.abort()
+            connection.abort()
 
-    def wire_open(self) -> None:
-        """The wire can carry frames."""
+    def connection_open(self) -> None:
+        """The connection can carry frames."""
         if self._phase == "handshake" and self._reason is None:
             self._phase = "open"
             self.ready.callback(None)
 
     def session_open(self) -> None:
-        """The session is open, on a wire without SockJS frames."""
+        """The session is open, on a connection without SockJS frames."""
         if self._phase == "open" and self._reason is None:
             self._open()
 
     def activity(self) -> None:
         """The peer showed that it lives, by something that is no frame."""
-        self._transport.heard += 1
+        self._transport.frames_received += 1
 
     def frame_received(self, payload: bytes) -> None:
         """One server frame came in."""
-        self._transport.heard += 1
+        self._transport.frames_received += 1
         if self._reason is not None:
             return
         try:
@@ -161,8 +161,8 @@ class ClientSession:
                 self.violation(f"a frame out of order: {type(frame).__name__}")
 
     def message_received(self, message: bytes) -> None:
-        """One message came in, on a wire without SockJS frames."""
-        self._transport.heard += 1
+        """One message came in, on a connection without SockJS frames."""
+        self._transport.frames_received += 1
         if self._phase is None and self._reason is None:
             self._transport.messages_received([message])
 
@@ -172,7 +172,7 @@ class ClientSession:
             self._log.warn("the SockJS server broke the protocol: {problem}", problem=problem)
             self._fail(f"the server broke the SockJS protocol: {problem}")
 
-    def wire_closing(self, reason: SockJSClosed | ConnectionFailed | None = None) -> None:
+    def connection_closing(self, reason: SockJSClosed | ConnectionFailed | None = None) -> None:
         """
         An orderly close has begun: it may not take for ever.
 
@@ -183,9 +183,9 @@ class ClientSession:
         if not self._deadline.running and not self._lost:
             self._deadline.start(self._close_timeout)
 
-    def wire_lost(self, reason: Failure) -> None:
+    def connection_lost(self, reason: Failure) -> None:
         """
-        The wire is gone.
+        The connection is gone.
 
         :param reason: a :class:`~txtokensock.errors.ConnectionFailed` where that says more
             than the phase would, or the network's.
@@ -231,14 +231,14 @@ class ClientSession:
             self.opened.callback(protocol)
 
     def _closed_by_server(self, code: int, reason: str) -> None:
-        assert self._wire is not None
+        assert self._connection is not None
         closed = SockJSClosed(code, reason)
         if self._phase is None:
             self._reason = Failure(closed)
         else:
             self._reason = Failure(SockJSRefused(f"the server refused: {closed}", "open", code))
-        self.wire_closing()
-        self._wire.end()
+        self.connection_closing()
+        self._connection.end()
 
     def _fail(self, problem: str) -> None:
         if self._phase is None:
@@ -256,46 +256,46 @@ class ClientSession:
     def _cancelled(self, _: object) -> None:
         self.abort()
 
-    # -- ICarrier
+    # -- ISockJSSession
 
     def send(self, messages: list[bytes]) -> None:
-        if self._wire is not None and self._reason is None:
-            self._wire.send(messages)
+        if self._connection is not None and self._reason is None:
+            self._connection.send(messages)
 
     def close(self, code: int, reason: str) -> None:
         if self._reason is None:
             self._reason = Failure(SockJSClosed(code, reason))
-        self.wire_closing()
-        if self._wire is not None and not self._lost:
-            self._wire.resume()  # a paused wire would not hear the peer's answer
-            self._wire.close(code, reason)
+        self.connection_closing()
+        if self._connection is not None and not self._lost:
+            self._connection.resume()  # a paused connection would not hear the peer's answer
+            self._connection.close(code, reason)
 
     def abort(self) -> None:
         if self._reason is None:
             self._reason = Failure(ConnectionAborted())
-        if self._wire is not None and not self._lost:
-            self._wire.abort()
+        if self._connection is not None and not self._lost:
+            self._connection.abort()
 
     def pause_reading(self) -> None:
-        if self._wire is not None:
-            self._wire.pause()
+        if self._connection is not None:
+            self._connection.pause()
 
     def resume_reading(self) -> None:
-        if self._wire is not None:
-            self._wire.resume()
+        if self._connection is not None:
+            self._connection.resume()
 
     def register_producer(self, producer: object, streaming: bool) -> None:
-        if self._wire is not None:
-            self._wire.register_producer(producer, streaming)
+        if self._connection is not None:
+            self._connection.register_producer(producer, streaming)
 
     def unregister_producer(self) -> None:
-        if self._wire is not None:
-            self._wire.unregister_producer()
+        if self._connection is not None:
+            self._connection.unregister_producer()
 
     def peer(self) -> IAddress:
-        assert self._wire is not None
-        return self._wire.peer_address()
+        assert self._connection is not None
+        return self._connection.peer_address()
 
     def host(self) -> IAddress:
-        assert self._wire is not None
-        return self._wire.host_address()
+        assert self._connection is not None
+        return self._connection.host_address()

@@ -13,11 +13,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from ...errors import InvalidOption
 from ..transport_names import DEFAULT_TRANSPORTS
-from .framing import EVENTSOURCE, XHR_POLLING, XHR_STREAMING
+from .client_websocket import open_raw_websocket, open_websocket
+from .frame_readers import EVENTSOURCE, XHR_POLLING, XHR_STREAMING
 from .http import open_http
 from .session import ClientSession
 from .session_target import SessionTarget
-from .websocket import open_raw_websocket, open_websocket
 
 __all__ = [
     "DEFAULT_MAX_MESSAGE_SIZE",
@@ -32,7 +32,10 @@ Opener: TypeAlias = Callable[[ClientSession, SessionTarget], Deferred[Any]]
 
 TRANSPORTS: dict[str, Opener] = {
     "websocket": open_websocket,
-    **{form.name: partial(open_http, form) for form in (XHR_STREAMING, EVENTSOURCE, XHR_POLLING)},
+    **{
+        framing.name: partial(open_http, framing)
+        for framing in (XHR_STREAMING, EVENTSOURCE, XHR_POLLING)
+    },
     "websocket-raw": open_raw_websocket,
 }
 """One for each of :data:`~txtokensock.sockjs.transport_names.TRANSPORT_NAMES`, in that order."""

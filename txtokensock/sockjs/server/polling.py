@@ -81,30 +81,30 @@ class PollingPages:
 
     # -- responses with frames
 
-    def _receive(self, session_id: str, form: Framing, request: Request) -> Answer:
+    def _receive(self, session_id: str, framing: Framing, request: Request) -> Answer:
         allow_origin(request)
-        return self._attach(session_id, form, request)
+        return self._attach(session_id, framing, request)
 
     def _receive_by_script(
-        self, session_id: str, form: Callable[[str], Framing], request: Request
+        self, session_id: str, framing: Callable[[str], Framing], request: Request
     ) -> Answer:
         try:
             callback = _callback(request)
         except _Refused as refused:
             return answer(request, refused.status, str(refused))
         request.setHeader(b"x-content-type-options", b"nosniff")
-        return self._attach(session_id, form(callback), request)
+        return self._attach(session_id, framing(callback), request)
 
-    def _attach(self, session_id: str, form: Framing, request: Request) -> Answer:
+    def _attach(self, session_id: str, framing: Framing, request: Request) -> Answer:
         self._session_headers(request)
         session = self._table.find(session_id)
         if session is None:
-            info = RequestInfo.of(request, form.transport)
+            info = RequestInfo.of(request, framing.transport)
             admitted = self._table.admit(info)
             if isinstance(admitted, int):
                 return answer(request, admitted)
             session = self._table.start_polling(session_id, admitted, info)
-        session.attach(FrameStream(request, form, self._options.response_limit))
+        session.attach(FrameStream(request, framing, self._options.response_limit))
         return NOT_DONE_YET
 
     def _session_headers(self, request: Request) -> None:

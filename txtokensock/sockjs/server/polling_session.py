@@ -89,7 +89,7 @@ class PollingSession(ServerSession):
             stream.write(_STILL_OPEN if self._close_frame is None else self._close_frame)
             stream.finish()
             return
-        self.transport.heard += 1
+        self.transport.frames_received += 1
         self._absence.stop()
         self._stream = stream
         self._quiet_beats = 0

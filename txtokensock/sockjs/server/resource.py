@@ -29,9 +29,9 @@ from .options import SockJSOptions
 from .pages import IFRAME_PATH, IframePage, greeting, info
 from .polling import PollingPages
 from .request_info import RequestInfo
+from .server_websocket import WebSocketFactory
 from .table import SessionTable
 from .upgrade import BadUpgrade, refuse_upgrade, take_over, websocket_key
-from .websocket import WebSocketFactory
 from .websocket_session import RawWebSocketSession, WebSocketSession
 
 __all__ = ["SockJSResource"]

@@ -14,8 +14,8 @@ from zope.interface import implementer
 
 from ...errors import SockJSClosed
 from ...support.timer import Timer
-from ..interfaces import ICarrier
-from ..producer import Flow
+from ..interfaces import ISockJSSession
+from ..producer import ProducerFlow
 from ..transport import SockJSTransport
 from .options import ARRAY_TOO_LONG, TOO_SLOW, SockJSOptions
 from .request_info import RequestInfo
@@ -36,7 +36,7 @@ class SessionTransport(SockJSTransport):
         self.request_info = request_info
 
 
-@implementer(ICarrier)
+@implementer(ISockJSSession)
 class ServerSession:
     """
     One session, from its first request to its end.
@@ -63,7 +63,7 @@ class ServerSession:
         self._info = info
         self._options = options
         self._on_end = on_end
-        self._flow = Flow(reactor)
+        self._flow = ProducerFlow(reactor)
         self._beat = Timer(reactor, self._on_beat)
         self._deadline = Timer(reactor, self._on_deadline)
         self._reason: Failure | None = None
@@ -81,7 +81,7 @@ class ServerSession:
 
     def _deliver(self, messages: list[bytes]) -> None:
         """Messages came in, in one frame."""
-        self.transport.heard += 1
+        self.transport.frames_received += 1
         limit = self._options.max_array_length
         if limit is not None and len(messages) > limit:
             self._log.info("{session} sends too many messages at once", session=self)
@@ -121,7 +121,7 @@ class ServerSession:
         """An orderly close took too long."""
         self.abort()
 
-    # -- ICarrier
+    # -- ISockJSSession
 
     def send(self, messages: list[bytes]) -> None:
         raise NotImplementedError

@@ -24,15 +24,15 @@ class FrameStream:
     It is the producer of its request, to know when the TCP buffer is full.
 
     :param request: an :class:`~twisted.web.iweb.IRequest` whose other headers are set.
-    :param form: of the frames.
+    :param framing: of the frames.
     :param limit: bytes after which it is full.
     :ivar writable: whether the TCP buffer has room.
     :ivar full: whether nothing more must be written.
     """
 
-    def __init__(self, request: Any, form: Framing, limit: int) -> None:
+    def __init__(self, request: Any, framing: Framing, limit: int) -> None:
         self._request = request
-        self._form = form
+        self._framing = framing
         self._limit = limit
         self._written = 0
         self._lost = False
@@ -41,10 +41,10 @@ class FrameStream:
         self._on_lost: Callable[[], object] | None = None
         self._on_writable: Callable[[], object] | None = None
         request.notifyFinish().addErrback(self._connection_lost)
-        request.setHeader(b"content-type", form.content_type.encode())
-        if not form.single:
+        request.setHeader(b"content-type", framing.content_type.encode())
+        if not framing.single:
             request.registerProducer(self, True)
-            request.write(form.prelude)
+            request.write(framing.prelude)
 
     def follow(self, lost: Callable[[], object], writable: Callable[[], object]) -> None:
         """
@@ -55,19 +55,19 @@ class FrameStream:
 
     def write(self, frame: bytes) -> None:
         """Write one frame, unless the client is gone."""
-        data = self._form.wrap(frame)
-        if self._form.single:
+        data = self._framing.wrap(frame)
+        if self._framing.single:
             self._request.setHeader(b"content-length", b"%d" % len(data))
         # Full before it is written: the TCP buffer may ask for more in between.
         self._written += len(data)
-        self.full = self._form.single or self._written >= self._limit
+        self.full = self._framing.single or self._written >= self._limit
         self._request.write(data)
 
     def finish(self) -> None:
         """End the response; it does not matter whether the client is still there."""
         self._on_lost = self._on_writable = None
         if not self._lost:
-            if not self._form.single:
+            if not self._framing.single:
                 self._request.unregisterProducer()
             self._request.finish()
 

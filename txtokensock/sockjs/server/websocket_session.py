@@ -39,8 +39,8 @@ class WebSocketWire(Protocol):
     """
     What a session needs of its WebSocket.
 
-    It tells the session ``wire_open`` once, then what comes in, and ``wire_lost`` exactly
-    once, at the end.
+    It tells the session ``websocket_open`` once, then what comes in, and
+    ``websocket_lost`` exactly once, at the end.
     """
 
     def send_text(self, payload: bytes) -> None:
@@ -83,7 +83,7 @@ class WebSocketSession(ServerSession):
         on_end: Callable[[ServerSession], object],
     ) -> None:
         super().__init__(protocol, info, options, reactor, on_end)
-        self._wire: WebSocketWire | None = None
+        self._websocket: WebSocketWire | None = None
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
         self._bytes_in_buffer = 0
@@ -94,11 +94,11 @@ class WebSocketSession(ServerSession):
         self._reading_paused = False
         self._close_with: tuple[int, str] | None = None
 
-    # -- for the wire
+    # -- for the WebSocket
 
-    def wire_open(self, wire: WebSocketWire) -> None:
+    def websocket_open(self, websocket: WebSocketWire) -> None:
         """The handshake is done."""
-        self._wire = wire
+        self._websocket = websocket
         self._open()
         self._beat.start(self._options.heartbeat)
         self._start()
@@ -123,7 +123,7 @@ class WebSocketSession(ServerSession):
 
     def activity(self) -> None:
         """The peer showed that it lives, by something that is no message."""
-        self.transport.heard += 1
+        self.transport.frames_received += 1
 
     def buffer_full(self) -> None:
         """The TCP buffer has no room."""
@@ -142,14 +142,14 @@ class WebSocketSession(ServerSession):
             if self._pinged:
                 self._silence.start(self._options.heartbeat_timeout)
 
-    def wire_closing(self) -> None:
+    def websocket_closing(self) -> None:
         """The closing handshake has begun: it may not take for ever."""
         self._beat.stop()
         self._silence.stop()
         if not self._ended and not self._deadline.running:
             self._deadline.start(self._options.close_timeout)
 
-    def wire_lost(self, reason: Failure) -> None:
+    def websocket_lost(self, reason: Failure) -> None:
         """The WebSocket is gone."""
         self._silence.stop()
         self._waiting.clear()
@@ -178,7 +178,7 @@ class WebSocketSession(ServerSession):
 
     def send(self, messages: list[bytes]) -> None:
         frames = self._encode(messages)
-        if self._reason is None and self._wire is not None:
+        if self._reason is None and self._websocket is not None:
             for frame in frames:
                 self._put(frame)
             if self._bytes_waiting + self._bytes_in_buffer > self._options.max_buffered:
@@ -190,20 +190,20 @@ class WebSocketSession(ServerSession):
         self._flush()
 
     def _flush(self) -> None:
-        assert self._wire is not None
+        assert self._websocket is not None
         while self._waiting and not self._buffer_full:
             frame = self._waiting.popleft()
             self._bytes_waiting -= len(frame)
-            self._wire.send_text(frame)
+            self._websocket.send_text(frame)
             if self._buffer_full:
                 self._bytes_in_buffer = len(frame)
         if self._close_with is not None and not self._waiting:
-            self._wire.close(*self._close_with)
+            self._websocket.close(*self._close_with)
 
     # -- heartbeats
 
     def _on_beat(self) -> None:
-        assert self._wire is not None
+        assert self._websocket is not None
         self._beat.start(self._options.heartbeat)
         if self._buffer_full:
             self._stalled += 1
@@ -211,7 +211,7 @@ class WebSocketSession(ServerSession):
                 self.transport.close(*NO_HEARTBEAT)
             return
         self._sign_of_life()
-        self._wire.ping()
+        self._websocket.ping()
         self._pinged = True
         if not self._buffer_full:
             self._silence.start(self._options.heartbeat_timeout)
@@ -224,10 +224,10 @@ class WebSocketSession(ServerSession):
     # -- the end
 
     def close(self, code: int, reason: str) -> None:
-        if not self._closing(code, reason) or self._wire is None:
+        if not self._closing(code, reason) or self._websocket is None:
             return
-        self.wire_closing()
-        self._wire.resume()  # a paused WebSocket would not hear the peer's answer
+        self.websocket_closing()
+        self._websocket.resume()  # a paused WebSocket would not hear the peer's answer
         if (code, reason) == TOO_SLOW:
             self._waiting.clear()
         frames, self._close_with = self._last_words(code, reason)
@@ -236,28 +236,28 @@ class WebSocketSession(ServerSession):
 
     def _violation(self, code: int, reason: str) -> None:
         """The peer broke the framing: close the WebSocket without a ``c`` frame."""
-        if self._closing(code, reason) and self._wire is not None:
-            self.wire_closing()
-            self._wire.resume()
+        if self._closing(code, reason) and self._websocket is not None:
+            self.websocket_closing()
+            self._websocket.resume()
             self._waiting.clear()
-            self._wire.close(code, reason)
+            self._websocket.close(code, reason)
 
     def abort(self) -> None:
         super().abort()
-        if self._wire is not None and not self._ended:
-            self._wire.abort()
+        if self._websocket is not None and not self._ended:
+            self._websocket.abort()
 
     # -- reading
 
     def pause_reading(self) -> None:
         self._reading_paused = True
-        if self._wire is not None and self._reason is None:
-            self._wire.pause()
+        if self._websocket is not None and self._reason is None:
+            self._websocket.pause()
 
     def resume_reading(self) -> None:
         self._reading_paused = False
-        if self._wire is not None:
-            self._wire.resume()
+        if self._websocket is not None:
+            self._websocket.resume()
 
 
 class RawWebSocketSession(WebSocketSession):

@@ -1,5 +1,5 @@
 """
-A WebSocket as the wire of a SockJS session: the client's home of Autobahn.
+A WebSocket that moves the frames of a SockJS session: the client's home of Autobahn.
 
 Autobahn's own timers run on the global reactor whatever reactor it is given, so
 all are off, and every deadline is kept by those who use this, on their clock.
@@ -44,7 +44,7 @@ _MOST_FRAGMENTS = 10_000
 """Frames of one message.  Empty ones cost memory too, and count for no size limit."""
 
 
-class _WebSocketWire(WebSocketClientProtocol):
+class _ClientWebSocket(WebSocketClientProtocol):
     """
     :param session: whose frames these are.
     :param http_context: keeps the cookies that the answer to the handshake sets.
@@ -70,7 +70,7 @@ class _WebSocketWire(WebSocketClientProtocol):
     # -- from Twisted
 
     def connectionMade(self) -> None:
-        self._session.wire_connected(self)
+        self._session.connection_made(self)
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
@@ -109,14 +109,14 @@ class _WebSocketWire(WebSocketClientProtocol):
             refusal = refused(
                 "the WebSocket handshake", int(found[1]), lambda name: headers.get(name, "")
             )
-            self._session.wire_closing(refusal)
+            self._session.connection_closing(refusal)
             # A reset ends a process that runs sockjs-node 0.3.24 without WebSockets.
             self.dropConnection(abort=False)
         else:
             super().failHandshake(reason)  # type: ignore[no-untyped-call]
 
     def onOpen(self) -> None:
-        self._session.wire_open()
+        self._session.connection_open()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if isBinary:
@@ -145,9 +145,9 @@ class _WebSocketWire(WebSocketClientProtocol):
         failed = super().onCloseFrame(code, reasonRaw)
         if self.wasClean:
             reason = SockJSClosed(self.remoteCloseCode or 1005, self.remoteCloseReason or "")
-            self._session.wire_closing(reason)
+            self._session.connection_closing(reason)
         else:
-            self._session.wire_closing()
+            self._session.connection_closing()
         return failed
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
@@ -158,9 +158,9 @@ class _WebSocketWire(WebSocketClientProtocol):
             why = self._lost_by
         else:
             why = ConnectionLost(shorten(self.wasNotCleanReason or "the connection was lost"))
-        self._session.wire_lost(Failure(why))
+        self._session.connection_lost(Failure(why))
 
-    # -- Wire
+    # -- FrameConnection
 
     def send(self, messages: list[bytes]) -> None:
         self._send_text(encode_client_frame(messages))
@@ -206,7 +206,7 @@ class _WebSocketWire(WebSocketClientProtocol):
         return self.transport.getHost()  # type: ignore[no-any-return]
 
 
-class _RawWebSocketWire(_WebSocketWire):
+class _RawClientWebSocket(_ClientWebSocket):
     """
     A WebSocket without SockJS frames: a WebSocket message is a message, and the session is
     open as soon as the WebSocket is.  sockjs-node sends no heartbeat there, so that it is
@@ -255,59 +255,61 @@ def _is_text(message: bytes) -> bool:
 
 @implementer(IPushProducer)
 class _Followed:
-    """A producer whose wire hears of the write buffer as well."""
+    """A producer whose WebSocket hears of the write buffer as well."""
 
-    def __init__(self, wire: _WebSocketWire, producer: IPushProducer) -> None:
-        self._wire = wire
+    def __init__(self, websocket: _ClientWebSocket, producer: IPushProducer) -> None:
+        self._websocket = websocket
         self._producer = producer
 
     def pauseProducing(self) -> None:
-        self._wire.follow_buffer(full=True)
+        self._websocket.follow_buffer(full=True)
         self._producer.pauseProducing()
 
     def resumeProducing(self) -> None:
-        self._wire.follow_buffer(full=False)
+        self._websocket.follow_buffer(full=False)
         self._producer.resumeProducing()
 
     def stopProducing(self) -> None:
         self._producer.stopProducing()
 
 
-def open_websocket(session: ClientSession, to: SessionTarget) -> Deferred[IProtocol]:
+def open_websocket(session: ClientSession, target: SessionTarget) -> Deferred[IProtocol]:
     """
     Carry a session over a WebSocket with SockJS frames.
 
     :return: fires when the connection is made; the session says how it goes from there.
     """
-    return _connect(_WebSocketWire, session, to, f"{to.new_session()}/websocket")
+    return _connect(_ClientWebSocket, session, target, f"{target.new_session()}/websocket")
 
 
-def open_raw_websocket(session: ClientSession, to: SessionTarget) -> Deferred[IProtocol]:
+def open_raw_websocket(session: ClientSession, target: SessionTarget) -> Deferred[IProtocol]:
     """The same without SockJS frames; the session has no name."""
-    return _connect(_RawWebSocketWire, session, to, "/websocket")
+    return _connect(_RawClientWebSocket, session, target, "/websocket")
 
 
 def _connect(
-    wire: type[_WebSocketWire], session: ClientSession, to: SessionTarget, path: str
+    websocket: type[_ClientWebSocket], session: ClientSession, target: SessionTarget, path: str
 ) -> Deferred[IProtocol]:
-    address, url = to.address, to.url(path)
+    address, url = target.address, target.url(path)
     factory = WebSocketClientFactory(
-        useragent=None, headers=to.request_headers(url), reactor=to.http_context.reactor
+        useragent=None, headers=target.request_headers(url), reactor=target.http_context.reactor
     )
     factory.host = f"[{address.host}]" if ":" in address.host else address.host
     factory.port, factory.resource = address.port, f"{address.prefix}{path}"
-    factory.log = _WebSocketWire.log
+    factory.log = _ClientWebSocket.log
     factory.noisy = False
-    build: Any = lambda: wire(session, to.http_context, url)  # noqa: E731
+    build: Any = lambda: websocket(session, target.http_context, url)  # noqa: E731
     factory.protocol = build
     factory.setProtocolOptions(
         openHandshakeTimeout=0,
         closeHandshakeTimeout=0,
         serverConnectionDropTimeout=0,
         autoPingInterval=0,
-        maxMessagePayloadSize=to.max_message_size,
-        maxFramePayloadSize=to.max_message_size,
+        maxMessagePayloadSize=target.max_message_size,
+        maxFramePayloadSize=target.max_message_size,
         utf8validateIncoming=False,  # it is checked with the frame
     )
-    endpoint = to.http_context.dialer.endpoint(address.host, address.port, secure=address.secure)
+    endpoint = target.http_context.dialer.endpoint(
+        address.host, address.port, secure=address.secure
+    )
     return endpoint.connect(factory)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.sockjs.client.framing import EventReader, LineReader
+from txtokensock.sockjs.client.frame_readers import EventReader, LineReader
 from txtokensock.sockjs.frames import FrameError, encode_server_frame
 from txtokensock.sockjs.server import framing as server
 

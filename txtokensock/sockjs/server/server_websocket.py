@@ -78,13 +78,13 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
             self._session.abort()
         else:
             if self.failedByMe:
-                self._session.wire_closing()
+                self._session.websocket_closing()
 
     # -- from Autobahn
 
     def onOpen(self) -> None:
         self._follow_buffer()
-        self._session.wire_open(self)
+        self._session.websocket_open(self)
 
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
@@ -110,7 +110,7 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
         self._session.activity()
 
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
-        self._session.wire_closing()
+        self._session.websocket_closing()
         return super().onCloseFrame(code, reasonRaw)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
@@ -119,7 +119,7 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
             why = SockJSClosed(code or 1005, reason or "")
         else:
             why = ConnectionLost(shorten(self.wasNotCleanReason or "the connection was lost"))
-        self._session.wire_lost(Failure(why))
+        self._session.websocket_lost(Failure(why))
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         # Autobahn's own can also trickle, and logs: a quarter of what a message costs.
