@@ -82,16 +82,21 @@ class Server:
     A site with a SockJS resource at ``/echo``.
 
     :param protocol: what it serves.
+    :param parse_forms: whether the site does what twisted.web does by default.
     :param options: the resource's.
     """
 
-    def __init__(self, protocol: type[Recorder] = Echo, **options: Any) -> None:
+    def __init__(
+        self, protocol: type[Recorder] = Echo, *, parse_forms: bool = False, **options: Any
+    ) -> None:
         self.clock = Clock()
         self.factory = options.pop("factory", None) or Recorders(protocol)
         self.resource = SockJSResource(self.factory, reactor=self.clock, **options)
         root = Resource()
         root.putChild(b"echo", self.resource)
-        self.site = Site(root, reactor=self.clock, timeout=None)
+        self.site = Site(
+            root, reactor=self.clock, timeout=None, parsePOSTFormSubmission=parse_forms
+        )
 
     @property
     def protocols(self) -> list[Any]:

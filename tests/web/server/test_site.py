@@ -210,7 +210,7 @@ class ParsedFormsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
-        self.server = Server()
+        self.server = Server(parse_forms=True)
 
     def posted(self, query: str = "") -> list[str]:
         """The levels of what is logged for a form."""
@@ -226,7 +226,7 @@ class ParsedFormsTests(SynchronousTestCase):
         self.assertIn("server.site()", text)
         self.assertIn("parsePOSTFormSubmission=False", text)
         self.assertEqual(self.posted(), [])
-        self.server = Server()
+        self.server = Server(parse_forms=True)
         self.assertEqual(self.posted(), ["warn"])
 
     def test_not_parsed(self) -> None:
