@@ -61,8 +61,8 @@ class MemoryTests(EndpointTestCase):
         self.pings(10)
         self.assertEqual(self.session.pongs, 11)
 
-    def test_unregistered_while_full(self) -> None:
-        """Without a producer nobody hears of the buffer: pings are answered at once."""
+    def test_pings_without_a_producer(self) -> None:
+        """Pongs wait for room whether or not the protocol has a producer."""
         protocol = self.connected()
         protocol.transport.registerProducer(Producer(), True)
         self.session.stop_reading()
@@ -71,6 +71,9 @@ class MemoryTests(EndpointTestCase):
         self.pings(2)
         protocol.transport.unregisterProducer()
         self.pings(1)
+        self.assertEqual(self.session.pongs, 0)
         self.session.read_again()
         self.server.settle()
+        self.assertEqual(self.session.pongs, 1)
+        self.pings(1)
         self.assertEqual(self.session.pongs, 2)

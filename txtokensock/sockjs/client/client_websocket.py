@@ -1,8 +1,7 @@
 """
 A WebSocket that moves the frames of a SockJS session: the client's home of Autobahn.
 
-Autobahn's own timers run on the global reactor whatever reactor it is given, so
-all are off, and every deadline is kept by those who use this, on their clock.
+What it uses of Autobahn that is not public is listed in :mod:`~txtokensock.sockjs.websocket`.
 """
 
 from __future__ import annotations
@@ -13,19 +12,17 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IAddress, IProtocol, IPushProducer
+from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from ...errors import InvalidData, SockJSClosed, shorten
-from ...support.quiet_log import Quiet
 from ...support.timer import Timer
 from ...web.client.http_context import HTTPContext
 from ...web.tls.policy import is_tls_problem
 from ..frames import encode_client_frame
-from ..pongs import Pongs
+from ..producer import ProducerFlow
+from ..websocket import TIMERS_OFF, WebSocketConnection
 from .refusals import refused
 from .session import ClientSession
 from .session_target import SessionTarget
@@ -35,34 +32,28 @@ __all__ = ["open_raw_websocket", "open_websocket"]
 _LONGEST_HANDSHAKE = 64 * 1024
 _STATUS = re.compile(r"HTTP/1\.[01] ([0-9]{3})(?![0-9])")
 _SET_COOKIE = re.compile(rb"\r\nset-cookie:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_TEXT = 1
 
 _HEARTBEAT = 25.0
 """Seconds between our pings where the server sends none; the interval of SockJS servers."""
 
-_MOST_FRAGMENTS = 10_000
-"""Frames of one message.  Empty ones cost memory too, and count for no size limit."""
 
-
-class _ClientWebSocket(WebSocketClientProtocol):
+# mypy compares Autobahn's own bases as soon as there is a further one, and they differ.
+class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: ignore[misc]
     """
     :param session: whose frames these are.
     :param http_context: keeps the cookies that the answer to the handshake sets.
     :param url: what was asked in the handshake.
     """
 
-    transport: Any
-    log = Quiet()
-    _log = Logger()
+    most_fragments = 10_000
 
     def __init__(self, session: ClientSession, http_context: HTTPContext, url: str) -> None:
-        super().__init__()
+        super().__init__(self._message_received, session.activity)
         self._session = session
         self._http_context = http_context
         self._url = url
         self._lost_by: BaseException | None = None
-        self._fragments = 0
-        self._pongs = Pongs(super().onPing)
+        self._flow = ProducerFlow(http_context.reactor)
 
     def __repr__(self) -> str:
         return f"<WebSocket of {self._session!r}>"
@@ -116,30 +107,17 @@ class _ClientWebSocket(WebSocketClientProtocol):
             super().failHandshake(reason)  # type: ignore[no-untyped-call]
 
     def onOpen(self) -> None:
+        self.follow_buffer()
         self._session.connection_open()
 
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if isBinary:
+    def _message_received(self, payload: bytes, is_binary: bool) -> None:
+        if is_binary:
             self._session.violation("a binary message")
         else:
             self._session.frame_received(payload)
 
-    def onMessageBegin(self, isBinary: bool) -> None:
-        super().onMessageBegin(isBinary)
-        self._fragments = 0
-
-    def onMessageFrameBegin(self, length: int) -> None:
-        super().onMessageFrameBegin(length)
-        self._fragments += 1
-        if self._fragments > _MOST_FRAGMENTS:
-            self._session.violation("too many fragments")
-
-    def onPing(self, payload: bytes) -> None:
-        self._session.activity()
-        self._pongs.pinged(payload)
-
-    def onPong(self, payload: bytes) -> None:
-        self._session.activity()
+    def too_many_fragments(self) -> None:
+        self._session.violation("too many fragments")
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> Any:
         failed = super().onCloseFrame(code, reasonRaw)
@@ -158,46 +136,28 @@ class _ClientWebSocket(WebSocketClientProtocol):
             why = self._lost_by
         else:
             why = ConnectionLost(shorten(self.wasNotCleanReason or "the connection was lost"))
+        self._flow.stop()
         self._session.connection_lost(Failure(why))
 
-    # -- FrameConnection
+    # -- FrameConnection, with what both sides have
 
     def send(self, messages: list[bytes]) -> None:
-        self._send_text(encode_client_frame(messages))
-
-    def _send_text(self, payload: bytes) -> None:
-        # sendMessage would apply the limit for incoming messages to outgoing ones.
-        if self.state == self.STATE_OPEN:
-            self.sendFrame(opcode=_TEXT, payload=payload)
-
-    def close(self, code: int, reason: str) -> None:
-        self.sendClose(code, reason or None)
+        self.send_text(encode_client_frame(messages))
 
     def end(self) -> None:
         self.sendClose(1000)
 
-    def abort(self) -> None:
-        self.transport.abortConnection()
-
-    def pause(self) -> None:
-        self.transport.pauseProducing()
-
-    def resume(self) -> None:
-        self.transport.resumeProducing()
-
     def register_producer(self, producer: Any, streaming: bool) -> None:
-        self.registerProducer(_Followed(self, producer) if streaming else producer, streaming)
+        self._flow.register(producer, streaming)
 
     def unregister_producer(self) -> None:
-        self.unregisterProducer()
-        self.follow_buffer(full=False)
+        self._flow.unregister()
 
-    def follow_buffer(self, *, full: bool) -> None:
-        """The write buffer is full, or has room."""
-        if full:
-            self._pongs.hold()
-        else:
-            self._pongs.release()
+    def buffer_full(self) -> None:
+        self._flow.hold()
+
+    def buffer_drained(self) -> None:
+        self._flow.release()
 
     def peer_address(self) -> IAddress:
         return self.transport.getPeer()  # type: ignore[no-any-return]
@@ -223,8 +183,8 @@ class _RawClientWebSocket(_ClientWebSocket):
         self._beat.start(_HEARTBEAT)
         self._session.session_open()
 
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if isBinary or not _is_text(payload):
+    def _message_received(self, payload: bytes, is_binary: bool) -> None:
+        if is_binary or not _is_text(payload):
             self._session.violation("a message that is no text in UTF-8")
         else:
             self._session.message_received(payload)
@@ -237,12 +197,12 @@ class _RawClientWebSocket(_ClientWebSocket):
         if not all(map(_is_text, messages)):
             raise InvalidData("a SockJS message must be text in UTF-8")
         for message in messages:
-            self._send_text(message)
+            self.send_text(message)
 
     def _on_beat(self) -> None:
         self._beat.start(_HEARTBEAT)
-        if not self._pongs.held:  # pings would fill a buffer that the server does not empty
-            self.sendPing()
+        if not self.buffer_is_full:  # pings would fill a buffer that the server does not empty
+            self.ping()
 
 
 def _is_text(message: bytes) -> bool:
@@ -251,26 +211,6 @@ def _is_text(message: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-@implementer(IPushProducer)
-class _Followed:
-    """A producer whose WebSocket hears of the write buffer as well."""
-
-    def __init__(self, websocket: _ClientWebSocket, producer: IPushProducer) -> None:
-        self._websocket = websocket
-        self._producer = producer
-
-    def pauseProducing(self) -> None:
-        self._websocket.follow_buffer(full=True)
-        self._producer.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        self._websocket.follow_buffer(full=False)
-        self._producer.resumeProducing()
-
-    def stopProducing(self) -> None:
-        self._producer.stopProducing()
 
 
 def open_websocket(session: ClientSession, target: SessionTarget) -> Deferred[IProtocol]:
@@ -301,10 +241,8 @@ def _connect(
     build: Any = lambda: websocket(session, target.http_context, url)  # noqa: E731
     factory.protocol = build
     factory.setProtocolOptions(
-        openHandshakeTimeout=0,
-        closeHandshakeTimeout=0,
+        **TIMERS_OFF,
         serverConnectionDropTimeout=0,
-        autoPingInterval=0,
         maxMessagePayloadSize=target.max_message_size,
         maxFramePayloadSize=target.max_message_size,
         utf8validateIncoming=False,  # it is checked with the frame

@@ -1,8 +1,7 @@
 """
 A WebSocket on the server: the only module here that imports Autobahn.
 
-Autobahn's own timers run on the global reactor whatever reactor it is given, so
-all are off, and every deadline is kept by the session, on its clock.
+What it uses of Autobahn that is not public is listed in :mod:`~txtokensock.sockjs.websocket`.
 """
 
 from __future__ import annotations
@@ -11,25 +10,17 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.error import ConnectionLost
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...errors import SockJSClosed, shorten
-from ...support.quiet_log import Quiet
-from ..pongs import Pongs
+from ..websocket import TIMERS_OFF, WebSocketConnection
 from .websocket_session import WebSocketSession
-from .wire import TCPWire
 
 __all__ = ["WebSocketFactory"]
 
-_TEXT = 1  # the opcode of a text frame, RFC 6455 section 5.2
-
-_MOST_FRAGMENTS = 1000
-"""Frames of one message.  Empty ones cost memory too, and count for no size limit."""
-
 
 # mypy compares Autobahn's own bases as soon as there is a further one, and they differ.
-class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
+class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: ignore[misc]
     """
     One WebSocket.
 
@@ -40,14 +31,12 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
     :param session: whose WebSocket this is.
     """
 
-    log = Quiet()
-    _log = Logger()
+    most_fragments = 1000
 
     def __init__(self, key: str, session: WebSocketSession) -> None:
-        super().__init__()
+        super().__init__(session.message_received, session.activity)
         self._key = key
         self._session = session
-        self._pongs = Pongs(super().onPing)
 
     def __repr__(self) -> str:
         return f"<WebSocket of {self._session!r}>"
@@ -83,31 +72,11 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
     # -- from Autobahn
 
     def onOpen(self) -> None:
-        self._follow_buffer()
+        self.follow_buffer()
         self._session.websocket_open(self)
 
-    def onMessageBegin(self, isBinary: bool) -> None:
-        super().onMessageBegin(isBinary)
-        self._fragments = 0
-
-    def onMessageFrameBegin(self, length: int) -> None:
-        super().onMessageFrameBegin(length)
-        self._fragments += 1
-        if self._fragments > _MOST_FRAGMENTS and not self.failedByMe:
-            self._fail_connection(self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG, "too many fragments")
-
-    def onMessageEnd(self) -> None:
-        # Autobahn's own would also make a Deferred for listeners that we do not have.
-        data, self.message_data = self.message_data, []
-        if not self.failedByMe:
-            self._session.message_received(b"".join(data), self.message_is_binary)
-
-    def onPing(self, payload: bytes) -> None:
-        self._session.activity()
-        self._pongs.pinged(payload)
-
-    def onPong(self, payload: bytes) -> None:
-        self._session.activity()
+    def too_many_fragments(self) -> None:
+        self._fail_connection(self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG, "too many fragments")
 
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
         self._session.websocket_closing()
@@ -121,39 +90,18 @@ class _ServerWebSocket(TCPWire, WebSocketServerProtocol):  # type: ignore[misc]
             why = ConnectionLost(shorten(self.wasNotCleanReason or "the connection was lost"))
         self._session.websocket_lost(Failure(why))
 
-    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        # Autobahn's own can also trickle, and logs: a quarter of what a message costs.
-        self.transport.write(data)
-
     def dropConnection(self, abort: bool = False) -> None:
         # Autobahn resets the connection after a clean close; the peer may not have read
         # the close frame yet.  The session's deadline sees to it that it ends.
         super().dropConnection(abort=abort and not self.wasClean)
 
-    # -- IPushProducer
+    # -- the TCP buffer
 
-    def pauseProducing(self) -> None:
-        """The buffer is full."""
-        self._pongs.hold()
-        super().pauseProducing()
+    def buffer_full(self) -> None:
+        self._session.buffer_full()
 
-    def resumeProducing(self) -> None:
-        """The buffer has drained."""
-        self._pongs.release()
-        super().resumeProducing()
-
-    # -- WebSocketWire
-
-    def send_text(self, payload: bytes) -> None:
-        # sendMessage would apply the limit for incoming messages to outgoing ones.
-        if self.state == self.STATE_OPEN:
-            self.sendFrame(opcode=_TEXT, payload=payload)
-
-    def ping(self) -> None:
-        self.sendPing()
-
-    def close(self, code: int, reason: str) -> None:
-        self.sendClose(code, reason)
+    def buffer_drained(self) -> None:
+        self._session.buffer_empty()
 
 
 class WebSocketFactory:
@@ -169,9 +117,7 @@ class WebSocketFactory:
         factory.log = _ServerWebSocket.log
         factory.noisy = False
         factory.setProtocolOptions(
-            openHandshakeTimeout=0,
-            closeHandshakeTimeout=0,
-            autoPingInterval=0,
+            **TIMERS_OFF,
             maxMessagePayloadSize=max_message_size,
             maxFramePayloadSize=max_message_size,
             failByDrop=False,  # tell the peer what was wrong

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
@@ -22,44 +21,18 @@ from ..frames import (
     encode_close_frame,
     encode_server_frame,
 )
+from ..websocket import WebSocketConnection
 from .options import NO_HEARTBEAT, TOO_SLOW, SockJSOptions
 from .request_info import RequestInfo
 from .session import ServerSession
 
-__all__ = ["RawWebSocketSession", "WebSocketSession", "WebSocketWire"]
+__all__ = ["RawWebSocketSession", "WebSocketSession"]
 
 BROKEN_FRAMING = (3000, "Broken framing.")
 """The WebSocket close of a peer that sends no SockJS frames; as sockjs-node 0.3.24."""
 
 _LONGEST_STALL = 12
 """Heartbeats that a full write buffer may take to drain while nothing comes in."""
-
-
-class WebSocketWire(Protocol):
-    """
-    What a session needs of its WebSocket.
-
-    It tells the session ``websocket_open`` once, then what comes in, and
-    ``websocket_lost`` exactly once, at the end.
-    """
-
-    def send_text(self, payload: bytes) -> None:
-        """Send one message."""
-
-    def ping(self) -> None:
-        """Ask for a pong."""
-
-    def close(self, code: int, reason: str) -> None:
-        """Start the closing handshake."""
-
-    def abort(self) -> None:
-        """Drop the connection at once."""
-
-    def pause(self) -> None:
-        """Read no more."""
-
-    def resume(self) -> None:
-        """Read again."""
 
 
 class WebSocketSession(ServerSession):
@@ -83,7 +56,7 @@ class WebSocketSession(ServerSession):
         on_end: Callable[[ServerSession], object],
     ) -> None:
         super().__init__(protocol, info, options, reactor, on_end)
-        self._websocket: WebSocketWire | None = None
+        self._websocket: WebSocketConnection | None = None
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
         self._bytes_in_buffer = 0
@@ -96,7 +69,7 @@ class WebSocketSession(ServerSession):
 
     # -- for the WebSocket
 
-    def websocket_open(self, websocket: WebSocketWire) -> None:
+    def websocket_open(self, websocket: WebSocketConnection) -> None:
         """The handshake is done."""
         self._websocket = websocket
         self._open()

@@ -1,0 +1,183 @@
+"""
+What the WebSockets of client and server have in common, on top of Autobahn's protocols.
+
+Autobahn's own timers run on the global reactor whatever reactor it is given.  All are off,
+and every deadline is kept by the session, on its clock.
+
+Two parts of Autobahn that are private, and some that it does not document, are used, here
+and in the modules of the two sides:
+
+- ``_dataReceived``: what ``dataReceived`` does once it has built a debug message of each read.
+- ``_fail_connection``: ends a message of too many fragments as one of too many bytes ends.
+- ``failedByMe``: nothing that follows a violation of the peer's is delivered.
+- ``message_data``: what ``onMessageEnd`` delivers; Autobahn's own makes a Deferred a message,
+  for listeners that we do not have.
+- ``message_is_binary``: the same.
+- ``sendFrame``: ``sendMessage`` applies the limit for incoming messages to outgoing ones.
+- ``sendData``: Autobahn's own can trickle, and logs: a quarter of what a message costs.
+- ``dropConnection``: Autobahn's own resets the connection after a clean close.
+- ``processHandshake``: joins several headers of one name, which cookies do not survive.
+- ``failHandshake``: says why the server's answer is no WebSocket.
+- ``data``: the answer to the handshake, and how long it is by now.
+- ``http_status_line``: the status that refused a handshake.
+- ``http_headers``: where it leads, and when to come back.
+- ``wasClean``: whether the closing handshake was complete.
+- ``wasNotCleanReason``: what is known where it was not.
+- ``remoteCloseCode``: of the peer's close frame.
+- ``remoteCloseReason``: the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from ..support.quiet_log import Quiet
+from .pongs import Pongs
+
+__all__ = ["TIMERS_OFF", "WebSocketConnection"]
+
+_TEXT = 1  # the opcode of a text frame, RFC 6455 section 5.2
+
+TIMERS_OFF = {"openHandshakeTimeout": 0, "closeHandshakeTimeout": 0, "autoPingInterval": 0}
+"""Autobahn's protocol options of both sides."""
+
+
+@implementer(IPushProducer)
+class WebSocketConnection:
+    """
+    A mixin for Autobahn's protocols: sends text, counts fragments, answers pings, and
+    follows its TCP connection's buffer, whose push producer it is.
+
+    :param on_message: called with each message, and whether it is binary.
+    :param on_activity: called when the peer showed that it lives by a ping or pong.
+    """
+
+    log = Quiet()
+    _log = Logger()
+
+    most_fragments: int
+    """Frames of one message.  Empty ones cost memory too, and count for no size limit."""
+
+    # From Twisted and Autobahn.
+    transport: Any
+    state: Any
+    STATE_OPEN: int
+    failedByMe: bool
+    message_data: list[bytes]
+    message_is_binary: bool
+    sendFrame: Any
+    sendPing: Any
+    sendPong: Any
+    sendClose: Any
+
+    def __init__(
+        self, on_message: Callable[[bytes, bool], object], on_activity: Callable[[], object]
+    ) -> None:
+        super().__init__()
+        self._on_message = on_message
+        self._on_activity = on_activity
+        self._pongs = Pongs(self.sendPong)
+        self._fragments = 0
+        self._producing = False
+
+    # -- from Autobahn
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        super().onMessageBegin(isBinary)  # type: ignore[misc]
+        self._fragments = 0
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        super().onMessageFrameBegin(length)  # type: ignore[misc]
+        self._fragments += 1
+        if self._fragments > self.most_fragments and not self.failedByMe:
+            self.too_many_fragments()
+
+    def onMessageEnd(self) -> None:
+        data, self.message_data = self.message_data, []
+        if not self.failedByMe:
+            self._on_message(b"".join(data), self.message_is_binary)
+
+    def onPing(self, payload: bytes) -> None:
+        self._on_activity()
+        self._pongs.pinged(payload)
+
+    def onPong(self, payload: bytes) -> None:
+        self._on_activity()
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        self.transport.write(data)
+
+    def too_many_fragments(self) -> None:
+        """A message has more than ``most_fragments`` frames."""
+        raise NotImplementedError
+
+    # -- for the session
+
+    def send_text(self, payload: bytes) -> None:
+        """Send one message, unless the WebSocket is closing."""
+        if self.state == self.STATE_OPEN:
+            self.sendFrame(opcode=_TEXT, payload=payload)
+
+    def ping(self) -> None:
+        """Ask for a pong, unless the WebSocket is closing."""
+        self.sendPing()
+
+    def close(self, code: int, reason: str) -> None:
+        """Start the closing handshake; what was sent before leaves first."""
+        self.sendClose(code, reason)
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self.transport.abortConnection()
+
+    def pause(self) -> None:
+        """Read no more from the network."""
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Read from the network again."""
+        self.transport.resumeProducing()
+
+    # -- IPushProducer: the TCP buffer
+
+    @property
+    def buffer_is_full(self) -> bool:
+        """Whether what is sent now has to wait for the peer to read."""
+        return self._pongs.held
+
+    def follow_buffer(self) -> None:
+        """Hear from now on when the TCP buffer is full, and when it has drained."""
+        self.transport.registerProducer(self, True)
+        self._producing = True
+
+    def unregisterProducer(self) -> None:
+        """Autobahn calls this before it closes: TLS never ends while there is a producer."""
+        if self._producing:
+            self._producing = False
+            self.transport.unregisterProducer()
+
+    def pauseProducing(self) -> None:
+        """The buffer is full."""
+        self._pongs.hold()
+        self.buffer_full()
+
+    def resumeProducing(self) -> None:
+        """The buffer has drained."""
+        self._pongs.release()
+        self.buffer_drained()
+
+    def stopProducing(self) -> None:
+        """The connection is lost; ``connectionLost`` says so too."""
+
+    def buffer_full(self) -> None:
+        """What is sent now has to wait for the peer to read."""
+        raise NotImplementedError
+
+    def buffer_drained(self) -> None:
+        """All that was sent has left."""
+        raise NotImplementedError
