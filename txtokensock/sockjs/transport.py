@@ -4,6 +4,7 @@ The transport that a protocol over SockJS sees, the same on client and server.
 
 from __future__ import annotations
 
+import enum
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -23,12 +24,41 @@ __all__ = ["SockJSTransport"]
 _HEARD = deprecate("ISockJSTransport.heard", "frames_received", ends="0.3.0")
 
 
+class State(enum.Enum):
+    """
+    Where a transport is on its way; the value says it in words.
+
+    =========  ===============  ========  ==============  ====================
+    state      messages         sends     close or abort  session ended
+    =========  ===============  ========  ==============  ====================
+    WAITING    wait             nothing   CLOSING         ENDED
+    OPEN       are delivered    yes       CLOSING         DRAINING
+    CLOSING    are dropped      nothing   aborts          DRAINING, then ENDED
+    DRAINING   are dropped      nothing   ENDED           ignored
+    ENDED      are dropped      nothing   ignored         ignored
+    =========  ===============  ========  ==============  ====================
+
+    ``connect`` leads from WAITING to OPEN.  DRAINING becomes ENDED as soon as the messages
+    that came before are delivered, with ``connectionLost``.  Whether the protocol is paused
+    is independent of the state.
+    """
+
+    WAITING = "the protocol is not there yet"
+    OPEN = "messages go both ways"
+    CLOSING = "this side closed or dropped the session, which is not over yet"
+    DRAINING = "the session is over, and messages that came before wait for the protocol"
+    ENDED = "the protocol has heard of the end"
+
+
+WAITING, OPEN, CLOSING, DRAINING, ENDED = State
+
+
 @implementer(ISockJSTransport)
 class SockJSTransport:
     """
     Stands between a protocol and the session that moves its messages: keeps their order
     while the protocol is paused, and sees to it that the protocol hears of the end
-    exactly once.
+    exactly once.  See :class:`State` for what it does when.
 
     :param session: what moves the messages.
     :param name: of what carries the session.
@@ -39,15 +69,13 @@ class SockJSTransport:
     def __init__(self, session: ISockJSSession, name: str = "") -> None:
         self._session = session
         self.name = name
+        self.frames_received = 0
+        self._state = WAITING
         self._protocol: IProtocol | None = None
         self._undelivered: deque[bytes] = deque()
         self._paused = False
         self._delivering = False
-        self._closing = False
-        self._end: Failure | None = None
-        self._session_gone = False
-        self._ended = False
-        self.frames_received = 0
+        self._reason: Failure | None = None
 
     @property
     def heard(self) -> int:
@@ -58,51 +86,63 @@ class SockJSTransport:
     # -- for the session
 
     def connect(self, protocol: IProtocol) -> None:
-        """Start: the session is open, and ``protocol`` is on it."""
+        """Start, once: the session is open, and ``protocol`` is on it."""
+        assert self._state is WAITING, self._state
+        self._state = OPEN
         self._protocol = protocol
         try:
             protocol.makeConnection(self)
         except Exception:
             self._protocol_raised()
+        self._deliver()
 
     def messages_received(self, messages: list[bytes]) -> None:
         """Deliver messages in order, now or as soon as the protocol wants them."""
-        if self._closing:
-            return
-        self._undelivered.extend(messages)
-        self._deliver()
+        if self._state is OPEN:
+            self._undelivered.extend(messages)
+            self._deliver()
+        elif self._state is WAITING:
+            self._undelivered.extend(messages)
 
     def ended(self, reason: Failure) -> None:
         """
         The session is over, for ``reason``.  Messages that came before an orderly end
         are delivered first, however long the protocol stays paused.
         """
-        self._session_gone = True
-        self._end = self._end or reason
-        self._deliver()
+        if self._protocol is None:  # there is nobody to tell
+            self._undelivered.clear()
+            self._state = ENDED
+        elif self._state is OPEN or self._state is CLOSING:
+            self._reason = self._reason or reason
+            self._state = DRAINING
+            self._deliver()
 
     # -- delivery
 
     def _deliver(self) -> None:
-        if self._delivering or self._protocol is None:
+        protocol = self._protocol
+        if self._delivering or protocol is None:
             return
         self._delivering = True
         try:
-            while self._undelivered and not self._paused and not self._closing:
-                self._protocol.dataReceived(self._undelivered.popleft())
+            while self._undelivered and not self._paused:
+                protocol.dataReceived(self._undelivered.popleft())
         except Exception:
             self._protocol_raised()
         finally:
             self._delivering = False
-        if self._session_gone and not self._undelivered and not self._ended:
-            assert self._end is not None
-            self._ended = True
-            self._closing = True
-            protocol, self._protocol = self._protocol, None
-            try:
-                protocol.connectionLost(self._end)
-            except Exception:
-                self._log.failure("the protocol raised from connectionLost")
+        if self._state is DRAINING and not self._undelivered:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._state = ENDED
+        protocol, self._protocol = self._protocol, None
+        assert protocol is not None
+        assert self._reason is not None
+        try:
+            protocol.connectionLost(self._reason)
+        except Exception:
+            self._log.failure("the protocol raised from connectionLost")
 
     def _protocol_raised(self) -> None:
         """
@@ -111,28 +151,29 @@ class SockJSTransport:
         """
         failure = Failure()
         self._log.failure("the protocol raised, its SockJS session is dropped", failure)
-        self._end = self._end or failure
-        self._drop()
+        self._drop(failure)
 
-    def _drop(self) -> None:
-        self._closing = True
+    def _drop(self, reason: Failure) -> None:
+        """Deliver no more, and abort the session unless it is over already."""
         self._undelivered.clear()
-        if self._session_gone:
+        self._reason = self._reason or reason
+        if self._state is DRAINING:
             self._deliver()
-        else:
+        elif self._state is not ENDED:
+            self._state = CLOSING
             self._session.abort()
 
     # -- ITransport
 
     def write(self, data: bytes) -> None:
         """Send one message: UTF-8 text."""
-        if not self._closing and not self._session_gone:
+        if self._state is OPEN:
             self._session.send([data])
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Send several messages in one frame."""
         messages = list(data)
-        if messages and not self._closing and not self._session_gone:
+        if messages and self._state is OPEN:
             self._session.send(messages)
 
     def loseConnection(self) -> None:
@@ -146,19 +187,17 @@ class SockJSTransport:
         :raises InvalidOption: if no WebSocket could carry them.
         """
         check_close(code, reason)
-        if not self._closing:
-            self._closing = True
+        if self._state is OPEN or self._state is WAITING:
+            self._state = CLOSING
             self._undelivered.clear()
-            if self._session_gone:
-                self._deliver()
-            else:
-                self._session.close(code, reason)
+            self._session.close(code, reason)
+        elif self._state is DRAINING:
+            self._undelivered.clear()
+            self._deliver()
 
     def abortConnection(self) -> None:
         """Drop the connection at once."""
-        if not self._ended:
-            self._end = self._end or Failure(ConnectionAborted())
-            self._drop()
+        self._drop(Failure(ConnectionAborted()))
 
     def getPeer(self) -> IAddress:
         """The other side's address."""
@@ -174,7 +213,7 @@ class SockJSTransport:
         """Deliver no more, and stop reading from the network."""
         if not self._paused:
             self._paused = True
-            if not self._session_gone:
+            if self._state is OPEN:
                 self._session.pause_reading()
 
     def resumeProducing(self) -> None:
@@ -183,7 +222,7 @@ class SockJSTransport:
             return
         self._paused = False
         self._deliver()
-        if not self._paused and not self._session_gone:
+        if not self._paused and self._state is OPEN:
             self._session.resume_reading()
 
     def stopProducing(self) -> None:
