@@ -9,10 +9,10 @@ from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.sockjs.transport import SockJSTransport, State
 
+from .states import StatesTestCase
 from .test_transport import Events, Session
 
 
@@ -33,7 +33,12 @@ class Stage:
         """What the session was told, what the protocol heard, and the state."""
         told = [self._word(call) for call in self.session.calls]
         heard = [self._word(event) for event in self.protocol.events]
-        return " ".join([*told, "|", *heard, "|", self.transport._state.name])
+        return " ".join([*told, "|", *heard, "|", self.state.name])
+
+    @property
+    def state(self) -> State:
+        """Where it is."""
+        return self.transport._state
 
     def _word(self, noted: Any) -> str:
         match noted:
@@ -127,11 +132,12 @@ INPUTS: dict[str, Callable[[Stage], object]] = {
     "abort": lambda stage: stage.transport.abortConnection(),
     "pause": lambda stage: stage.transport.pauseProducing(),
     "resume": lambda stage: stage.transport.resumeProducing(),
+}
+
+PASSED_ON: dict[str, Callable[[Stage], object]] = {
     "register": lambda stage: stage.transport.registerProducer("producer", True),
     "unregister": lambda stage: stage.transport.unregisterProducer(),
 }
-
-PASSED_ON = {"register": "close:producer", "unregister": "unregister"}
 """What a session is told in every state; it knows when it has ended."""
 
 EXPECTED = {
@@ -216,44 +222,33 @@ EXPECTED = {
 """What each input does: the session is told, the protocol hears, the state after it."""
 
 
-class StatesTests(SynchronousTestCase):
+class TransportStatesTests(StatesTestCase):
     """All pairs of a state and an input."""
 
-    def stage(self, state: str) -> Stage:
-        """A transport in that state."""
-        stage = Stage()
-        STATES[state](stage)
-        stage.forget()
-        return stage
+    states, ways, inputs, expected = State, STATES, INPUTS, EXPECTED
 
-    def test_every_state(self) -> None:
+    def new_stage(self) -> Stage:
+        return Stage()
+
+    def test_whole(self) -> None:
         """The table has every state, and for each every input."""
-        states = {self.stage(name).transport._state for name in STATES}
-        self.assertEqual(states, set(State))
-        self.assertEqual(list(EXPECTED), list(STATES))
-        for row in EXPECTED.values():
-            self.assertEqual([*row, *PASSED_ON], list(INPUTS))
+        self.assert_table_is_whole()
 
     def test_every_pair(self) -> None:
         """Each input does in each state what the table says."""
-        for state, row in EXPECTED.items():
-            for name, expected in row.items():
-                with self.subTest(state=state, input=name):
-                    stage = self.stage(state)
-                    INPUTS[name](stage)
-                    self.assertEqual(stage.outcome.strip(), expected)
+        self.assert_every_pair()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_producers(self) -> None:
         """Producers are the session's business, in every state."""
         for state in STATES:
-            for name in PASSED_ON:
+            for name, action in PASSED_ON.items():
                 with self.subTest(state=state, input=name):
                     stage = self.stage(state)
-                    before = stage.transport._state
-                    INPUTS[name](stage)
+                    before = stage.state
+                    action(stage)
                     self.assertEqual(len(stage.session.calls), 1)
-                    self.assertEqual((stage.protocol.events, stage.transport._state), ([], before))
+                    self.assertEqual((stage.protocol.events, stage.state), ([], before))
 
     def test_exactly_one_end(self) -> None:
         """

@@ -4,6 +4,7 @@ The client's end of one SockJS session: what its frames mean, whatever carries t
 
 from __future__ import annotations
 
+import enum
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -79,10 +80,43 @@ class FrameConnection(Protocol):
         """This side's address."""
 
 
+class State(enum.Enum):
+    """
+    Where a client's session is on its way; the value says it in words.
+
+    ===========  ===================  ==========================  =================
+    state        becomes              frames                      messages are sent
+    ===========  ===================  ==========================  =================
+    CONNECTING   HANDSHAKE            come too early              no
+    HANDSHAKE    OPENING              come too early              no
+    OPENING      OPEN, with ``o``     anything else is too early  no
+    OPEN         CLOSING              are delivered               yes
+    CLOSING      ENDED                are ignored                 no
+    ENDED        nothing else         are ignored                 no
+    ===========  ===================  ==========================  =================
+
+    From the first sign of an end, of either side, a session is CLOSING: each state before
+    may become that, by a violation, a refusal, ``c``, ``close``, ``abort`` or cancelling.
+    When the connection is lost every state becomes ENDED, and those hear of it who wait
+    for the session to open, or the protocol.
+    """
+
+    CONNECTING = "there is no connection yet"
+    HANDSHAKE = "the connection cannot carry frames yet"
+    OPENING = "the server has not opened the session yet"
+    OPEN = "messages go both ways"
+    CLOSING = "an end has begun, and the connection is still there"
+    ENDED = "the connection is lost"
+
+
+CONNECTING, HANDSHAKE, OPENING, OPEN, CLOSING, ENDED = State
+
+
 @implementer(ISockJSSession)
 class ClientSession:
     """
-    One session, from the connection to its end.
+    One session, from the attempt to connect to its end.  See :class:`State` for what it
+    does when.
 
     :param factory: builds the protocol when the session opens.
     :param reactor: for the deadline of an orderly close.
@@ -101,12 +135,12 @@ class ClientSession:
     ) -> None:
         self._factory = factory
         self._close_timeout = close_timeout
+        self._state = CONNECTING
         self._connection: FrameConnection | None = None
         self._transport = SockJSTransport(self, name)
-        self._phase: Phase | None = "handshake"
+        self._opening_phase: Phase | None = "handshake"  # None as soon as it is open
         self._reason: Failure | None = None
         self._deadline = Timer(reactor, self.abort)
-        self._lost = False
         self.ready: Deferred[None] = Deferred(self._cancelled)
         self.opened: Deferred[IProtocol] = Deferred(self._cancelled)
 
@@ -114,20 +148,23 @@ class ClientSession:
 
     def connection_made(self, connection: FrameConnection) -> None:
         """There is a connection: it can be aborted, not yet used."""
-        self._connection = connection
-        if self._reason is not None:  # given up, and the attempt could not be cancelled
+        if self._state is CONNECTING:
+            self._connection = connection
+            self._state = HANDSHAKE
+        else:  # given up, and the attempt could not be cancelled
             self.ready.addErrback(lambda _: None)  # nobody waits for it any more
             connection.abort()
 
     def connection_open(self) -> None:
         """The connection can carry frames."""
-        if self._phase == "handshake" and self._reason is None:
-            self._phase = "open"
+        if self._state is HANDSHAKE:
+            self._state = OPENING
+            self._opening_phase = "open"
             self.ready.callback(None)
 
     def session_open(self) -> None:
         """The session is open, on a connection without SockJS frames."""
-        if self._phase == "open" and self._reason is None:
+        if self._state is OPENING:
             self._open()
 
     def activity(self) -> None:
@@ -137,7 +174,7 @@ class ClientSession:
     def frame_received(self, payload: bytes) -> None:
         """One server frame came in."""
         self._transport.frames_received += 1
-        if self._reason is not None:
+        if self._state is CLOSING or self._state is ENDED:
             return
         try:
             frame = decode_server_frame(payload)
@@ -145,15 +182,15 @@ class ClientSession:
             self.violation(str(problem))
             return
         match frame:
-            case Messages(messages) if self._phase is None:
+            case Messages(messages) if self._state is OPEN:
                 self._transport.messages_received(messages)
-            case Open() if self._phase == "open":
+            case Open() if self._state is OPENING:
                 self._open()
-            case Open() if self._phase is None:
+            case Open() if self._state is OPEN:
                 # A server that was started anew opens a session to whoever polls, as
                 # sockjs-client 1.6.1 reads a second ``o`` as well.
                 self._fail("the server has lost the session, and opened another one")
-            case Close(code, reason):
+            case Close(code, reason) if self._state is OPEN or self._state is OPENING:
                 self._closed_by_server(code, reason)
             case Heartbeat() | None:
                 pass
@@ -163,12 +200,12 @@ class ClientSession:
     def message_received(self, message: bytes) -> None:
         """One message came in, on a connection without SockJS frames."""
         self._transport.frames_received += 1
-        if self._phase is None and self._reason is None:
+        if self._state is OPEN:
             self._transport.messages_received([message])
 
     def violation(self, problem: str) -> None:
         """The peer broke the protocol: drop it."""
-        if self._reason is None:
+        if self._state is not CLOSING and self._state is not ENDED:
             self._log.warn("the SockJS server broke the protocol: {problem}", problem=problem)
             self._fail(f"the server broke the SockJS protocol: {problem}")
 
@@ -180,7 +217,8 @@ class ClientSession:
         """
         if reason is not None and self._reason is None:
             self._reason = Failure(reason)
-        if not self._deadline.running and not self._lost:
+        if self._state is not CLOSING and self._state is not ENDED:
+            self._state = CLOSING
             self._deadline.start(self._close_timeout)
 
     def connection_lost(self, reason: Failure) -> None:
@@ -190,25 +228,28 @@ class ClientSession:
         :param reason: a :class:`~txtokensock.errors.ConnectionFailed` where that says more
             than the phase would, or the network's.
         """
-        if self._lost:
+        if self._state is ENDED:
             return
-        self._lost = True
+        self._state = ENDED
         self._deadline.stop()
-        reason = self._reason = self._reason or reason
+        reason = self._reason or reason
         error: Any = reason.value
-        if self._phase is None:
-            if is_tls_problem(error):
-                reason = Failure(ConnectionLost(explain(error)))
+        if self._opening_phase is not None:
+            self._not_opened(self._opening_phase, error)
+        elif is_tls_problem(error):
+            self._transport.ended(Failure(ConnectionLost(explain(error))))
+        else:
             self._transport.ended(reason)
-            return
+
+    def _not_opened(self, phase: Phase, error: Any) -> None:
+        """Tell who waits, unless it was who gave up."""
         if isinstance(error, ConnectionAborted):  # cancelled
             error = CancelledError()
         elif not isinstance(error, ConnectionFailed):
-            error = tls_failure(error, self._phase) or self._refusal(
-                f"the session was not opened: {explain(error)}"
-            )
+            text = f"the session was not opened: {explain(error)}"
+            error = tls_failure(error, phase) or _refusal(phase, text)
         waiting: Deferred[None] | Deferred[IProtocol]
-        waiting = self.ready if self._phase == "handshake" else self.opened
+        waiting = self.ready if phase == "handshake" else self.opened
         if not waiting.called:
             waiting.errback(Failure(error))
 
@@ -220,10 +261,13 @@ class ClientSession:
         except Exception:
             self._log.failure("the factory raised, its SockJS session is dropped")
             protocol = None
+        if self._state is not OPENING:  # the factory cancelled the attempt
+            return
         if protocol is None:
             self._fail("the factory built no protocol")
             return
-        self._phase = None
+        self._state = OPEN
+        self._opening_phase = None
         self._transport.connect(protocol)
         # makeConnection may have dropped the session already; whoever waits still gets
         # the protocol, which has heard of it.
@@ -233,25 +277,19 @@ class ClientSession:
     def _closed_by_server(self, code: int, reason: str) -> None:
         assert self._connection is not None
         closed = SockJSClosed(code, reason)
-        if self._phase is None:
-            self._reason = Failure(closed)
+        if self._state is OPEN:
+            self.connection_closing(closed)
         else:
-            self._reason = Failure(SockJSRefused(f"the server refused: {closed}", "open", code))
-        self.connection_closing()
+            refused = SockJSRefused(f"the server refused: {closed}", "open", code)
+            self.connection_closing(refused)
         self._connection.end()
 
     def _fail(self, problem: str) -> None:
-        if self._phase is None:
+        if self._opening_phase is None:
             self._reason = Failure(ConnectionLost(problem))
         else:
-            self._reason = Failure(self._refusal(problem))
+            self._reason = Failure(_refusal(self._opening_phase, problem))
         self.abort()
-
-    def _refusal(self, problem: str) -> ConnectionFailed:
-        """The error of a session that is not open yet."""
-        assert self._phase is not None
-        refusal = HandshakeRefused if self._phase == "handshake" else SockJSRefused
-        return refusal(problem, self._phase)
 
     def _cancelled(self, _: object) -> None:
         self.abort()
@@ -259,29 +297,32 @@ class ClientSession:
     # -- ISockJSSession
 
     def send(self, messages: list[bytes]) -> None:
-        if self._connection is not None and self._reason is None:
+        if self._state is OPEN:
+            assert self._connection is not None
             self._connection.send(messages)
 
     def close(self, code: int, reason: str) -> None:
-        if self._reason is None:
-            self._reason = Failure(SockJSClosed(code, reason))
-        self.connection_closing()
-        if self._connection is not None and not self._lost:
+        if self._connection is not None and self._state in (OPEN, CLOSING):
+            self.connection_closing(SockJSClosed(code, reason))
             self._connection.resume()  # a paused connection would not hear the peer's answer
             self._connection.close(code, reason)
 
     def abort(self) -> None:
+        if self._state is ENDED:
+            return
+        self._state = CLOSING
         if self._reason is None:
             self._reason = Failure(ConnectionAborted())
-        if self._connection is not None and not self._lost:
+        if self._connection is not None:
             self._connection.abort()
 
     def pause_reading(self) -> None:
-        if self._connection is not None:
+        if self._state is OPEN:
+            assert self._connection is not None
             self._connection.pause()
 
     def resume_reading(self) -> None:
-        if self._connection is not None:
+        if self._connection is not None and self._state is not ENDED:
             self._connection.resume()
 
     def register_producer(self, producer: object, streaming: bool) -> None:
@@ -299,3 +340,8 @@ class ClientSession:
     def host(self) -> IAddress:
         assert self._connection is not None
         return self._connection.host_address()
+
+
+def _refusal(phase: Phase, problem: str) -> ConnectionFailed:
+    """The error of a session that is not open yet."""
+    return (HandshakeRefused if phase == "handshake" else SockJSRefused)(problem, phase)
