@@ -22,7 +22,7 @@ from ..frames import (
 )
 from .options import TOO_SLOW, SockJSOptions
 from .request_info import RequestInfo
-from .session import ServerSession
+from .session import ENDED, OPEN, OPENING, ServerSession
 from .stream import FrameStream
 
 __all__ = ["PollingSession"]
@@ -69,7 +69,6 @@ class PollingSession(ServerSession):
     ) -> None:
         super().__init__(protocol, info, options, reactor, on_end)
         self._on_forgotten = on_forgotten
-        self._opened = False
         self._stream: FrameStream | None = None
         self._quiet_beats = 0
         self._waiting: deque[bytes] = deque()
@@ -85,7 +84,7 @@ class PollingSession(ServerSession):
 
     def attach(self, stream: FrameStream) -> None:
         """A response to write frames into."""
-        if self._ended or self._stream is not None:
+        if self._state is ENDED or self._stream is not None:
             stream.write(_STILL_OPEN if self._close_frame is None else self._close_frame)
             stream.finish()
             return
@@ -95,8 +94,7 @@ class PollingSession(ServerSession):
         self._quiet_beats = 0
         stream.follow(self._interrupted, self._flush)
         self._beat.start(self._options.heartbeat)
-        if not self._opened:
-            self._opened = True
+        if self._state is OPENING:
             self._write(OPEN_FRAME)
             self._start()
         self._flush()
@@ -110,14 +108,14 @@ class PollingSession(ServerSession):
             404 if the session ends before, 503 if too much waits for the protocol already
             and the messages were not taken.
         """
-        if self._reason is not None:
-            reply(http.NO_CONTENT)  # it has not heard yet that the session is closed
+        if self._state is not OPEN:
+            reply(http.NO_CONTENT)  # the client has not heard yet that the session is closed
             return
         if self._reading_paused and self._bytes_held + size > self._options.max_buffered:
             reply(http.SERVICE_UNAVAILABLE)
             return
         self._deliver(messages)
-        if self._reading_paused and not self._ended:
+        if self._reading_paused and self._state is not ENDED:
             self._held.append(reply)
             self._bytes_held += size
         else:
@@ -151,7 +149,7 @@ class PollingSession(ServerSession):
 
     def send(self, messages: list[bytes]) -> None:
         texts = encode_client_frame(messages)[1:-1]
-        if self._reason is not None:
+        if self._state is not OPEN:
             return
         self._waiting.append(texts)
         self._bytes_waiting += len(texts)
@@ -210,7 +208,7 @@ class PollingSession(ServerSession):
     # -- the end
 
     def close(self, code: int, reason: str) -> None:
-        if not self._closing(code, reason):
+        if not self._begin_close(code, reason):
             return
         self._close_frame = encode_close_frame(code, reason)
         if (code, reason) == TOO_SLOW:
@@ -220,7 +218,7 @@ class PollingSession(ServerSession):
 
     def abort(self) -> None:
         super().abort()
-        if not self._ended:
+        if self._state is not ENDED:
             self._close_frame = _INTERRUPTED
             self._drop_all()
             self._deadline.start(0)  # the protocol hears of it in a later turn
@@ -230,7 +228,7 @@ class PollingSession(ServerSession):
         self._end(self._reason)
 
     def _end(self, reason: Failure) -> None:
-        if self._ended:
+        if self._state is ENDED:
             return
         self._drop_all()
         if self._close_frame is not None:

@@ -4,6 +4,7 @@ What every session of a SockJS server has in common, whatever carries it.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 
 from twisted.internet.error import ConnectionAborted
@@ -20,7 +21,37 @@ from ..transport import SockJSTransport
 from .options import ARRAY_TOO_LONG, TOO_SLOW, SockJSOptions
 from .request_info import RequestInfo
 
-__all__ = ["ServerSession", "SessionTransport"]
+__all__ = ["ServerSession", "SessionTransport", "State"]
+
+
+class State(enum.Enum):
+    """
+    Where a session of the server is on its way; the value says it in words.
+
+    =========  ==================  ====================  =================  ==========
+    state      from the client     written by protocol   close              abort
+    =========  ==================  ====================  =================  ==========
+    OPENING    nothing yet         nothing yet           CLOSING            CLOSING
+    OPEN       is delivered        is sent, or waits     CLOSING            CLOSING
+    CLOSING    is ignored          is ignored            ignored            drops
+    ENDED      is ignored          is ignored            ignored            ignored
+    =========  ==================  ====================  =================  ==========
+
+    CLOSING begins with the first sign of an end, of either side: what was written before
+    is sent, then the close.  It becomes ENDED when nothing carries the session any more,
+    and after ``close_timeout`` at the latest; then the protocol hears of it.
+
+    A polling session is OPENING until its first request for frames; whether a request
+    waits for frames is independent of the state, and so is whether the protocol is paused.
+    """
+
+    OPENING = "the client has not been told that the session is open"
+    OPEN = "messages go both ways"
+    CLOSING = "an end has begun, of this side or the other"
+    ENDED = "nothing carries the session any more"
+
+
+OPENING, OPEN, CLOSING, ENDED = State
 
 
 class SessionTransport(SockJSTransport):
@@ -39,7 +70,8 @@ class SessionTransport(SockJSTransport):
 @implementer(ISockJSSession)
 class ServerSession:
     """
-    One session, from its first request to its end.
+    One session, from its first request to its end.  See :class:`State` for what it does
+    when.
 
     :param protocol: what is served.
     :param info: the request that opened the session.
@@ -66,8 +98,8 @@ class ServerSession:
         self._flow = ProducerFlow(reactor)
         self._beat = Timer(reactor, self._on_beat)
         self._deadline = Timer(reactor, self._on_deadline)
+        self._state = OPENING
         self._reason: Failure | None = None
-        self._ended = False
         self.transport = SessionTransport(self, info)
 
     def __repr__(self) -> str:
@@ -77,6 +109,7 @@ class ServerSession:
 
     def _start(self) -> None:
         """The ``o`` frame is on its way: put the protocol on its transport."""
+        self._state = OPEN
         self.transport.connect(self._protocol)
 
     def _deliver(self, messages: list[bytes]) -> None:
@@ -96,19 +129,20 @@ class ServerSession:
 
     def _end(self, reason: Failure) -> None:
         """Nothing carries the session any more; the first reason given is the protocol's."""
-        if self._ended:
+        if self._state is ENDED:
             return
-        self._ended = True
+        self._state = ENDED
         self._beat.stop()
         self._deadline.stop()
         self._flow.stop()
         self._on_end(self)
         self.transport.ended(self._reason or reason)
 
-    def _closing(self, code: int, reason: str) -> bool:
-        """Note how the session is closed; False if its end has begun already."""
-        if self._reason is not None:
+    def _begin_close(self, code: int, reason: str) -> bool:
+        """Note how this side closes the session; False if its end has begun already."""
+        if self._state is CLOSING or self._state is ENDED:
             return False
+        self._state = CLOSING
         self._reason = Failure(SockJSClosed(code, reason))
         self._beat.stop()
         return True
@@ -130,8 +164,10 @@ class ServerSession:
         raise NotImplementedError
 
     def abort(self) -> None:
-        if self._reason is None:
-            self._reason = Failure(ConnectionAborted())
+        if self._state is not ENDED:
+            self._state = CLOSING
+            self._reason = self._reason or Failure(ConnectionAborted())
+            self._beat.stop()
 
     def pause_reading(self) -> None:
         raise NotImplementedError

@@ -24,7 +24,7 @@ from ..frames import (
 from ..websocket import WebSocketConnection
 from .options import NO_HEARTBEAT, TOO_SLOW, SockJSOptions
 from .request_info import RequestInfo
-from .session import ServerSession
+from .session import CLOSING, ENDED, OPEN, OPENING, ServerSession
 
 __all__ = ["RawWebSocketSession", "WebSocketSession"]
 
@@ -71,6 +71,9 @@ class WebSocketSession(ServerSession):
 
     def websocket_open(self, websocket: WebSocketConnection) -> None:
         """The handshake is done."""
+        if self._state is not OPENING:
+            websocket.abort()
+            return
         self._websocket = websocket
         self._open()
         self._beat.start(self._options.heartbeat)
@@ -83,7 +86,7 @@ class WebSocketSession(ServerSession):
 
     def message_received(self, payload: bytes, is_binary: bool) -> None:
         """One WebSocket message came in."""
-        if self._reason is not None:
+        if self._state is not OPEN:
             return
         try:
             if is_binary:
@@ -112,15 +115,20 @@ class WebSocketSession(ServerSession):
         self._flush()
         if not self._buffer_full:
             self._flow.release()
-            if self._pinged:
+            if self._pinged and self._state is OPEN:
                 self._silence.start(self._options.heartbeat_timeout)
 
     def websocket_closing(self) -> None:
-        """The closing handshake has begun: it may not take for ever."""
+        """The closing handshake has begun, of either side: it may not take for ever."""
+        if self._state is ENDED:
+            return
+        self._state = CLOSING
         self._beat.stop()
         self._silence.stop()
-        if not self._ended and not self._deadline.running:
+        if not self._deadline.running:
             self._deadline.start(self._options.close_timeout)
+        if self._websocket is not None:
+            self._websocket.resume()  # a paused one would not hear the peer's answer
 
     def websocket_lost(self, reason: Failure) -> None:
         """The WebSocket is gone."""
@@ -151,7 +159,7 @@ class WebSocketSession(ServerSession):
 
     def send(self, messages: list[bytes]) -> None:
         frames = self._encode(messages)
-        if self._reason is None and self._websocket is not None:
+        if self._state is OPEN:
             for frame in frames:
                 self._put(frame)
             if self._bytes_waiting + self._bytes_in_buffer > self._options.max_buffered:
@@ -163,7 +171,8 @@ class WebSocketSession(ServerSession):
         self._flush()
 
     def _flush(self) -> None:
-        assert self._websocket is not None
+        if self._websocket is None:
+            return
         while self._waiting and not self._buffer_full:
             frame = self._waiting.popleft()
             self._bytes_waiting -= len(frame)
@@ -171,7 +180,8 @@ class WebSocketSession(ServerSession):
             if self._buffer_full:
                 self._bytes_in_buffer = len(frame)
         if self._close_with is not None and not self._waiting:
-            self._websocket.close(*self._close_with)
+            close_with, self._close_with = self._close_with, None
+            self._websocket.close(*close_with)
 
     # -- heartbeats
 
@@ -197,10 +207,9 @@ class WebSocketSession(ServerSession):
     # -- the end
 
     def close(self, code: int, reason: str) -> None:
-        if not self._closing(code, reason) or self._websocket is None:
+        if not self._begin_close(code, reason) or self._websocket is None:
             return
         self.websocket_closing()
-        self._websocket.resume()  # a paused WebSocket would not hear the peer's answer
         if (code, reason) == TOO_SLOW:
             self._waiting.clear()
         frames, self._close_with = self._last_words(code, reason)
@@ -209,27 +218,27 @@ class WebSocketSession(ServerSession):
 
     def _violation(self, code: int, reason: str) -> None:
         """The peer broke the framing: close the WebSocket without a ``c`` frame."""
-        if self._closing(code, reason) and self._websocket is not None:
+        if self._begin_close(code, reason) and self._websocket is not None:
             self.websocket_closing()
-            self._websocket.resume()
             self._waiting.clear()
             self._websocket.close(code, reason)
 
     def abort(self) -> None:
         super().abort()
-        if self._websocket is not None and not self._ended:
+        self._silence.stop()
+        if self._websocket is not None and self._state is not ENDED:
             self._websocket.abort()
 
     # -- reading
 
     def pause_reading(self) -> None:
         self._reading_paused = True
-        if self._websocket is not None and self._reason is None:
+        if self._websocket is not None and self._state is OPEN:
             self._websocket.pause()
 
     def resume_reading(self) -> None:
         self._reading_paused = False
-        if self._websocket is not None:
+        if self._websocket is not None and self._state is not ENDED:
             self._websocket.resume()
 
 
