@@ -104,7 +104,7 @@ class ClientFrameTests(SynchronousTestCase):
     """What clients send."""
 
     def test_examples(self) -> None:
-        """Arrays, and the bare text of older clients (K2)."""
+        """Arrays, and the bare text of older clients."""
         for frame, expected in (
             (b"[]", []),
             (b'["x",""]', [b"x", b""]),

@@ -1,5 +1,5 @@
 """
-SockJS for Twisted: carries any protocol, and knows nothing of what it says.
+SockJS for Twisted, client and server: carries the messages of any protocol.
 """
 
 from typing import TYPE_CHECKING

@@ -51,7 +51,7 @@ GO_AWAY = (3000, "Go away!")
 
 
 class FrameError(ValueError):
-    """A peer sent what is no SockJS frame; the text says what, for people."""
+    """A peer sent something that is not a SockJS frame; the message says what it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ _decode_close = Decoder(tuple[int, str])
 def decode_server_frame(frame: bytes) -> ServerFrame | None:
     """
     :param frame: what one WebSocket message, or one line of an xhr stream, holds.
-    :return: None for an empty frame, which means nothing.
-    :raises FrameError: if it is no frame.
+    :return: None for an empty frame, which is ignored.
+    :raises FrameError: if it is not a valid frame.
     """
     kind, body = frame[:1], frame[1:]
     try:
@@ -123,7 +123,7 @@ def decode_client_frame(frame: bytes) -> list[bytes]:
     :param frame: what one WebSocket message, or the body of one xhr_send, holds.
     :return: its messages, each in UTF-8.  A text in the list is its own content; any
         other JSON value in a list is refused.
-    :raises FrameError: if it is no frame, as for an empty one.
+    :raises FrameError: if it is not a valid frame; an empty one is not.
     """
     try:
         if frame[:1] == b'"':
@@ -135,7 +135,7 @@ def decode_client_frame(frame: bytes) -> list[bytes]:
 
 def encode_client_frame(messages: Sequence[bytes]) -> bytes:
     """
-    ``["text",...]``.
+    Encode a client's frame, ``["text",...]``.
 
     :param messages: each in UTF-8.
     :raises InvalidData: if one is not UTF-8.
@@ -145,8 +145,10 @@ def encode_client_frame(messages: Sequence[bytes]) -> bytes:
 
 def encode_texts(messages: Sequence[bytes]) -> list[bytes]:
     """
-    What stands between the brackets and commas of a frame, see
-    :func:`encode_client_frame`.
+    Encode the texts of a client's frame, without the brackets and commas around them.
+
+    :param messages: each in UTF-8.
+    :raises InvalidData: if one is not UTF-8.
     """
     return [msgspec.json.encode(text) for text in _texts(messages)]
 
@@ -159,7 +161,12 @@ def _texts(messages: Sequence[bytes]) -> list[str]:
 
 
 def encode_server_frame(messages: Sequence[bytes]) -> bytes:
-    """``a["text",...]``, see :func:`encode_client_frame`."""
+    """
+    Encode a server's frame with messages, ``a["text",...]``.
+
+    :param messages: each in UTF-8.
+    :raises InvalidData: if one is not UTF-8.
+    """
     return b"a" + encode_client_frame(messages)
 
 
@@ -169,8 +176,8 @@ _MANGLED = re.compile(rb"\xe2\x80[\x8c-\x8f\xa8-\xaf]|\xe2\x81[\xa0-\xaf]|\xef\x
 
 def escape_frame(frame: bytes) -> bytes:
     """
-    ``frame`` for an HTTP response: browsers mangle some characters in those, so they go
-    as escapes, those of sockjs-protocol 0.3.3 (its ``escapable_by_server``).
+    Escape the characters that browsers change in HTTP responses: those of
+    ``escapable_by_server`` in sockjs-protocol 0.3.3.
     """
     if b"\xe2" not in frame and b"\xef" not in frame:
         return frame
@@ -178,17 +185,17 @@ def escape_frame(frame: bytes) -> bytes:
 
 
 def encode_close_frame(code: int, reason: str) -> bytes:
-    """``c[code,"reason"]``."""
+    """Encode the frame that closes a session, ``c[code,"reason"]``."""
     return b"c" + msgspec.json.encode((code, reason))
 
 
 def check_close(code: int, reason: str) -> None:
     """
-    The one rule for how a session may be closed: nothing else fits into a WebSocket's
-    close frame (RFC 6455 sections 5.5 and 7.4).
+    Check that a WebSocket can be closed with this code and reason: RFC 6455, sections 5.5
+    and 7.4.
 
-    :raises InvalidOption: unless the code is 1000 or in 3000 to 4999, and the reason is
-        text of at most 123 bytes in UTF-8.
+    :raises InvalidOption: unless the code is 1000 or 3000 to 4999, and the reason text of at
+        most 123 bytes in UTF-8.
     """
     if not isinstance(code, int) or (code != 1000 and not 3000 <= code <= 4999):
         raise InvalidOption(f"the close code is {code!r}: it must be 1000 or 3000 to 4999")

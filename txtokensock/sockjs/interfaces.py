@@ -20,15 +20,15 @@ class ISockJSTransport(ITransport, IConsumer, IPushProducer):
     exactly once, and its reason is a :class:`~txtokensock.errors.SockJSClosed` where the
     session was closed in order.
 
-    ``pauseProducing`` stops reading from the network; messages of the frame that was
-    being delivered wait in order, and so does the news of an orderly close.
+    ``pauseProducing`` stops reading from the network.  The remaining messages of the frame
+    that is being delivered wait in order, and so does the notice of an orderly close.
     """
 
     name = Attribute('str: what carries the session, such as "websocket" or "xhr-streaming".')
 
     frames_received = Attribute(
-        "int: how many frames came in so far, heartbeats and WebSocket pings included: "
-        "if it did not grow, the peer was silent."
+        "int: how many frames have come in, heartbeats and WebSocket pings included.  While it "
+        "does not grow, the peer is silent."
     )
 
     def close(code: int, reason: str) -> None:
@@ -61,19 +61,19 @@ class ISockJSSession(Interface):
         """Drop everything and call ``ended`` within the next turn of the reactor."""
 
     def pause_reading() -> None:
-        """Read no more from the network."""
+        """Stop reading from the network."""
 
     def resume_reading() -> None:
-        """Read again."""
+        """Read from the network again."""
 
     def register_producer(producer: object, streaming: bool) -> None:
         """Pause and resume ``producer`` as the network's buffer fills and drains."""
 
     def unregister_producer() -> None:
-        """Forget the producer."""
+        """Stop telling the producer about the network's buffer."""
 
     def peer() -> IAddress:
-        """The other side's address."""
+        """The address of the other side."""
 
     def host() -> IAddress:
-        """This side's address."""
+        """The address of this side."""

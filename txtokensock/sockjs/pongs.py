@@ -1,5 +1,5 @@
 """
-Answers to WebSocket pings, on both sides.
+Answers to WebSocket pings, for client and server.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ __all__ = ["Pongs"]
 
 class Pongs:
     """
-    Answers pings: at once, or, while the write buffer is full, the last one as soon as
-    there is room.  A peer that pings and does not read must not fill the memory with
-    pongs, and only its last ping needs an answer: RFC 6455 section 5.5.3.
+    Answers pings: at once, or, while the write buffer is full, only the last one, as soon as
+    there is room.  A peer that pings without reading cannot fill the memory with pongs that
+    way, and only its last ping needs an answer (RFC 6455, section 5.5.3).
 
     :param answer: sends a pong with the payload of a ping.
     :ivar held: whether the write buffer is full.
@@ -25,18 +25,18 @@ class Pongs:
         self._unanswered: bytes | None = None
 
     def pinged(self, payload: bytes) -> None:
-        """A ping came in."""
+        """Answer a ping that came in, or keep it."""
         if self.held:
             self._unanswered = payload
         else:
             self._answer(payload)
 
     def hold(self) -> None:
-        """The write buffer is full."""
+        """Send no more pongs, for the write buffer is full."""
         self.held = True
 
     def release(self) -> None:
-        """The write buffer has room."""
+        """Send pongs again, the last one that waited first."""
         self.held = False
         unanswered, self._unanswered = self._unanswered, None
         if unanswered is not None:

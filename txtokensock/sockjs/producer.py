@@ -1,5 +1,5 @@
 """
-The protocol's producer, following what waits to be sent.
+Flow control of what a protocol sends: its producer is paused while too much waits.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class ProducerFlow:
     """
     Pauses and resumes the producer that a protocol registered.
 
-    A pull producer is asked for more once in a turn of the reactor, as long as there is
-    room.  A producer that raises is forgotten.
+    A pull producer is asked for more once in each turn of the reactor, as long as there is
+    room.  A producer that raises is unregistered.
 
     :param reactor: for the turns of a pull producer.
     """
@@ -51,12 +51,12 @@ class ProducerFlow:
             self._pull.schedule()
 
     def unregister(self) -> None:
-        """Forget the producer."""
+        """Do not pause or resume the producer any more."""
         self._producer = None
         self._pull.cancel()
 
     def hold(self) -> None:
-        """Too much waits to be sent."""
+        """Pause the producer, for too much waits to be sent."""
         if self._held:
             return
         self._held = True
@@ -65,7 +65,7 @@ class ProducerFlow:
             self._tell(self._producer.pauseProducing)
 
     def release(self) -> None:
-        """There is room again."""
+        """Resume the producer, for there is room again."""
         if not self._held:
             return
         self._held = False
@@ -76,7 +76,7 @@ class ProducerFlow:
                 self._pull.schedule()
 
     def stop(self) -> None:
-        """Nothing can be sent any more: the producer is told to stop, once."""
+        """Tell the producer, once, to stop: nothing can be sent any more."""
         self._stopped = True
         producer = self._producer
         self.unregister()
@@ -92,5 +92,5 @@ class ProducerFlow:
         try:
             method()
         except Exception:
-            self._log.failure("a producer raised, and is forgotten")
+            self._log.failure("a producer raised, and is unregistered")
             self.unregister()

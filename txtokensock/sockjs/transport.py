@@ -47,7 +47,7 @@ class State(enum.Enum):
     OPEN = "messages go both ways"
     CLOSING = "this side closed or dropped the session, which is not over yet"
     DRAINING = "the session is over, and messages that came before wait for the protocol"
-    ENDED = "the protocol has heard of the end"
+    ENDED = "connectionLost was called"
 
 
 WAITING, OPEN, CLOSING, DRAINING, ENDED = State
@@ -56,9 +56,9 @@ WAITING, OPEN, CLOSING, DRAINING, ENDED = State
 @implementer(ISockJSTransport)
 class SockJSTransport:
     """
-    Stands between a protocol and the session that moves its messages: keeps their order
-    while the protocol is paused, and sees to it that the protocol hears of the end
-    exactly once.  See :class:`State` for what it does when.
+    Stands between a protocol and the session that moves its messages.  It keeps their order
+    while the protocol is paused, and calls ``connectionLost`` exactly once.  :class:`State`
+    has what each input does in each state.
 
     :param session: what moves the messages.
     :param name: of what carries the session.
@@ -86,7 +86,7 @@ class SockJSTransport:
     # -- for the session
 
     def connect(self, protocol: IProtocol) -> None:
-        """Start, once: the session is open, and ``protocol`` is on it."""
+        """Connect ``protocol``, once, when the session is open."""
         assert self._state is WAITING, self._state
         self._state = OPEN
         self._protocol = protocol
@@ -97,7 +97,7 @@ class SockJSTransport:
         self._deliver()
 
     def messages_received(self, messages: list[bytes]) -> None:
-        """Deliver messages in order, now or as soon as the protocol wants them."""
+        """Deliver messages in order, now or when the protocol resumes."""
         if self._state is OPEN:
             self._undelivered.extend(messages)
             self._deliver()
@@ -106,10 +106,12 @@ class SockJSTransport:
 
     def ended(self, reason: Failure) -> None:
         """
-        The session is over, for ``reason``.  Messages that came before an orderly end
-        are delivered first, however long the protocol stays paused.
+        The session is over.  Messages that came before the end are delivered first, however
+        long the protocol stays paused.
+
+        :param reason: for the protocol, unless this side had one before.
         """
-        if self._protocol is None:  # there is nobody to tell
+        if self._protocol is None:  # connectionLost has no one to be called on
             self._undelivered.clear()
             self._state = ENDED
         elif self._state is OPEN or self._state is CLOSING:
@@ -146,15 +148,15 @@ class SockJSTransport:
 
     def _protocol_raised(self) -> None:
         """
-        As Twisted's reactor does: a protocol that raises loses its connection, and
-        nobody else notices.
+        Drop the session of a protocol that raised, as Twisted's reactor drops connections.
+        The exception goes no further.
         """
         failure = Failure()
         self._log.failure("the protocol raised, its SockJS session is dropped", failure)
         self._drop(failure)
 
     def _drop(self, reason: Failure) -> None:
-        """Deliver no more, and abort the session unless it is over already."""
+        """Stop delivering, and abort the session unless it is over already."""
         self._undelivered.clear()
         self._reason = self._reason or reason
         if self._state is DRAINING:
@@ -166,7 +168,7 @@ class SockJSTransport:
     # -- ITransport
 
     def write(self, data: bytes) -> None:
-        """Send one message: UTF-8 text."""
+        """Send one message, text in UTF-8."""
         if self._state is OPEN:
             self._session.send([data])
 
@@ -177,14 +179,14 @@ class SockJSTransport:
             self._session.send(messages)
 
     def loseConnection(self) -> None:
-        """Close in order; what was written before is sent first."""
+        """Close in order, after what was written before has been sent."""
         self.close(*NORMAL_CLOSURE)
 
     def close(self, code: int, reason: str) -> None:
         """
-        Close in order, with a code and a reason of the caller's.
+        Close in order, with a code and a reason.
 
-        :raises InvalidOption: if no WebSocket could carry them.
+        :raises InvalidOption: if a WebSocket cannot be closed with them.
         """
         check_close(code, reason)
         if self._state is OPEN or self._state is WAITING:
@@ -200,24 +202,24 @@ class SockJSTransport:
         self._drop(Failure(ConnectionAborted()))
 
     def getPeer(self) -> IAddress:
-        """The other side's address."""
+        """The address of the other side."""
         return self._session.peer()
 
     def getHost(self) -> IAddress:
-        """This side's address."""
+        """The address of this side."""
         return self._session.host()
 
     # -- IPushProducer: what comes in
 
     def pauseProducing(self) -> None:
-        """Deliver no more, and stop reading from the network."""
+        """Stop delivering, and stop reading from the network."""
         if not self._paused:
             self._paused = True
             if self._state is OPEN:
                 self._session.pause_reading()
 
     def resumeProducing(self) -> None:
-        """Deliver what waits, then read again."""
+        """Deliver what waits, then read from the network again."""
         if not self._paused:
             return
         self._paused = False
@@ -226,7 +228,7 @@ class SockJSTransport:
             self._session.resume_reading()
 
     def stopProducing(self) -> None:
-        """No more is wanted: close."""
+        """Close, for the consumer wants no more."""
         self.loseConnection()
 
     # -- IConsumer: what goes out
@@ -236,5 +238,5 @@ class SockJSTransport:
         self._session.register_producer(producer, streaming)
 
     def unregisterProducer(self) -> None:
-        """Forget the producer."""
+        """Stop pausing and resuming the producer."""
         self._session.unregister_producer()

@@ -4,8 +4,8 @@ What the WebSockets of client and server have in common, on top of Autobahn's pr
 Autobahn's own timers run on the global reactor whatever reactor it is given.  All are off,
 and every deadline is kept by the session, on its clock.
 
-Two parts of Autobahn that are private, and some that it does not document, are used, here
-and in the modules of the two sides:
+These parts of Autobahn are private, or not documented, and are used here or in the modules of
+the two sides:
 
 - ``_dataReceived``: what ``dataReceived`` does once it has built a debug message of each read.
 - ``_fail_connection``: ends a message of too many fragments as one of too many bytes ends.
@@ -17,10 +17,10 @@ and in the modules of the two sides:
 - ``sendData``: Autobahn's own can trickle, and logs: a quarter of what a message costs.
 - ``dropConnection``: Autobahn's own resets the connection after a clean close.
 - ``processHandshake``: joins several headers of one name, which cookies do not survive.
-- ``failHandshake``: says why the server's answer is no WebSocket.
-- ``data``: the answer to the handshake, and how long it is by now.
+- ``failHandshake``: is given the reason why a server's answer does not open a WebSocket.
+- ``data``: what has come of the answer to the handshake.
 - ``http_status_line``: the status that refused a handshake.
-- ``http_headers``: where it leads, and when to come back.
+- ``http_headers``: the ``Location`` and ``Retry-After`` of that answer.
 - ``wasClean``: whether the closing handshake was complete.
 - ``wasNotCleanReason``: what is known where it was not.
 - ``remoteCloseCode``: of the peer's close frame.
@@ -54,14 +54,14 @@ class WebSocketConnection:
     follows its TCP connection's buffer, whose push producer it is.
 
     :param on_message: called with each message, and whether it is binary.
-    :param on_activity: called when the peer showed that it lives by a ping or pong.
+    :param on_activity: called with each ping and pong, which show that the peer is alive.
     """
 
     log = Quiet()
     _log = Logger()
 
     most_fragments: int
-    """Frames of one message.  Empty ones cost memory too, and count for no size limit."""
+    """The most frames of one message: empty ones take memory, and count for no size limit."""
 
     # From Twisted and Autobahn.
     transport: Any
@@ -113,7 +113,7 @@ class WebSocketConnection:
         self.transport.write(data)
 
     def too_many_fragments(self) -> None:
-        """A message has more than ``most_fragments`` frames."""
+        """End the connection: a message has more than ``most_fragments`` frames."""
         raise NotImplementedError
 
     # -- for the session
@@ -132,11 +132,11 @@ class WebSocketConnection:
         self.sendClose(code, reason)
 
     def abort(self) -> None:
-        """Drop the connection at once."""
+        """Drop the connection without sending anything more."""
         self.transport.abortConnection()
 
     def pause(self) -> None:
-        """Read no more from the network."""
+        """Stop reading from the network."""
         self.transport.pauseProducing()
 
     def resume(self) -> None:
@@ -151,7 +151,7 @@ class WebSocketConnection:
         return self._pongs.held
 
     def follow_buffer(self) -> None:
-        """Hear from now on when the TCP buffer is full, and when it has drained."""
+        """Follow the TCP buffer from now on."""
         self.transport.registerProducer(self, True)
         self._producing = True
 
@@ -162,22 +162,22 @@ class WebSocketConnection:
             self.transport.unregisterProducer()
 
     def pauseProducing(self) -> None:
-        """The buffer is full."""
+        """Hold pongs back, for the TCP buffer is full."""
         self._pongs.hold()
         self.buffer_full()
 
     def resumeProducing(self) -> None:
-        """The buffer has drained."""
+        """Send pongs again, for the TCP buffer has drained."""
         self._pongs.release()
         self.buffer_drained()
 
     def stopProducing(self) -> None:
-        """The connection is lost; ``connectionLost`` says so too."""
+        """Do nothing: the connection is lost, and ``connectionLost`` follows."""
 
     def buffer_full(self) -> None:
-        """What is sent now has to wait for the peer to read."""
+        """The TCP buffer is full: what is sent now waits until the peer reads."""
         raise NotImplementedError
 
     def buffer_drained(self) -> None:
-        """All that was sent has left."""
+        """The TCP buffer has drained: all that was sent has left."""
         raise NotImplementedError

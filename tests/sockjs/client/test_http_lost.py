@@ -219,7 +219,7 @@ class SendingTests(PeerTestCase):
             (lambda r: r.respond(413), "413"),
             (lambda r: r.respond(500, b"Broken JSON encoding."), "500"),
             (lambda r: r.respond(302, b"", "Location: /elsewhere"), "302"),
-            (lambda r: r.respond(200, b"<html>"), "no SockJS server"),
+            (lambda r: r.respond(200, b"<html>"), "not that of a SockJS server"),
             (Request.drop, "xhr_send failed"),
             (Request.hang_up, "xhr_send failed"),
             (lambda r: r.raw(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), "xhr_send failed"),

@@ -82,7 +82,7 @@ class EndTests(EndpointTestCase):
         self.assertIsInstance(self.lost(protocol), SockJSClosed)
 
     def test_server_closes(self) -> None:
-        """By ``c``, by the WebSocket, or by both: the reason is the first (K4)."""
+        """By ``c``, by the WebSocket, or by both: the reason is the first."""
         for how, code in (
             (lambda s: s.close(3000, "Go away!"), 3000),
             (lambda s: s.send_frame('c[2010,"Another connection still open"]'), 2010),

@@ -1,5 +1,5 @@
 """
-One attempt to open a session: its steps, each with a deadline, and a failure that names it.
+One attempt to open a session, in steps with deadlines.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 class Attempt:
     """
+    Opens sessions on one server; the error of a step that fails names its phase.
+
     :param target: the server, and how long each step may take.
     """
 
@@ -33,9 +35,10 @@ class Attempt:
 
     async def offers_websockets(self) -> bool:
         """
-        Ask the server's ``/info``.
+        Request the server's ``/info``.
 
-        :raises ConnectionFailed: if it gives no answer that can be read.
+        :return: what it says about WebSockets.
+        :raises ConnectionFailed: if the answer cannot be read.
         """
         request = InfoRequest(self._target)
         try:
@@ -49,9 +52,9 @@ class Attempt:
         Open a session.
 
         :param transport: one of :data:`~.transports.TRANSPORTS`.
-        :return: the factory's protocol, on its session.
-        :raises ConnectionFailed: if it came to nothing; whatever was open is dropped, as
-            where this is cancelled.
+        :return: the factory's protocol, connected.
+        :raises ConnectionFailed: if no session was opened; then, and where this is cancelled,
+            the connection is dropped.
         """
         reactor, timeouts = self._target.http_context.reactor, self._target.timeouts
         session = ClientSession(factory, reactor, timeouts.close, transport)

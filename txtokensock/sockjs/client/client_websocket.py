@@ -1,5 +1,5 @@
 """
-A WebSocket that moves the frames of a SockJS session: the client's home of Autobahn.
+A WebSocket that moves the frames of a client's SockJS session, made of Autobahn's.
 
 What it uses of Autobahn that is not public is listed in :mod:`~txtokensock.sockjs.websocket`.
 """
@@ -40,9 +40,11 @@ _HEARTBEAT = 25.0
 # mypy compares Autobahn's own bases as soon as there is a further one, and they differ.
 class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: ignore[misc]
     """
-    :param session: whose frames these are.
+    One WebSocket, from the TCP connection to its end.
+
+    :param session: gets the frames.
     :param http_context: keeps the cookies that the answer to the handshake sets.
-    :param url: what was asked in the handshake.
+    :param url: of the handshake's request.
     """
 
     most_fragments = 10_000
@@ -74,12 +76,12 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         try:
             self._dataReceived(data)
         except Exception:
-            # A peer's bytes must never reach the reactor as an exception.  Autobahn lets
-            # some of the handshake pass unchecked, such as bytes that are no UTF-8; what
+            # No bytes from a peer may reach the reactor as an exception.  Autobahn lets
+            # some of the handshake pass unchecked, such as bytes that are not UTF-8; what
             # it raises later is a bug, of its or of ours.
             if not in_handshake:
                 self._log.failure("Autobahn could not read what the server sent")
-            self._session.violation("bytes that are no WebSocket")
+            self._session.violation("bytes that are not WebSocket frames")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost_by = reason.value
@@ -169,9 +171,9 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
 class _RawClientWebSocket(_ClientWebSocket):
     """
     A WebSocket without SockJS frames: a WebSocket message is a message, and the session is
-    open as soon as the WebSocket is.  sockjs-node sends no heartbeat there, so that it is
-    for us to ask whether the server lives, and to keep what is in between from taking the
-    connection for idle.
+    open as soon as the WebSocket is.  sockjs-node sends no heartbeat there.  So pings go out
+    from here: they show whether the server is alive, and proxies do not take the connection
+    for idle.
     """
 
     def __init__(self, session: ClientSession, http_context: HTTPContext, url: str) -> None:
@@ -185,7 +187,7 @@ class _RawClientWebSocket(_ClientWebSocket):
 
     def _message_received(self, payload: bytes, is_binary: bool) -> None:
         if is_binary or not _is_text(payload):
-            self._session.violation("a message that is no text in UTF-8")
+            self._session.violation("a message that is not text in UTF-8")
         else:
             self._session.message_received(payload)
 
@@ -215,15 +217,16 @@ def _is_text(message: bytes) -> bool:
 
 def open_websocket(session: ClientSession, target: SessionTarget) -> Deferred[IProtocol]:
     """
-    Carry a session over a WebSocket with SockJS frames.
+    Open a session over a WebSocket with SockJS frames.
 
-    :return: fires when the connection is made; the session says how it goes from there.
+    :return: fires when the TCP connection is made; from then on ``ready`` and ``opened`` of
+        the session tell how the attempt goes.
     """
     return _connect(_ClientWebSocket, session, target, f"{target.new_session()}/websocket")
 
 
 def open_raw_websocket(session: ClientSession, target: SessionTarget) -> Deferred[IProtocol]:
-    """The same without SockJS frames; the session has no name."""
+    """Open a session over a WebSocket without SockJS frames; it has no name in the URL."""
     return _connect(_RawClientWebSocket, session, target, "/websocket")
 
 

@@ -62,26 +62,26 @@ class SockJSClientEndpoint:
     :param url: the SockJS prefix: ``http``, ``https``, ``ws`` or ``wss``, host, port and
         path, as in ``"https://example.com/sockets"``.
     :param headers: sent with every HTTP request of the session: a mapping, or a function
-        that gives one (or a Deferred or coroutine of one), asked before every attempt.
-    :param transports: what to try, in this order: ``"websocket"``, ``"xhr-streaming"``,
+        that gives one (or a Deferred or coroutine of one), called before every attempt.
+    :param transports: those to try, in this order: ``"websocket"``, ``"xhr-streaming"``,
         ``"eventsource"``, ``"xhr-polling"``, and ``"websocket-raw"``, which has no SockJS
-        frames.  What worked goes first for ten minutes.
-    :param info: whether to ask the server's ``/info`` before, and to try no WebSocket where
+        frames.  The one that worked last goes first for ten minutes.
+    :param info: whether to request the server's ``/info`` first, and to try no WebSocket if
         that says ``"websocket": false``.  If it cannot be read, the attempt fails.
     :param tls: a :class:`~txtokensock.TLSPolicy`; by default the platform's authorities and the
         host's name.
-    :param proxy: the URL of a proxy for everything; True for that of the environment,
+    :param proxy: the URL of a proxy for all connections; True for that of the environment,
         False for none.
     :param endpoint: connects instead of TCP to the URL's host (and TLS where the URL
         says so); the URL still names the host to the server.  An endpoint, or the text of
         one such as ``"unix:/run/app.sock"``.
-    :param http_context: what other requests share, in place of ``headers``, ``tls``,
+    :param http_context: shared with other requests, in place of ``headers``, ``tls``,
         ``proxy`` and ``endpoint``.
     :param timeouts: the deadlines of connecting, sending and closing; those of ``token``
         and ``auth`` do not belong to SockJS.
     :param max_message_size: bytes of one WebSocket message, or of one frame over HTTP; a
         larger one ends the session.
-    :raises InvalidOption: for an option that cannot be.
+    :raises InvalidOption: for an option that is not valid.
     """
 
     _log = Logger()
@@ -137,9 +137,9 @@ class SockJSClientEndpoint:
         self, factory: IProtocolFactory, headers: Mapping[str, str]
     ) -> Deferred[IProtocol]:
         """
-        The same, with headers that were asked for already.
+        Open a session as :meth:`connect` does, with given headers.
 
-        :param headers: instead of those of the http_context.
+        :param headers: instead of those of ``http_context``.
         """
         return Deferred.fromCoroutine(self._open(factory, headers))
 
@@ -165,7 +165,7 @@ class SockJSClientEndpoint:
                     raise
                 failures[transport] = problem
                 self._log.info(
-                    "{transport} does not get through: {problem}",
+                    "no session over {transport}: {problem}",
                     transport=transport,
                     problem=problem,
                 )
@@ -182,14 +182,16 @@ class SockJSClientEndpoint:
             return list(self._transports)
         offered = [name for name in self._transports if "websocket" not in name]
         if not offered:
-            raise HandshakeRefused("the server offers no WebSockets, and transports nothing else")
+            raise HandshakeRefused(
+                "the server offers no WebSockets, and transports lists nothing else"
+            )
         return offered
 
 
 def _may_be_the_transport(problem: ConnectionFailed) -> bool:
     """
-    Whether another transport may do better: not where there is no connection, where TLS is
-    what fails, or where it was the SockJS server that said no.
+    Whether another transport may succeed: not if there was no connection, if TLS failed, or
+    if the SockJS server refused the session.
     """
     if problem.phase == "connect" or isinstance(problem, TLSFailed):
         return False

@@ -1,5 +1,5 @@
 """
-The forms that frames have in HTTP responses, and how they are read (no I/O).
+How frames are read from HTTP responses (no I/O).
 
 Source: sockjs-protocol 0.3.3, sockjs-client 1.6.1; for event streams the HTML standard,
 section 9.2.6.
@@ -18,11 +18,11 @@ __all__ = ["EVENTSOURCE", "XHR_POLLING", "XHR_STREAMING", "EventReader", "Framin
 
 
 class FrameReader(Protocol):
-    """Takes one response apart."""
+    """Reads the frames of one response."""
 
     @property
     def complete(self) -> bool:
-        """Whether nothing of a frame waits for its end: here a response may end."""
+        """Whether the response may end here: no frame is incomplete."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """
@@ -37,15 +37,15 @@ class _Lines:
     Cuts a stream into lines.
 
     :param limit: bytes of one frame.
-    :param split: cuts what has no half line end at its own end.
-    :param around: bytes of a line that do not belong to its frame.
+    :param split: cuts bytes that do not end within a line end.
+    :param around: bytes of a line besides its frame.
     """
 
     def __init__(self, limit: int, split: Callable[[bytes], list[bytes]], around: int = 0) -> None:
         self._limit = limit
         self._around = around
         self._split = split
-        self._begun = bytearray()  # a list of pieces of a byte or two would be large
+        self._begun = bytearray()  # many short pieces would take much more memory in a list
 
     @property
     def complete(self) -> bool:
@@ -65,7 +65,7 @@ class _Lines:
 
 class LineReader:
     """
-    Reads the responses of xhr: a frame a line.
+    Reads the responses of xhr: each line is a frame.
 
     :param limit: bytes of one frame.
     """
@@ -75,16 +75,14 @@ class LineReader:
 
     @property
     def complete(self) -> bool:
-        """See :class:`FrameReader`."""
         return self._lines.complete
 
     def feed(self, data: bytes) -> list[bytes]:
-        """See :class:`FrameReader`."""
         return [_without_padding(line) for line in self._lines.feed(data) if line]
 
 
 def _without_padding(line: bytes) -> bytes:
-    """A streaming response begins with a heartbeat of 2048 letters, for old browsers."""
+    """A streaming response begins with a line of 2048 ``h``, for old browsers."""
     return line if line.strip(b"h") else HEARTBEAT_FRAME
 
 
@@ -97,9 +95,9 @@ _RESERVED = frozenset(b";/?:@&=+$,#")
 
 class EventReader:
     """
-    Reads an event stream: a frame an event.
+    Reads an event stream: each event is a frame.
 
-    :param limit: bytes of one frame, as it is escaped.
+    :param limit: bytes of one frame with its escapes.
     """
 
     def __init__(self, limit: int) -> None:
@@ -111,11 +109,9 @@ class EventReader:
 
     @property
     def complete(self) -> bool:
-        """See :class:`FrameReader`."""
         return self._lines.complete and self._data is None
 
     def feed(self, data: bytes) -> list[bytes]:
-        """See :class:`FrameReader`."""
         if not data:
             return []
         if self._after_cr and data.startswith(b"\n"):
@@ -151,7 +147,7 @@ class EventReader:
 
 
 def _unescape(frame: bytes) -> bytes:
-    """As JavaScript's decodeURI: servers escape what would end an event, and ``%``."""
+    """Undo escapes as decodeURI of JavaScript does: servers escape line breaks and ``%``."""
     return _ESCAPE.sub(_unescape_one, frame) if b"%" in frame else frame
 
 
@@ -163,7 +159,7 @@ def _unescape_one(escape: re.Match[bytes]) -> bytes:
 @dataclass(frozen=True, slots=True)
 class Framing:
     """
-    One way of asking for frames.
+    How one transport requests and reads frames.
 
     :ivar name: of the transport.
     :ivar method: of the request.

@@ -1,5 +1,6 @@
 """
-HTTP requests that move the frames of a SockJS session: xhr-streaming, xhr-polling and eventsource.
+HTTP requests that move the frames of a client's SockJS session: xhr-streaming, eventsource
+and xhr-polling.
 """
 
 from __future__ import annotations
@@ -30,23 +31,22 @@ __all__ = ["open_http"]
 
 def open_http(framing: Framing, session: ClientSession, target: SessionTarget) -> Deferred[None]:
     """
-    Carry a session over HTTP requests.
+    Open a session over HTTP requests.
 
-    :return: fires when the first connection is made; the session says how it goes from
-        there.  Fails with what the connection failed with.  Cancelling it drops what
-        there is.
+    :return: fires with None when the first TCP connection is made; from then on ``ready``
+        and ``opened`` of the session tell how the attempt goes.  Fails with what connecting
+        failed with.  Cancelling it drops the connections.
     """
     return _HTTPConnection(framing, session, target).connect()
 
 
 class _HTTPConnection:
     """
-    Frames come in the responses to one request after the other, messages leave with
-    requests of their own: two connections, which are used again as long as the server
-    keeps them.
+    Receives frames in the responses to one request after the other, and sends messages with
+    requests of their own.  Both use one connection as long as the server keeps it open.
 
-    Everything that is lost on the way ends the session, for nobody knows what it held; a
-    SockJS session cannot be taken up where it was.
+    A request or response that is lost ends the session, since what was in it is unknown: a
+    SockJS session cannot be resumed.
 
     :param framing: of the responses.
     :param session: whose messages these are.
@@ -80,7 +80,7 @@ class _HTTPConnection:
         return f"<{self._framing.name} to {self._target.address}>"
 
     def connect(self) -> Deferred[None]:
-        """See :func:`open_http`."""
+        """Send the first request, see :func:`open_http`."""
         self._receiver.start()
         return self._connected
 
@@ -92,12 +92,12 @@ class _HTTPConnection:
                 self._connected.callback(None)
 
     def _give_up(self) -> None:
-        """Connecting was cancelled: what was cancelled may know who had not answered."""
+        """Cancel connecting.  It may know which step was not answered, such as a proxy."""
         self._receiver.cancel()
         self._drop(CancelledError())
 
     def _drop(self, problem: Exception) -> None:
-        """Drop everything; who waits hears of it in a later turn."""
+        """Drop the connections; the session is told in a later turn of the reactor."""
         if self._dropped:
             return
         self._dropped = True
@@ -136,13 +136,13 @@ class _HTTPConnection:
         kind = "text/plain;charset=UTF-8"
         headers = {**self._target.request_headers(url), "Content-Type": kind}
         response = await self._client.request("POST", url, headers=headers, body=body)
-        # No sign of life: it says nothing of the other connection, by which all else comes.
+        # Not counted as a sign of life: it says nothing about the other connection.
         if response.code not in (http.OK, http.NO_CONTENT):
             raise _lost("xhr_send", response.code)
         try:
             await read_body(response, 0)
         except BodyTooLong:
-            raise SessionLost("xhr_send was answered by no SockJS server") from None
+            raise SessionLost("the answer to xhr_send is not that of a SockJS server") from None
 
     def _sending_failed(self, problem: Exception) -> None:
         if not isinstance(problem, SessionLost):
@@ -162,7 +162,7 @@ class _HTTPConnection:
         return not self._dropped
 
     def _problem(self, response: IResponse) -> Exception | None:
-        """Why a response holds no frames."""
+        """Why a response cannot be read as frames; None if it can."""
         page, status = self._framing.page, response.code
         if status != http.OK:
             if self._accepted:
@@ -185,8 +185,8 @@ class _HTTPConnection:
         self._sender.send(encode_texts(messages))
 
     def close(self, code: int, reason: str) -> None:
-        # SockJS has no close from the client over HTTP: the server sees that nobody asks
-        # for frames any more.
+        # SockJS has no close from the client over HTTP: the server notices that no more
+        # requests for frames come.
         self._receiver.finish()
         self._sender.when_idle(lambda: self._drop(SockJSClosed(code, reason)))
 
@@ -216,7 +216,7 @@ class _HTTPConnection:
 
 
 def _lost(page: str, status: int) -> SessionLost:
-    """The end of a session that had been accepted."""
+    """The error of a session that the server had accepted."""
     if status == http.NOT_FOUND:
         return SessionLost(f"{page} was answered with 404: the server has lost the session")
     return SessionLost(f"{page} was answered with {status}")

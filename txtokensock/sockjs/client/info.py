@@ -1,5 +1,5 @@
 """
-What a SockJS server says that it offers.
+What a SockJS server offers, as its ``/info`` says.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class InfoRequest:
     """
     A request for ``/info``, under way.
 
-    Its ``base_url``, which sends a client elsewhere, is not followed: whoever chose the
-    address chose whom to trust.
+    A ``base_url`` in the answer is not followed: it would lead to a server that the user did
+    not choose.
 
     :ivar connected: fires with None when the connection is made; fails with what the
         connection failed with.
@@ -36,12 +36,12 @@ class InfoRequest:
 
     def __init__(self, target: SessionTarget) -> None:
         self._client = target.http_context.client(connected=self._on_connected)
-        # What is cancelled may know who had not answered, such as a proxy.
+        # The cancelled request may know which step had not been answered, such as a proxy.
         self.connected: Deferred[None] = Deferred(lambda _: self.answered.cancel())
         self.answered: Deferred[bool] = Deferred.fromCoroutine(self._ask(target))
 
     def drop(self) -> None:
-        """Drop the connection; nothing happens where there was an answer."""
+        """Drop the connection; nothing happens if the answer has come."""
         for unwanted in (self.connected, self.answered):
             unwanted.addErrback(lambda _: None)
         self.answered.cancel()
@@ -65,5 +65,7 @@ class InfoRequest:
                 self.connected.errback(problem)
             raise
         if not isinstance(info, dict):
-            raise HandshakeRefused("info was answered with no JSON object: is that SockJS?")
+            raise HandshakeRefused(
+                "the answer to info is not a JSON object: is this a SockJS server?"
+            )
         return info.get("websocket") is not False

@@ -1,5 +1,5 @@
 """
-What comes in over HTTP: one response with frames after the other.
+Receives frames over HTTP: one response after the other.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ __all__ = ["Receiver"]
 
 class Receiver:
     """
-    Asks for frames, and asks again whenever a response has ended in order.
+    Sends requests for frames: the next one when the response to the one before is complete.
 
-    While it is paused, what a response holds is left with the network.  A response that
-    ends meanwhile is followed by another request, since a server keeps a session only for
-    some seconds without one; but that one's body is not read either.
+    While it is paused, responses are not read from the network.  A response that is complete
+    is followed by another request all the same, since a server ends a session that has none
+    for some seconds; the body of its response is not read either.
 
     :param request: sends the request for frames.
     :param new_reader: makes what reads one response.
@@ -38,7 +38,7 @@ class Receiver:
     :param on_frame: called with each frame; some may follow even where one ended the session.
     :param on_violation: called with what is wrong, where what came in is not frames.
     :param on_failure: called with what a request failed with, or when its response broke
-        off: nobody knows what was in it.
+        off: what was in it is unknown.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class Receiver:
         asked.addCallback(self._responded).addErrback(self._failed)
 
     def pause(self) -> None:
-        """Read no more from the network; frames of what was read already may still come."""
+        """Stop reading from the network; frames of what was read already may still come."""
         self._paused = True
         if self._body is not None:
             self._body.pause()
 
     def resume(self) -> None:
-        """Read again."""
+        """Read from the network again."""
         self._paused = False
         unread, self._unread = self._unread, None
         if unread is not None:
@@ -85,16 +85,16 @@ class Receiver:
             self._body.resume()
 
     def finish(self) -> None:
-        """Do not ask again."""
+        """Send no further request."""
         self._last = True
 
     def cancel(self) -> None:
-        """Give up the request under way, as if it had failed."""
+        """Cancel the request under way, as if it had failed."""
         if self._asked is not None:
             self._asked.cancel()
 
     def stop(self) -> None:
-        """Call nobody any more; who stops it drops the connections."""
+        """Call none of the functions any more.  The caller drops the connections."""
         self._stopped = True
         self._unread = None
         self.cancel()
@@ -123,7 +123,7 @@ class Receiver:
     # -- for the body
 
     def received(self, body: _Body, data: bytes) -> None:
-        """More of a response came in."""
+        """Read more of a response."""
         if self._stopped:
             return
         try:
@@ -136,7 +136,7 @@ class Receiver:
             self._on_frame(frame)
 
     def ended(self, body: _Body, reason: Failure) -> None:
-        """A response has ended."""
+        """Judge a response that has ended, and send the next request."""
         if self._stopped:
             return
         self._body = None
@@ -147,7 +147,7 @@ class Receiver:
         elif not body.reader.complete:
             self._on_failure(SessionLost("a response ended within a frame"))
         elif not body.frames:
-            # Asking again at once could go on like that for ever.
+            # Sending the next request at once could repeat this without end.
             self._on_violation("a response without a frame")
         elif not self._last:
             self.start()
@@ -174,9 +174,9 @@ class _Body(Protocol):
         self._receiver.ended(self, reason)
 
     def pause(self) -> None:
-        """Read no more of it."""
+        """Stop reading the body."""
         self.transport.pauseProducing()
 
     def resume(self) -> None:
-        """Read on."""
+        """Read the body again."""
         self.transport.resumeProducing()

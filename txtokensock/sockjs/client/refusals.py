@@ -1,5 +1,5 @@
 """
-What HTTP answers say no to, as errors: before a session is open, and after that.
+Errors for HTTP answers that refuse a session, or end one.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ __all__ = ["SessionLost", "header_of", "refused"]
 
 
 class SessionLost(ConnectionLost):
-    """The end of a session over HTTP, in our words rather than in those of the network."""
+    """The end of a session over HTTP, described as what happened to the session."""
 
 
 def refused(what: str, status: int, header: Callable[[str], str]) -> HandshakeRefused:
     """
-    :param what: was answered, for people.
+    The error for an answer that refuses a session.
+
+    :param what: was answered, for the error's text.
     :param status: of the answer.
-    :param header: gives a header of the answer by its name in lower case, or nothing.
+    :param header: gives a header of the answer by its name in lower case, or an empty text.
     """
     target = header("location").partition("?")[0]
     hint = f", which leads to {shorten(target)}: use that address" if target else ""
@@ -35,7 +37,7 @@ def refused(what: str, status: int, header: Callable[[str], str]) -> HandshakeRe
 
 
 def header_of(response: IResponse, name: str) -> str:
-    """A header of a response, or nothing."""
+    """A header of a response; an empty text if it has none of that name."""
     values = response.headers.getRawHeaders(name.encode("ascii"), [b""])
     text: str = values[0].decode("latin-1")
     return text

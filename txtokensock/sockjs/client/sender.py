@@ -1,5 +1,5 @@
 """
-What goes out over HTTP: one request with messages after the other.
+Sends messages over HTTP: one request after the other.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ..producer import ProducerFlow
 __all__ = ["Sender"]
 
 _LARGEST_BATCH = 64 * 1024
-"""Bytes of one request; a message that is larger has one of its own."""
+"""Bytes of one request; a larger message gets a request of its own."""
 
 _HIGH_WATER = 64 * 1024
-"""Bytes that wait for their request before the protocol's producer is paused."""
+"""Bytes that may wait for a request; above that the protocol's producer is paused."""
 
 
 class Sender:
     """
-    Sends messages in order: what waits when the answer to one request has come goes with
-    the next, and so does all that one turn of the reactor asks for.
+    Sends messages in order, as many in one request as wait for it: those that were sent while
+    the request before was under way, or in one turn of the reactor.
 
     :param reactor: for the next turn.
     :param post: sends one body; fires when the server has taken it.

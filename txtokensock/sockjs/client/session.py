@@ -1,5 +1,5 @@
 """
-The client's end of one SockJS session: what its frames mean, whatever carries them.
+The client's end of one SockJS session: what the server's frames mean, on any connection.
 """
 
 from __future__ import annotations
@@ -53,31 +53,31 @@ class FrameConnection(Protocol):
         """
 
     def close(self, code: int, reason: str) -> None:
-        """Close in order; what was written before goes out first."""
+        """Close in order, after what was written before has been sent."""
 
     def end(self) -> None:
-        """The server has closed the session: nothing is to be sent any more."""
+        """End the connection, sending no more messages: the server has closed the session."""
 
     def abort(self) -> None:
         """Drop the connection at once; ``connection_lost`` comes in a later turn."""
 
     def pause(self) -> None:
-        """Read no more."""
+        """Stop reading from the network."""
 
     def resume(self) -> None:
-        """Read again."""
+        """Read from the network again."""
 
     def register_producer(self, producer: object, streaming: bool) -> None:
-        """Let ``producer`` follow the write buffer."""
+        """Pause and resume ``producer`` as the write buffer fills and drains."""
 
     def unregister_producer(self) -> None:
-        """Forget the producer."""
+        """Stop pausing and resuming the producer."""
 
     def peer_address(self) -> IAddress:
-        """The other side's address."""
+        """The address of the other side."""
 
     def host_address(self) -> IAddress:
-        """This side's address."""
+        """The address of this side."""
 
 
 class State(enum.Enum):
@@ -95,10 +95,10 @@ class State(enum.Enum):
     ENDED        nothing else         are ignored                 no
     ===========  ===================  ==========================  =================
 
-    From the first sign of an end, of either side, a session is CLOSING: each state before
-    may become that, by a violation, a refusal, ``c``, ``close``, ``abort`` or cancelling.
-    When the connection is lost every state becomes ENDED, and those hear of it who wait
-    for the session to open, or the protocol.
+    From the first sign of an end, of either side, a session is CLOSING: a violation, a
+    refusal, ``c``, ``close``, ``abort`` and cancelling lead there from each state before it.
+    When the connection is lost, every state becomes ENDED: then ``ready`` or ``opened``
+    fails, or, if the session was open, ``connectionLost`` of its protocol is called.
     """
 
     CONNECTING = "there is no connection yet"
@@ -115,13 +115,13 @@ CONNECTING, HANDSHAKE, OPENING, OPEN, CLOSING, ENDED = State
 @implementer(ISockJSSession)
 class ClientSession:
     """
-    One session, from the attempt to connect to its end.  See :class:`State` for what it
-    does when.
+    One session, from the attempt to connect to its end.  :class:`State` has what each input
+    does in each state.
 
     :param factory: builds the protocol when the session opens.
-    :param reactor: for the deadline of an orderly close.
+    :param reactor: its clock is used for the deadline of an orderly close.
     :param close_timeout: seconds for an orderly close before the connection is dropped.
-    :param name: the name of what carries it.
+    :param name: of the transport.
     :ivar ready: fires with None when the connection can carry frames.
     :ivar opened: fires with the protocol when the server has opened the session.
         Both fail with a :class:`~txtokensock.errors.ConnectionFailed` if it ends before,
@@ -147,32 +147,32 @@ class ClientSession:
     # -- for the connection
 
     def connection_made(self, connection: FrameConnection) -> None:
-        """There is a connection: it can be aborted, not yet used."""
+        """Use this connection, which may be aborted from now on but cannot carry frames yet."""
         if self._state is CONNECTING:
             self._connection = connection
             self._state = HANDSHAKE
-        else:  # given up, and the attempt could not be cancelled
-            self.ready.addErrback(lambda _: None)  # nobody waits for it any more
+        else:  # given up while the attempt to connect could not be cancelled
+            self.ready.addErrback(lambda _: None)  # has no other callbacks then
             connection.abort()
 
     def connection_open(self) -> None:
-        """The connection can carry frames."""
+        """Note that the connection can carry frames, and fire ``ready``."""
         if self._state is HANDSHAKE:
             self._state = OPENING
             self._opening_phase = "open"
             self.ready.callback(None)
 
     def session_open(self) -> None:
-        """The session is open, on a connection without SockJS frames."""
+        """Open the session, on a connection without SockJS frames."""
         if self._state is OPENING:
             self._open()
 
     def activity(self) -> None:
-        """The peer showed that it lives, by something that is no frame."""
+        """Count a sign of life that is not a frame, such as a ping."""
         self._transport.frames_received += 1
 
     def frame_received(self, payload: bytes) -> None:
-        """One server frame came in."""
+        """Take one frame from the server."""
         self._transport.frames_received += 1
         if self._state is CLOSING or self._state is ENDED:
             return
@@ -187,8 +187,8 @@ class ClientSession:
             case Open() if self._state is OPENING:
                 self._open()
             case Open() if self._state is OPEN:
-                # A server that was started anew opens a session to whoever polls, as
-                # sockjs-client 1.6.1 reads a second ``o`` as well.
+                # A server that was restarted opens a new session for the next poll.
+                # sockjs-client 1.6.1 ends its session at a second ``o`` as well.
                 self._fail("the server has lost the session, and opened another one")
             case Close(code, reason) if self._state is OPEN or self._state is OPENING:
                 self._closed_by_server(code, reason)
@@ -198,22 +198,22 @@ class ClientSession:
                 self.violation(f"a frame out of order: {type(frame).__name__}")
 
     def message_received(self, message: bytes) -> None:
-        """One message came in, on a connection without SockJS frames."""
+        """Take one message, on a connection without SockJS frames."""
         self._transport.frames_received += 1
         if self._state is OPEN:
             self._transport.messages_received([message])
 
     def violation(self, problem: str) -> None:
-        """The peer broke the protocol: drop it."""
+        """Drop the connection: the server broke the protocol."""
         if self._state is not CLOSING and self._state is not ENDED:
             self._log.warn("the SockJS server broke the protocol: {problem}", problem=problem)
             self._fail(f"the server broke the SockJS protocol: {problem}")
 
     def connection_closing(self, reason: SockJSClosed | ConnectionFailed | None = None) -> None:
         """
-        An orderly close has begun: it may not take for ever.
+        Start the deadline of an orderly close, which either side has begun.
 
-        :param reason: the peer's, where it is known.
+        :param reason: the server's, where it is known.
         """
         if reason is not None and self._reason is None:
             self._reason = Failure(reason)
@@ -223,7 +223,7 @@ class ClientSession:
 
     def connection_lost(self, reason: Failure) -> None:
         """
-        The connection is gone.
+        End the session: the connection is closed, or lost.
 
         :param reason: a :class:`~txtokensock.errors.ConnectionFailed` where that says more
             than the phase would, or the network's.
@@ -242,7 +242,7 @@ class ClientSession:
             self._transport.ended(reason)
 
     def _not_opened(self, phase: Phase, error: Any) -> None:
-        """Tell who waits, unless it was who gave up."""
+        """Fail the Deferred that has not fired, unless the attempt was cancelled through it."""
         if isinstance(error, ConnectionAborted):  # cancelled
             error = CancelledError()
         elif not isinstance(error, ConnectionFailed):
@@ -269,8 +269,8 @@ class ClientSession:
         self._state = OPEN
         self._opening_phase = None
         self._transport.connect(protocol)
-        # makeConnection may have dropped the session already; whoever waits still gets
-        # the protocol, which has heard of it.
+        # makeConnection may have dropped the session already.  The attempt succeeds all the
+        # same: the protocol learns of the loss from connectionLost.
         if not self.opened.called:
             self.opened.callback(protocol)
 
@@ -304,7 +304,7 @@ class ClientSession:
     def close(self, code: int, reason: str) -> None:
         if self._connection is not None and self._state in (OPEN, CLOSING):
             self.connection_closing(SockJSClosed(code, reason))
-            self._connection.resume()  # a paused connection would not hear the peer's answer
+            self._connection.resume()  # otherwise the server's answer would not be read
             self._connection.close(code, reason)
 
     def abort(self) -> None:
@@ -343,5 +343,5 @@ class ClientSession:
 
 
 def _refusal(phase: Phase, problem: str) -> ConnectionFailed:
-    """The error of a session that is not open yet."""
+    """The error for a session that failed before it was open."""
     return (HandshakeRefused if phase == "handshake" else SockJSRefused)(problem, phase)

@@ -1,5 +1,5 @@
 """
-Where a session is opened, and with what: all that a transport has to know.
+Where a session is opened, and with which headers, limits and deadlines.
 """
 
 from __future__ import annotations
@@ -40,15 +40,19 @@ class SessionTarget:
         return f"<SessionTarget {self.address}>"
 
     def new_session(self) -> str:
-        """The path of a session of its own, below the prefix."""
-        # Whoever knows the name of a session over HTTP can read it.
+        """The path of a new session, below the prefix."""
+        # The name is a credential: who knows it can read a session over HTTP.
         name = "".join(secrets.choice(_SESSION_ALPHABET) for _ in range(16))
         return f"/{secrets.randbelow(1000):03}/{name}"
 
     def url(self, path: str) -> str:
-        """:param path: below the prefix."""
+        """
+        The URL of one page.
+
+        :param path: below the prefix.
+        """
         return self.address.http_url(path)
 
     def request_headers(self, url: str) -> dict[str, str]:
-        """The headers of one request, with the cookies that belong there now."""
+        """The headers of one request, with the cookies for its URL."""
         return self.http_context.with_cookies(self.headers, url)

@@ -1,5 +1,5 @@
 """
-Which transports there are, and in which order they are tried.
+The transports of a client, and the order in which they are tried.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Opener: TypeAlias = Callable[[ClientSession, SessionTarget], Deferred[Any]]
-"""Fires when a connection is made, and then it is the session that says how it goes."""
+"""Fires when a connection is made; the session's Deferreds tell how the attempt goes."""
 
 TRANSPORTS: dict[str, Opener] = {
     "websocket": open_websocket,
@@ -64,8 +64,8 @@ def check_transports(option: Sequence[str]) -> tuple[str, ...]:
 
 class Preference:
     """
-    What worked last goes first, for a while: where a proxy spoils WebSockets, not every
-    reconnect has to find that out anew.  After ten minutes the order is what it was.
+    Puts the transport that worked last first, for ten minutes.  Behind a proxy that breaks
+    WebSockets, not every reconnect has to try one.
 
     :param reactor: its clock.
     """
@@ -82,6 +82,6 @@ class Preference:
         return sorted(transports, key=lambda name: name != self._worked)
 
     def worked(self, transport: str) -> None:
-        """The session is open."""
+        """Note the transport of a session that was opened."""
         self._worked = transport
         self._when = self._reactor.seconds()

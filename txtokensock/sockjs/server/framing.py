@@ -1,5 +1,5 @@
 """
-The forms that frames take in HTTP responses (no I/O).
+How frames are written into HTTP responses (no I/O).
 
 Source: sockjs-protocol 0.3.3 and sockjs-node 0.3.24.
 """
@@ -16,7 +16,7 @@ from ..frames import escape_frame
 __all__ = ["EVENTSOURCE", "XHR_POLLING", "XHR_STREAMING", "Framing", "htmlfile", "jsonp"]
 
 CALLBACK = re.compile(r"[a-zA-Z0-9_.-]{1,32}")
-"""What a JavaScript callback's name may be: it is written into a script."""
+"""What the name of a JavaScript callback may be, since it is written into a script."""
 
 _JAVASCRIPT = "application/javascript; charset=UTF-8"
 
@@ -24,11 +24,13 @@ _JAVASCRIPT = "application/javascript; charset=UTF-8"
 @dataclass(frozen=True, slots=True)
 class Framing:
     """
-    :ivar transport: what sockjs-node calls it.
+    How one transport writes frames.
+
+    :ivar transport: its name, that of sockjs-node.
     :ivar content_type: of the response.
-    :ivar prelude: what comes before the first frame.
-    :ivar wrap: the bytes for a frame.
-    :ivar single: whether a response holds one frame; otherwise it goes on until
+    :ivar prelude: bytes before the first frame.
+    :ivar wrap: gives the bytes for a frame.
+    :ivar single: whether a response has one frame; otherwise it has as many as fit into
         ``response_limit``.
     """
 
@@ -51,10 +53,10 @@ def _event(frame: bytes) -> bytes:
 
 XHR_POLLING = Framing("xhr-polling", _JAVASCRIPT, b"", _line, single=True)
 
-# Two kilobytes, because Internet Explorer hides less than that from scripts.
+# Internet Explorer does not pass less than two kilobytes on to scripts.
 XHR_STREAMING = Framing("xhr-streaming", _JAVASCRIPT, b"h" * 2048 + b"\n", _line)
 
-# The new line is for a bug in Opera.
+# The line break is for a bug in Opera.
 EVENTSOURCE = Framing("eventsource", "text/event-stream", b"\r\n", _event)
 
 _HTMLFILE = """\
@@ -73,30 +75,34 @@ _HTMLFILE = """\
 
 
 def _script_text(frame: bytes) -> str:
-    """A frame as a JavaScript string, which nothing in it can end, nor the script."""
+    """A frame as a JavaScript string; nothing in it ends the string or the script."""
     return json.dumps(escape_frame(frame).decode(), ensure_ascii=False).replace("<", "\\u003c")
 
 
 def htmlfile(callback: str) -> Framing:
     """
+    Frames in scripts of an endless HTML page.
+
     :param callback: matches :data:`CALLBACK`.
     """
 
     def script(frame: bytes) -> bytes:
         return f"<script>\np({_script_text(frame)});\n</script>\r\n".encode()
 
-    # More than a kilobyte, because browsers show less than that to nobody.
+    # Browsers do not run the scripts of less than a kilobyte.
     prelude = (_HTMLFILE % callback).ljust(1024) + "\r\n\r\n"
     return Framing("htmlfile", "text/html; charset=UTF-8", prelude.encode(), script)
 
 
 def jsonp(callback: str) -> Framing:
     """
+    One frame as the argument of a JavaScript call.
+
     :param callback: matches :data:`CALLBACK`.
     """
 
     def call(frame: bytes) -> bytes:
-        # The comment keeps the answer from being read as something else (Flash).
+        # The comment keeps Flash from reading the response as one of its files.
         return f"/**/{callback}({_script_text(frame)});\r\n".encode()
 
     return Framing("jsonp-polling", _JAVASCRIPT, b"", call, single=True)

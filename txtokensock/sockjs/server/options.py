@@ -1,5 +1,5 @@
 """
-What can be set about a SockJS server, checked once.
+The options of a SockJS server, checked once.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from ...web.server.origins import AllowedOrigins, OriginPolicy
 __all__ = ["ARRAY_TOO_LONG", "NO_HEARTBEAT", "TOO_SLOW", "SockJSOptions"]
 
 NO_HEARTBEAT = (3000, "No response from heartbeat")
-"""The close of a WebSocket whose peer is dead; sockjs-node 0.3.24 says the same."""
+"""How the WebSocket of a dead peer is closed, as by sockjs-node 0.3.24."""
 
 TOO_SLOW = (4001, "Too much waits to be read")
-"""The close of a session that crossed ``max_buffered``."""
+"""How a session is closed that crossed ``max_buffered``."""
 
 ARRAY_TOO_LONG = (4002, "Too many messages in one frame")
-"""The close of a session that crossed ``max_array_length``."""
+"""How a session is closed that crossed ``max_array_length``."""
 
 _SECONDS = ("heartbeat", "heartbeat_timeout", "disconnect_delay", "close_timeout")
 _COUNTS = ("response_limit", "max_message_size", "max_buffered")
@@ -32,19 +32,19 @@ SOCKJS_URL = "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SockJSOptions:
     """
-    What can be set about a :class:`~txtokensock.sockjs.SockJSResource`.
+    The options of a :class:`~txtokensock.sockjs.SockJSResource`.
 
-    :ivar websocket: whether to offer WebSockets, as against polling alone.
+    :ivar websocket: whether to offer WebSockets, besides transports over HTTP requests.
     :ivar raw_websocket: whether to offer ``/websocket`` too, without SockJS frames.
-    :ivar cookie_needed: whether to set a ``JSESSIONID`` cookie, for load balancers that
-        keep a session on one server by it; an existing one is echoed.
+    :ivar cookie_needed: whether to set a ``JSESSIONID`` cookie, by which load balancers
+        keep a session on one server; an existing one is sent back.
     :ivar sockjs_url: where the iframe page gets the SockJS client from.
-    :ivar heartbeat: seconds between two signs of life.
+    :ivar heartbeat: seconds between two heartbeats.
     :ivar heartbeat_timeout: seconds in which a WebSocket's peer must answer a ping.
     :ivar disconnect_delay: seconds that a polling session outlives its last request.
     :ivar close_timeout: seconds that an orderly close of a WebSocket may take.
-    :ivar response_limit: bytes after which a streaming response is ended, and the
-        client asks anew: browsers keep all of a response in memory.
+    :ivar response_limit: bytes after which a streaming response is ended, and the client
+        sends another request: browsers keep all of a response in memory.
     :ivar max_message_size: bytes of one WebSocket message, which is closed with 1009
         for more, and of one xhr_send body, which is answered with 413.  By then
         twisted.web has read that body, into a temporary file if it is large; only the
@@ -59,7 +59,7 @@ class SockJSOptions:
         is made for.  Others get 403.  Clients that are not browsers pass.
     :ivar max_sessions: sessions at one time; more are refused with 503.
     :ivar max_sessions_per_address: the same for one client's host, with 429.
-    :raises InvalidOption: for a value that cannot be.
+    :raises InvalidOption: for a value that is not valid.
     """
 
     websocket: bool = True

@@ -1,5 +1,5 @@
 """
-The pages of a SockJS server that belong to no session: greeting, iframe, info.
+The pages of a SockJS server outside of sessions: greeting, iframe, info.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _IFRAME = """\
 
 
 def greeting(request: Request) -> Answer:
-    """``/``: for people, who look whether the server is there."""
+    """``/``: tells people that there is a SockJS server."""
     return answer(request, http.OK, "Welcome to SockJS!\n")
 
 
@@ -57,7 +57,7 @@ class IframePage:
         self._etag = f'"{digest[:32]}"'.encode()
 
     def render(self, request: Request) -> Answer:
-        """Answer 200, or 304 to who has it."""
+        """Answer with the page, or 304 if the client has it already."""
         cacheable(request)
         if request.setETag(self._etag) is http.CACHED:
             return done(request, http.NOT_MODIFIED)
@@ -66,13 +66,13 @@ class IframePage:
 
 def info(request: Request, options: SockJSOptions) -> Answer:
     """
-    ``/info``: what is on offer, and randomness for clients that have none.
+    ``/info``: the transports on offer, and entropy for clients without a good source of it.
     """
     allow_origin(request)
     uncacheable(request)
     facts = {
         "websocket": options.websocket,
-        "origins": ["*:*"],  # constant by the protocol; the origin was checked before
+        "origins": ["*:*"],  # required by the protocol; the origin was checked before
         "cookie_needed": options.cookie_needed,
         "entropy": secrets.randbits(32),
     }

@@ -34,7 +34,7 @@ __all__ = ["PollingPages"]
 
 
 class _Refused(Exception):
-    """A request cannot be served; the text goes into the answer."""
+    """A request is refused; the text is the answer's."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -43,7 +43,7 @@ class _Refused(Exception):
 
 class PollingPages:
     """
-    The URLs of polling sessions.
+    Answers the requests of polling sessions.
 
     :param table: the sessions.
     """
@@ -54,7 +54,8 @@ class PollingPages:
 
     def page(self, name: str, session_id: str) -> Page | None:
         """
-        :return: what can be done with the last part of a session's URL.
+        :param name: the last part of a session's URL.
+        :return: the methods of that page; None if there is no such page.
         """
         match name:
             case "xhr":
@@ -121,7 +122,7 @@ class PollingPages:
         return self._send(session_id, request, self._body, (http.NO_CONTENT, ""))
 
     def _jsonp_send(self, session_id: str, request: Request) -> Answer:
-        # Konqueror does weird things on 204.
+        # Konqueror mishandles 204.
         return self._send(session_id, request, self._form_body, (http.OK, "ok"))
 
     def _send(
@@ -153,8 +154,8 @@ class PollingPages:
         return NOT_DONE_YET
 
     def _body(self, request: Any) -> bytes:
-        # twisted.web has read all of it by now, into a file if it is large; here is
-        # where it gets into memory.
+        # twisted.web has read all of it, into a file if it is large: only here does it get
+        # into memory.
         size = request.content.seek(0, 2)
         request.content.seek(0)
         if size > self._options.max_message_size:
@@ -168,7 +169,7 @@ class PollingPages:
         if content_type.strip().lower() != "application/x-www-form-urlencoded":
             return body
         try:
-            # As text: of bytes, this function gives back none but ASCII.
+            # Decoded first: given bytes, parse_qs returns only ASCII.
             fields = parse_qs(body.decode(), max_num_fields=10)
         except ValueError:
             raise _Refused(http.INTERNAL_SERVER_ERROR, "Payload expected.") from None

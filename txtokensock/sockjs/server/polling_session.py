@@ -1,5 +1,5 @@
 """
-Sessions over HTTP requests: the client's go to ``*_send``, the server's are responses.
+Sessions over HTTP requests: clients post their messages, and poll for the server's.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ _STILL_OPEN = encode_close_frame(2010, "Another connection still open")
 _INTERRUPTED = encode_close_frame(1002, "Connection interrupted")
 
 _HIGH_WATER = 64 * 1024
-"""Bytes that wait for a request before the protocol's producer is paused."""
+"""Bytes that may wait for a request; above that the protocol's producer is paused."""
 
 _IDLE_BEATS = 4
 """
-Heartbeats alone that a streaming response lives for.  Then it is ended: nothing else
-shows that its client still reads than that it asks again.
+Heartbeats in a row after which a streaming response is ended: only the client's next request
+shows that it still reads.
 """
 
 _STALLED_BEATS = 12
-"""Heartbeats that a response with a full TCP buffer may take to drain."""
+"""Heartbeats within which the full TCP buffer of a response must drain."""
 
 Reply: TypeAlias = Callable[[int], object]
 
 
 class PollingSession(ServerSession):
     """
-    A session whose client comes and goes: it lasts until nobody asked for its frames for
-    ``disconnect_delay`` seconds, or until a response breaks off, since nobody knows then
-    what the client has got.
+    A session whose client comes and goes.  It ends when there was no request for frames for
+    ``disconnect_delay`` seconds, or when the connection of a response is lost, since the
+    client may have missed frames then.
 
-    What is written waits for a request, and goes in one frame with all that was written
-    in the same turn of the reactor.  For ``disconnect_delay`` seconds after its end,
-    requests still hear how the session ended.
+    What is written waits for a request, and goes in one frame with everything written in the
+    same turn of the reactor.  For ``disconnect_delay`` seconds after the end, requests are
+    answered with the close frame.
 
-    :param on_forgotten: called when requests need not find the session any more.
+    :param on_forgotten: called when requests are not to find the session any more.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class PollingSession(ServerSession):
     # -- requests
 
     def attach(self, stream: FrameStream) -> None:
-        """A response to write frames into."""
+        """Write frames into a response, from now on until it is full."""
         if self._state is ENDED or self._stream is not None:
             stream.write(_STILL_OPEN if self._close_frame is None else self._close_frame)
             stream.finish()
@@ -101,15 +101,15 @@ class PollingSession(ServerSession):
 
     def received(self, messages: list[bytes], size: int, reply: Reply) -> None:
         """
-        The messages of one request.
+        Take the messages of one request.
 
         :param size: bytes of the request's body.
-        :param reply: called with the HTTP status: 204 as soon as the protocol wants more,
+        :param reply: called with the HTTP status: 204 as soon as the protocol reads,
             404 if the session ends before, 503 if too much waits for the protocol already
             and the messages were not taken.
         """
         if self._state is not OPEN:
-            reply(http.NO_CONTENT)  # the client has not heard yet that the session is closed
+            reply(http.NO_CONTENT)  # the client may not have got the close frame yet
             return
         if self._reading_paused and self._bytes_held + size > self._options.max_buffered:
             reply(http.SERVICE_UNAVAILABLE)
@@ -122,12 +122,12 @@ class PollingSession(ServerSession):
             reply(http.NO_CONTENT)
 
     def forget(self) -> None:
-        """Nobody can ask for the session any more."""
+        """Let requests find the session no longer."""
         self._absence.stop()
         self._on_forgotten()
 
     def _detach(self) -> None:
-        """End the response; the client has to ask anew."""
+        """End the response; the client has to send another request."""
         assert self._stream is not None
         stream, self._stream = self._stream, None
         self._beat.stop()
@@ -135,14 +135,14 @@ class PollingSession(ServerSession):
         stream.finish()
 
     def _interrupted(self) -> None:
-        """The client dropped the connection of a response, or does not read it."""
+        """End the session: a response was lost, or is not being read."""
         self._close_frame = self._close_frame or _INTERRUPTED
-        self._end(Failure(ConnectionLost("the client broke a response off")))
+        self._end(Failure(ConnectionLost("the connection of a response was lost")))
 
     def _on_absence(self) -> None:
-        """Nobody asked for frames for ``disconnect_delay`` seconds."""
+        """End the session: no request for frames came for ``disconnect_delay`` seconds."""
         self._close_frame = None
-        self._end(Failure(ConnectionLost("the client asks for frames no more")))
+        self._end(Failure(ConnectionLost("the client sent no further request for frames")))
         self.forget()
 
     # -- sending
@@ -173,13 +173,13 @@ class PollingSession(ServerSession):
             self._write(self._close_frame)
             if self._stream is not None:
                 self._detach()
-            self._deadline.start(0)  # the protocol hears of it in a later turn
+            self._deadline.start(0)  # connectionLost comes in a later turn, as with TCP
 
     def _can_write(self) -> bool:
         return self._stream is not None and self._stream.writable
 
     def _take(self) -> bytes:
-        """One frame of what waits, so large that it fills a response, or of one piece."""
+        """One frame of what waits, at least one piece, up to about ``response_limit`` bytes."""
         texts = []
         size = 0
         while self._waiting and size < self._options.response_limit:
@@ -221,7 +221,7 @@ class PollingSession(ServerSession):
         if self._state is not ENDED:
             self._close_frame = _INTERRUPTED
             self._drop_all()
-            self._deadline.start(0)  # the protocol hears of it in a later turn
+            self._deadline.start(0)  # connectionLost comes in a later turn, as with TCP
 
     def _on_deadline(self) -> None:
         assert self._reason is not None
@@ -237,7 +237,7 @@ class PollingSession(ServerSession):
         super()._end(reason)
 
     def _drop_all(self) -> None:
-        """Send nothing more, and break an open response off."""
+        """Drop what waits, and the connection of an open response."""
         self._next_turn.cancel()
         self._beat.stop()
         self._waiting.clear()

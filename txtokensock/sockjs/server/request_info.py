@@ -1,5 +1,5 @@
 """
-The HTTP request that opened a session, as its protocol may see it.
+The HTTP request that opened a session, for the session's protocol.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ __all__ = ["RequestInfo"]
 @dataclass(frozen=True, slots=True, repr=False)
 class RequestInfo:
     """
-    What is known of the HTTP request that opened a session.
+    Facts about the HTTP request that opened a session.
 
-    Its headers may hold cookies and credentials, so they are not in its ``repr``; the
-    query string is nowhere in it.  With an xhr, eventsource, htmlfile or jsonp session
-    this is the first request; the later ones may have come from elsewhere.
+    The headers may hold cookies and credentials, so they are not in its ``repr``; the query
+    string is not kept.  With an xhr, eventsource, htmlfile or jsonp session this is the first
+    request; later ones may come from another address.
 
     :ivar transport: ``"websocket"``, ``"websocket-raw"``, ``"xhr-polling"``,
         ``"xhr-streaming"``, ``"eventsource"``, ``"htmlfile"`` or ``"jsonp-polling"``, the

@@ -46,20 +46,20 @@ class SockJSResource:
     :class:`~txtokensock.sockjs.interfaces.ISockJSTransport`, with the request that opened
     the session as ``request_info``, a :class:`~.request.RequestInfo`.
 
-    A frame from a client is an array of texts, or a bare text.  Anything else, an array
-    that holds no text included, is broken framing: it closes a WebSocket with 3000, and
-    an xhr_send is answered with 500.  (sockjs-node hands such values to the application.)
+    A frame from a client is an array of texts, or a bare text.  Anything else is broken
+    framing, also an array with anything but texts: it closes a WebSocket with 3000, and an
+    xhr_send is answered with 500.  (sockjs-node hands such values to the application.)
 
-    Clients name their polling sessions themselves, and whoever knows the name can read
-    and send as its client: it is no more secret than the URLs of its requests.
+    Clients choose the names of their polling sessions.  A name is a credential: who knows it
+    can read and send as its client, and it is part of the URLs of its requests.
 
     :param factory: its ``buildProtocol`` gets the client's address; None refuses the
         client with 403.
-    :param options: what can be set, in one piece.
-    :param reactor: for every deadline; the global one by default.
+    :param options: all options in one object.
+    :param reactor: its clock is used for all deadlines; the global one by default.
     :param changes: options one by one, as in ``SockJSResource(factory, heartbeat=10.0)``,
         in place of those in ``options``.
-    :raises InvalidOption: for an option that cannot be.
+    :raises InvalidOption: for an option that is not valid.
     """
 
     isLeaf = True
@@ -86,7 +86,7 @@ class SockJSResource:
 
     @property
     def session_count(self) -> int:
-        """How many sessions there are now."""
+        """How many sessions there are at present."""
         return len(self._table)
 
     def close_sessions(self, code: int = GO_AWAY[0], reason: str = GO_AWAY[1]) -> Deferred[None]:
@@ -97,7 +97,7 @@ class SockJSResource:
         :param reason: at most 123 bytes in UTF-8.
         :return: fires with None when all have ended: after ``close_timeout`` at the
             latest.  It never fails.
-        :raises InvalidOption: if the code or reason cannot be.
+        :raises InvalidOption: if a WebSocket cannot be closed with them.
         """
         check_close(code, reason)
         return self._table.close(code, reason)
@@ -105,17 +105,17 @@ class SockJSResource:
     # -- IResource
 
     def getChildWithDefault(self, name: bytes, request: Any) -> IResource:
-        """Every path below is this resource's own."""
+        """Return this resource, which serves every path below it."""
         return self
 
     def putChild(self, path: bytes, child: IResource) -> None:
         """
-        :raises TypeError: always, every path below is this resource's own.
+        :raises TypeError: always; this resource serves every path below it.
         """
         raise TypeError("a SockJS resource has no children")
 
     def render(self, request: Any) -> Answer:
-        """Answer one request."""
+        """Answer a request for any of the pages of SockJS."""
         warn_of_parsed_forms(request)
         if not self._origins.allow(request):
             return foreign_origin(request)
@@ -175,7 +175,7 @@ class SockJSResource:
 
 
 def _segments(request: Any) -> list[str]:
-    """The path below the resource; one slash at its end means nothing, as in sockjs-node."""
+    """The path below the resource; one slash at its end is ignored, as by sockjs-node."""
     segments = [segment.decode("utf-8", "replace") for segment in request.postpath]
     if segments and not segments[-1]:
         segments.pop()
@@ -183,5 +183,5 @@ def _segments(request: Any) -> list[str]:
 
 
 def _is_name(segment: str) -> bool:
-    """Whether it can be a server's or a session's name."""
+    """Whether the segment can name a server or a session."""
     return bool(segment) and "." not in segment

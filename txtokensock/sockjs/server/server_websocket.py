@@ -1,5 +1,5 @@
 """
-A WebSocket on the server: the only module here that imports Autobahn.
+A WebSocket on the server, made of Autobahn's.
 
 What it uses of Autobahn that is not public is listed in :mod:`~txtokensock.sockjs.websocket`.
 """
@@ -24,8 +24,8 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
     """
     One WebSocket.
 
-    It gets a handshake of our own making: the request was checked already, and its
-    cookies, query and other headers are nothing to a WebSocket library.
+    Autobahn gets a minimal handshake that is made up here: the request was checked already,
+    and Autobahn needs neither its cookies nor its query.
 
     :param key: the request's ``Sec-WebSocket-Key``.
     :param session: whose WebSocket this is.
@@ -54,15 +54,14 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
     def dataReceived(self, data: bytes) -> None:
         self._session.bytes_received()
         if self.failedByMe:
-            # What follows a violation is not worth reading, but it has to be taken off
-            # the socket: closing over unread bytes resets the connection, and the close
-            # frame that says what was wrong would be lost.
+            # What follows a violation is ignored, but it has to be read from the socket:
+            # closing a socket with unread bytes resets the connection, and the close frame
+            # that says what was wrong would be lost.
             return
         try:
             self._dataReceived(data)
         except Exception:
-            # Autobahn parses defensively, but a peer's bytes must never reach the
-            # reactor as an exception.
+            # No bytes from a peer may reach the reactor as an exception.
             self._log.failure("Autobahn could not read what the client sent")
             self._session.abort()
         else:
@@ -91,8 +90,8 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
         self._session.websocket_lost(Failure(why))
 
     def dropConnection(self, abort: bool = False) -> None:
-        # Autobahn resets the connection after a clean close; the peer may not have read
-        # the close frame yet.  The session's deadline sees to it that it ends.
+        # Autobahn resets the connection after a clean close, when the peer may not have read
+        # the close frame yet.  The session's deadline ends a connection that stays open.
         super().dropConnection(abort=abort and not self.wasClean)
 
     # -- the TCP buffer
@@ -108,7 +107,7 @@ class WebSocketFactory:
     """
     Makes the WebSockets of one server.
 
-    :param reactor: given to Autobahn, which uses it for nothing with its timers off.
+    :param reactor: given to Autobahn, which does not use it while its timers are off.
     :param max_message_size: bytes; a larger message closes the WebSocket with 1009.
     """
 
@@ -128,7 +127,7 @@ class WebSocketFactory:
     def build(self, key: str, session: WebSocketSession) -> WebSocketServerProtocol:
         """
         :param key: the request's ``Sec-WebSocket-Key``.
-        :return: a protocol that answers the handshake as soon as it is connected.
+        :return: a protocol that sends the answer to the handshake when it is connected.
         """
         protocol = _ServerWebSocket(key, session)
         protocol.factory = self._factory

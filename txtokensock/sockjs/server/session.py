@@ -1,5 +1,5 @@
 """
-What every session of a SockJS server has in common, whatever carries it.
+What the sessions of a SockJS server have in common: their states, counters and deadlines.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class State(enum.Enum):
     =========  ==================  ====================  =================  ==========
 
     CLOSING begins with the first sign of an end, of either side: what was written before
-    is sent, then the close.  It becomes ENDED when nothing carries the session any more,
-    and after ``close_timeout`` at the latest; then the protocol hears of it.
+    is sent, then the close.  It becomes ENDED when the WebSocket or the requests are gone,
+    and after ``close_timeout`` at the latest; then ``connectionLost`` is called.
 
     A polling session is OPENING until its first request for frames; whether a request
     waits for frames is independent of the state, and so is whether the protocol is paused.
     """
 
-    OPENING = "the client has not been told that the session is open"
+    OPENING = "the open frame has not been sent"
     OPEN = "messages go both ways"
     CLOSING = "an end has begun, of this side or the other"
-    ENDED = "nothing carries the session any more"
+    ENDED = "the session is over"
 
 
 OPENING, OPEN, CLOSING, ENDED = State
@@ -56,7 +56,7 @@ OPENING, OPEN, CLOSING, ENDED = State
 
 class SessionTransport(SockJSTransport):
     """
-    What a protocol on a SockJS server gets as its transport.
+    The transport of a protocol on a SockJS server.
 
     :ivar request_info: the :class:`~txtokensock.sockjs.server.request_info.RequestInfo` of
         the HTTP request that opened the session.
@@ -70,13 +70,13 @@ class SessionTransport(SockJSTransport):
 @implementer(ISockJSSession)
 class ServerSession:
     """
-    One session, from its first request to its end.  See :class:`State` for what it does
-    when.
+    One session, from its first request to its end.  :class:`State` has what each input does
+    in each state.
 
     :param protocol: what is served.
     :param info: the request that opened the session.
     :param options: of the server.
-    :param reactor: for every deadline.
+    :param reactor: its clock is used for all deadlines.
     :param on_end: called with the session when it has ended.
     :ivar transport: the protocol's transport.
     """
@@ -105,30 +105,32 @@ class ServerSession:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._info!r}>"
 
-    # -- for those who carry it
+    # -- for subclasses
 
     def _start(self) -> None:
-        """The ``o`` frame is on its way: put the protocol on its transport."""
+        """Connect the protocol to its transport, once the ``o`` frame is sent."""
         self._state = OPEN
         self.transport.connect(self._protocol)
 
     def _deliver(self, messages: list[bytes]) -> None:
-        """Messages came in, in one frame."""
+        """Deliver the messages of one frame, unless they are too many."""
         self.transport.frames_received += 1
         limit = self._options.max_array_length
         if limit is not None and len(messages) > limit:
-            self._log.info("{session} sends too many messages at once", session=self)
+            self._log.info(
+                "{session} sends too many messages in one frame: closing it", session=self
+            )
             self.transport.close(*ARRAY_TOO_LONG)
         else:
             self.transport.messages_received(messages)
 
     def _overflow(self) -> None:
-        """More than ``max_buffered`` waits for the peer: what waits will not be sent."""
+        """Close without sending what waits, which is more than ``max_buffered``."""
         self._log.info("{session} does not read: closing it", session=self)
         self.transport.close(*TOO_SLOW)
 
     def _end(self, reason: Failure) -> None:
-        """Nothing carries the session any more; the first reason given is the protocol's."""
+        """Tell the table and the protocol that the session is over; the first reason counts."""
         if self._state is ENDED:
             return
         self._state = ENDED
@@ -139,7 +141,7 @@ class ServerSession:
         self.transport.ended(self._reason or reason)
 
     def _begin_close(self, code: int, reason: str) -> bool:
-        """Note how this side closes the session; False if its end has begun already."""
+        """Note with what this side closes the session; False if its end has begun already."""
         if self._state is CLOSING or self._state is ENDED:
             return False
         self._state = CLOSING
@@ -148,11 +150,11 @@ class ServerSession:
         return True
 
     def _on_beat(self) -> None:
-        """``heartbeat`` seconds are over."""
+        """Send a heartbeat: ``heartbeat`` seconds have passed since the last one."""
         raise NotImplementedError
 
     def _on_deadline(self) -> None:
-        """An orderly close took too long."""
+        """Drop what is left of an orderly close that took too long."""
         self.abort()
 
     # -- ISockJSSession

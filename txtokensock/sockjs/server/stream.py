@@ -1,5 +1,5 @@
 """
-An HTTP response that frames are written into.
+An HTTP response with SockJS frames.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ __all__ = ["FrameStream"]
 @implementer(IPushProducer)
 class FrameStream:
     """
-    One response.  A poll's response begins with its only frame, so that it has a length;
+    One response.  That to a poll begins with its only frame, so that it has a length;
     a streaming one begins at once.
 
-    It is the producer of its request, to know when the TCP buffer is full.
+    It is the push producer of its request, so that it knows when the TCP buffer is full.
 
     :param request: an :class:`~twisted.web.iweb.IRequest` whose other headers are set.
-    :param framing: of the frames.
-    :param limit: bytes after which it is full.
+    :param framing: how frames are written.
+    :param limit: bytes after which a streaming response is full.
     :ivar writable: whether the TCP buffer has room.
-    :ivar full: whether nothing more must be written.
+    :ivar full: whether no more frames may be written.
     """
 
     def __init__(self, request: Any, framing: Framing, limit: int) -> None:
@@ -48,13 +48,15 @@ class FrameStream:
 
     def follow(self, lost: Callable[[], object], writable: Callable[[], object]) -> None:
         """
-        :param lost: called if the client drops the connection.
-        :param writable: called when there is room again.
+        Have these called until the response is ended.
+
+        :param lost: called if the connection is lost.
+        :param writable: called when the TCP buffer has drained.
         """
         self._on_lost, self._on_writable = lost, writable
 
     def write(self, frame: bytes) -> None:
-        """Write one frame, unless the client is gone."""
+        """Write one frame; nothing happens if the connection is lost."""
         data = self._framing.wrap(frame)
         if self._framing.single:
             self._request.setHeader(b"content-length", b"%d" % len(data))
@@ -64,7 +66,7 @@ class FrameStream:
         self._request.write(data)
 
     def finish(self) -> None:
-        """End the response; it does not matter whether the client is still there."""
+        """End the response; nothing happens if the connection is lost."""
         self._on_lost = self._on_writable = None
         if not self._lost:
             if not self._framing.single:
@@ -72,7 +74,7 @@ class FrameStream:
             self._request.finish()
 
     def abort(self) -> None:
-        """Drop the connection."""
+        """Drop the response's connection at once."""
         self._on_lost = self._on_writable = None
         if not self._lost:
             request = self._request
@@ -94,4 +96,4 @@ class FrameStream:
             self._on_writable()
 
     def stopProducing(self) -> None:
-        """The connection is lost; notifyFinish says so too."""
+        """Do nothing: the connection is lost, and ``notifyFinish`` fires."""

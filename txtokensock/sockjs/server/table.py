@@ -1,5 +1,5 @@
 """
-All sessions of one SockJS server.
+The sessions of one SockJS server.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ W = TypeVar("W", bound=WebSocketSession)
 
 class SessionTable:
     """
-    Admits and makes sessions, counts them in all and by address, and closes them.
+    Makes sessions within the limits, counts them in all and by address, and closes them.
 
-    :param reactor: for every deadline of the sessions.
+    :param reactor: its clock is used for the sessions' deadlines.
     :param options: of the server.
     :param factory: builds the protocol of a session.
-    :ivar closed: whether :meth:`close` was called: there is no room any more.
+    :ivar closed: whether :meth:`close` was called: no session is admitted any more.
     """
 
     _log = Logger()
@@ -78,7 +78,7 @@ class SessionTable:
 
     def start_websocket(self, session_type: type[W], protocol: IProtocol, info: RequestInfo) -> W:
         """
-        Make a session over a WebSocket.
+        Make a session over a WebSocket, and count it.
 
         :param protocol: what :meth:`admit` gave.
         """
@@ -90,10 +90,10 @@ class SessionTable:
         self, session_id: str, protocol: IProtocol, info: RequestInfo
     ) -> PollingSession:
         """
-        Make a session over HTTP requests, which find it by its name.
+        Make a session over HTTP requests, which find it by its name, and count it.
 
-        :param session_id: whoever knows it can read and send as this client: the client
-            chose it, and it is as secret as the connection it goes over.
+        :param session_id: chosen by the client, and a credential: who knows it can read and
+            send as this client.
         :param protocol: what :meth:`admit` gave.
         """
         forget = partial(self._by_id.pop, session_id, None)
@@ -110,7 +110,7 @@ class SessionTable:
         self._tell_the_end()
 
     def find(self, session_id: str) -> PollingSession | None:
-        """The polling session of that name, even for a while after its end."""
+        """The polling session of that name, also for some seconds after its end."""
         return self._by_id.get(session_id)
 
     # -- the end

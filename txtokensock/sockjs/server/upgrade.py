@@ -29,7 +29,7 @@ UPGRADE_REQUIRED = 426
 
 class BadUpgrade(Exception):
     """
-    The request opens no WebSocket; the text is the one of sockjs-node, where it has one.
+    A request does not open a WebSocket.  The texts are those of sockjs-node, where it has one.
 
     :ivar status: of the answer.
     """
@@ -41,8 +41,10 @@ class BadUpgrade(Exception):
 
 def websocket_key(request: Request) -> str:
     """
+    Check a handshake: RFC 6455, section 4.2.1.
+
     :return: the request's ``Sec-WebSocket-Key``.
-    :raises BadUpgrade: if it is no handshake of RFC 6455.
+    :raises BadUpgrade: if it is not a valid handshake.
     """
     if request.clientproto != b"HTTP/1.1" or not isinstance(request.channel, HTTPChannel):
         raise BadUpgrade("WebSocket needs HTTP/1.1.")
@@ -51,7 +53,6 @@ def websocket_key(request: Request) -> str:
     # Firefox 6 sends "keep-alive, Upgrade".
     if "upgrade" not in _tokens(request, b"connection"):
         raise BadUpgrade('"Connection" must be "Upgrade".')
-
     if header(request, b"sec-websocket-version") != _VERSION:
         raise BadUpgrade("Only supported WebSocket protocol is RFC 6455.", UPGRADE_REQUIRED)
     key = (header(request, b"sec-websocket-key") or "").strip()
@@ -62,8 +63,8 @@ def websocket_key(request: Request) -> str:
 
 def refuse_upgrade(request: Request, problem: BadUpgrade) -> Answer:
     """
-    Answer a request that opens no WebSocket: it hears which version would (RFC 6455,
-    section 4.2.2), and to what 426 asks it to upgrade (RFC 9110, section 15.5.22).
+    Answer a request that does not open a WebSocket.  The answer names the version that would
+    (RFC 6455, section 4.2.2), and a 426 the protocol to upgrade to (RFC 9110, section 15.5.22).
     """
     request.setHeader(b"sec-websocket-version", _VERSION.encode())
     if problem.status == UPGRADE_REQUIRED:
@@ -85,11 +86,11 @@ def take_over(request: Request, protocol: IProtocol) -> Answer:
 
     def connection_lost(reason: Failure) -> None:
         protocol.connectionLost(reason)
-        http_connection_lost(reason)  # so that notifyFinish, and the site, hear of it
+        http_connection_lost(reason)  # fires notifyFinish, and tells the site
 
-    # The channel registered itself, to pause reading while answers are not read.
+    # The channel is a producer: it pauses reading while its responses are not read.
     transport.unregisterProducer()
-    # rawDataReceived gets what came in one piece with the request.
+    # Twisted calls rawDataReceived with what came in the same read as the request.
     channel.dataReceived = channel.rawDataReceived = protocol.dataReceived
     channel.connectionLost = connection_lost
     protocol.makeConnection(transport)

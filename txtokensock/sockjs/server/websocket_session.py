@@ -1,5 +1,5 @@
 """
-Sessions over a WebSocket: framed, as browsers speak, and raw.
+Sessions over a WebSocket: with SockJS frames, as browsers speak, and raw.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from .session import CLOSING, ENDED, OPEN, OPENING, ServerSession
 __all__ = ["RawWebSocketSession", "WebSocketSession"]
 
 BROKEN_FRAMING = (3000, "Broken framing.")
-"""The WebSocket close of a peer that sends no SockJS frames; as sockjs-node 0.3.24."""
+"""How the WebSocket of a peer that sends invalid frames is closed, as by sockjs-node 0.3.24."""
 
 _LONGEST_STALL = 12
-"""Heartbeats that a full write buffer may take to drain while nothing comes in."""
+"""Heartbeats within which a full write buffer must drain if nothing comes in."""
 
 
 class WebSocketSession(ServerSession):
     """
     A session of SockJS frames over a WebSocket; it ends when the WebSocket does.
 
-    What the TCP buffer has no room for waits here, so that it can be counted.  A peer is
-    taken for dead if nothing at all comes from it for ``heartbeat_timeout`` seconds
-    after a ping has left the write buffer: a slow, large message is not silence.
-    (sockjs-node counts from the ping, and cuts slow readers off: its PR #169.)
+    What the TCP buffer has no room for waits here, where its bytes are counted.  A peer counts
+    as dead if nothing at all comes from it for ``heartbeat_timeout`` seconds after a ping has
+    left the write buffer, so that a peer that takes long to read a large message does not.
+    (sockjs-node counts from the ping, and cuts slow readers off: its pull request 169.)
     """
 
     _violation_close = BROKEN_FRAMING
@@ -70,7 +70,7 @@ class WebSocketSession(ServerSession):
     # -- for the WebSocket
 
     def websocket_open(self, websocket: WebSocketConnection) -> None:
-        """The handshake is done."""
+        """Start the session: the WebSocket is open."""
         if self._state is not OPENING:
             websocket.abort()
             return
@@ -80,12 +80,12 @@ class WebSocketSession(ServerSession):
         self._start()
 
     def bytes_received(self) -> None:
-        """The peer lives."""
+        """The peer is alive, whatever the bytes are."""
         self._pinged = False
         self._stalled = 0
 
     def message_received(self, payload: bytes, is_binary: bool) -> None:
-        """One WebSocket message came in."""
+        """Take one WebSocket message."""
         if self._state is not OPEN:
             return
         try:
@@ -98,17 +98,17 @@ class WebSocketSession(ServerSession):
             self._deliver(messages)
 
     def activity(self) -> None:
-        """The peer showed that it lives, by something that is no message."""
+        """Count a ping or pong, which shows that the peer is alive."""
         self.transport.frames_received += 1
 
     def buffer_full(self) -> None:
-        """The TCP buffer has no room."""
+        """Let frames wait here, for the TCP buffer is full."""
         self._buffer_full = True
         self._silence.stop()
         self._flow.hold()
 
     def buffer_empty(self) -> None:
-        """The TCP buffer has drained."""
+        """Send the frames that waited, for the TCP buffer has drained."""
         self._buffer_full = False
         self._bytes_in_buffer = 0
         self._stalled = 0
@@ -119,7 +119,7 @@ class WebSocketSession(ServerSession):
                 self._silence.start(self._options.heartbeat_timeout)
 
     def websocket_closing(self) -> None:
-        """The closing handshake has begun, of either side: it may not take for ever."""
+        """Start the deadline of the closing handshake, which either side has begun."""
         if self._state is ENDED:
             return
         self._state = CLOSING
@@ -128,10 +128,10 @@ class WebSocketSession(ServerSession):
         if not self._deadline.running:
             self._deadline.start(self._options.close_timeout)
         if self._websocket is not None:
-            self._websocket.resume()  # a paused one would not hear the peer's answer
+            self._websocket.resume()  # otherwise the peer's close frame would not be read
 
     def websocket_lost(self, reason: Failure) -> None:
-        """The WebSocket is gone."""
+        """End the session: the WebSocket is closed, or lost."""
         self._silence.stop()
         self._waiting.clear()
         self._end(reason)
@@ -148,7 +148,7 @@ class WebSocketSession(ServerSession):
         return [encode_server_frame(messages)]
 
     def _last_words(self, code: int, reason: str) -> tuple[list[bytes], tuple[int, str]]:
-        """The frames that announce the close, and how the WebSocket is closed then."""
+        """The frames that announce the close, and the code and reason of the WebSocket's."""
         # sockjs-node 0.3.24: whatever the c frame says, the WebSocket is closed with 1000.
         return [encode_close_frame(code, reason)], NORMAL_CLOSURE
 
@@ -200,7 +200,7 @@ class WebSocketSession(ServerSession):
             self._silence.start(self._options.heartbeat_timeout)
 
     def _on_silence(self) -> None:
-        # Nothing can be heard while the protocol does not want to listen.
+        # While reading is paused, an answer would not be read.
         if self._pinged and not self._reading_paused:
             self.transport.close(*NO_HEARTBEAT)
 
@@ -217,7 +217,7 @@ class WebSocketSession(ServerSession):
         self._flush()
 
     def _violation(self, code: int, reason: str) -> None:
-        """The peer broke the framing: close the WebSocket without a ``c`` frame."""
+        """Close the WebSocket without a ``c`` frame: the peer sent an invalid one."""
         if self._begin_close(code, reason) and self._websocket is not None:
             self.websocket_closing()
             self._waiting.clear()
