@@ -73,7 +73,7 @@ class ShapeTests(HttpTestCase):
             ("/call", {"rpc": "f", "procedure": "f"}, "there is both procedure and rpc"),
             ("/call", {"rpc": 5}, "rpc must be text"),
             ("/call", {"rpc": ""}, "a function's name must be"),
-            ("/call", {"rpc": "_publish"}, "'_publish' is the protocol's own"),
+            ("/call", {"rpc": "_publish"}, "'_publish' is reserved by the protocol"),
             ("/call", {"rpc": "f", "dta": 1}, "'dta' has no place here"),
             ("/call", {"rpc": "f", "channel": "c"}, "'channel' has no place here"),
             ("/call", {"rpc": "f", "args": {}}, "args must be an array"),
