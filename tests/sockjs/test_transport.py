@@ -217,6 +217,19 @@ class DeliveryTests(TransportTestCase):
         self.assertIsInstance(error, RuntimeError)
         self.flushLoggedErrors(RuntimeError)
 
+    def test_base_exceptions(self) -> None:
+        """A protocol that raises what is no Exception loses its session in the same way."""
+
+        class Broken(Events):
+            def dataReceived(self, data: bytes) -> None:
+                raise SystemExit
+
+        transport = SockJSTransport(self.session)
+        transport.connect(Broken())
+        transport.messages_received([b"a", b"b"])
+        self.assertEqual(self.session.calls, ["abort"])
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+
     def test_connection_lost_that_raises(self) -> None:
         """What is raised at the end is logged."""
 

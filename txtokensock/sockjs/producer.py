@@ -91,6 +91,6 @@ class ProducerFlow:
     def _tell(self, method: Callable[[], object]) -> None:
         try:
             method()
-        except Exception:
+        except BaseException:
             self._log.failure("a producer raised, and is unregistered")
             self.unregister()

@@ -92,7 +92,7 @@ class SockJSTransport:
         self._protocol = protocol
         try:
             protocol.makeConnection(self)
-        except Exception:
+        except BaseException:
             self._protocol_raised()
         self._deliver()
 
@@ -129,7 +129,7 @@ class SockJSTransport:
         try:
             while self._undelivered and not self._paused:
                 protocol.dataReceived(self._undelivered.popleft())
-        except Exception:
+        except BaseException:
             self._protocol_raised()
         finally:
             self._delivering = False
@@ -143,7 +143,7 @@ class SockJSTransport:
         assert self._reason is not None
         try:
             protocol.connectionLost(self._reason)
-        except Exception:
+        except BaseException:
             self._log.failure("the protocol raised from connectionLost")
 
     def _protocol_raised(self) -> None:

@@ -258,7 +258,7 @@ class ClientSession:
     def _open(self) -> None:
         try:
             protocol = self._factory.buildProtocol(self.peer())
-        except Exception:
+        except BaseException:
             self._log.failure("the factory raised, its SockJS session is dropped")
             protocol = None
         if self._state is not OPENING:  # the factory cancelled the attempt
