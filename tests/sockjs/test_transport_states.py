@@ -9,11 +9,21 @@ from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from txtokensock.sockjs import ISockJSProtocol
 from txtokensock.sockjs.transport import SockJSTransport, State
 
 from .states import StatesTestCase
 from .test_transport import Events, Session
+
+
+@implementer(ISockJSProtocol)
+class Told(Events):
+    """A protocol that is told of an end before it has come."""
+
+    def connectionClosing(self, reason: Failure) -> None:
+        self.events.append(f"closing:{type(reason.value).__name__}")
 
 
 class Stage:
@@ -26,7 +36,7 @@ class Stage:
     def __init__(self) -> None:
         self.session = Session()
         self.transport = SockJSTransport(self.session)
-        self.protocol = Events()
+        self.protocol = Told()
 
     @property
     def outcome(self) -> str:
@@ -88,6 +98,18 @@ def paused(stage: Stage) -> None:
     stage.transport.messages_received([b"a"])
 
 
+def half_closed(stage: Stage) -> None:
+    """The other side closes."""
+    open_(stage)
+    stage.transport.closing(Failure(ConnectionLost()))
+
+
+def half_closed_paused(stage: Stage) -> None:
+    """So it does while a message waits."""
+    paused(stage)
+    stage.transport.closing(Failure(ConnectionLost()))
+
+
 def closing(stage: Stage) -> None:
     """The protocol closed."""
     open_(stage)
@@ -116,6 +138,8 @@ STATES: dict[str, Callable[[Stage], None]] = {
     "waiting": waiting,
     "open": open_,
     "paused": paused,
+    "half closed": half_closed,
+    "half closed paused": half_closed_paused,
     "closing": closing,
     "closing paused": closing_paused,
     "draining": draining,
@@ -125,6 +149,7 @@ STATES: dict[str, Callable[[Stage], None]] = {
 INPUTS: dict[str, Callable[[Stage], object]] = {
     "message": lambda stage: stage.transport.messages_received([b"b"]),
     "raising": Stage.raising,
+    "closing": lambda stage: stage.transport.closing(Failure(ConnectionLost())),
     "ended": lambda stage: stage.end(ConnectionDone()),
     "write": lambda stage: stage.transport.write(b"w"),
     "sequence": lambda stage: stage.transport.writeSequence([b"v", b"w"]),
@@ -144,6 +169,7 @@ EXPECTED = {
     "waiting": {
         "message": "| | WAITING",
         "raising": "| | WAITING",
+        "closing": "| | WAITING",
         "ended": "| | ENDED",
         "write": "| | WAITING",
         "sequence": "| | WAITING",
@@ -155,6 +181,7 @@ EXPECTED = {
     "open": {
         "message": "| b | OPEN",
         "raising": "abort | x | CLOSING",
+        "closing": "| closing:ConnectionLost | HALF_CLOSED",
         "ended": "| ConnectionDone | ENDED",
         "write": "send:w | | OPEN",
         "sequence": "send:v,w | | OPEN",
@@ -166,6 +193,7 @@ EXPECTED = {
     "paused": {
         "message": "| | OPEN",
         "raising": "| | OPEN",
+        "closing": "| | HALF_CLOSED",
         "ended": "| | DRAINING",
         "write": "send:w | | OPEN",
         "sequence": "send:v,w | | OPEN",
@@ -174,9 +202,34 @@ EXPECTED = {
         "pause": "| | OPEN",
         "resume": "resume | a | OPEN",
     },
+    "half closed": {
+        "message": "| | HALF_CLOSED",
+        "raising": "| | HALF_CLOSED",
+        "closing": "| | HALF_CLOSED",
+        "ended": "| ConnectionDone | ENDED",
+        "write": "| | HALF_CLOSED",
+        "sequence": "| | HALF_CLOSED",
+        "close": "close:3000 | | CLOSING",
+        "abort": "abort | | CLOSING",
+        "pause": "| | HALF_CLOSED",
+        "resume": "| | HALF_CLOSED",
+    },
+    "half closed paused": {
+        "message": "| | HALF_CLOSED",
+        "raising": "| | HALF_CLOSED",
+        "closing": "| | HALF_CLOSED",
+        "ended": "| | DRAINING",
+        "write": "| | HALF_CLOSED",
+        "sequence": "| | HALF_CLOSED",
+        "close": "close:3000 | | CLOSING",
+        "abort": "abort | | CLOSING",
+        "pause": "| | HALF_CLOSED",
+        "resume": "resume | a closing:ConnectionLost | HALF_CLOSED",
+    },
     "closing": {
         "message": "| | CLOSING",
         "raising": "| | CLOSING",
+        "closing": "| | CLOSING",
         "ended": "| ConnectionDone | ENDED",
         "write": "| | CLOSING",
         "sequence": "| | CLOSING",
@@ -188,6 +241,7 @@ EXPECTED = {
     "closing paused": {
         "message": "| | CLOSING",
         "raising": "| | CLOSING",
+        "closing": "| | CLOSING",
         "ended": "| ConnectionDone | ENDED",
         "write": "| | CLOSING",
         "sequence": "| | CLOSING",
@@ -199,6 +253,7 @@ EXPECTED = {
     "draining": {
         "message": "| | DRAINING",
         "raising": "| | DRAINING",
+        "closing": "| | DRAINING",
         "ended": "| | DRAINING",
         "write": "| | DRAINING",
         "sequence": "| | DRAINING",
@@ -210,6 +265,7 @@ EXPECTED = {
     "ended": {
         "message": "| | ENDED",
         "raising": "| | ENDED",
+        "closing": "| | ENDED",
         "ended": "| | ENDED",
         "write": "| | ENDED",
         "sequence": "| | ENDED",

@@ -32,7 +32,7 @@ from ..messages.from_client import (
     encode_call,
 )
 from ..messages.from_server import Answer, ServerCall, ServerMessage, decode_server_message
-from ..sockjs import ISockJSTransport
+from ..sockjs import ISockJSProtocol, ISockJSTransport
 from ..support.user_functions import call_user_function
 from .keepalive import KeepAlive
 from .request import uuid_source
@@ -58,18 +58,19 @@ class ConnectionOwner(Protocol):
         """Send what waits: the transport takes messages again."""
 
     def connection_lost(self, reason: Exception) -> None:
-        """Take note of the end; called once, and only for a connection that was authenticated."""
+        """
+        Take note of the end, as soon as it has begun; called once, and only for a connection
+        that was authenticated.
+        """
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, ISockJSProtocol)
 class Connection(TwistedProtocol):
     """
     :param owner: see :class:`ConnectionOwner`.
     :param keep_alive: makes the watch over a silent server, given the connection.
     :ivar pause_count: how often reading was stopped, or taken up again.
-    :ivar writable: whether the transport's buffer has room.
     :ivar acks: whether the server acknowledges every request.
-    :ivar lost: whether the connection is gone.
     :ivar when_lost: called with the reason, once, where it had been authenticated.
     """
 
@@ -92,9 +93,10 @@ class Connection(TwistedProtocol):
         self._silent: Failure | None = None
         self.when_lost: Callable[[Failure], None] = lambda _: None
         self.pause_count = 0
-        self.writable = True
         self.acks = False
-        self.lost = False
+        self._has_room = True
+        self._lost = False
+        self._end_told = False
 
     # -- authentication
 
@@ -109,7 +111,7 @@ class Connection(TwistedProtocol):
         self._auth_uuid = self._new_uuid()
         self._token = token
         self._authenticated = Deferred()
-        if self.lost:
+        if self._lost:
             self._abort_authentication(Failure(SockJSClosed(1006, "")))
         else:
             self.transport.write(encode_auth(token, self._auth_uuid))
@@ -152,18 +154,39 @@ class Connection(TwistedProtocol):
         elif not self._keep_alive.answered(message.uuid):
             self._owner.message_received(message)
 
+    def connectionClosing(self, reason: Failure) -> None:
+        # One that is not authenticated waits for its end: to abort it here would reset TCP.
+        if self._established:
+            self._tell_end(reason)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.lost = True
-        self.writable = False
+        self._lost = True
         self._keep_alive.stop()
-        self._held.clear()
         reason = self._silent or reason
         if self._established:
-            error: Any = reason.value
-            self._owner.connection_lost(error)
+            self._tell_end(reason)
             self.when_lost(reason)
         else:
             self._abort_authentication(reason)
+
+    def _tell_end(self, reason: Failure) -> None:
+        if self._end_told:
+            return
+        self._end_told = True
+        self._keep_alive.stop()
+        self._held.clear()
+        error: Any = (self._silent or reason).value
+        self._owner.connection_lost(error)
+
+    @property
+    def closing(self) -> bool:
+        """Whether its end has come, or has begun: nothing more is sent."""
+        return self._lost or self.transport.disconnecting
+
+    @property
+    def writable(self) -> bool:
+        """Whether messages can be sent, and there is room for them."""
+        return self._has_room and not self.closing
 
     # -- sending
 
@@ -202,11 +225,11 @@ class Connection(TwistedProtocol):
 
     def pauseProducing(self) -> None:
         """Send no more for now."""
-        self.writable = False
+        self._has_room = False
 
     def resumeProducing(self) -> None:
         """Send what was held back."""
-        self.writable = True
+        self._has_room = True
         held, self._held = self._held, []
         if held:
             self.transport.writeSequence(held)
@@ -216,7 +239,7 @@ class Connection(TwistedProtocol):
 
     def stopProducing(self) -> None:
         """The transport is going; ``connectionLost`` follows."""
-        self.writable = False
+        self._has_room = False
 
     # -- reading
 
@@ -227,7 +250,7 @@ class Connection(TwistedProtocol):
 
     def hold(self, holder: object) -> None:
         """Stop reading, until every holder has released."""
-        if not self._reading_stops and not self.lost:
+        if not self._reading_stops and not self._lost:
             self.pause_count += 1
             self.transport.pauseProducing()
         self._reading_stops.add(holder)
@@ -236,7 +259,7 @@ class Connection(TwistedProtocol):
         """``holder`` has no objection to reading any more."""
         if holder in self._reading_stops:
             self._reading_stops.discard(holder)
-            if not self._reading_stops and not self.lost:
+            if not self._reading_stops and not self._lost:
                 self.pause_count += 1
                 self.transport.resumeProducing()
 
@@ -262,7 +285,7 @@ class Connection(TwistedProtocol):
         running.addBoth(done)
 
     def _answer(self, payload: bytes) -> None:
-        if self.lost:
+        if self.closing:
             return
         if self.writable:
             self.transport.write(payload)

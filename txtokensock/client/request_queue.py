@@ -36,8 +36,11 @@ work on 10,000 requests of one client, and close who has more.
 class RequestConnection(Protocol):
     """An authenticated connection, as far as a request queue needs it."""
 
-    writable: bool
     acks: bool
+
+    @property
+    def writable(self) -> bool:
+        """Whether messages can be sent, and there is room for them."""
 
     @property
     def reading(self) -> bool:

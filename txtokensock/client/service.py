@@ -172,7 +172,7 @@ class ReconnectingClientService(Service):
             return fail(problem)
         if self._ended is not None and not self.running:
             return fail(self._ended.copy())
-        if self.connection is not None and not self.connection.lost:
+        if self.connection is not None and not self.connection.closing:
             return succeed(None)
         ready = self._ready.wait()
         if fail_after is not None:
@@ -233,7 +233,7 @@ class ReconnectingClientService(Service):
             self._give_up(error, client)
 
     def _announce_established(self, connection: Connection) -> None:
-        if self._ended is not None or connection.lost:
+        if self._ended is not None or connection.closing:
             return
         self.connection = connection
         self._announced = True

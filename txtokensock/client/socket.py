@@ -268,14 +268,17 @@ class TokenSocket(Service):
 
     @property
     def connected(self) -> bool:
-        """Whether there is an authenticated connection now."""
+        """
+        Whether there is an authenticated connection now.  There is none from the first sign
+        of a close on.
+        """
         return self._connection is not None
 
     @property
     def _connection(self) -> Connection | None:
-        """Calls fail with the connection, before the service hears of its end."""
+        """A connection whose end has begun is none, though the service still waits for that."""
         connection = self._service.connection
-        return None if connection is None or connection.lost else connection
+        return None if connection is None or connection.closing else connection
 
     @property
     def connected_to(self) -> str | None:
@@ -377,9 +380,9 @@ class TokenSocket(Service):
         :param data: anything that has a JSON form.  Between JavaScript servers a text that
             looks like JSON arrives as what it looks like.
         :return: fires when the server has acknowledged it, where it acknowledges; else
-            when the message is with the transport.  A refusal that comes after that goes
-            to ``error`` listeners.  Fails as :meth:`rpc` does, also with
-            :class:`~txtokensock.errors.InvalidChannel`.
+            when the message was handed to a connection that had shown no sign of a close.
+            A refusal that comes after that goes to ``error`` listeners.  Fails as :meth:`rpc`
+            does, also with :class:`~txtokensock.errors.InvalidChannel`.
         """
         uuid = self._core.new_uuid()
         try:

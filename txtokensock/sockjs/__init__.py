@@ -10,6 +10,7 @@ __all__ = [
     "DEFAULT_MAX_MESSAGE_SIZE",
     "DEFAULT_TRANSPORTS",
     "TRANSPORTS",
+    "ISockJSProtocol",
     "ISockJSTransport",
     "RequestInfo",
     "SockJSClientEndpoint",
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..web.server.origins import same_origin
     from .client.endpoint import SockJSClientEndpoint
     from .client.transports import DEFAULT_MAX_MESSAGE_SIZE, TRANSPORTS
-    from .interfaces import ISockJSTransport
+    from .interfaces import ISockJSProtocol, ISockJSTransport
     from .server.options import SockJSOptions
     from .server.request_info import RequestInfo
     from .server.resource import SockJSResource
@@ -35,6 +36,7 @@ else:
             "DEFAULT_MAX_MESSAGE_SIZE": ".client.transports",
             "DEFAULT_TRANSPORTS": ".transport_names",
             "TRANSPORTS": ".client.transports",
+            "ISockJSProtocol": ".interfaces",
             "ISockJSTransport": ".interfaces",
             "RequestInfo": ".server.request_info",
             "SockJSClientEndpoint": ".client.endpoint",

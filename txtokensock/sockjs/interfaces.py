@@ -4,10 +4,11 @@ What a SockJS session offers to the protocol that it carries.
 
 from __future__ import annotations
 
-from twisted.internet.interfaces import IAddress, IConsumer, IPushProducer, ITransport
+from twisted.internet.interfaces import IAddress, IConsumer, IProtocol, IPushProducer, ITransport
+from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
-__all__ = ["ISockJSSession", "ISockJSTransport"]
+__all__ = ["ISockJSProtocol", "ISockJSSession", "ISockJSTransport"]
 
 
 class ISockJSTransport(ITransport, IConsumer, IPushProducer):
@@ -26,6 +27,10 @@ class ISockJSTransport(ITransport, IConsumer, IPushProducer):
 
     name = Attribute('str: what carries the session, such as "websocket" or "xhr-streaming".')
 
+    disconnecting = Attribute(
+        "bool: whether the end has begun, on either side: nothing that is written is sent."
+    )
+
     frames_received = Attribute(
         "int: how many frames have come in, heartbeats and WebSocket pings included.  While it "
         "does not grow, the peer is silent."
@@ -43,12 +48,31 @@ class ISockJSTransport(ITransport, IConsumer, IPushProducer):
         """Drop the connection at once; nothing more is sent or delivered."""
 
 
+class ISockJSProtocol(IProtocol):
+    """
+    A protocol over SockJS that is told of an end before it has come.
+
+    Between the first sign of a close and the end of the connection seconds may pass, in which
+    nothing can be sent any more.
+    """
+
+    def connectionClosing(reason: Failure) -> None:
+        """
+        The other side closes the session, or the connection is about to be dropped.  Called
+        at most once, after the messages that came before, where the end is not known at once;
+        ``connectionLost`` follows in every case.
+
+        :param reason: why, as far as it is known by now.
+        """
+
+
 class ISockJSSession(Interface):
     """
     One session, which moves messages: over a WebSocket, or in HTTP requests.
 
     It calls the :class:`~txtokensock.sockjs.transport.SockJSTransport` of its protocol
-    with ``messages_received`` and, exactly once, with ``ended``.
+    with ``messages_received``, with ``closing`` where it is known that the end is near, and,
+    exactly once, with ``ended``.
     """
 
     def send(messages: list[bytes]) -> None:

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from ..support.deprecation import deprecate
 from .frames import NORMAL_CLOSURE, check_close
-from .interfaces import ISockJSSession, ISockJSTransport
+from .interfaces import ISockJSProtocol, ISockJSSession, ISockJSTransport
 
 __all__ = ["SockJSTransport"]
 
@@ -28,29 +28,32 @@ class State(enum.Enum):
     """
     Where a transport is on its way; the value says it in words.
 
-    =========  ===============  ========  ==============  ====================
-    state      messages         sends     close or abort  session ended
-    =========  ===============  ========  ==============  ====================
-    WAITING    wait             nothing   CLOSING         ENDED
-    OPEN       are delivered    yes       CLOSING         DRAINING
-    CLOSING    are dropped      nothing   aborts          DRAINING, then ENDED
-    DRAINING   are dropped      nothing   ENDED           ignored
-    ENDED      are dropped      nothing   ignored         ignored
-    =========  ===============  ========  ==============  ====================
+    ===========  ===============  ========  ==============  ====================
+    state        messages         sends     close or abort  session ended
+    ===========  ===============  ========  ==============  ====================
+    WAITING      wait             nothing   CLOSING         ENDED
+    OPEN         are delivered    yes       CLOSING         DRAINING
+    HALF_CLOSED  are dropped      nothing   CLOSING         DRAINING
+    CLOSING      are dropped      nothing   aborts          DRAINING, then ENDED
+    DRAINING     are dropped      nothing   ENDED           ignored
+    ENDED        are dropped      nothing   ignored         ignored
+    ===========  ===============  ========  ==============  ====================
 
-    ``connect`` leads from WAITING to OPEN.  DRAINING becomes ENDED as soon as the messages
-    that came before are delivered, with ``connectionLost``.  Whether the protocol is paused
-    is independent of the state.
+    ``connect`` leads from WAITING to OPEN, and ``closing`` from there to HALF_CLOSED.
+    Messages that came before are delivered in HALF_CLOSED and in DRAINING, which becomes ENDED
+    with ``connectionLost`` as soon as none is left.  Whether the protocol is paused is
+    independent of the state.
     """
 
     WAITING = "the protocol is not there yet"
     OPEN = "messages go both ways"
+    HALF_CLOSED = "nothing can be sent any more, and the session is not over yet"
     CLOSING = "this side closed or dropped the session, which is not over yet"
     DRAINING = "the session is over, and messages that came before wait for the protocol"
     ENDED = "connectionLost was called"
 
 
-WAITING, OPEN, CLOSING, DRAINING, ENDED = State
+WAITING, OPEN, HALF_CLOSED, CLOSING, DRAINING, ENDED = State
 
 
 @implementer(ISockJSTransport)
@@ -76,6 +79,12 @@ class SockJSTransport:
         self._paused = False
         self._delivering = False
         self._reason: Failure | None = None
+        self._news_of_closing: Failure | None = None
+
+    @property
+    def disconnecting(self) -> bool:
+        """Whether the end has begun, on either side: nothing that is written is sent."""
+        return self._state is not OPEN and self._state is not WAITING
 
     @property
     def heard(self) -> int:
@@ -104,6 +113,17 @@ class SockJSTransport:
         elif self._state is WAITING:
             self._undelivered.extend(messages)
 
+    def closing(self, reason: Failure) -> None:
+        """
+        The session can send nothing any more, and is going to end.  A protocol that wants to
+        know hears of it after the messages that came before.
+        """
+        if self._state is OPEN:
+            self._state = HALF_CLOSED
+            if ISockJSProtocol.providedBy(self._protocol):
+                self._news_of_closing = reason
+            self._deliver()
+
     def ended(self, reason: Failure) -> None:
         """
         The session is over.  Messages that came before the end are delivered first, however
@@ -114,7 +134,7 @@ class SockJSTransport:
         if self._protocol is None:  # connectionLost has no one to be called on
             self._undelivered.clear()
             self._state = ENDED
-        elif self._state is OPEN or self._state is CLOSING:
+        elif self._state in (OPEN, HALF_CLOSED, CLOSING):
             self._reason = self._reason or reason
             self._state = DRAINING
             self._deliver()
@@ -122,19 +142,26 @@ class SockJSTransport:
     # -- delivery
 
     def _deliver(self) -> None:
-        protocol = self._protocol
+        protocol: Any = self._protocol
         if self._delivering or protocol is None:
             return
         self._delivering = True
         try:
             while self._undelivered and not self._paused:
                 protocol.dataReceived(self._undelivered.popleft())
+            if self._state is HALF_CLOSED and not self._undelivered:
+                self._tell_of_closing(protocol)
         except BaseException:
             self._protocol_raised()
         finally:
             self._delivering = False
         if self._state is DRAINING and not self._undelivered:
             self._finish()
+
+    def _tell_of_closing(self, protocol: Any) -> None:
+        news, self._news_of_closing = self._news_of_closing, None
+        if news is not None:
+            protocol.connectionClosing(news)
 
     def _finish(self) -> None:
         self._state = ENDED
@@ -189,7 +216,7 @@ class SockJSTransport:
         :raises InvalidOption: if a WebSocket cannot be closed with them.
         """
         check_close(code, reason)
-        if self._state is OPEN or self._state is WAITING:
+        if self._state in (WAITING, OPEN, HALF_CLOSED):
             self._state = CLOSING
             self._undelivered.clear()
             self._session.close(code, reason)
@@ -224,7 +251,7 @@ class SockJSTransport:
             return
         self._paused = False
         self._deliver()
-        if not self._paused and self._state is OPEN:
+        if not self._paused and self._state in (OPEN, HALF_CLOSED):
             self._session.resume_reading()
 
     def stopProducing(self) -> None:

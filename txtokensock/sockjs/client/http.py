@@ -108,6 +108,7 @@ class _HTTPConnection:
             self._connected.errback(Failure(problem))
         else:
             self._reactor.callLater(0, self._gone, Failure(problem))
+            self._session.connection_closing(problem)
 
     def _gone(self, reason: Failure) -> None:
         self._flow.stop()

@@ -209,17 +209,24 @@ class ClientSession:
             self._log.warn("the SockJS server broke the protocol: {problem}", problem=problem)
             self._fail(f"the server broke the SockJS protocol: {problem}")
 
-    def connection_closing(self, reason: SockJSClosed | ConnectionFailed | None = None) -> None:
+    def connection_closing(self, reason: Exception | None = None) -> None:
         """
-        Start the deadline of an orderly close, which either side has begun.
+        Send nothing more, and start the deadline of an orderly close, which either side has
+        begun.
 
-        :param reason: the server's, where it is known.
+        :param reason: why, where it is known.
         """
         if reason is not None and self._reason is None:
             self._reason = Failure(reason)
         if self._state is not CLOSING and self._state is not ENDED:
-            self._state = CLOSING
             self._deadline.start(self._close_timeout)
+            self._start_closing()
+
+    def _start_closing(self) -> None:
+        was_open, self._state = self._state is OPEN, CLOSING
+        if was_open:
+            unknown = ConnectionLost("the server is closing the connection")
+            self._transport.closing(self._reason or Failure(unknown))
 
     def connection_lost(self, reason: Failure) -> None:
         """
@@ -277,12 +284,10 @@ class ClientSession:
     def _closed_by_server(self, code: int, reason: str) -> None:
         assert self._connection is not None
         closed = SockJSClosed(code, reason)
-        if self._state is OPEN:
-            self.connection_closing(closed)
-        else:
-            refused = SockJSRefused(f"the server refused: {closed}", "open", code)
-            self.connection_closing(refused)
+        refused = SockJSRefused(f"the server refused: {closed}", "open", code)
+        self._reason = Failure(closed if self._state is OPEN else refused)
         self._connection.end()
+        self.connection_closing()
 
     def _fail(self, problem: str) -> None:
         if self._opening_phase is None:
@@ -310,11 +315,12 @@ class ClientSession:
     def abort(self) -> None:
         if self._state is ENDED:
             return
-        self._state = CLOSING
         if self._reason is None:
             self._reason = Failure(ConnectionAborted())
         if self._connection is not None:
             self._connection.abort()
+        if self._state is not ENDED:
+            self._start_closing()
 
     def pause_reading(self) -> None:
         if self._state is OPEN:
