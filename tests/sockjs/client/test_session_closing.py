@@ -76,7 +76,7 @@ class ClosingTests(PeerTestCase):
             protocol.received.append(data),
             protocol.transport.pauseProducing(),
         )
-        request.frame(b'a["1","2"]', b'c[3000,""]')
+        request.chunk(b'a["1","2"]\nc[3000,""]\n')  # of two, the second stays with the network
         self.host.settle()
         self.assertEqual(protocol.received, [b"1"])
         self.assertTrue(protocol.transport.disconnecting)
