@@ -1,5 +1,5 @@
 """
-What stands in for the loggers of libraries that say too much.
+A logger for libraries that log too much.
 """
 
 from __future__ import annotations
@@ -15,6 +15,6 @@ class Quiet:
     """
 
     def debug(self, *_: object, **__: object) -> None:
-        """Log nothing."""
+        """Take a message of any level, and drop it."""
 
     trace = info = warn = error = critical = failure = debug

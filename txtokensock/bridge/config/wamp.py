@@ -175,7 +175,7 @@ class WampAuthentication(Section, frozen=True):
 
 
 class WampBackoff(BackoffConfig, frozen=True):
-    """See :class:`.BackoffConfig`."""
+    """``[wamp.backoff]``: the waits between attempts to connect to the router."""
 
     cap: float = 10.0
 

@@ -24,7 +24,7 @@ __all__ = ["CallRule", "ChannelRule", "Rule", "WebhooksConfig", "problems"]
 
 
 class WebhookBackoff(BackoffConfig, frozen=True):
-    """See :class:`.BackoffConfig`."""
+    """``backoff`` of a webhook: the waits between the attempts to deliver a message."""
 
     first: float = 1.0
     cap: float = 300.0

@@ -18,15 +18,18 @@ __all__ = ["bridge_site", "site_limits"]
 
 
 class _BridgeRequest(BoundedRequest):
-    """A request as Klein can read it; its body is kept in memory."""
+    """A request that Klein can read, and whose body is kept in memory."""
 
     def gotLength(self, length: int | None) -> None:
-        """The body begins."""
+        """Keep the body in memory; Twisted would put a large one into a temporary file."""
         super().gotLength(length)
         self.content = BytesIO()
 
     def getHeader(self, key: AnyStr) -> AnyStr | None:
-        """As text, also where it is none: that is for who reads it to refuse."""
+        """
+        Return the value as text.  Bytes that are not UTF-8 become half surrogates: it is the
+        reader of the header who refuses them.
+        """
         if isinstance(key, bytes):
             return super().getHeader(key)
         value = super().getHeader(key.encode())
@@ -34,14 +37,14 @@ class _BridgeRequest(BoundedRequest):
 
     def getRequestHostname(self) -> bytes:
         """
-        Always the same: pages do not depend on it, and Klein raises for names that are
-        none.  Whether the name is ours, :class:`.authentication.ApiKeys` looks at.
+        Return the same name for every request.  No page depends on it, and Klein raises for
+        a ``Host`` that is not valid.  :class:`.api_keys.ApiKeys` checks ``Host``.
         """
         return b"bridge"
 
 
 class _Readable(Resource):
-    """Lets through what Klein can read; it would log the rest with a traceback."""
+    """Answers 400 where the method or path is not UTF-8: Klein would log a traceback."""
 
     isLeaf = True
 
@@ -58,13 +61,13 @@ class _Readable(Resource):
 
 
 def site_limits(section: HttpConfig) -> SiteLimits:
-    """What the clients may have by the configuration."""
+    """The limits of the site that the configuration asks for."""
     return SiteLimits(max_body=section.body_limit, connections=section.connections)
 
 
 def bridge_site(resource: IResource, section: HttpConfig, reactor: Any) -> BoundedSite:
     """
-    A site that logs no requests: the query of a signed one is nobody's business.
+    A site that logs no requests, because the query of a signed one is secret.
 
     :param resource: Klein's; it answers bodies that are too large in its own way.
     :param section: of the configuration.
