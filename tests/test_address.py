@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.address import Address, url_path
+from txtokensock.address import Address, url_host, url_path
 from txtokensock.errors import InvalidAddress, InvalidOption
 
 
@@ -56,6 +56,7 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(Address.parse("foo.com", 8080).port, 8080)
         self.assertEqual(Address.parse("https://foo.com/a", 8443).port, 8443)
         self.assertEqual(Address.parse("::1", 8080).authority, "[::1]:8080")
+        self.assertEqual([url_host("::1"), url_host("a.test")], ["[::1]", "a.test"])
         for host in ("foo.com:80", "http://foo.com:8080", "[::1]:80"):
             self.assertIn("port", str(self.assertRaises(InvalidAddress, Address.parse, host, 80)))
 

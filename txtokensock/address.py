@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .errors import InvalidAddress, InvalidOption, shorten
 
-__all__ = ["Address", "addresses", "url_path"]
+__all__ = ["Address", "addresses", "url_host", "url_path"]
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9.])?")
@@ -79,7 +79,7 @@ class Address:
     @property
     def authority(self) -> str:
         """``host[:port]`` as URLs have it: brackets around IPv6, no default port."""
-        name = f"[{self.host}]" if ":" in self.host else self.host
+        name = url_host(self.host)
         return name if self.port == (443 if self.secure else 80) else f"{name}:{self.port}"
 
     def http_url(self, path: str) -> str:
@@ -114,6 +114,14 @@ def _names_port(host: object) -> bool:
         return False
     authority = host.rpartition("://")[2].partition("/")[0]
     return _split_authority(authority)[1] is not None
+
+
+def url_host(host: str) -> str:
+    """
+    :param host: a name or an IP address, IPv6 without brackets.
+    :return: it as URLs have it, IPv6 in brackets (RFC 3986, section 3.2.2).
+    """
+    return f"[{host}]" if ":" in host else host
 
 
 def url_path(option: str, path: str) -> str:

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from ...address import url_host
 from ...errors import InvalidData, SockJSClosed, shorten
 from ...support.timer import Timer
 from ...web.client.http_context import HTTPContext
@@ -237,7 +238,7 @@ def _connect(
     factory = WebSocketClientFactory(
         useragent=None, headers=target.request_headers(url), reactor=target.http_context.reactor
     )
-    factory.host = f"[{address.host}]" if ":" in address.host else address.host
+    factory.host = url_host(address.host)
     factory.port, factory.resource = address.port, f"{address.prefix}{path}"
     factory.log = _ClientWebSocket.log
     factory.noisy = False

@@ -14,13 +14,13 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
+from ...address import Address
 from .connection_pool import ConnectionPool
 from .http_request import ClientRequest
 
 __all__ = ["Agent"]
 
 _ADDRESS = re.compile(rb"(https?://[^/?#]+)([^#]*)", re.IGNORECASE)
-_DEFAULT_PORTS = {b"http": 80, b"https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +106,5 @@ def _split(uri: bytes) -> tuple[bytes, bytes]:
 
 def _host(uri: URI) -> bytes:
     """RFC 9110, section 7.2."""
-    host: bytes = b"[%b]" % uri.host if b":" in uri.host else uri.host
-    return host if uri.port == _DEFAULT_PORTS[uri.scheme] else b"%b:%d" % (host, uri.port)
+    address = Address(uri.host.decode("ascii"), uri.port, secure=uri.scheme == b"https")
+    return address.authority.encode("ascii")

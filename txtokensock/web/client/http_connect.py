@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
+from ...address import url_host
 from ...errors import ProxyRefused, shorten
 from .http11 import HTTP11, LONGEST_HEAD, BadResponse, HeadTooLong
 from .request_headers import USER_AGENT
@@ -51,7 +52,7 @@ class ConnectEndpoint:
         user_agent: str = USER_AGENT,
     ) -> None:
         self._proxy_endpoint = proxy_endpoint
-        self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._target = f"{url_host(host)}:{port}"
         self._proxy_name = proxy_name
         self._authorization = authorization
         self._user_agent = user_agent

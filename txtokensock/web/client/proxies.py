@@ -15,7 +15,7 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed: elsewher
     proxy_bypass_environment,
 )
 
-from ...address import Address
+from ...address import Address, url_host
 from ...errors import InvalidOption
 
 __all__ = ["Proxy", "ProxyOption", "proxy_for"]
@@ -66,7 +66,7 @@ class Proxy:
             usual = _DEFAULT_PORTS[parts.scheme]
             port = usual if parts.port is None else parts.port
             host = parts.hostname or ""
-            address = Address.parse(f"[{host}]" if ":" in host else host, port)
+            address = Address.parse(url_host(host), port)
         except (ValueError, KeyError):
             address = None
         if address is None or parts.path.strip("/") or parts.query or parts.fragment:
@@ -84,8 +84,7 @@ class Proxy:
 
     def __str__(self) -> str:
         """Its URL, without user and password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{url_host(self.host)}:{self.port}"
 
     @property
     def is_socks(self) -> bool:
@@ -163,8 +162,7 @@ def _is_direct(host: str, port: int, proxies: dict[str, str]) -> bool:
     address = _as_address(host)
     if host == "localhost" or (address is not None and address.is_loopback):
         return True
-    bracketed = f"[{host}]" if ":" in host else host
-    if proxy_bypass_environment(f"{bracketed}:{port}", proxies):
+    if proxy_bypass_environment(f"{url_host(host)}:{port}", proxies):
         return True
     networks = proxies.get("no", "").split(",")
     return address is not None and any(_contains(network, address) for network in networks)

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
+from ...address import url_host
 from ...errors import ProxyRefused
 from .tunnel import open_tunnel
 
@@ -65,7 +66,7 @@ class SocksEndpoint:
         credentials: tuple[str, str] | None = None,
     ) -> None:
         self._proxy_endpoint = proxy_endpoint
-        self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._target = f"{url_host(host)}:{port}"
         self._proxy_name = proxy_name
         self._request = _connect_request(host, port)
         self._login = None if credentials is None else _login_request(*credentials)
