@@ -27,7 +27,7 @@ from txtokensock.errors import TokenServerError
 from txtokensock.testing import ScriptedServer
 
 GOOD = '[upstream]\nhost = "http://server.test"\n'
-HTTP = GOOD + "[http]\n"
+HTTP = GOOD + '[http]\nauthentication = "none"\n'
 WAMP = '[wamp]\nurl = "ws://127.0.0.1:1/ws"\nrealm = "r"\n'
 
 
@@ -252,6 +252,7 @@ class ReloadTests(BridgeTestCase):
             (HTTP + "streams = 0\nconcurrency = 0\n", 2),
             (GOOD.replace("server", "other"), 1),
             (HTTP + 'listen = "tcp:1:interface=127.0.0.1"', 1),
+            (GOOD + "[http]\n", 1),  # its keys are gone
         ):
             before = len(self.said("bridge.not_reloaded"))
             self.path.write_text(text)

@@ -65,10 +65,11 @@ class Bridge(Server):
         self._environment = environment
 
     def configure(self, upstream: int, more: str = "") -> None:
-        """Write the configuration."""
+        """Write the configuration; without keys in ``more`` everybody may come in."""
+        who = "" if "http.keys" in more else 'authentication = "none"\n'
         (self.directory / "bridge.toml").write_text(
             f'[upstream]\nhost = "127.0.0.1:{upstream}"\n[upstream.backoff]\ncap = 0.25\n'
-            f'[http]\nlisten = "tcp:{self.port}:interface=127.0.0.1"\n{more}'
+            f'[http]\nlisten = "tcp:{self.port}:interface=127.0.0.1"\n{who}{more}'
         )
 
     def command(self) -> list[str]:

@@ -19,6 +19,7 @@ class BridgeTests(MakingTestCase):
     """A service, or lines that say what is wrong."""
 
     GOOD = '[upstream]\nhost = "127.0.0.1"\n[http]\nlisten = "tcp:8090:interface=127.0.0.1"\n'
+    GOOD += 'authentication = "none"\n'
 
     def config(self, text: str) -> str:
         """A file with that text."""
@@ -40,7 +41,10 @@ class BridgeTests(MakingTestCase):
 
     def test_bad(self) -> None:
         """A line for each mistake, exit status 2, and nothing is started."""
-        path = self.config('[upstream]\nhost = 5\n[http]\nbody_limit = 0\nlisten = "tcp:1"\n')
+        path = self.config(
+            '[upstream]\nhost = 5\n[http]\nauthentication = "none"\n'
+            'body_limit = 0\nlisten = "tcp:1"\n'
+        )
         for more in ((), ("--check",)):
             reactor = MemoryReactorClock()
             status, said = self.exit_of("bridge", "--config", path, *more, reactor=reactor)

@@ -17,6 +17,7 @@ from txtokensock.bridge.config.listen import Listen
 
 UPSTREAM = '[upstream]\nhost = "127.0.0.1:8080"\n'
 HTTP = UPSTREAM + "[http]\n"
+OPEN = HTTP + 'authentication = "none"\n'
 KEY = HTTP + '[[http.keys]]\nname = "a"\nsecret = { env = "A" }\n'
 WEBHOOKS = UPSTREAM + '[webhooks]\nspool = "spool.sqlite"\n'
 
@@ -82,15 +83,21 @@ BAD: list[tuple[str, str]] = [
         "upstream.tls: authorities: the file empty holds no certificate",
     ),
     # [http]
-    (HTTP + "listen = 8090", "http.listen: expected text, got whole number"),
-    (HTTP + 'listen = "8090"', "http.listen: '8090' is not an endpoint: "),
-    (HTTP + 'listen = "tcp:x"', "http.listen: 'tcp:x' is not an endpoint: "),
-    (HTTP + 'listen = "tcp:8090"', "http.listen: 'tcp:8090' is not a loopback address: it needs"),
-    (HTTP + 'listen = "tcp:8090:interface=10.0.0.1"', "http.listen: 'tcp:8090:interface=10"),
-    (HTTP + 'listen = "tcp6:8090"', "http.listen: 'tcp6:8090' is not a loopback address"),
-    (HTTP + 'listen = "systemd:domain=INET:index=0"', "http.listen: "),
-    (HTTP + "body_limit = -1", "http.body_limit: is -1: it must be a whole number above 0"),
-    (HTTP + "heartbeat = 0.0", "http.heartbeat: is 0: it must be a number of seconds"),
+    (OPEN + "listen = 8090", "http.listen: expected text, got whole number"),
+    (OPEN + 'listen = "8090"', "http.listen: '8090' is not an endpoint: "),
+    (OPEN + 'listen = "tcp:x"', "http.listen: 'tcp:x' is not an endpoint: "),
+    (HTTP, "http.keys: are missing; on a loopback address, authentication = "),
+    (
+        KEY.replace("[http]", '[http]\nauthentication = "none"'),
+        'http.authentication: is "none", but there are [[http.keys]]',
+    ),
+    (HTTP + 'authentication = "basic"', "http.authentication: invalid enum value 'basic'"),
+    (OPEN + 'listen = "tcp:8090"', "http.listen: 'tcp:8090' is not a loopback address: it needs"),
+    (OPEN + 'listen = "tcp:8090:interface=10.0.0.1"', "http.listen: 'tcp:8090:interface=10"),
+    (OPEN + 'listen = "tcp6:8090"', "http.listen: 'tcp6:8090' is not a loopback address"),
+    (OPEN + 'listen = "systemd:domain=INET:index=0"', "http.listen: "),
+    (OPEN + "body_limit = -1", "http.body_limit: is -1: it must be a whole number above 0"),
+    (OPEN + "heartbeat = 0.0", "http.heartbeat: is 0: it must be a number of seconds"),
     (HTTP + "keys = {}", "http.keys: expected array, got table"),
     (HTTP + "[[http.keys]]\n", "http.keys[0].name: is missing"),
     (HTTP + '[[http.keys]]\nname = "a"\nsecret = "s3cret"', "http.keys[0].secret: expected table"),
@@ -113,9 +120,9 @@ BAD: list[tuple[str, str]] = [
     (UPSTREAM + "[operation]\nstop_timeout = 0", "operation.stop_timeout: is 0: "),
     (UPSTREAM + "[operation]\nstop = 1", "operation.stop: is not an option: is it misspelt?"),
     # what is good alone, and not together
-    (HTTP + 'listen = "tcp:8080:interface=127.0.0.1"', "http.listen: is port 8080, where"),
+    (OPEN + 'listen = "tcp:8080:interface=127.0.0.1"', "http.listen: is port 8080, where"),
     (
-        HTTP.replace('"127.0.0.1:8080"', '["a", "localhost:8090"]'),
+        OPEN.replace('"127.0.0.1:8080"', '["a", "localhost:8090"]'),
         "http.listen: is port 8090, where upstream.host",
     ),
     (
@@ -125,11 +132,11 @@ BAD: list[tuple[str, str]] = [
         "webhooks.calls[0].action: 'a.b' is in conflict with 'a', of wamp.actions[0].action",
     ),
     (
-        HTTP + '[wamp]\nurl = "ws://127.0.0.1:8090/ws"\nrealm = "r"\n',
+        OPEN + '[wamp]\nurl = "ws://127.0.0.1:8090/ws"\nrealm = "r"\n',
         "http.listen: is port 8090, where wamp.url leads to",
     ),
     (
-        HTTP + WEBHOOKS.removeprefix(UPSTREAM) + '[[webhooks.calls]]\naction = "a"\n'
+        OPEN + WEBHOOKS.removeprefix(UPSTREAM) + '[[webhooks.calls]]\naction = "a"\n'
         'url = "http://localhost:8090/call"',
         "http.listen: is port 8090, where webhooks.calls[0].url leads to",
     ),
@@ -272,13 +279,13 @@ class GoodConfigTests(ConfigTestCase):
         self.assertNotIn("value-of", repr(config))
 
     def test_addresses(self) -> None:
-        """Loopback needs no keys, others do."""
+        """Loopback can do without keys, others cannot."""
         for listen in (
             *("tcp:1:interface=127.0.0.1", "tcp:1:interface=127.0.0.9", "tcp:1:127.0.0.1"),
             *("tcp:port=1:interface=localhost", "tcp6:1:interface=\\\\:\\\\:1"),
             *("unix:/run/bridge.sock", "tcp:interface=127.0.0.1:port=1"),
         ):
-            self.assertIsNotNone(self.good(HTTP + f'listen = "{listen}"').http, listen)
+            self.assertIsNotNone(self.good(OPEN + f'listen = "{listen}"').http, listen)
         section = self.good(
             HTTP + 'listen = "tcp:8090"\n' + KEY.removeprefix(HTTP) + 'channels = ["a.*"]'
         ).http

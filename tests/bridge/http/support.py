@@ -178,6 +178,7 @@ class HttpTestCase(ServerTestCase):
 
     def serve(self, *keys: KeyConfig, connected: bool = True, **options: Any) -> HttpSide:
         """The side, started."""
+        options.setdefault("authentication", "keys" if keys else "none")
         self.upstream: TokenSocket = self.client(call_timeout=20.0)
         self.side = HttpSide(
             HttpConfig(keys=keys, **options),

@@ -122,6 +122,44 @@ class BearerTests(HttpTestCase):
         self.assertNotIn("s3cret", repr(shown))
 
 
+class OpenTests(HttpTestCase):
+    """Nobody is let in without a key, unless the configuration says so in a word."""
+
+    def test_no_keys(self) -> None:
+        """Keys that are lost on the way open nothing."""
+        self.serve(authentication="keys")
+        for headers in ({}, bearer(""), bearer("x")):
+            self.assertEqual(self.ask("/call", CALL, headers=headers).status, 401)
+
+    def test_keys_lost(self) -> None:
+        """Nor those that a reload loses."""
+        self.serve(self.key("a", "secret-a"))
+        self.side.reload(HttpConfig())
+        for headers in ({}, bearer("secret-a")):
+            self.assertEqual(self.ask("/call", CALL, headers=headers).status, 401)
+
+    def test_warned(self) -> None:
+        """Each reload says that everybody comes in; with keys there is nothing to say."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+
+        def warned() -> int:
+            return sum(each.get("event") == "http.open" for each in logged)
+
+        self.answers["f"] = 1
+        self.serve(self.key("a", "secret-a"))
+        self.side.reload(self.side._section)
+        self.assertEqual(warned(), 0)
+        self.side.reload(HttpConfig(authentication="none"))
+        self.assertEqual(warned(), 1)
+        self.assertEqual(self.ask("/call", CALL).status, 200)
+
+    def test_warned_at_start(self) -> None:
+        """The start says it as well."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.serve()
+        self.assertEqual(sum(each.get("event") == "http.open" for each in logged), 1)
+
+
 class SignedTests(HttpTestCase):
     """Signed requests, byte for byte as Crossbar's documentation has them."""
 

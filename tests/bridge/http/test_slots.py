@@ -287,7 +287,7 @@ class EndTests(HttpTestCase):
         self.assertFalse(state.up)
         self.assertIn("cannot listen on tcp:8090:interface=127.0.0.1: Address", state.detail)
         self.patch(self.reactor, "listenTCP", listen)
-        self.side.reload(HttpConfig())
+        self.side.reload(HttpConfig(authentication="none"))
         self.assertTrue(self.side.state().up)
 
 

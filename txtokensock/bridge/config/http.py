@@ -63,8 +63,9 @@ class HttpConfig(Section, frozen=True):
     ``[http]``.
 
     :ivar listen: an endpoint string of Twisted's; a change needs a restart.
-    :ivar keys: who may come in; without keys everybody may do everything, which only a
-        loopback address allows.
+    :ivar authentication: ``keys``: who has one may come in.  ``none``: everybody may do
+        everything, which takes a loopback address and no keys.
+    :ivar keys: who may come in.
     :ivar hosts: without keys: names by which requests may call us, besides the loopback
         ones: a name that is somebody else's may be a web page's.
     :ivar body_limit: bytes of a request.
@@ -85,6 +86,7 @@ class HttpConfig(Section, frozen=True):
     """
 
     listen: str = "tcp:8090:interface=127.0.0.1"
+    authentication: Literal["keys", "none"] = "keys"
     keys: tuple[KeyConfig, ...] = ()
     hosts: tuple[str, ...] = ()
     body_limit: int = MIB
@@ -113,12 +115,7 @@ def _usable(secret: str) -> str:
 
 def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
     """What is wrong with ``[http]``."""
-    try:
-        if not Listen.parse(section.listen).loopback and not section.keys:
-            what = f"{section.listen!r} is not a loopback address: it needs [[{path}.keys]]"
-            yield Problem(f"{path}.listen", what)
-    except InvalidOption as problem:
-        yield Problem(f"{path}.listen", str(problem))
+    yield from _who_may_come_in(section, path)
     yield from seconds(section, path, "signature_tolerance", "idempotency_expiry", "heartbeat")
     yield from seconds(section, path, "call_timeout", "stream_timeout")
     yield from counts(section, path, "body_limit", "connections", "concurrency", "streams")
@@ -132,6 +129,25 @@ def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
         if (other := names.setdefault(key.name, here)) != here:
             yield Problem(f"{here}.name", f"is {key.name!r}, as that of {other}")
         yield from _key_secrets(key, here, secrets)
+
+
+def _who_may_come_in(section: HttpConfig, path: str) -> Iterator[Problem]:
+    """A file that has lost its keys lets nobody in: being open is never a default."""
+    try:
+        loopback = Listen.parse(section.listen).loopback
+    except InvalidOption as problem:
+        yield Problem(f"{path}.listen", str(problem))
+        return
+    if section.authentication == "keys":
+        if not section.keys:
+            what = 'are missing; on a loopback address, authentication = "none" does without'
+            yield Problem(f"{path}.keys", what)
+    elif section.keys:
+        what = f'is "none", but there are [[{path}.keys]]: nobody would be asked for one'
+        yield Problem(f"{path}.authentication", what)
+    elif not loopback:
+        what = f"{section.listen!r} is not a loopback address: it needs [[{path}.keys]]"
+        yield Problem(f"{path}.listen", what)
 
 
 def _key(key: KeyConfig, path: str) -> Iterator[Problem]:

@@ -74,7 +74,7 @@ class ApiKeys:
     """
 
     def __init__(self, section: HttpConfig, replays: Replays) -> None:
-        self._open = not section.keys
+        self._open = section.authentication == "none"
         self._hosts = frozenset(name.lower() for name in section.hosts)
         self._tolerance = section.signature_tolerance
         self._replays = replays

@@ -121,7 +121,16 @@ class HttpSide(Service):
         assert self._port is not None
         where = self._port.getHost()
         self._log.info("HTTP on {address}", event="http.listening", address=where)
+        self._warn()
         self._health.works()
+
+    def _warn(self) -> None:
+        if self._section.authentication == "none":
+            self._log.warn(
+                "whoever reaches {address} may do everything: http.authentication is 'none'",
+                event="http.open",
+                address=self._section.listen,
+            )
 
     def stopService(self) -> Deferred[None]:
         """
@@ -182,6 +191,8 @@ class HttpSide(Service):
         self._pages.streams.start(section.heartbeat, section.stream_timeout)
         if self._port is None:
             self._listen()
+        else:
+            self._warn()
 
 
 def _explain(where: str, problem: BaseException | None) -> str:
