@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 from tests.bridge.webhooks.support import MemoryDatabase, WebhooksTestCase
 from txtokensock.bridge.config.webhooks import WebhookBackoff
-from txtokensock.bridge.webhooks.database import SpoolUnavailable
+from txtokensock.bridge.webhooks.database import SpoolUnavailable, prepare
 from txtokensock.bridge.webhooks.spool import _HOLD_MESSAGES, _MEMORY_MESSAGES
 
 
@@ -378,6 +381,30 @@ class FileTests(SpoolTestCase):
         self.publish(1)
         for path in self.directory.iterdir():
             self.assertEqual(path.stat().st_mode & 0o077, 0, path)
+
+    def test_mode_of_an_older_file(self) -> None:
+        """A spool that others could read, companions included, is closed to them."""
+        side = self.start(self.rule())
+        self.publish(1)
+        companions = [Path(f"{self.spool}{suffix}") for suffix in ("", "-wal", "-shm")]
+        for path in companions:
+            path.touch()
+            path.chmod(0o644)
+        prepare(self.spool)
+        for path in companions:
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600, path)
+        self.stop(side)
+
+    def test_mode_that_stays(self) -> None:
+        """One whose mode cannot be changed, for it is somebody else's, is refused."""
+        self.stop(self.start(self.rule()))
+        self.spool.chmod(0o640)
+
+        def refuse(*_: Any, **__: Any) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        self.patch(os, "chmod", refuse)
+        self.assertIn("has the mode 0640, which lets others in", self.refusal())
 
 
 URL_NEW = "http://hooks.test/new"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from twisted.enterprise.adbapi import ConnectionPool
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from ...errors import InvalidOption
 from .schema import APPLICATION_ID, SCHEMA_VERSION, Cursor, create
@@ -21,6 +23,11 @@ from .schema import APPLICATION_ID, SCHEMA_VERSION, Cursor, create
 __all__ = ["Database", "Lock", "SQLite", "SpoolUnavailable", "check_format", "connect", "prepare"]
 
 T = TypeVar("T")
+
+_log = Logger()
+
+_SUFFIXES = ("", "-wal", "-shm", "-journal")
+"""The spool's file, and those that SQLite puts beside it."""
 
 _BUSY_SECONDS = 30.0
 """How long to wait for another process's transaction, which lasts milliseconds."""
@@ -73,12 +80,40 @@ def prepare(path: Path) -> None:
     try:
         # Messages are nobody else's business; SQLite gives its other files the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        for suffix in _SUFFIXES:
+            _close_to_others(Path(f"{path}{suffix}"))
         with closing(connect(path)) as connection:
             _check(connection, path)
     except OSError as problem:
         raise SpoolUnavailable(f"the spool {path} cannot be used: {problem.strerror}") from None
     except sqlite3.Error as problem:
         raise SpoolUnavailable(f"the spool {path} cannot be used: {problem}") from None
+
+
+def _close_to_others(path: Path) -> None:
+    """
+    An older file may be open to others: one that was copied, or made under another name.
+
+    :raises SpoolUnavailable: if it stays so.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0
+    try:
+        if mode & 0o077 == 0:
+            return
+        path.chmod(0o600)
+    except FileNotFoundError:
+        return
+    except OSError as problem:
+        raise SpoolUnavailable(
+            f"the spool's file {path} has the mode {mode:04o}, which lets others in, and it "
+            f"cannot be changed to 0600: {problem.strerror}"
+        ) from None
+    _log.warn(
+        "the spool's file {path} had the mode {mode}, which lets others in: it is 0600 now",
+        event="webhooks.spool_mode",
+        path=str(path),
+        mode=f"{mode:04o}",
+    )
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
