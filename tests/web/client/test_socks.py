@@ -121,7 +121,7 @@ class RequestTests(SocksTestCase):
             self.network.endpoint(), host, port, proxy_name=NAME, credentials=credentials
         )
         said: list[bytes] = []
-        negotiation = endpoint._negotiation()
+        negotiation = endpoint.negotiate()
         negotiation.start(said.append)
         answers = OPENED if credentials is None else ASKS + KNOWN + OPENED[2:]
         self.assertEqual(negotiation.received(answers), b"")
@@ -181,7 +181,7 @@ class AnswerTests(SocksTestCase):
         stream = answers + behind
         ends = [*sorted({cut for cut in cuts if 0 < cut < len(stream)}), len(stream)]
         pieces = [stream[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
-        negotiation = self.endpoint(credentials=credentials)._negotiation()
+        negotiation = self.endpoint(credentials=credentials).negotiate()
         negotiation.start(lambda _: None)
         read = 0
         while (rest := negotiation.received(pieces.pop(0))) is None:
@@ -259,7 +259,7 @@ class AnswerTests(SocksTestCase):
         self, credentials: tuple[str, str] | None, start: bytes, pieces: list[bytes]
     ) -> None:
         """Whatever comes is an answer, a refusal, or incomplete."""
-        negotiation = self.endpoint(credentials=credentials)._negotiation()
+        negotiation = self.endpoint(credentials=credentials).negotiate()
         negotiation.start(lambda _: None)
         for piece in filter(None, [start, *pieces]):
             try:

@@ -10,15 +10,12 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 import h11
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
-from zope.interface import implementer
+from twisted.internet.interfaces import IStreamClientEndpoint
 
-from ...address import url_host
 from ...errors import ProxyRefused, shorten
 from .http11 import HTTP11, LONGEST_HEAD, BadResponse, HeadTooLong
 from .request_headers import USER_AGENT
-from .tunnel import open_tunnel
+from .tunnel import TunnelEndpoint
 
 __all__ = ["ConnectEndpoint"]
 
@@ -26,19 +23,15 @@ __all__ = ["ConnectEndpoint"]
 _WHO_ARE_YOU = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZED)
 
 
-@implementer(IStreamClientEndpoint)
-class ConnectEndpoint:
+class ConnectEndpoint(TunnelEndpoint):
     """
     Connects through an HTTP proxy, by CONNECT: whatever is spoken on the connection, the
     proxy passes on and does not read.
 
-    :param proxy_endpoint: connects to the proxy, with TLS where that speaks it.
-    :param host: where the proxy is to connect us: a name, which the proxy resolves, or an
-        IP address, IPv6 without brackets.
-    :param port: the same.
-    :param proxy_name: the proxy in error texts; it must hold no password.
     :param authorization: the value of ``Proxy-Authorization``, such as ``"Basic eDp5"``.
     :param user_agent: who we say we are.
+
+    The other parameters are those of :class:`~.tunnel.TunnelEndpoint`.
     """
 
     def __init__(
@@ -51,32 +44,12 @@ class ConnectEndpoint:
         authorization: str | None = None,
         user_agent: str = USER_AGENT,
     ) -> None:
-        self._proxy_endpoint = proxy_endpoint
-        self._target = f"{url_host(host)}:{port}"
-        self._proxy_name = proxy_name
+        super().__init__(proxy_endpoint, host, port, proxy_name=proxy_name)
         self._authorization = authorization
         self._user_agent = user_agent
 
-    def __repr__(self) -> str:
-        return f"<ConnectEndpoint to {self._target} through {self._proxy_name}>"
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """
-        Connect.
-
-        :return: fires with the factory's protocol when the proxy has connected us.  Fails
-            with :class:`~txtokensock.errors.ConnectFailed` if the proxy cannot be reached
-            (:class:`~txtokensock.errors.TLSFailed` if TLS with it cannot be had), with
-            :class:`~txtokensock.errors.ProxyRefused` if it does not answer with success,
-            and with what the factory raised.  It has no deadline of its own.
-            Cancelling it, and every failure, drops the connection.
-        """
-        return Deferred.fromCoroutine(
-            open_tunnel(self._proxy_endpoint, self._negotiation, protocolFactory, self._proxy_name)
-        )
-
-    def _negotiation(self) -> _Connect:
-        return _Connect(self._target, self._proxy_name, self._authorization, self._user_agent)
+    def negotiate(self) -> _Connect:
+        return _Connect(self.target, self.proxy_name, self._authorization, self._user_agent)
 
 
 class _Connect:

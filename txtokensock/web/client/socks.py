@@ -7,13 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from ipaddress import ip_address
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
-from zope.interface import implementer
+from twisted.internet.interfaces import IStreamClientEndpoint
 
-from ...address import url_host
 from ...errors import ProxyRefused
-from .tunnel import open_tunnel
+from .tunnel import TunnelEndpoint
 
 __all__ = ["SocksEndpoint"]
 
@@ -42,18 +39,14 @@ _REPLIES = {
 """In the words of RFC 1928, section 6."""
 
 
-@implementer(IStreamClientEndpoint)
-class SocksEndpoint:
+class SocksEndpoint(TunnelEndpoint):
     """
     Connects through a SOCKS5 proxy.
 
-    :param proxy_endpoint: connects to the proxy.
-    :param host: where the proxy is to connect us: a name, which the proxy resolves, or an
-        IP address, IPv6 without brackets.
-    :param port: the same.
-    :param proxy_name: the proxy in error texts; it must hold no password.
     :param credentials: user and password, each of at most 255 bytes
         in UTF-8.  They are sent only if the proxy asks for them.
+
+    The other parameters are those of :class:`~.tunnel.TunnelEndpoint`.
     """
 
     def __init__(
@@ -65,27 +58,12 @@ class SocksEndpoint:
         proxy_name: str,
         credentials: tuple[str, str] | None = None,
     ) -> None:
-        self._proxy_endpoint = proxy_endpoint
-        self._target = f"{url_host(host)}:{port}"
-        self._proxy_name = proxy_name
+        super().__init__(proxy_endpoint, host, port, proxy_name=proxy_name)
         self._request = _connect_request(host, port)
         self._login = None if credentials is None else _login_request(*credentials)
 
-    def __repr__(self) -> str:
-        return f"<SocksEndpoint to {self._target} through {self._proxy_name}>"
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """
-        Connect.
-
-        :return: fires and fails as that of :class:`~.http_connect.ConnectEndpoint` does.
-        """
-        return Deferred.fromCoroutine(
-            open_tunnel(self._proxy_endpoint, self._negotiation, protocolFactory, self._proxy_name)
-        )
-
-    def _negotiation(self) -> _Socks:
-        refusal = f"the proxy {self._proxy_name} refused to connect us to {self._target}"
+    def negotiate(self) -> _Socks:
+        refusal = f"the proxy {self.proxy_name} refused to connect us to {self.target}"
         return _Socks(self._request, self._login, refusal)
 
 

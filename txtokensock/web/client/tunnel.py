@@ -18,12 +18,14 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from ...address import url_host
 from ...errors import ConnectFailed, ConnectionFailed, ProxyRefused
 from ...support.timeouts import Unanswered
 from ..tls.policy import explain, tls_failure
 
-__all__ = ["Negotiation", "ProxyUnanswered", "open_tunnel"]
+__all__ = ["Negotiation", "ProxyUnanswered", "TunnelEndpoint"]
 
 
 class ProxyUnanswered(Unanswered):
@@ -49,42 +51,65 @@ class Negotiation(typing.Protocol):
         """
 
 
-async def open_tunnel(
-    endpoint: IStreamClientEndpoint,
-    negotiate: Callable[[], Negotiation],
-    factory: IProtocolFactory,
-    proxy_name: str,
-) -> IProtocol:
+@implementer(IStreamClientEndpoint)
+class TunnelEndpoint:
     """
-    Connect to a proxy, have it connect us, and put ``factory``'s protocol on the result.
+    Connects to a proxy, and has it connect us: a kind of proxy says how in :meth:`negotiate`.
 
-    From then on that protocol has the connection's own transport, so that writing, flow
-    control and TLS cost nothing more; ``getPeer()`` is the proxy.
-
-    :param endpoint: the proxy.
-    :param negotiate: the conversation with it, for one connection.
-    :param proxy_name: for error texts.
-    :return: the protocol, connected.  What came behind the proxy's answer is delivered when
-        whoever awaits this has been given it.
-    :raises ConnectFailed: if there is no connection to the proxy.
-    :raises TLSFailed: if there is no TLS with the proxy.
-    :raises ProxyRefused: if the proxy does not connect us.
-    :raises Exception: what the factory raised; ``NoProtocol`` if it built none.
-
-    Cancelling it, and every failure, drops the connection; cancelled, it raises
-    :class:`ProxyUnanswered`.
+    :param proxy_endpoint: connects to the proxy, with TLS where that speaks it.
+    :param host: where the proxy is to connect us: a name, which the proxy resolves, or an
+        IP address, IPv6 without brackets.
+    :param port: the same.
+    :param proxy_name: the proxy in error texts; it must hold no password.
     """
-    try:
-        entrance = await endpoint.connect(_Entrances(negotiate, factory, proxy_name))
-    except (CancelledError, ConnectingCancelledError) as cancelled:
-        why = f": {cancelled}" if isinstance(cancelled, Unanswered) else ""
-        raise ProxyUnanswered(f"the proxy {proxy_name} was not reached{why}") from None
-    except Exception as problem:
-        what = _unreachable(proxy_name)
-        failed = tls_failure(problem, "connect", what)
-        raise failed or ConnectFailed(f"{what}: {explain(problem)}", "connect") from problem
-    assert isinstance(entrance, _Entrance)
-    return await entrance.opened
+
+    def __init__(
+        self, proxy_endpoint: IStreamClientEndpoint, host: str, port: int, *, proxy_name: str
+    ) -> None:
+        self.target = f"{url_host(host)}:{port}"
+        self.proxy_name = proxy_name
+        self._proxy_endpoint = proxy_endpoint
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} to {self.target} through {self.proxy_name}>"
+
+    def negotiate(self) -> Negotiation:
+        """
+        :return: the conversation with the proxy, for one connection.
+        """
+        raise NotImplementedError
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Connect to the proxy, have it connect us, and put the factory's protocol on the result.
+
+        From then on that protocol has the connection's own transport, so that writing, flow
+        control and TLS cost nothing more; ``getPeer()`` is the proxy.
+
+        :return: fires with the protocol when the proxy has connected us; what came behind
+            its answer is delivered after that.  Fails with
+            :class:`~txtokensock.errors.ConnectFailed` if the proxy cannot be reached
+            (:class:`~txtokensock.errors.TLSFailed` if TLS with it cannot be had), with
+            :class:`~txtokensock.errors.ProxyRefused` if it does not connect us, with what
+            the factory raised, and with ``NoProtocol`` if it built none.  It has no
+            deadline of its own.  Cancelling it, and every failure, drops the connection;
+            cancelled, it fails with :class:`ProxyUnanswered`.
+        """
+        return Deferred.fromCoroutine(self._connect(protocolFactory))
+
+    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        entrances = _Entrances(self.negotiate, factory, self.proxy_name)
+        try:
+            entrance = await self._proxy_endpoint.connect(entrances)
+        except (CancelledError, ConnectingCancelledError) as cancelled:
+            why = f": {cancelled}" if isinstance(cancelled, Unanswered) else ""
+            raise ProxyUnanswered(f"the proxy {self.proxy_name} was not reached{why}") from None
+        except Exception as problem:
+            what = _unreachable(self.proxy_name)
+            failed = tls_failure(problem, "connect", what)
+            raise failed or ConnectFailed(f"{what}: {explain(problem)}", "connect") from problem
+        assert isinstance(entrance, _Entrance)
+        return await entrance.opened
 
 
 class _Entrances(Factory):
