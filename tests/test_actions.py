@@ -4,9 +4,11 @@ Actions: the functions behind names.
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from twisted.logger import capturedLogs, eventAsText
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -140,8 +142,33 @@ class OutcomeTests(SynchronousTestCase):
     """outcome_error."""
 
     def test_errors(self) -> None:
-        """An ActionError as it is; of anything else the text, logged."""
-        self.assertEqual(outcome_error(Failure(ActionError({"a": 1})), "f"), {"a": 1})
-        self.assertEqual(outcome_error(Failure(ValueError("bad")), "f"), "bad")
-        self.assertEqual(outcome_error(Failure(ValueError()), "f"), "ValueError")
+        """Exposed: an ActionError as it is; of anything else the text, logged."""
+        error_of = partial(outcome_error, name="f", peer=None, expose=True)
+        self.assertEqual(error_of(Failure(ActionError({"a": 1}))), {"a": 1})
+        self.assertEqual(error_of(Failure(ValueError("bad"))), "bad")
+        self.assertEqual(error_of(Failure(ValueError())), "ValueError")
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+
+    def test_reference(self) -> None:
+        """The caller gets a reference, and the log has it beside who called and what failed."""
+        with capturedLogs() as events:
+            error = outcome_error(
+                Failure(ValueError("/etc/app.toml")),
+                "user.read",
+                peer="the peer",
+                identity={"user": "ada", "role": "admin"},
+            )
+        self.flushLoggedErrors(ValueError)
+        self.assertRegex(error, r"\AInternal error \(ref [0-9a-f]{8}\)\Z")
+        (event,) = events
+        text = eventAsText(event)
+        for logged in (error[-9:-1], "user.read", "the peer", "user", "role", "/etc/app.toml"):
+            self.assertIn(logged, text)
+        self.assertNotIn("ada", text)
+        self.assertNotIn("admin", text)
+
+    def test_references_differ(self) -> None:
+        """Each failure has its own reference."""
+        errors = {outcome_error(Failure(ValueError()), "f", peer=None) for _ in range(20)}
+        self.assertEqual(len(errors), 20)
+        self.flushLoggedErrors(ValueError)

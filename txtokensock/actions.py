@@ -9,6 +9,7 @@ mappings nest: ``{"ping": ping, "user": {"read": read}}`` offers ``ping`` and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
+from secrets import token_hex
 from typing import Any, TypeAlias
 
 from twisted.logger import Logger
@@ -149,17 +150,40 @@ def _describe(action: Any) -> str:
     return f"{action.__module__}.{name}" if isinstance(name, str) else shorten(repr(action))
 
 
-def outcome_error(failure: Any, name: str) -> Any:
+def outcome_error(
+    failure: Any,
+    name: str,
+    *,
+    peer: object,
+    identity: Mapping[str, Any] | None = None,
+    expose: bool = False,
+) -> Any:
     """
     What the caller is told of an action that failed: never falsy, for falsy errors
     are read as success by the JavaScript clients.
 
-    An :class:`~txtokensock.errors.ActionError` was meant and goes out as it is; any
-    other exception is a bug or a surprise: it is logged, and only its text goes out.
+    An :class:`~txtokensock.errors.ActionError` was meant and goes out as it is.  Any other
+    exception is a bug or a surprise, and its text may hold what is not the caller's business:
+    it is logged with a random reference, and the reference goes out.
+
+    :param name: of the action.
+    :param peer: who called it, for the log.
+    :param identity: of the peer; the log has its keys, and none of its values.
+    :param expose: whether the exception's text goes out instead.
     """
     if failure.check(ActionError):
         return failure.value.error
-    _log.failure("the action {action} failed", failure, action=shorten(name))
+    reference = token_hex(4)
+    _log.failure(
+        "the action {action} failed (ref {reference}): called by {peer}, identity {keys}",
+        failure,
+        action=shorten(name),
+        reference=reference,
+        peer=peer,
+        keys=[shorten(key) for key in identity or ()],
+    )
+    if not expose:
+        return f"Internal error (ref {reference})"
     try:
         text = shorten(str(failure.value))
     except BaseException:  # it cannot even say what it is

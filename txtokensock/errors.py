@@ -165,7 +165,8 @@ class ActionError(TokenSocketError):
 
         raise ActionError({"code": 42, "message": "no such user"})
 
-    Any other exception is logged with its traceback and only its text is sent.
+    Of any other exception the caller gets ``Internal error (ref 3f9a1c2e)``; the log has its
+    traceback beside that reference.
 
     :ivar error: what the caller gets, any JSON; what peers read as success, see
         :func:`is_error`, is refused.

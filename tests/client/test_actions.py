@@ -45,6 +45,7 @@ class AnswerTests(ActionTestCase):
             raise ActionError(data)
 
         self.socket = self.ready(
+            expose_errors=True,
             actions={
                 "plain": lambda data: {"got": data},
                 "deferred": lambda data: succeed(data),
@@ -58,7 +59,7 @@ class AnswerTests(ActionTestCase):
                 "nan": lambda data: float("nan"),
                 "silent": lambda data: fail(ValueError()),
                 "nested": {"foo": lambda data: "foo", "deep": {"er": lambda data: "deep"}},
-            }
+            },
         )
 
     def test_results(self) -> None:
@@ -87,6 +88,15 @@ class AnswerTests(ActionTestCase):
         self.assertEqual(self.answer("raising_coroutine"), {"error": "bad coroutine"})
         self.assertEqual(self.answer("failing"), {"error": "bad deferred"})
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 3)
+
+    def test_hidden(self) -> None:
+        """By default the server gets a reference to the log, and no text."""
+        socket = self.ready(actions={"bug": lambda data: fail(ValueError("/etc/app.toml"))})
+        error = self.answer("bug")["error"]
+        self.assertRegex(error, r"\AInternal error \(ref [0-9a-f]{8}\)\Z")
+        self.flushLoggedErrors(ValueError)
+        socket.actions["bug"] = lambda data: fail(ActionError("mind the gap"))
+        self.assertEqual(self.answer("bug"), {"error": "mind the gap"})
 
     def test_error_without_text(self) -> None:
         """An empty error would be read as success: the exception's name goes out."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import capturedLogs, eventAsText
 
 from txtokensock.errors import (
     ActionError,
@@ -198,7 +199,10 @@ class CallTests(ServerTestCase):
             self.assertEqual(client.rpc(name), {"error": "Function not found"})
 
     def test_failures(self) -> None:
-        """An ActionError goes out as it is, of any other exception the text, logged."""
+        """
+        An ActionError goes out as it is, of any other exception the text, logged, where the
+        texts are exposed.
+        """
 
         def fail(data: Any, peer: Any) -> None:
             raise ActionError(data)
@@ -206,11 +210,34 @@ class CallTests(ServerTestCase):
         def bug(data: Any, peer: Any) -> None:
             raise KeyError(data)
 
-        server = self.serve(actions={"fail": fail, "bug": bug, "nan": lambda d, p: float("nan")})
+        server = self.serve(
+            expose_errors=True,
+            actions={"fail": fail, "bug": bug, "nan": lambda d, p: float("nan")},
+        )
         client = server.authenticated()
         self.assertEqual(client.rpc("fail", {"code": 42}), {"error": {"code": 42}})
         self.assertEqual(client.rpc("bug", "x"), {"error": "'x'"})
         self.assertIn("cannot be sent as JSON", client.rpc("nan")["error"])
+        self.assertEqual(len(self.flushLoggedErrors()), 2)
+
+    def test_hidden_failures(self) -> None:
+        """By default the texts of unexpected exceptions stay in the log, beside a reference."""
+
+        def bug(data: Any, peer: Any) -> None:
+            raise KeyError("sku")
+
+        client = self.serve(
+            actions={"bug": bug, "nan": lambda d, p: float("nan")},
+            authentication=lambda request: {"user": "grace"},
+        ).authenticated()
+        for name in ("bug", "nan"):
+            with capturedLogs() as events:
+                error = client.rpc(name)["error"]
+            self.assertRegex(error, r"\AInternal error \(ref [0-9a-f]{8}\)\Z")
+            (text,) = [eventAsText(event) for event in events if "log_failure" in event]
+            for logged in (error[-9:-1], "Traceback", f"action {name} ", "<Peer ", "['user']"):
+                self.assertIn(logged, text)
+            self.assertNotIn("grace", text)
         self.assertEqual(len(self.flushLoggedErrors()), 2)
 
     def test_ping(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import capturedLogs, eventAsText
 
 from txtokensock.errors import ActionError, InvalidOption
 from txtokensock.server import DROP
@@ -72,7 +73,7 @@ class HookTests(ServerTestCase):
                 self.assertEqual(self.ask(event, hook)["resp"], "success")
 
     def test_refusal(self) -> None:
-        """False is Forbidden, an ActionError is the answer, an exception is its text."""
+        """False is Forbidden, an ActionError is the answer, an exception is its exposed text."""
 
         async def coroutine(*_: Any) -> bool:
             return False
@@ -88,7 +89,19 @@ class HookTests(ServerTestCase):
                 (lambda *_: fail(ActionError({"code": 1})), {"code": 1}),
                 (bug, "'x'"),
             ):
-                self.assertEqual(self.ask(event, hook)["error"], error)
+                self.assertEqual(self.ask(event, hook, expose_errors=True)["error"], error)
+            self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_hidden_text(self) -> None:
+        """By default the text of an exception stays in the log, beside a reference."""
+        for event in ("authentication", *REQUESTS):
+            with capturedLogs() as events:
+                error = self.ask(event, lambda *_: fail(KeyError("sku")))["error"]
+            self.assertRegex(error, r"\AInternal error \(ref [0-9a-f]{8}\)\Z")
+            (text,) = [eventAsText(logged) for logged in events if "log_failure" in logged]
+            for part in (error[-9:-1], "Traceback", f"{event} hook", "<Peer ", "['user']"):
+                self.assertIn(part, text)
+            self.assertNotIn("ada", text)
             self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_refused_changes_nothing(self) -> None:

@@ -47,6 +47,7 @@ class ConnectionOwner(Protocol):
     """The callbacks of a connection."""
 
     actions: Actions
+    expose_errors: bool
 
     def message_received(self, message: ServerMessage) -> None:
         """Take a message: anything but calls to our actions and answers to the connection."""
@@ -279,10 +280,27 @@ class Connection(TwistedProtocol):
 
         def done(outcome: Any) -> None:
             self._actions.discard(running)
-            payload = _encode_outcome(call, outcome)
-            self._answer(payload)
+            self._answer(self._encode_outcome(call, outcome))
 
         running.addBoth(done)
+
+    def _encode_outcome(self, call: ServerCall, outcome: Any) -> bytes:
+        """The answer to a call, from the result of its action or its Failure."""
+        if not isinstance(outcome, Failure):
+            try:
+                return encode_action_result(call.fid, outcome)
+            except InvalidData:
+                outcome = Failure()
+        error = outcome_error(
+            outcome,
+            call.name,
+            peer=self.transport.getPeer(),
+            expose=self._owner.expose_errors,
+        )
+        try:
+            return encode_action_error(call.fid, error)
+        except InvalidData:
+            return encode_action_error(call.fid, "the action's error has no JSON form")
 
     def _answer(self, payload: bytes) -> None:
         if self.closing:
@@ -294,16 +312,3 @@ class Connection(TwistedProtocol):
         if len(self._held) >= _HELD_ANSWERS:
             # A server that calls and does not read the answers is not read either.
             self.hold(self)
-
-
-def _encode_outcome(call: ServerCall, outcome: Any) -> bytes:
-    """The answer to a call, from the result of its action or its Failure."""
-    if not isinstance(outcome, Failure):
-        try:
-            return encode_action_result(call.fid, outcome)
-        except InvalidData:
-            outcome = Failure()
-    try:
-        return encode_action_error(call.fid, outcome_error(outcome, call.name))
-    except InvalidData:
-        return encode_action_error(call.fid, "the action's error has no JSON form")

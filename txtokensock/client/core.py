@@ -36,6 +36,7 @@ class ClientCore:
 
     :ivar events: ``ready``, ``reconnect``, ``message``, ``disconnect``, ``error``.
     :ivar actions: what the server may call.
+    :ivar expose_errors: whether it gets the texts of their unexpected exceptions.
     :ivar ignored: how many messages could not be read so far.
     :ivar when_given_up: called when there will be no more attempts, before anybody is told.
     """
@@ -50,10 +51,12 @@ class ClientCore:
         queue_limit: int,
         call_timeout: float,
         buffer_limit: int,
+        expose_errors: bool = False,
     ) -> None:
         self._reactor = reactor
         self.events = Events("ready", "reconnect", "message", "disconnect", "error")
         self.actions: MutableMapping[str, Any] = dict(actions)
+        self.expose_errors = expose_errors
         self.new_uuid = uuid_source()
         self.request_queue = RequestQueue(reactor, queue_limit, self.report)
         self.channels = Channels(

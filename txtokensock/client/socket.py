@@ -69,6 +69,8 @@ class TokenSocket(Service):
     :param shuffle: whether to try several hosts in random order, which this client then
         keeps, and not as they are listed.
     :param actions: functions that the server may call, by name; mappings nest.
+    :param expose_errors: whether the server gets the texts of unexpected exceptions of
+        actions, instead of a reference to the log.
     :param authentication: the query of the token request: a mapping of text, numbers,
         booleans, lists and mappings, or a function that gives one (or a Deferred or
         coroutine of one), asked before every attempt.
@@ -138,6 +140,7 @@ class TokenSocket(Service):
         retry_policy: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+        expose_errors: bool = False,
         tls: IPolicyForHTTPS | None = None,
         proxy: ProxyOption = True,
         endpoint: IStreamClientEndpoint | str | None = None,
@@ -194,6 +197,7 @@ class TokenSocket(Service):
             queue_limit=check_count("queue_limit", queue_limit),
             call_timeout=call_timeout,
             buffer_limit=buffer_limit,
+            expose_errors=check_flag("expose_errors", expose_errors),
         )
         self._core.when_given_up = super().stopService
         self._service = ReconnectingClientService(

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from ..actions import outcome_error
 from ..support.checks import check_callable, check_choice
 from ..support.user_functions import UserFunctionTimeout, call_user_function, within
+from .peer import Peer
 
 __all__ = ["Event", "Hook", "Hooks", "Refused"]
 
@@ -42,11 +43,15 @@ class Hooks:
 
     :param reactor: for their deadline.
     :param timeout: seconds that each hook has.
+    :param expose_errors: whether a client is told the text of an unexpected exception.
     """
 
-    def __init__(self, reactor: IReactorTime, timeout: float) -> None:
+    def __init__(
+        self, reactor: IReactorTime, timeout: float, *, expose_errors: bool = False
+    ) -> None:
         self._reactor = reactor
         self._timeout = timeout
+        self._expose_errors = expose_errors
         self._hooks: dict[str, list[Hook]] = {event: [] for event in get_args(Event)}
 
     def add(self, event: Event, hook: Hook) -> None:
@@ -66,10 +71,12 @@ class Hooks:
     def _of(self, event: Event) -> list[Hook]:
         return self._hooks[check_choice("event", event, self._hooks)]
 
-    async def ask(self, event: Event, *arguments: Any) -> None:
+    async def ask(self, event: Event, peer: Peer, *arguments: Any) -> None:
         """
         Ask every hook of the event, one after the other.
 
+        :param peer: whose request it is about.
+        :param arguments: what hooks of the event get besides.
         :raises Refused: with the first refusal: False is "Forbidden", an exception is
             what :func:`~txtokensock.actions.outcome_error` makes of it, a hook that had
             its time is "Timeout".  Anything else but False allows it.
@@ -77,13 +84,20 @@ class Hooks:
         for hook in tuple(self._hooks[event]):
             try:
                 allowed = await within(
-                    self._timeout, self._reactor, call_user_function(hook, *arguments)
+                    self._timeout, self._reactor, call_user_function(hook, peer, *arguments)
                 )
             except CancelledError:  # the peer went: nobody waits for an answer
                 raise
             except UserFunctionTimeout:
                 raise Refused("Timeout") from None
             except Exception:
-                raise Refused(outcome_error(Failure(), f"{event} hook")) from None
+                error = outcome_error(
+                    Failure(),
+                    f"{event} hook",
+                    peer=peer,
+                    identity=arguments[0] if event == "authentication" else peer.auth,
+                    expose=self._expose_errors,
+                )
+                raise Refused(error) from None
             if allowed is False:
                 raise Refused("Forbidden")

@@ -12,7 +12,6 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..actions import outcome_error
 from ..errors import StoreUnavailable
 from ..messages.from_client import Auth, Uuid
 from ..messages.from_server import encode_auth_success, encode_error_answer
@@ -126,11 +125,18 @@ class PeerAuthentication:
             return  # also the CancelledError of our own making
         self._answered(_problem(failure), begun)
         self._deadline.stop()
-        self._send(encode_error_answer("auth", uuid, _refusal(failure)))
+        self._send(encode_error_answer("auth", uuid, self._refusal(failure)))
         if not failure.check(StoreUnavailable):
             self._end(AUTHENTICATION_REFUSED)
         elif self._state.identity is None:
             self._end(STORE_UNAVAILABLE)
+
+    def _refusal(self, failure: Failure) -> Any:
+        if isinstance(failure.value, Refused):
+            return failure.value.error
+        if failure.check(StoreUnavailable):
+            return "Store unavailable"
+        return self._context.outcome_error(failure, "auth", self._peer)
 
     def _answered(self, outcome: Outcome, begun: float) -> None:
         context = self._context
@@ -141,11 +147,3 @@ def _problem(failure: Failure) -> Outcome:
     if failure.check(Refused):
         return "refused"
     return "store_unavailable" if failure.check(StoreUnavailable) else "exception"
-
-
-def _refusal(failure: Failure) -> Any:
-    if isinstance(failure.value, Refused):
-        return failure.value.error
-    if failure.check(StoreUnavailable):
-        return "Store unavailable"
-    return outcome_error(failure, "auth")

@@ -12,7 +12,6 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..actions import outcome_error
 from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
 from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe, Uuid
 from ..messages.from_server import encode_answer, encode_error_answer
@@ -154,7 +153,7 @@ class PeerRequests:
         elif isinstance(error, StoreUnavailable):
             text = "Store unavailable"
         else:
-            text = outcome_error(failure, entry.rpc)
+            text = self._context.outcome_error(failure, entry.rpc, self._peer)
         self._send(_error_answer(entry, text))
         self._done()
 

@@ -5,15 +5,18 @@ Everything that the peers of one server share.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
-from ..actions import Action, Actions, find_action
+from ..actions import Action, Actions, find_action, outcome_error
 from .hooks import Hooks
 from .hub import Hub
 from .limits import Limits
 from .ops.observer import Observer
 from .outbox import TurnEnd
+from .peer import Peer
 from .peer_table import PeerTable
 
 __all__ = ["ServerContext"]
@@ -33,6 +36,7 @@ class ServerContext:
     :ivar acks: whether requests are acknowledged, see PROTOCOL section 5.
     :ivar turn_end: says when the messages for peers leave.
     :ivar observer: is told what happens.
+    :ivar expose_errors: whether clients are told the texts of unexpected exceptions.
     :ivar peers: all peers.
     """
 
@@ -45,8 +49,15 @@ class ServerContext:
     acks: bool
     turn_end: TurnEnd
     observer: Observer
+    expose_errors: bool
     peers: PeerTable = field(default_factory=PeerTable)
 
     def find_action(self, name: str) -> Action | None:
         """Find the action of that name; None if there is none."""
         return find_action(self.own_actions, name) or find_action(self.actions, name)
+
+    def outcome_error(self, failure: Failure, name: str, peer: Peer) -> Any:
+        """What a peer is told of its request that failed, see :func:`~.actions.outcome_error`."""
+        return outcome_error(
+            failure, name, peer=peer, identity=peer.auth, expose=self.expose_errors
+        )

@@ -22,7 +22,7 @@ from ..messages import check_channel
 from ..messages.from_server import encode_subscribed, encode_unsubscribed
 from ..sockjs.server.options import SockJSOptions
 from ..sockjs.server.resource import SockJSResource
-from ..support.checks import check_callable
+from ..support.checks import check_callable, check_flag
 from ..web.server.origins import AllowedOrigins, OriginPolicy
 from ..web.server.site import BoundedSite, SiteLimits
 from .hooks import Event, Hook, Hooks
@@ -60,10 +60,10 @@ class TokenSocketServer(Service):
         ``{"echo": echo, "user": {"read": read}}``.  Each is a function, one that returns a
         Deferred or a coroutine function, called with the call's data and the
         :class:`Peer`.  Its result, any JSON, is the answer; so is the
-        :class:`~txtokensock.errors.ActionError` that it raises, and the text of any other
-        exception.  It is cancelled when its peer goes and when
-        ``Limits.call_timeout`` is over.  The mapping is looked into at each call, so it
-        may change.
+        :class:`~txtokensock.errors.ActionError` that it raises; of any other exception the
+        client gets ``Internal error`` and a reference to the log.  It is cancelled when its
+        peer goes and when ``Limits.call_timeout`` is over.  The mapping is looked into at
+        each call, so it may change.
     :param store: what several servers share; by default a :class:`MemoryStore` of its own.
     :param token_path: path of the token route.
     :param socket_prefix: path of the SockJS server.
@@ -75,6 +75,8 @@ class TokenSocketServer(Service):
     :param allowed_origins: see :data:`~txtokensock.web.server.origins.AllowedOrigins`.
     :param jsonp: whether the token route answers ``?callback=f`` with a script, as old
         browsers need on another origin.
+    :param expose_errors: whether clients get the texts of unexpected exceptions of actions
+        and hooks, instead of a reference to the log.
     :param limits: see :class:`Limits`.
     :param sockjs: some of :class:`~txtokensock.sockjs.SockJSOptions`, by name, such as
         ``{"websocket": False, "heartbeat": 10.0}``; they go before ``limits``.
@@ -96,6 +98,7 @@ class TokenSocketServer(Service):
         acks: bool = True,
         allowed_origins: AllowedOrigins = None,
         jsonp: bool = False,
+        expose_errors: bool = False,
         limits: Limits | None = None,
         sockjs: Mapping[str, Any] | None = None,
         observer: Observer | None = None,
@@ -115,11 +118,12 @@ class TokenSocketServer(Service):
             limits=limits,
             actions=actions,
             own_actions={"_ping": _ping} if ping else {},
-            hooks=Hooks(reactor, limits.hook_timeout),
+            hooks=Hooks(reactor, limits.hook_timeout, expose_errors=expose_errors),
             hub=self._hub,
             acks=acks,
             turn_end=TurnEnd(reactor),
             observer=observer or Observer(),
+            expose_errors=check_flag("expose_errors", expose_errors),
         )
         self._context.peers.since = reactor.seconds()
         self._routes = [
@@ -172,7 +176,7 @@ class TokenSocketServer(Service):
         It may return a Deferred or be a coroutine function, for at most
         ``Limits.hook_timeout`` seconds.  False refuses with "Forbidden", an
         :class:`~txtokensock.errors.ActionError` with its error, any other exception is
-        logged and refuses with its text; everything else, None too, agrees.  Several
+        logged and refuses with a reference to the log; everything else, None too, agrees.  Several
         hooks are asked in order until one refuses.  Nobody is asked about what the server
         does of its own accord.
 
