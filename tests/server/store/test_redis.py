@@ -316,6 +316,15 @@ class LinkTests(SynchronousTestCase):
         self.subscriber.reply(_array(b"message", b"___sync___", sync))
         self.assertEqual(self.listener.heard, [("c", b'{"a":1}'), ("c", b'"text"'), b"2", "c"])
 
+    def test_answered_at_once(self) -> None:
+        """A reply that came before anybody asked is taken for the answer; nobody waits."""
+        for reply in (b"-ERR out of order\r\n", b"+OK\r\n"):
+            self.tearDown()
+            self.setUp()
+            self.answer()
+            self.subscriber.reply(reply)
+            self.successResultOf(self.link.subscribe("c"))
+
     def test_unsubscribed_meanwhile(self) -> None:
         """Nobody waits for a subscription that is wanted no more."""
         self.answer()

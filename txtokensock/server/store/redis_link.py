@@ -114,9 +114,11 @@ class RedisLink:
         self._wanted[channel] = None
         if self._subscriber.protocol is None or channel in self._confirmed:
             return succeed(None)
-        if channel not in self._waiting:
-            self._ask_for(channel)
-        return self._waiting[channel].wait()
+        is_asked_for = channel in self._waiting
+        confirmed = self._waiting.setdefault(channel, Waiters()).wait()
+        if not is_asked_for:
+            self._ask_for(channel)  # which may be answered at once
+        return confirmed
 
     def unsubscribe(self, channel: str) -> None:
         self._wanted.pop(channel, None)
@@ -126,7 +128,7 @@ class RedisLink:
         unsubscribed.addErrback(lambda _: None)  # lost, and with it the subscription
 
     def _ask_for(self, channel: str) -> None:
-        waiting = self._waiting[channel] = Waiters()
+        waiting = self._waiting.setdefault(channel, Waiters())
 
         def answered(outcome: Any) -> None:
             if self._waiting.get(channel) is not waiting:
