@@ -46,6 +46,32 @@ class PeerEndTests(ServerTestCase):
         stubborn.callback(None)
         server.turn()
 
+    def test_raising_cancellers(self) -> None:
+        """An action that raises while it is cancelled keeps nothing else from its end."""
+
+        def refuse(_: object) -> None:
+            raise ValueError("not now")
+
+        last: Deferred[Any] = Deferred()
+        pending: list[Deferred[Any]] = [last, Deferred(refuse), Deferred(refuse)]
+        server = self.serve(
+            actions={"slow": lambda data, peer: pending.pop()}, limits={"call_timeout": 5}
+        )
+        client = server.authenticated()
+        client.send({"rpc": "slow", "uuid": "u"})
+        server.turn(5)
+        self.assertEqual(client.received(), [{"rpc": "slow", "uuid": "u", "error": "Timeout"}])
+        for _ in range(2):
+            client.send({"rpc": "slow", "uuid": "u"})
+        (peer,) = server.service.peers()
+        asked = peer.rpc("name")
+        peer.close(4000, "bye")
+        client.received()
+        self.assertEqual(client.closed, (4000, "bye"))
+        self.failureResultOf(asked, ConnectionLost)
+        self.assertTrue(last.called)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+
     def test_action_closes_its_peer(self) -> None:
         """An action may close the peer that called it, before or after it waited."""
         gate: Deferred[None] = Deferred()

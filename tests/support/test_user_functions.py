@@ -164,6 +164,21 @@ class AbandonTests(SynchronousTestCase):
             self.assertEqual((self.stubborn.cancelled, self.clock.getDelayedCalls()), (1, []))
             self.stubborn.gate.callback("late")
 
+    def test_canceller_raises(self) -> None:
+        """What raises while it is cancelled is logged, and is waited for no longer."""
+
+        def refuse(_: object) -> None:
+            raise ValueError("not now")
+
+        inner: Deferred[Any] = Deferred(refuse)
+        late, cancelled = within(1, self.clock, inner), abandonable(Deferred(refuse))
+        self.clock.advance(1)
+        self.failureResultOf(late, UserFunctionTimeout)
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        inner.callback("late")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+
     def test_result_of_being_cancelled(self) -> None:
         """What fires at once when it is cancelled is too late as well."""
         inner: Deferred[Any] = Deferred(lambda deferred: deferred.callback("a result"))

@@ -16,7 +16,7 @@ from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
 from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe, Uuid
 from ..messages.from_server import encode_answer, encode_error_answer
 from ..support.timer import Timer
-from ..support.user_functions import call_user_function
+from ..support.user_functions import call_user_function, cancel_user_function
 from .close_codes import TOO_MANY_CALLS, CloseCode
 from .hooks import Refused
 from .keyed_queue import KeyedQueue
@@ -105,7 +105,7 @@ class PeerRequests:
         # The latest first: a request that waits for an earlier one must not get its turn.
         for entry in reversed(tuple(self._in_flight)):
             self._finish(entry, "cancelled")
-            entry.outcome.cancel()
+            cancel_user_function(entry.outcome)
 
     # -- calls
 
@@ -161,7 +161,7 @@ class PeerRequests:
         if self._finish(entry, "timeout"):
             self._log.warn("{rpc} took too long and is cancelled", rpc=shorten(entry.rpc))
             self._send(_error_answer(entry, "Timeout"))
-            entry.outcome.cancel()
+            cancel_user_function(entry.outcome)
             self._done()
 
     def _finish(self, entry: _InFlight, outcome: Outcome) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 __all__ = [
@@ -23,10 +24,13 @@ __all__ = [
     "call_in_next_turn",
     "call_plain_function",
     "call_user_function",
+    "cancel_user_function",
     "within",
 ]
 
 T = TypeVar("T")
+
+_log = Logger()
 
 
 class UserFunctionTimeout(Exception):
@@ -84,6 +88,19 @@ def _as_exception(failure: Failure) -> Failure:
     return Failure(UserFunctionError(raised), None, failure.getTracebackObject())
 
 
+def cancel_user_function(called: Deferred[Any]) -> None:
+    """
+    Cancel what a function of the user's has begun.  A Deferred can have a canceller of the
+    user's as well: what that raises is logged, and goes no further.
+
+    :param called: from :func:`call_user_function`; it may fire later, or never.
+    """
+    try:
+        called.cancel()
+    except BaseException:
+        _log.failure("a function that was called raised while it was cancelled")
+
+
 def call_in_next_turn(
     reactor: IReactorTime, function: Callable[..., Any], *arguments: Any
 ) -> Deferred[Any]:
@@ -98,7 +115,7 @@ def call_in_next_turn(
     def call() -> Deferred[Any]:
         called = call_user_function(function, *arguments).addErrback(_not_cancelled)
         if result.called:  # cancelled by the function itself
-            called.cancel()
+            cancel_user_function(called)
         return called
 
     result = abandonable(deferLater(reactor, 0, call))
@@ -137,7 +154,7 @@ def abandonable(called: Deferred[T]) -> Deferred[T]:
     def abandon(_: object) -> None:
         nonlocal abandoned
         abandoned = True
-        called.cancel()
+        cancel_user_function(called)
 
     def done(outcome: Any) -> None:
         if not abandoned:
