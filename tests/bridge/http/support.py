@@ -9,8 +9,10 @@ import hashlib
 import hmac
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -142,6 +144,9 @@ class HttpTestCase(ServerTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        directory = tempfile.TemporaryDirectory(prefix="txtokensock-http-")
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
         self.reactor = MemoryReactorClock()
         self.reactor.rightNow = NOW
         self.server = ScriptedServer(self.reactor)
@@ -178,6 +183,7 @@ class HttpTestCase(ServerTestCase):
 
     def serve(self, *keys: KeyConfig, connected: bool = True, **options: Any) -> HttpSide:
         """The side, started."""
+        options.setdefault("signed_requests", str(self.directory / "signed-requests"))
         options.setdefault("authentication", "keys" if keys else "none")
         self.upstream: TokenSocket = self.client(call_timeout=20.0)
         self.side = HttpSide(

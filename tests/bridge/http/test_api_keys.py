@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from math import inf
 from typing import Any
 from unittest import mock
 
@@ -10,7 +12,10 @@ from twisted.logger import globalLogPublisher
 
 from txtokensock.bridge.config.http import HttpConfig
 from txtokensock.bridge.http import api_keys as authentication
+from txtokensock.bridge.http import replay_file
+from txtokensock.bridge.http.replay_file import ReplayFile
 from txtokensock.bridge.http.signed import Replays
+from txtokensock.errors import InvalidOption
 
 from .support import NOW, HttpTestCase
 
@@ -170,11 +175,8 @@ class SignedTests(HttpTestCase):
         self.answers["_publish"] = "success"
 
     def serve(self, *keys: Any, connected: bool = True, **options: Any) -> Any:
-        side = super().serve(
-            self.key("myapp1", "kkjH68GiuUZ", scheme="signed"), connected=connected, **options
-        )
-        self.advance(1)  # what was signed before the start is refused
-        return side
+        key = self.key("myapp1", "kkjH68GiuUZ", scheme="signed")
+        return super().serve(key, connected=connected, **options)
 
     def publish(self, body: bytes = BODY, **options: Any) -> tuple[int, Any]:
         """Status, and the reason where it was refused."""
@@ -209,7 +211,7 @@ class SignedTests(HttpTestCase):
         self.serve()
         now = self.reactor.seconds()
         self.assertEqual(self.publish(seq=1, nonce=23, time=now)[0], 202)
-        again = "this request came before, or was signed before the bridge started"
+        again = "this request came before, or is older than what is remembered"
         self.assertEqual(self.publish(seq=1, nonce=23, time=now), (401, again))
         # Nothing stands between seq and nonce: 1 and 23 sign what 12 and 3 do.
         self.assertEqual(self.publish(seq=12, nonce=3, time=now), (401, again))
@@ -225,8 +227,67 @@ class SignedTests(HttpTestCase):
         self.assertEqual(self.publish(seq=1, nonce=23, time=now)[0], 401)
         self.assertEqual(len(self.asked("_publish")), 1)
 
+    def restart(self) -> None:
+        """The bridge stops, and another one starts with the same files."""
+        self._stop()
+        self.serve()
+
+    def test_restart(self) -> None:
+        """What was taken is not taken again, also of clocks ahead; what is honest is taken."""
+        self.serve()
+        now = self.reactor.seconds()
+        for ahead in (-120, 0, 120):
+            self.assertEqual(self.publish(time=now + ahead)[0], 202)
+        for _ in range(2):
+            self.restart()
+            for ahead in (-120, 0, 120):
+                self.assertEqual(self.publish(time=now + ahead)[0], 401, ahead)
+        self.assertEqual(self.publish(seq=2, time=now - 119)[0], 202)
+        self.assertEqual(self.publish(seq=2, time=self.reactor.seconds() - 5)[0], 202)
+        for path in self.directory.iterdir():
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+
+    def test_keys_that_come_later(self) -> None:
+        """A reload that brings the first signed key reads what is known, and adds to it."""
+        self.serve()
+        now = self.reactor.seconds()
+        self.assertEqual(self.publish(time=now)[0], 202)
+        keys, path = self.side._section.keys, self.side._section.signed_requests
+        self._stop()
+        HttpTestCase.serve(self, self.key("a", "secret-a"))
+        self.side.reload(HttpConfig(keys=keys, signed_requests=path))
+        self.assertEqual(self.publish(time=now)[0], 401)
+        self.assertEqual(self.publish(seq=2, time=now)[0], 202)
+        other = HttpConfig(keys=keys, signed_requests="other")
+        [problem] = self.side.needs_restart(other)
+        self.assertEqual(problem.path, "http.signed_requests")
+
+    def test_not_written(self) -> None:
+        """What cannot be remembered is not done: 503, and the log says why."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.serve()
+        now = self.reactor.seconds()
+        self.patch(replay_file.os, "write", lambda *_: 3)
+        status, reason = self.publish(time=now)
+        self.assertEqual(status, 503)
+        self.assertIn("No space left", reason)
+        self.assertEqual(self.asked("_publish"), [])
+        self.assertIn("http.replays_failed", [each.get("event") for each in logged])
+        self.patch(replay_file.os, "write", os.write)
+
+    def test_no_file(self) -> None:
+        """A file that cannot be used refuses the configuration, in one line."""
+        directory = self.directory / "directory"
+        directory.mkdir()
+        other = self.directory / "other"
+        other.write_text("a letter to somebody\nof two lines")
+        for path, said in ((directory, "cannot be used"), (other, "is a file of something else")):
+            problem = self.assertRaises(InvalidOption, self.serve, signed_requests=str(path))
+            self.assertIn(said, str(problem))
+        self.serve()
+
     def test_time(self) -> None:
-        """It must be of now, more or less, and of after the start."""
+        """It must be of now, more or less; not a second time, whatever the tolerance becomes."""
         self.serve(signature_tolerance=60.0)
         self.advance(100)
         now = self.reactor.seconds()
@@ -236,10 +297,13 @@ class SignedTests(HttpTestCase):
             (now - 61, 401),
             (now + 61, 401),
             (NOW - 1, 401),
+            (NOW, 401),
         ):
             self.assertEqual(self.publish(time=time)[0], status, time - now)
+        self.advance(60)
+        self.assertEqual(self.publish(seq=2)[0], 202)
         self.side.reload(HttpConfig(keys=self.side._section.keys, signature_tolerance=1e6))
-        self.assertEqual(self.publish(time=NOW - 1)[0], 401)
+        self.assertEqual(self.publish(time=now - 59)[0], 401)
 
     def test_wrong(self) -> None:
         """401 for another key, secret or body; who has no key learns which keys there are not."""
@@ -302,7 +366,7 @@ class ReplaysTests(HttpTestCase):
 
     def test_bounded(self) -> None:
         """What makes room cannot come again, nor what is older; what is newer can come."""
-        replays = Replays(0.0, limit=3)
+        replays = Replays(limit=3)
         for time in (5.0, 3.0, 4.0, 6.0):
             self.assertTrue(replays.is_new(b"k", b"%d" % time, time, 0.0))
         self.assertFalse(replays.is_new(b"k", b"3", 3.0, 0.0))
@@ -312,15 +376,52 @@ class ReplaysTests(HttpTestCase):
 
     def test_keys_are_apart(self) -> None:
         """One that sends a lot takes nothing from another."""
-        replays = Replays(0.0, limit=1)
+        replays = Replays(limit=1)
         for time in (8.0, 9.0):
             self.assertTrue(replays.is_new(b"busy", b"%d" % time, time, 0.0))
         self.assertTrue(replays.is_new(b"idle", b"1", 1.0, 0.0))
 
     def test_forgotten(self) -> None:
         """What is too old to be taken is not remembered, and stays too old."""
-        replays = Replays(0.0)
+        replays = Replays()
         self.assertTrue(replays.is_new(b"k", b"1", 1.0, 0.0))
         self.assertTrue(replays.is_new(b"k", b"2", 9.0, 5.0))
         self.assertEqual(replays._keys[b"k"].digests, {b"2"})
         self.assertFalse(replays.is_new(b"k", b"1", 1.0, 0.0))
+
+    def replays(self, limit: int = 100) -> Replays:
+        """As after a restart."""
+        replays = Replays(limit)
+        replays.keep(ReplayFile(str(self.directory / "signed")))
+        return replays
+
+    def test_generations(self) -> None:
+        """
+        The file stays small, and at each restart it is known of every request in reach that it
+        came, and nothing is taken that is older than what was thrown away.
+        """
+        self.patch(replay_file, "_GENERATION", 5)
+        replays = self.replays()
+        for time in range(100):
+            oldest = time - 10.0
+            self.assertTrue(replays.is_new(b"k", b"%d" % time, float(time), oldest))
+            if time % 7 == 0:
+                replays = self.replays()
+                for before in range(max(0, time - 10), time + 1):
+                    self.assertFalse(replays.is_new(b"k", b"%d" % before, before, oldest))
+        replays = self.replays()
+        for before in range(100):  # the tolerance is longer now
+            self.assertFalse(replays.is_new(b"k", b"%d" % before, before, -inf), before)
+        self.assertFalse(replays.is_new(b"other", b"new", 60.0, -inf))
+        self.assertLess(sum(path.stat().st_size for path in self.directory.iterdir()), 2000)
+
+    def test_cut_off(self) -> None:
+        """A line that was cut off takes no other along."""
+        replays = self.replays()
+        self.assertTrue(replays.is_new(b"k", b"1", 1.0, 0.0))
+        with (self.directory / "signed").open("ab") as file:
+            file.write(b"\n17000")
+        self.assertTrue(replays.is_new(b"k", b"2", 2.0, 0.0))
+        replays = self.replays()
+        for digest, time in ((b"1", 1.0), (b"2", 2.0)):
+            self.assertFalse(replays.is_new(b"k", digest, time, 0.0))

@@ -76,6 +76,8 @@ class HttpConfig(Section, frozen=True):
     :ivar queue_limit: publishes that may wait for the server.
     :ivar queue_bytes: bytes of them.
     :ivar signature_tolerance: seconds between the time of a signed request and ours.
+    :ivar signed_requests: a file that remembers the signed requests that came, so that none
+        is taken again after a restart; where a key is ``signed``.  A change needs a restart.
     :ivar idempotency_expiry: seconds for which the answer to an ``Idempotency-Key`` is
         kept.
     :ivar idempotency_limit: answers that are kept; the oldest makes room.
@@ -97,6 +99,7 @@ class HttpConfig(Section, frozen=True):
     queue_limit: int = 1000
     queue_bytes: int = 16 * MIB
     signature_tolerance: float = 300.0
+    signed_requests: str = "tokensock-signed-requests"
     idempotency_expiry: float = 3600.0
     idempotency_limit: int = 10_000
     idempotency_bytes: int = 16 * MIB
@@ -121,6 +124,8 @@ def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
     yield from counts(section, path, "body_limit", "connections", "concurrency", "streams")
     yield from counts(section, path, "queue_limit", "queue_bytes", "stream_buffer")
     yield from counts(section, path, "idempotency_limit", "idempotency_bytes")
+    if not section.signed_requests or "\0" in section.signed_requests:
+        yield Problem(f"{path}.signed_requests", "must be the name of a file")
     names: dict[str, str] = {}
     secrets: dict[str, str] = {}
     for number, key in enumerate(section.keys):

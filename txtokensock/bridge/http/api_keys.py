@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from twisted.logger import Logger
+
 from ..config.http import HttpConfig, KeyConfig
 from ..error_table import ErrorKind
 from .key_patterns import KeyPatterns
-from .responses import Refusal
+from .responses import Refusal, unavailable
 from .signed import PARAMETERS, Replays, SignedRequest
 
 __all__ = ["ApiKeys", "Caller"]
@@ -72,6 +74,8 @@ class ApiKeys:
     :param replays: remembers signed requests, also across configurations.
     :raises InvalidOption: if a secret cannot be read.
     """
+
+    _log = Logger()
 
     def __init__(self, section: HttpConfig, replays: Replays) -> None:
         self._open = section.authentication == "none"
@@ -167,10 +171,18 @@ class ApiKeys:
             raise _unauthorized("the key is not known, or the signature is not its")
         if abs(signed.time - now) > self._tolerance:
             raise _unauthorized(f"signed more than {self._tolerance:g} seconds from now")
-        if not self._replays.is_new(signed.key, valid, signed.time, now - self._tolerance):
-            raise _unauthorized(
-                "this request came before, or was signed before the bridge started"
+        try:
+            new = self._replays.is_new(signed.key, valid, signed.time, now - self._tolerance)
+        except OSError as problem:
+            reason = problem.strerror
+            self._log.error(
+                "a signed request is refused, for it cannot be remembered: {reason}",
+                event="http.replays_failed",
+                reason=reason,
             )
+            raise unavailable(f"the signed request cannot be remembered: {reason}") from None
+        if not new:
+            raise _unauthorized("this request came before, or is older than what is remembered")
         return key.caller
 
 

@@ -30,6 +30,7 @@ from ..counters import Counters
 from ..health import Condition, Health, SideState
 from .api_keys import ApiKeys
 from .bridge_site import bridge_site, site_limits
+from .replay_file import ReplayFile
 from .routes import Pages
 from .signed import Replays
 
@@ -48,6 +49,8 @@ class HttpSide(Service):
     :param counters: by rule.
     :param states: of all sides, for the pages.
     :param stop_timeout: seconds for what is in flight when the bridge stops.
+    :raises InvalidOption: if a secret cannot be read, or the file of signed requests cannot
+        be used.
     """
 
     name = "http"
@@ -66,7 +69,8 @@ class HttpSide(Service):
         self._reactor = reactor
         self._section = section
         self._stop_timeout = stop_timeout
-        self._replays = Replays(reactor.seconds())
+        self._replays = Replays()
+        self._keep_replays(section)
         self._pages = Pages(
             section,
             ApiKeys(section, self._replays),
@@ -79,6 +83,10 @@ class HttpSide(Service):
         self.site = bridge_site(resource, section, reactor)
         self._port: IListeningPort | None = None
         self._health = Health(self.name, reactor.seconds)
+
+    def _keep_replays(self, section: HttpConfig) -> None:
+        if not self._replays.kept and any(key.scheme == "signed" for key in section.keys):
+            self._replays.keep(ReplayFile(section.signed_requests))
 
     # -- IService
 
@@ -177,13 +185,17 @@ class HttpSide(Service):
         """What of another configuration cannot be taken while it runs."""
         if section.listen != self._section.listen:
             yield Problem("http.listen", "a change of it takes a restart")
+        if section.signed_requests != self._section.signed_requests and self._replays.kept:
+            yield Problem("http.signed_requests", "a change of it takes a restart")
 
     def reload(self, section: HttpConfig) -> None:
         """
         Take other keys and numbers.
 
-        :raises InvalidOption: if a secret cannot be read any more; then nothing changes.
+        :raises InvalidOption: if a secret cannot be read any more, or the file of signed requests
+            cannot be used; then nothing changes.
         """
+        self._keep_replays(section)
         authentication = ApiKeys(section, self._replays)
         self._section = section
         self.site.limits = site_limits(section)

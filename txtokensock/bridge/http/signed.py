@@ -1,5 +1,5 @@
 """
-Signed requests as Crossbar's HTTP bridge has them (no I/O).
+Signed requests as Crossbar's HTTP bridge has them.
 
 The query holds ``key``, ``timestamp``, ``seq``, ``nonce`` and ``signature``, which is
 base64, with ``-`` and ``_``, of the HMAC-SHA256 of ``key | timestamp | seq | nonce | body``,
@@ -17,8 +17,10 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 from .api_requests import bad_request
+from .replay_file import ReplayFile
 
 __all__ = ["PARAMETERS", "Replays", "SignedRequest"]
 
@@ -86,28 +88,50 @@ class Replays:
 
     What counts is the signature: nothing stands between the numbers that it covers, so
     that other values of ``seq`` and ``nonce`` can have the same.  Whatever is forgotten is
-    too old to come again: nothing is taken that was signed before what was forgotten last,
-    nor what was signed before the start, for what came before that is not known.
+    too old to come again: nothing is taken that was signed before what was forgotten last.
 
-    :param start: seconds since the epoch.
     :param limit: requests of each key that are remembered.
     """
 
-    def __init__(self, start: float, limit: int = 100_000) -> None:
-        self._start = start
+    def __init__(self, limit: int = 100_000) -> None:
+        self._floor = -inf
         self._limit = limit
         self._keys: dict[bytes, _Seen] = {}
+        self._file: ReplayFile | None = None
+
+    def keep(self, file: ReplayFile) -> None:
+        """
+        Remember what the file holds, and from now on write there what is taken.
+
+        :raises InvalidOption: if it cannot be used.
+        """
+        for key, digest, time in file.read():
+            self._seen(key).remember(digest, time, self._limit)
+        self._file, self._floor = file, file.floor
+        for seen in self._keys.values():
+            seen.floor = max(seen.floor, self._floor)
+
+    @property
+    def kept(self) -> bool:
+        """Whether there is a file."""
+        return self._file is not None
+
+    def _seen(self, key: bytes) -> _Seen:
+        return self._keys.setdefault(key, _Seen(self._floor))
 
     def is_new(self, key: bytes, digest: bytes, time: float, oldest: float) -> bool:
         """
         Whether this one can be taken; then it is remembered.
 
         :param oldest: anything before this time is refused anyway, and can be forgotten.
+        :raises OSError: if it cannot be written; then it is not taken.
         """
-        seen = self._keys.setdefault(key, _Seen(self._start))
+        seen = self._seen(key)
         seen.forget(oldest)
         if time <= seen.floor or digest in seen.digests:
             return False
+        if self._file is not None:
+            self._file.append(key, digest, time, oldest)
         seen.remember(digest, time, self._limit)
         return True
 
