@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock import AttemptTimeout, ConnectionLost, TokenSocket
-from txtokensock.server import Peer, TokenSocketServer
+from txtokensock.server import TokenSocketServer
 from txtokensock.testing import MemoryServer, ScriptedServer
 
 
@@ -59,10 +59,6 @@ class ThermostatTests(SynchronousTestCase):
         self.memory.settle()
         self.successResultOf(started)
 
-    def peer(self) -> Peer:
-        (peer,) = self.memory.server.peers()
-        return peer
-
     def measure(self, celsius: float) -> None:
         self.memory.server.publish("temperature", celsius)
         self.memory.settle()
@@ -75,7 +71,8 @@ class ThermostatTests(SynchronousTestCase):
 
     def test_comes_back(self) -> None:
         """It listens again after the connection was lost."""
-        self.peer().transport.abortConnection()
+        for _, server_end in self.memory.network.open:
+            server_end.abortConnection()
         self.memory.advance(1)
         self.measure(18.5)
         self.assertEqual(self.switched, [True])

@@ -1,6 +1,10 @@
 """
-Receives webhooks of a bridge, checks their signatures, and ignores what it had before:
-python examples/webhook_receiver.py [port]
+Receives webhooks of a bridge, checks their signatures, and ignores what it had before::
+
+    export WEBHOOK_SECRET=whsec_c2VjcmV0IG9mIHRoZSBleGFtcGxl
+    python examples/webhook_receiver.py [port]
+
+The bridge, which signs them, is given the same secret, see ``webhooks.toml``.
 """
 
 import base64
