@@ -35,6 +35,7 @@ class MessageTests(EventsTestCase):
         self.assertEqual((reading.status, reading.events), (200, []))
         self.assertEqual(reading.headers["content-type"], "text/event-stream")
         self.assertEqual(reading.headers["cache-control"], "no-store")
+        self.assertEqual(reading.headers["x-accel-buffering"], "no")
         messages = [
             ("a", 1),
             ("b", {"x": "line\nbreak\r\u2028"}),

@@ -12,6 +12,23 @@ from .support import Closer, Recorder, Server
 from .test_pages import NOT_CACHED
 
 
+class BufferingTests(SynchronousTestCase):
+    """What answers say to proxies that buffer."""
+
+    def test_not_buffered(self) -> None:
+        """What streams asks nginx not to keep it; a poll, which is whole at once, does not."""
+        server = Server()
+        for method, path, asked in (
+            ("POST", "/000/a/xhr_streaming", "no"),
+            ("GET", "/000/b/eventsource", "no"),
+            ("GET", "/000/c/htmlfile?c=f", "no"),
+            ("POST", "/000/d/xhr", None),
+            ("GET", "/000/e/jsonp?c=f", None),
+        ):
+            headers = server.open(method, path).response().headers
+            self.assertEqual(headers.get("x-accel-buffering"), asked, path)
+
+
 class XhrStreamingTests(SynchronousTestCase):
     """``/xhr_streaming``."""
 

@@ -20,6 +20,7 @@ from ...client.socket import TokenSocket
 from ...client.subscription import Subscription
 from ...errors import UsageError
 from ...messages import check_channel
+from ...web.server.answers import unbuffered
 from ..counters import Counters
 from .api_keys import Caller
 from .api_requests import bad_request
@@ -110,8 +111,7 @@ class EventStreams:
                     raise ended[0]
                 begin()
                 request.setHeader("content-type", "text/event-stream")
-                # nginx would keep events until it has enough of them.
-                request.setHeader("x-accel-buffering", "no")
+                unbuffered(request)
                 self._counters.count("http", f"{caller.name}/events", "out")
                 stream.start(_FIRST)
                 await stream.ended

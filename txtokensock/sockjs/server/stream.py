@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from ...web.server.answers import unbuffered
 from .framing import Framing
 
 __all__ = ["FrameStream"]
@@ -43,6 +44,7 @@ class FrameStream:
         request.notifyFinish().addErrback(self._connection_lost)
         request.setHeader(b"content-type", framing.content_type.encode())
         if not framing.single:
+            unbuffered(request)
             request.registerProducer(self, True)
             request.write(framing.prelude)
 

@@ -31,6 +31,7 @@ __all__ = [
     "preflight",
     "raw_answer",
     "set_status",
+    "unbuffered",
     "uncacheable",
 ]
 
@@ -145,6 +146,14 @@ def uncacheable(request: Request) -> None:
     request.setHeader(
         b"cache-control", b"no-store, no-cache, no-transform, must-revalidate, max-age=0"
     )
+
+
+def unbuffered(request: Request) -> None:
+    """
+    Have nginx pass a stream on as it is written.  By default it keeps an answer until it has
+    some kilobytes of it.
+    """
+    request.setHeader(b"x-accel-buffering", b"no")
 
 
 def cacheable(request: Request) -> None:
