@@ -39,19 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     def start() -> None:
         talk = Deferred.fromCoroutine(_talk(arguments, reactor))
-        talk.addCallbacks(set_status, lambda failure: failure.printTraceback(sys.stderr))
         # Ctrl-C stops the reactor, which waits until the connection is closed.
         reactor.addSystemEventTrigger("before", "shutdown", stop, talk)
-        talk.addBoth(finish)
+        talk.addErrback(_crashed)
+        talk.addCallback(finish)
 
-    def finish(_: object) -> None:
+    def finish(result: int) -> None:
+        nonlocal status
+        status = result
         ended.callback(None)
         with suppress(ReactorNotRunning):  # it is stopping already
             reactor.stop()
-
-    def set_status(result: int) -> None:
-        nonlocal status
-        status = result
 
     def stop(talk: Deferred[Any]) -> Deferred[None]:
         talk.cancel()
@@ -67,6 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
     gc.freeze()
     reactor.run()
     return status
+
+
+def _crashed(failure: Failure) -> int:
+    failure.printTraceback(sys.stderr)
+    return 1
 
 
 class _TooLate(Exception):

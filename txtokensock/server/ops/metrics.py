@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from prometheus_client.core import (
     CollectorRegistry,
@@ -117,50 +117,16 @@ class ServerMetrics(Observer):
         The metrics at this moment.  It may be called in another thread than the server's,
         so it copies whatever can change its size meanwhile.
         """
-        requests = {kind: outcomes.copy() for kind, outcomes in self._requests.items()}
-        problems: Counter[str] = Counter(self._problems.copy())
-        for outcomes in requests.values():
-            problems.update(outcomes)
-        del problems["success"], problems["cancelled"]  # nobody was told of an error
         yield _counted("connections", "Peers that connected.", self._connections)
         yield _counted("received_messages", "Messages from clients.", self._received_messages)
         yield _counted("received_bytes", "Bytes of messages from clients.", self._received_bytes)
         yield _counted("sent_messages", "Messages to clients.", self._sent_messages)
         yield _counted("sent_bytes", "Bytes of messages to clients.", self._sent_bytes)
-        yield _labelled(
-            "calls",
-            "Calls of clients by how they ended.",
-            ("outcome",),
-            {(outcome,): count for outcome, count in requests["call"].items()},
-        )
-        yield _labelled(
-            "requests",
-            "Requests of clients, calls included, by how they ended.",
-            ("request", "outcome"),
-            {
-                (kind, outcome): count
-                for kind, outcomes in requests.items()
-                for outcome, count in outcomes.items()
-            },
-        )
-        yield _labelled(
-            "errors",
-            "Errors that clients were told of.",
-            ("kind",),
-            {(kind,): count for kind, count in problems.items()},
-        )
-        yield _labelled(
-            "closes",
-            "Ends of peers by close code: lost without one, other for a client's own.",
-            ("code",),
-            {(code,): count for code, count in self._closes.copy().items()},
-        )
-        yield _labelled(
-            "token_requests",
-            "Token requests by HTTP status.",
-            ("status",),
-            {(str(status),): count for status, count in self._tokens.copy().items()},
-        )
+        yield from self._collect_requests()
+        text = "Ends of peers by close code: lost without one, other for a client's own."
+        yield _counted_by("code", "closes", text, self._closes.copy())
+        text = "Token requests by HTTP status."
+        yield _counted_by("status", "token_requests", text, self._tokens.copy())
         bounds = [*map(str, BUCKETS), "+Inf"]
         buckets = list(zip(bounds, accumulate(tuple(self._call_times)), strict=True))
         yield HistogramMetricFamily(
@@ -169,6 +135,22 @@ class ServerMetrics(Observer):
             buckets=buckets,
             sum_value=self._call_seconds,
         )
+
+    def _collect_requests(self) -> Iterator[Metric]:
+        requests = {kind: outcomes.copy() for kind, outcomes in self._requests.items()}
+        problems: Counter[str] = Counter(self._problems.copy())
+        for outcomes in requests.values():
+            problems.update(outcomes)
+        del problems["success"], problems["cancelled"]  # nobody was told of an error
+        text = "Calls of clients by how they ended."
+        yield _counted_by("outcome", "calls", text, requests["call"])
+        text = "Requests of clients, calls included, by how they ended."
+        family = CounterMetricFamily("tokensock_requests", text, labels=("request", "outcome"))
+        for kind, outcomes in requests.items():
+            for outcome, count in outcomes.items():
+                family.add_metric((kind, outcome), count)
+        yield family
+        yield _counted_by("kind", "errors", "Errors that clients were told of.", problems)
 
 
 class _ServerCollector(Collector):
@@ -209,10 +191,8 @@ def _counted(name: str, text: str, value: int) -> Metric:
     return CounterMetricFamily(f"tokensock_{name}", text, value)
 
 
-def _labelled(
-    name: str, text: str, labels: tuple[str, ...], counts: Mapping[tuple[str, ...], int]
-) -> Metric:
-    family = CounterMetricFamily(f"tokensock_{name}", text, labels=labels)
-    for values, count in counts.items():
-        family.add_metric(values, count)
+def _counted_by(label: str, name: str, text: str, counts: Mapping[Any, int]) -> Metric:
+    family = CounterMetricFamily(f"tokensock_{name}", text, labels=(label,))
+    for value, count in counts.items():
+        family.add_metric((str(value),), count)
     return family
