@@ -159,7 +159,7 @@ class TinyProxyTests(ProxyTestCase):
         self.assertIn("give its user and password", str(error))
         error = await self.refused(f"http://{USER}:{PASSWORD}x@127.0.0.1:{proxy.port}", port)
         self.assertIn(error.status, (401, 407))
-        self.assertIn("it wants another user and password", str(error))
+        self.assertIn("it does not accept the user and the password", str(error))
 
     async def test_unreachable_server(self) -> None:
         """A server that is not there, and one whose name is none."""
@@ -229,7 +229,7 @@ class MicroSocksTests(ProxyTestCase):
         error = await self.refused(f"socks5://127.0.0.1:{proxy.port}", port)
         self.assertIn("it asks for a password", str(error))
         error = await self.refused(f"socks5://{USER}:{PASSWORD}@127.0.0.1:{proxy.port}", port)
-        self.assertIn("it wants another user and password", str(error))
+        self.assertIn("it does not accept the user and the password", str(error))
         open_to_all = await self.started(MicroSocks())
         client = await self.client(
             f"socks5://{USER}:{PASSWORD}@127.0.0.1:{open_to_all.port}", port
@@ -336,7 +336,7 @@ class EnvironmentTests(ProxyTestCase):
         out, err, status = await self.run_echo(all_proxy=wrong)
         self.assertEqual((out, err.count("\n")), ("", 1), err)
         self.assertNotEqual(status, 0)
-        self.assertIn("it wants another user and password", err)
+        self.assertIn("it does not accept the user and the password", err)
         self.assertNotIn(PASSWORD, err)
 
     async def test_mistakes(self) -> None:
@@ -345,5 +345,5 @@ class EnvironmentTests(ProxyTestCase):
         out, err, status = await self.run_echo(http_proxy=value)
         self.assertEqual((out, err.count("\n")), ("", 1), err)
         self.assertNotEqual(status, 0)
-        self.assertIn("http_proxy in the environment is no URL of a proxy", err)
+        self.assertIn("http_proxy in the environment is not the URL of a proxy", err)
         self.assertNotIn(PASSWORD, err)

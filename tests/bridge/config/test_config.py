@@ -55,7 +55,7 @@ BAD: list[tuple[str, str]] = [
     (UPSTREAM + 'transports = "websocket"', "upstream.transports: expected array, got text"),
     (UPSTREAM + 'transports = ["pigeon"]', "upstream.transports: transports is ['pigeon']: it"),
     (UPSTREAM + "transports = []", "upstream.transports: transports is []: it must hold"),
-    (UPSTREAM + 'proxy = "ftp://a:s3cret@b"', "upstream.proxy: proxy is no URL of a proxy"),
+    (UPSTREAM + 'proxy = "ftp://a:s3cret@b"', "upstream.proxy: proxy is not the URL of a proxy"),
     (UPSTREAM + 'proxy = { env = "NONE" }', "upstream.proxy: the environment variable NONE is"),
     (UPSTREAM + "proxy = 1", "upstream.proxy: expected bool or text or table, got"),
     (

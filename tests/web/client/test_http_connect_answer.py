@@ -156,7 +156,7 @@ class SecretTests(ProxyTestCase):
             self.assertNotIn("s3cret", text)
             self.assertNotIn(encoded, text)
             self.assertIn("407", text)
-            self.assertIn("it wants another user and password", text)
+            self.assertIn("it does not accept the user and the password", text)
 
     def test_no_secret_to_keep(self) -> None:
         """Where the password is empty, the proxy's own words are told."""

@@ -219,7 +219,7 @@ class AnswerTests(SocksTestCase):
         for status in (b"\1\1", b"\1\xff"):
             self.assertEqual(
                 self.refusal(ASKS + status, credentials=CREDENTIALS),
-                "it wants another user and password",
+                "it does not accept the user and the password",
             )
         self.assertEqual(
             self.refusal(b"\5\xff", credentials=CREDENTIALS),

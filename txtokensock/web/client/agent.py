@@ -26,7 +26,7 @@ _ADDRESS = re.compile(rb"(https?://[^/?#]+)([^#]*)", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class _Server:
     """
-    Whom requests go to.
+    A server that requests are sent to.
 
     :ivar host: the value of ``Host``.
     """
@@ -42,9 +42,9 @@ class Agent:
 
     It follows no redirects, sends no request twice, and has no deadlines.
 
-    :param endpoints: connects.  It is asked once for each server: to find the way takes as
-        long as all the rest.
-    :param pool: keeps the connections.
+    :param endpoints: gives the endpoint of a server, once for each: to make one takes as long
+        as the rest of a request.
+    :param pool: makes and keeps the connections.
     """
 
     def __init__(self, endpoints: IAgentEndpointFactory, pool: ConnectionPool) -> None:
@@ -63,11 +63,11 @@ class Agent:
         Send a request.
 
         :param uri: ``http`` or ``https``, in ASCII.
-        :param headers: sent along, but for those that say how long the body is.
-        :return: fires with the response when its head is there.  Fails with what connecting
-            failed with, with what the connection ended with, with
-            :class:`~.http11.BadResponse`, and with ``ValueError`` for what no request can
-            hold.  Cancelling it closes the connection.
+        :param headers: are sent, except those that say how long the body is.
+        :return: fires with the response when its head has arrived.  Fails with the error of
+            connecting, with the reason why the connection ended, with
+            :class:`~.http11.BadResponse`, and with ``ValueError`` for a method, address or
+            header that is not valid HTTP.  Cancelling it closes the connection.
         """
         try:
             origin, target = _split(uri)
@@ -96,7 +96,7 @@ class Agent:
 
 
 def _split(uri: bytes) -> tuple[bytes, bytes]:
-    """The server, and what it is asked for: RFC 9112, section 3.2.1."""
+    """The origin of the URI, and the request target: RFC 9112, section 3.2.1."""
     match = _ADDRESS.fullmatch(uri.partition(b"#")[0])
     if match is None:
         raise ValueError("the address of the request is neither http:// nor https://")
@@ -105,6 +105,6 @@ def _split(uri: bytes) -> tuple[bytes, bytes]:
 
 
 def _host(uri: URI) -> bytes:
-    """RFC 9110, section 7.2."""
+    """The value of ``Host``: RFC 9110, section 7.2."""
     address = Address(uri.host.decode("ascii"), uri.port, secure=uri.scheme == b"https")
     return address.authority.encode("ascii")

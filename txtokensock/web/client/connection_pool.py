@@ -22,11 +22,11 @@ class ConnectionPool:
     """
     Makes connections, and keeps those that can take another request.
 
-    :param reactor: for the time.
-    :param idle_timeout: seconds for which a connection without a request is kept; to close
-        it in order may take as long again.
+    :param reactor: keeps the time.
+    :param idle_timeout: seconds for which a connection without a request is kept; an orderly
+        close may take as long again.
     :param persistent: whether connections are used for more than one request.
-    :param most_idle: so many are kept for each server.
+    :param most_idle: at most so many idle connections are kept for each server.
     :param connected: called with the transport of each new connection.
     """
 
@@ -51,21 +51,21 @@ class ConnectionPool:
         self._aborted = False
 
     def __len__(self) -> int:
-        """How many connections there are, whatever they do."""
+        """How many connections there are, busy or idle."""
         return len(self._timers)
 
     def get(self, server: Hashable, endpoint: IStreamClientEndpoint) -> Deferred[HTTPConnection]:
         """
-        A connection for one request, after which it comes back by itself.
+        Get a connection for one request, after which it returns to the pool by itself.
 
-        :param server: whom it leads to; one that was used for the same may be used again.
-        :param endpoint: makes a new one otherwise.
-        :return: fires with it.  Fails with what the endpoint fails with, and is cancelled as
-            that is.
+        :param server: identifies the server; an idle connection to it is used again.
+        :param endpoint: makes a new connection where there is none.
+        :return: fires with the connection.  Fails as the endpoint does; cancelling it
+            cancels the endpoint.
         """
         idle = self._idle.get(server)
         while idle:
-            connection = idle.pop()  # that which was used last: others may be about to end
+            connection = idle.pop()  # the one used last: the server may be about to close others
             self._timers[connection].stop()
             if connection.state is State.IDLE:
                 return succeed(connection)
@@ -74,9 +74,10 @@ class ConnectionPool:
 
     def close(self) -> Deferred[None]:
         """
-        Close in order what is idle, and what is busy as soon as it is not.
+        Close idle connections in order, and busy ones as soon as they are idle.
 
-        :return: fires when what was idle is closed, after ``idle_timeout`` at the latest.
+        :return: fires with None when those that were idle are closed, after ``idle_timeout``
+            at the latest.
         """
         self._closed = True
         for idle in self._idle.values():
@@ -85,7 +86,7 @@ class ConnectionPool:
         return gatherResults(self._closing.values()).addCallback(lambda _: None)
 
     def abort(self) -> None:
-        """Close everything at once, and what connects from now on, too."""
+        """Drop all connections at once, and those that are made from now on as well."""
         self._aborted = True
         for connection in list(self._timers):
             connection.abort()
@@ -124,7 +125,7 @@ class ConnectionPool:
         if connection.state is State.IDLE:
             self._forget_idle(connection)
             connection.close()
-        else:  # with TLS, the server has a word in closing, too
+        else:  # with TLS, an orderly close waits for the server
             connection.abort()
 
     def _forget_idle(self, connection: HTTPConnection) -> None:

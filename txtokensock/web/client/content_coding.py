@@ -1,5 +1,5 @@
 """
-Compressed responses, which nobody asks for.
+Responses are not to be compressed.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ __all__ = ["CompressedResponse", "Uncompressed"]
 
 
 class CompressedResponse(Exception):
-    """A response is compressed, though none was to be, or cannot be decompressed."""
+    """A response is compressed although that was not asked for, or is not valid gzip."""
 
 
 @implementer(IAgent)
 class Uncompressed:
     """
-    Says that responses are wanted as they are; treq asks for gzip, and makes of what comes
-    in up to a thousand times as much.
+    Asks for responses that are not compressed.  treq asks for gzip, which may turn a small
+    response into a thousand times as many bytes.
 
     :param agent: sends the requests.
-    :param strict: whether to take no others.
+    :param strict: whether a compressed response fails with :class:`CompressedResponse`.
     """
 
     def __init__(self, agent: IAgent, strict: bool) -> None:
@@ -37,7 +37,7 @@ class Uncompressed:
         headers: Headers | None = None,
         bodyProducer: IBodyProducer | None = None,
     ) -> Deferred[IResponse]:
-        headers = headers or Headers()  # a copy of treq's, which has set the same header
+        headers = headers or Headers()  # treq has set the header in this copy of its own
         headers.setRawHeaders("Accept-Encoding", ["identity"])
         responding = self._agent.request(method, uri, headers, bodyProducer)
         return responding.addCallback(_as_it_is) if self._strict else responding

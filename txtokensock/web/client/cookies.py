@@ -32,10 +32,10 @@ def cookie_header(jar: CookieJar, url: str) -> str:
 
 def take_cookies(jar: CookieJar, url: str, set_cookie: Iterable[bytes]) -> None:
     """
-    Keep what an answer sets; what could not be sent back as it came is left out.
+    Keep the cookies that a response sets, except those that could not be sent back unchanged.
 
-    :param url: what was asked.
-    :param set_cookie: the values of its ``Set-Cookie`` headers.
+    :param url: the URL of the request.
+    :param set_cookie: the values of the ``Set-Cookie`` headers.
     """
     headers = Message()
     for value in set_cookie:
@@ -55,7 +55,7 @@ def _is_text(value: bytes) -> bool:
 
 
 class _Answer:
-    """As much of an answer as a jar looks at."""
+    """The part of a response that a cookie jar reads."""
 
     def __init__(self, headers: Message) -> None:
         self._headers = headers
@@ -66,8 +66,9 @@ class _Answer:
 
 def trim(jar: CookieJar) -> None:
     """
-    Keep what a browser keeps, see RFC 6265 section 6.1: a header that grew with every
-    cookie of another name would be refused one day, and then for ever.
+    Keep as many cookies as a browser does, see RFC 6265 section 6.1.  Without a limit, a
+    server that sets new names would make the ``Cookie`` header grow until every request is
+    refused.
     """
     for cookie in list(jar):
         if len(cookie.name) + len(cookie.value or "") > _LARGEST_COOKIE:
@@ -79,7 +80,7 @@ def trim(jar: CookieJar) -> None:
 @implementer(IAgent)
 class Cookies:
     """
-    Takes what responses set, before treq does, which raises for what is not ASCII.
+    Takes the cookies of responses before treq does, which raises for those not in ASCII.
 
     :param agent: sends the requests.
     :param jar: keeps the cookies.

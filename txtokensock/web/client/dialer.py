@@ -31,7 +31,7 @@ class Dialer:
     :param proxy: see :data:`~.proxies.ProxyOption`.
     :param endpoint: connects instead, whatever the server's address, TLS included: an
         endpoint, or the text of one such as ``"unix:/run/app.sock"``.
-    :raises InvalidOption: for what is no policy, no endpoint, or no proxy.
+    :raises InvalidOption: if ``tls``, ``proxy`` or ``endpoint`` is not what it has to be.
     """
 
     def __init__(
@@ -47,15 +47,17 @@ class Dialer:
         self._proxy = proxy
         self._endpoint = _endpoint_option(reactor, endpoint)
         if not IPolicyForHTTPS.providedBy(self._tls):
-            raise InvalidOption(f"tls is {shorten(repr(tls))}: it must be a TLSPolicy or alike")
+            raise InvalidOption(
+                f"tls is {shorten(repr(tls))}: it must be a TLSPolicy or another IPolicyForHTTPS"
+            )
         if self._endpoint is not None and isinstance(proxy, str):
             raise InvalidOption("endpoint and proxy exclude each other: each is the whole way")
 
     def endpoint(self, host: str, port: int, *, secure: bool) -> IStreamClientEndpoint:
         """
         :param host: a name or an IP address, IPv6 without brackets.
-        :param secure: with TLS.
-        :return: connects to it.
+        :param secure: whether to use TLS.
+        :return: the endpoint that connects to it.
         """
         if self._endpoint is not None:
             return self._endpoint
@@ -74,14 +76,14 @@ class Dialer:
     def proxy(self, host: str, port: int, *, secure: bool) -> Proxy | None:
         """
         :return: the proxy to that server at this moment, or None.
-        :raises InvalidOption: if what the option or the environment says is none.
+        :raises InvalidOption: if the option or the environment holds no valid URL of a proxy.
         """
         if self._endpoint is not None:
             return None
         return proxy_for(self._proxy, host, port, secure=secure)
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        """For agents, ours and those of Twisted."""
+        """The endpoint for the server of a URI, as agents ask for it."""
         host = uri.host.decode("ascii")
         return self.endpoint(host, uri.port, secure=uri.scheme == b"https")
 
@@ -94,7 +96,8 @@ def _endpoint_option(
             endpoint: IStreamClientEndpoint = clientFromString(reactor, option)
         except Exception as problem:  # each kind of endpoint reads its own text
             raise InvalidOption(
-                f"endpoint is {shorten(repr(option))}, which describes none: {problem}"
+                f"endpoint is {shorten(repr(option))}, which is not the text of a client endpoint:"
+                f" {problem}"
             ) from None
         return endpoint
     if option is not None and not IStreamClientEndpoint.providedBy(option):

@@ -18,7 +18,7 @@ _IMPOSSIBLE = re.compile("[\0\n\v\f\r\ud800-\udfff]")
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """
     :return: a copy.
-    :raises InvalidOption: for a name or value that HTTP has no place for.
+    :raises InvalidOption: for a name or value that is not valid in HTTP.
     """
     if not isinstance(headers, Mapping):
         raise InvalidOption("headers must be a mapping of names to text")
@@ -26,9 +26,9 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidOption("headers must be a mapping of names to text")
         if not _TOKEN.fullmatch(name):
-            raise InvalidOption(f"headers has the name {name!r}: no HTTP header has it")
+            raise InvalidOption(f"headers has the name {name!r}, which is not valid in HTTP")
         if _IMPOSSIBLE.search(value):
             raise InvalidOption(
-                f"headers has a line break, or what no HTTP header may hold, in {name!r}"
+                f"headers has a line break or another character that HTTP forbids in {name!r}"
             )
     return dict(headers)

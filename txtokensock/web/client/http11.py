@@ -21,7 +21,7 @@ _LONGEST_LINE = 1024
 """Bytes of what stands between chunks, and of the trailers behind them, that h11 keeps."""
 
 # h11 0.16 matches lines with regular expressions that take quadratic time where a line holds
-# many blanks in a row and ends in what it may not hold: 16 seconds for 64 KiB.
+# many blanks in a row and then a character that is not allowed: 16 seconds for 64 KiB.
 _MOST_BLANKS = 256
 _BLANKS = b" " * _MOST_BLANKS
 
@@ -35,14 +35,14 @@ Event: TypeAlias = (
 
 class BadResponse(Exception):
     """
-    What came is not a response.
+    What the server sent is not a valid response.
 
-    The text quotes nothing of it: it may be our own request, sent back with its secrets.
+    The text does not quote it: it may be our own request, sent back with its secrets.
     """
 
 
 class HeadTooLong(BadResponse):
-    """The head of a response does not come to its end in time."""
+    """The head of a response is longer than the limit."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the head of the response is over {limit // 1024} KiB")
@@ -50,13 +50,13 @@ class HeadTooLong(BadResponse):
 
 class HTTP11:
     """
-    One connection, as h11 sees it.  h11 is given a head once it is complete, so that its
-    own limit is free for the small things between chunks.
+    One connection, as h11 sees it.  h11 is given a head only when that is complete, so that
+    h11's own limit can be a small one, for what stands between chunks.
 
     :param longest_heads: bytes of all heads of one response together; one of them may take
         :data:`LONGEST_HEAD` at most.
-    :ivar ended_by_close: whether the end of the connection was what ended the last body,
-        which then may have lost its last part.
+    :ivar ended_by_close: whether the last body ended because the connection did, so that its
+        end may be missing.
     """
 
     def __init__(self, longest_heads: int = _LONGEST_HEADS) -> None:
@@ -72,14 +72,14 @@ class HTTP11:
 
     @property
     def request_sent(self) -> bool:
-        """Whether all of the request was given to :meth:`send`."""
+        """Whether the whole request was given to :meth:`send`."""
         return self._http.our_state in (h11.DONE, h11.MUST_CLOSE, h11.SWITCHED_PROTOCOL)
 
     @property
     def reusable(self) -> bool:
         """
         Whether another request may follow: request and response are complete, neither side
-        wants to close, and nothing came in behind the response.
+        wants to close, and nothing came in after the response.
         """
         states = {self._http.our_state, self._http.their_state}
         kept = states == {h11.DONE} or (states == {h11.MUST_CLOSE} and self._kept_by_old)
@@ -92,13 +92,13 @@ class HTTP11:
 
     @property
     def unread(self) -> bytes:
-        """What came in and belongs to no event yet."""
+        """Bytes that came in and belong to no event yet."""
         return bytes(self._unread)
 
     def send(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> bytes:
         """
         :return: the bytes to write.
-        :raises h11.LocalProtocolError: for what may not be sent now.
+        :raises h11.LocalProtocolError: if the event may not be sent now.
         """
         return self._http.send(event)
 
@@ -110,19 +110,19 @@ class HTTP11:
             self._http.start_next_cycle()
 
     def receive_data(self, data: bytes) -> None:
-        """The server has sent something, in pieces of any size."""
+        """Take bytes from the server, in pieces of any size."""
         self._unread += data
 
     def receive_eof(self) -> None:
-        """The connection has ended."""
+        """Note that the server sends nothing more."""
         self._closed = True
 
     def next_event(self) -> Event:
         """
-        Until the response has ended, what is next of it.
+        The next event of the response, until that has ended.
 
-        :return: ``NEED_DATA`` where that has not come in yet.
-        :raises BadResponse: if it is not what HTTP allows, or breaks off.
+        :return: ``NEED_DATA`` where the event has not come in yet.
+        :raises BadResponse: if the response is not valid HTTP, or breaks off.
         """
         if self._http.their_state is h11.SEND_RESPONSE and not self._pass_head():
             return h11.NEED_DATA
@@ -142,7 +142,7 @@ class HTTP11:
         return allowed  # type: ignore[no-any-return]
 
     def _pass_head(self) -> bool:
-        """Give h11 a head, where there is a whole one."""
+        """Give h11 a head, if it is complete."""
         if not _HEAD_START.startswith(self._unread[: len(_HEAD_START)]):
             raise BadResponse("the response is not valid HTTP")
         end = _HEAD_END.search(self._unread, self._searched)
@@ -162,7 +162,7 @@ class HTTP11:
         return True
 
     def _pass_body(self) -> bool:
-        """Give h11 what there is of a body; False where there is nothing."""
+        """Give h11 what has come in of a body; return whether there was anything."""
         if not self._unread:
             if not self._closed or self.ended_by_close:
                 return False
@@ -187,8 +187,8 @@ def _new() -> h11.Connection:
 
 def _is_kept_by_old(response: h11.Response) -> bool:
     """
-    Whether a server of HTTP/1.0 keeps the connection (RFC 9112, section 9.3), which h11 does
-    not look at.
+    Whether a server of HTTP/1.0 keeps the connection (RFC 9112, section 9.3): h11 does not
+    look at that.
     """
     options = b",".join(value for name, value in response.headers if name == b"connection")
     names = {option.strip().lower() for option in options.split(b",")}

@@ -54,16 +54,16 @@ class WebClient:
     Sends requests over connections of its own, which it can close at once.
 
     Redirects are not followed.  No request is sent twice.  Compressed responses are not
-    asked for: what compresses a stream also holds it back.
+    asked for: a server that compresses a stream may also hold it back.
 
-    :param reactor: for connections that wait for the next request.
-    :param dialer: connects.
-    :param cookies: go along where they belong, and take what servers set.
+    :param reactor: keeps the time of idle connections.
+    :param dialer: gives the endpoints of servers.
+    :param cookies: are sent to the servers that they belong to, and take what servers set.
     :param persistent: whether connections are used for more than one request.
-    :param plain: whether to take no compressed response, of which little may become a lot.
-    :param most_idle: so many connections are kept for each server.
+    :param plain: whether compressed responses fail: a few bytes can become a lot of them.
+    :param most_idle: at most so many idle connections are kept for each server.
     :param connected: called with the transport of each new connection.
-    :param agent: sends the requests instead; it minds its own connections.
+    :param agent: sends the requests instead, over connections that it keeps itself.
     """
 
     def __init__(
@@ -102,9 +102,9 @@ class WebClient:
         Send a request.
 
         :param url: in ASCII, with its query.
-        :return: fires with the response as soon as its head is there; its body is
-            delivered as it comes.  Fails with what the connection failed with, as the
-            network or TLS has it, and with
+        :return: fires with the response as soon as its head has arrived; its body is
+            delivered as it comes.  Fails with the error of the connection, as Twisted or
+            OpenSSL has it, with :class:`~.http11.BadResponse`, and with
             :class:`~.content_coding.CompressedResponse`.  Cancelling it closes the
             connection.
         """
@@ -120,9 +120,10 @@ class WebClient:
 
     def close(self) -> Deferred[None]:
         """
-        Close in order what is idle, and what is busy as soon as it is not.
+        Close idle connections in order, and busy ones as soon as they are idle.
 
-        :return: fires when what was idle is closed, in a few seconds at the latest.
+        :return: fires with None when those that were idle are closed, after a few seconds
+            at the latest.
         """
         return self._pool.close()
 
@@ -133,8 +134,8 @@ class WebClient:
 
 class _URL(EncodedURL):
     """
-    A URL as it is.  treq would take it apart and convert its host by IDNA, which refuses
-    IPv6 addresses, only to put it together again.
+    A URL that treq leaves as it is.  Of a text, treq would parse the host and convert it by
+    IDNA, which refuses IPv6 addresses.
     """
 
     def __init__(self, text: str) -> None:
@@ -148,7 +149,7 @@ class _URL(EncodedURL):
 
 
 class BodyTooLong(Exception):
-    """A body went over its limit."""
+    """A body is longer than its limit."""
 
 
 def read_body(response: IResponse, limit: int) -> Deferred[bytes]:
@@ -156,8 +157,8 @@ def read_body(response: IResponse, limit: int) -> Deferred[bytes]:
     Collect a body.
 
     :param limit: bytes.
-    :return: fires with the whole.  Fails with :class:`BodyTooLong`, and with what ended
-        the connection before the body did.  Cancelling it closes the connection.
+    :return: fires with the body.  Fails with :class:`BodyTooLong`, and with the reason why
+        the connection ended before the body did.  Cancelling it closes the connection.
     """
 
     def check(read: tuple[bytes, bool]) -> bytes:
@@ -174,9 +175,9 @@ def read_body_up_to(response: IResponse, limit: int) -> Deferred[tuple[bytes, bo
     Collect a body, or the beginning of one that is too long.
 
     :param limit: bytes.
-    :return: fires with as much of it, and whether that is all.  Fails with what ended the
-        connection before the body did.  Cancelling it closes the connection, and so does a
-        body that is too long.
+    :return: fires with at most ``limit`` bytes of it, and whether that is the whole body.
+        Fails with the reason why the connection ended before the body did.  Cancelling it
+        closes the connection, and so does a body that is too long.
     """
     body = _Body(limit)
     try:
@@ -189,7 +190,7 @@ def read_body_up_to(response: IResponse, limit: int) -> Deferred[tuple[bytes, bo
 
 
 def discard_body(response: IResponse) -> None:
-    """Do without the body.  Where it has not come to its end, that closes the connection."""
+    """Drop the body; if it has not ended yet, that closes the connection."""
     body = _Body(0)
     body.read.addErrback(lambda _: None)
     response.deliverBody(body)
@@ -198,9 +199,10 @@ def discard_body(response: IResponse) -> None:
 
 def unwrap(failure: Failure) -> Any:
     """
-    What went wrong, out of the lists of Twisted's HTTP client, whose texts quote the whole
-    request.  Nor is quoted what such a list holds that is no error of the network: it may
-    hold what came instead of a response, and that may be our request, sent back.
+    The error behind one of Twisted's HTTP client, whose text quotes the whole request.
+
+    Errors that are not the network's are not quoted either: their texts may hold what came
+    instead of a response, and that may be our request, sent back.
     """
     inner: Any = failure
     while isinstance(inner.value, _LISTS) and inner.value.reasons:
@@ -213,7 +215,7 @@ def unwrap(failure: Failure) -> Any:
 
 
 _TOLD = (BadResponse, CancelledError, ConnectError, ConnectionClosed, TokenSocketError)
-"""What goes wrong with connections, in texts of Twisted's and our own."""
+"""Errors of connections, whose texts are Twisted's or our own and hold no secret."""
 
 
 class _Body(Protocol):
@@ -245,6 +247,6 @@ class _Body(Protocol):
             self.read.errback(reason)
 
     def drop(self) -> None:
-        """Close the connection; what still comes of the body does not matter."""
+        """Close the connection, and ignore what still comes of the body."""
         if self.transport is not None:
             self.transport.loseConnection()

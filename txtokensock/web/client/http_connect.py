@@ -25,11 +25,11 @@ _WHO_ARE_YOU = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZE
 
 class ConnectEndpoint(TunnelEndpoint):
     """
-    Connects through an HTTP proxy, by CONNECT: whatever is spoken on the connection, the
-    proxy passes on and does not read.
+    Connects through an HTTP proxy, by CONNECT: the proxy passes on the bytes of the
+    connection and does not read them.
 
     :param authorization: the value of ``Proxy-Authorization``, such as ``"Basic eDp5"``.
-    :param user_agent: who we say we are.
+    :param user_agent: the value of ``User-Agent``.
 
     The other parameters are those of :class:`~.tunnel.TunnelEndpoint`.
     """
@@ -53,7 +53,7 @@ class ConnectEndpoint(TunnelEndpoint):
 
 
 class _Connect:
-    """The request and its answer."""
+    """The request CONNECT, and the answer to it."""
 
     def __init__(
         self, target: str, proxy_name: str, authorization: str | None, user_agent: str
@@ -97,7 +97,7 @@ class _Connect:
         hint = ""
         if status in _WHO_ARE_YOU:
             hint = (
-                ": it wants another user and password"
+                ": it does not accept the user and the password"
                 if self._authorization
                 else ": give its user and password, as in http://user:password@host:port"
             )
@@ -108,7 +108,7 @@ class _Connect:
         )
 
     def _secrets(self) -> list[str]:
-        """What a proxy must not have us repeat, though it may."""
+        """Our credentials, which a proxy may send back, and no error text may repeat."""
         if self._authorization is None:
             return []
         _, _, encoded = self._authorization.partition(" ")

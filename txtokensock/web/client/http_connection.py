@@ -1,5 +1,5 @@
 """
-A connection of the HTTP client.
+One connection of the HTTP client.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ _PERHAPS_DONE = Failure(PotentialDataLoss("the response ended with the connectio
 
 class State(Enum):
     """
-    Where a connection stands.  From any state but the last, it may be lost or dropped.
+    The state of a connection.  It may be lost or dropped in every state but the last.
     """
 
-    IDLE = "takes a request; whatever the server sends, nobody asked for"
-    WAITING = "a request is on its way, and the head of the response is not here yet"
-    BODY = "the head was handed on, and the body is delivered as far as it is wanted"
-    DRAINING = "the connection is lost; what came in of the body is still to be delivered"
+    IDLE = "takes a request; anything that the server sends now is a violation"
+    WAITING = "a request is being sent or was sent, and the head of its response has not arrived"
+    BODY = "the head has arrived, and the body is delivered while it is wanted"
+    DRAINING = "the connection is lost, and the rest of the body is still to be delivered"
     CLOSED = "closed, by us or by the server, or about to be"
 
 
 class Owner(typing.Protocol):
-    """Whom a connection tells what becomes of it."""
+    """Callbacks of a connection."""
 
     def connection_made(self, connection: HTTPConnection) -> None:
-        """It is connected, and sends nothing yet."""
+        """The connection is made, and has sent nothing yet."""
 
     def connection_idle(self, connection: HTTPConnection) -> None:
-        """It can take another request."""
+        """The connection can take another request."""
 
     def connection_closing(self, connection: HTTPConnection) -> None:
-        """It closes in order, for which the server may let it wait."""
+        """The connection is being closed in order, which the server can delay."""
 
     def connection_lost(self, connection: HTTPConnection) -> None:
-        """It has ended, in order or not."""
+        """The connection has ended, in order or not."""
 
 
 class HTTPConnection(Protocol):
     """
-    Sends requests, one at a time, and hands on the responses.
+    Sends requests, one at a time, and reads the responses.
 
-    :param owner: hears what becomes of it.
-    :param server: whom it leads to, for the owner.
+    :param owner: is told of what happens to the connection.
+    :param server: identifies the server, for the owner.
     :ivar state: see :class:`State`.
     """
 
@@ -85,9 +85,9 @@ class HTTPConnection(Protocol):
         """
         Send a request.
 
-        :return: fires with the response when its head is there.  Fails with what the
-            connection ended with, with :class:`~.http11.BadResponse`, and with what the
-            producer of the body failed with.  Cancelling it closes the connection.
+        :return: fires with the response when its head has arrived.  Fails with the reason
+            why the connection ended, with :class:`~.http11.BadResponse`, and with the error
+            of the body's producer.  Cancelling it closes the connection.
         """
         if self.state is not State.IDLE:
             return fail(self._lost or ConnectionLost("before the request was sent"))
@@ -106,13 +106,13 @@ class HTTPConnection(Protocol):
         return waiting
 
     def close(self) -> None:
-        """Close it in order; only where nothing is under way."""
+        """Close the connection in order; only while no request is under way."""
         self.state = State.CLOSED
         self.transport.loseConnection()
         self._owner.connection_closing(self)
 
     def abort(self) -> None:
-        """Close it at once; what is under way fails as soon as the connection is gone."""
+        """Drop the connection; a request under way fails as soon as it is gone."""
         self.state = State.CLOSED
         self.transport.abortConnection()
         self._advance()
@@ -150,7 +150,7 @@ class HTTPConnection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         if self.state is State.IDLE:
-            # As where a server says 408 since it waits no longer.
+            # Such as the 408 of a server that waits no longer.
             self.abort()
         elif self.state is not State.CLOSED:
             self._http.receive_data(data)
@@ -167,9 +167,9 @@ class HTTPConnection(Protocol):
         self._advance()
 
     def _advance(self) -> None:
-        """Hand on what has come in, as far as it is wanted."""
+        """Deliver what has come in, as far as it is wanted."""
         if self._advancing:
-            return  # called by the protocol of a body, which is called from here
+            return  # a body's protocol called back while it was called from here
         self._advancing = True
         try:
             while self._step():
@@ -198,7 +198,7 @@ class HTTPConnection(Protocol):
         return event is not h11.NEED_DATA
 
     def _deliver(self) -> bool:
-        """Whatever is held, where it is wanted; the end of a body is no data, and is not."""
+        """Deliver the event that is held, if it is wanted.  The end of a body always is."""
         assert self._body is not None
         if not self._body.wanted:
             return False
@@ -206,7 +206,7 @@ class HTTPConnection(Protocol):
         assert data is not None
         try:
             self._body.received(data)
-        except Exception:  # as what decodes a body does where that is broken
+        except Exception:  # such as a decoder, for a body that cannot be decoded
             self._fail(Failure())
         return True
 
@@ -219,7 +219,7 @@ class HTTPConnection(Protocol):
         waiting.callback(Response(self._request, head, body))
 
     def _finished(self) -> None:
-        """The response is complete: the connection takes the next request, or closes."""
+        """Take the next request, or close, now that the response is complete."""
         body, self._body = self._body, None
         assert body is not None
         if self.state is State.DRAINING:
@@ -235,7 +235,7 @@ class HTTPConnection(Protocol):
         body.ended(_PERHAPS_DONE if self._http.ended_by_close else _DONE)
 
     def _fail(self, reason: Failure) -> None:
-        """Give up what is under way, and the connection."""
+        """Fail the request that is under way, and drop the connection."""
         waiting, self._waiting = self._waiting, None
         body, self._body = self._body, None
         if self.state is not State.CLOSED:
@@ -247,7 +247,7 @@ class HTTPConnection(Protocol):
             body.ended(Failure(ResponseFailed([reason])))
 
     def _hold_or_read(self) -> None:
-        """Leave with the network what nobody wants yet."""
+        """Read from the network only while the body is wanted."""
         reading = self._body is None or self._body.wanted
         if reading != self._reading and self._lost is None:
             self._reading = reading
@@ -258,13 +258,13 @@ class HTTPConnection(Protocol):
 
 
 class _Consumer:
-    """What a producer of a body writes to."""
+    """The consumer that a body's producer writes to."""
 
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection
 
     def write(self, data: bytes) -> None:
         """
-        :raises h11.LocalProtocolError: if that is more than was said, or after the end.
+        :raises h11.LocalProtocolError: if the body is longer than announced, or has ended.
         """
         self._connection._write(h11.Data(data=data))

@@ -22,15 +22,15 @@ __all__ = ["HTTPContext"]
 
 class HTTPContext:
     """
-    The way out for everything that one client sends, token request and session alike:
-    the same cookies, the same headers, the same way to connect.
+    What all connections of one client use, those of the token request and those of the
+    session: cookies, headers, and the way to the server.
 
     :param reactor: makes the connections, and keeps the time.
     :param headers: see :data:`~.headers.HeadersOption`.
     :param tls: decides on certificates.
     :param proxy: see :class:`~.dialer.Dialer`.
     :param endpoint: see there.
-    :raises InvalidOption: for an option that cannot be.
+    :raises InvalidOption: if an option is not valid.
     :ivar reactor: the same.
     :ivar dialer: gives endpoints.
     :ivar cookies: what servers set.
@@ -54,14 +54,14 @@ class HTTPContext:
         """
         The headers of one attempt; see :meth:`~.headers.RequestHeaders.ask`.
 
-        :raises InvalidOption: if the user's function gave none.
+        :raises InvalidOption: if the user's function failed, or gave none.
         """
         return await self._headers.ask(self.reactor)
 
     def with_cookies(self, headers: Mapping[str, str], url: str) -> dict[str, str]:
         """
-        The headers of one request: those of the attempt, with the cookies that belong to
-        ``url`` behind those that the user gave.
+        The headers of one request: those of the attempt, and the cookies for ``url`` after
+        those that the user gave.
         """
         trim(self.cookies)
         complete = {name: text for name, text in headers.items() if name.lower() != "cookie"}
@@ -83,7 +83,7 @@ class HTTPContext:
         connected: Callable[[Any], None] = lambda _: None,
         agent: IAgent | None = None,
     ) -> WebClient:
-        """For requests; see :class:`~.client.WebClient`."""
+        """A client for HTTP requests; see :class:`~.http_client.WebClient`."""
         return WebClient(
             self.reactor,
             self.dialer,

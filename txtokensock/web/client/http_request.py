@@ -27,13 +27,13 @@ class ClientRequest:
 
     :param method: such as ``b"GET"``.
     :param uri: the whole address.
-    :param target: what of it the server is asked for.
+    :param target: the part of it that goes into the request line.
     :param host: the value of ``Host``, where ``headers`` has none.
-    :param headers: sent along.
+    :param headers: are sent with it.
     :param body: produces the body, if there is one.
-    :param last: whether the server is asked to close the connection behind its response.
-    :raises ValueError: for what no request can hold; the text does not quote it.
-    :ivar head: the beginning of the request.
+    :param last: whether the server is asked to close the connection after its response.
+    :raises ValueError: if one of these is not valid in HTTP; the text does not quote it.
+    :ivar head: the request line and the headers.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ClientRequest:
 
 
 def _framing(method: bytes, body: IBodyProducer | None) -> list[tuple[bytes, bytes]]:
-    """What tells the server how long the body is: RFC 9112, section 6."""
+    """The headers that say how long the body is: RFC 9112, section 6."""
     if body is None:
         return [(b"Content-Length", b"0")] if method in _WITH_BODY else []
     if body.length is UNKNOWN_LENGTH:
@@ -85,10 +85,10 @@ def _framing(method: bytes, body: IBodyProducer | None) -> list[tuple[bytes, byt
 @implementer(IBodyProducer)
 class Content:
     """
-    A body that is there already, written at once.  (treq's own reads it by and by, on the
-    global reactor.)
+    A body that is complete, and written at once.  (treq's own producer writes it in pieces,
+    on the global reactor.)
 
-    :ivar content: the whole of it.
+    :ivar content: the body.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -100,7 +100,7 @@ class Content:
         return succeed(None)
 
     def pauseProducing(self) -> None:
-        """Does nothing: all was written at the start."""
+        """Do nothing: the whole body was written at the start."""
 
     def resumeProducing(self) -> None:
         """Does nothing: there is no more."""

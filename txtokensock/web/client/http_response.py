@@ -1,5 +1,5 @@
 """
-Responses, as the HTTP client hands them on.
+Responses, as users of the HTTP client get them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _WITHOUT_BODY = (204, 304)
 @implementer(IPushProducer)
 class Body:
     """
-    The body of a response, on its way to one protocol, whose transport it is.
+    The body of a response, and the transport of the protocol that it is delivered to.
 
-    :param changed: called when more of it is wanted, or no more for the moment.
+    :param changed: called when :attr:`wanted` has changed.
     :param drop: closes the connection.
     """
 
@@ -37,17 +37,17 @@ class Body:
 
     @property
     def wanted(self) -> bool:
-        """Whether there is a protocol that takes it now."""
+        """Whether there is a protocol, and it has not paused the body."""
         return self._protocol is not None and not self._paused
 
     def deliver_to(self, protocol: IProtocol) -> None:
         """
-        Deliver it.
+        Deliver the body to a protocol.
 
-        :raises RuntimeError: the second time.
+        :raises RuntimeError: if it was delivered before.
         """
         if self._protocol is not None:
-            raise RuntimeError("the body of a response can be delivered once")
+            raise RuntimeError("the body of a response can be delivered only once")
         self._protocol = protocol
         transport: Any = self  # IResponse asks for an IPushProducer and no more
         protocol.makeConnection(transport)
@@ -57,32 +57,32 @@ class Body:
             self._changed()
 
     def received(self, data: bytes) -> None:
-        """Some of it has come in; only while it is wanted."""
+        """Deliver a piece that has come in; only while the body is wanted."""
         assert self._protocol is not None
         self._protocol.dataReceived(data)
 
     def ended(self, reason: Failure) -> None:
-        """Nothing more comes: see ``IResponse.deliverBody`` for the reasons."""
+        """End the body; ``IResponse.deliverBody`` lists the reasons."""
         self._reason = reason
         if self._protocol is not None:
             self._protocol.connectionLost(reason)
 
-    # -- what the protocol sees; it does nothing once the body has ended
+    # -- ITransport for the protocol; these do nothing once the body has ended
 
     def pauseProducing(self) -> None:
-        """Deliver nothing more for the moment, and leave the rest with the network."""
+        """Deliver nothing for the moment, and do not read from the network."""
         self._paused = True
         if self._reason is None:
             self._changed()
 
     def resumeProducing(self) -> None:
-        """Deliver what has come in meanwhile, and what follows."""
+        """Deliver what has come in meanwhile, and read on."""
         self._paused = False
         if self._reason is None:
             self._changed()
 
     def stopProducing(self) -> None:
-        """Do without the rest, which closes the connection."""
+        """Drop the rest of the body, which closes the connection."""
         if self._reason is None:
             self._drop()
 
@@ -94,8 +94,8 @@ class Response:
     """
     The response to one request.
 
-    :param request: that.
-    :param head: what h11 has read.
+    :param request: the request.
+    :param head: the status and the headers, as h11 read them.
     :param body: delivers its body.
     """
 
@@ -124,7 +124,7 @@ class Response:
 
 
 def _length(method: bytes, head: h11.Response) -> int | str:
-    """How long the body is: RFC 9112, section 6.3."""
+    """The length of the body: RFC 9112, section 6.3."""
     if head.status_code in _WITHOUT_BODY or method == b"HEAD":
         return 0
     fields = dict(head.headers)

@@ -57,8 +57,8 @@ class Proxy:
         :param url: without a scheme it is an ``http`` proxy, as curl has it.  The port is
             that of the scheme by default: 80, 443 or 1080.
         :param option: what holds the URL, for errors.
-        :raises InvalidOption: for what is no such URL.  The text quotes nothing of it: any
-            part may be that of a password with a special character.
+        :raises InvalidOption: if it is not such a URL.  The text does not quote it: any part
+            may belong to a password with a special character.
         """
         text = url if "://" in url else f"http://{url}"
         try:
@@ -71,9 +71,9 @@ class Proxy:
             address = None
         if address is None or parts.path.strip("/") or parts.query or parts.fragment:
             raise InvalidOption(
-                f"{option} is no URL of a proxy: write SCHEME://USER:PASSWORD@HOST:PORT, where the"
-                f" scheme is {', '.join(_DEFAULT_PORTS)}, and what is special in a password is"
-                " percent-encoded"
+                f"{option} is not the URL of a proxy: write SCHEME://USER:PASSWORD@HOST:PORT,"
+                f" where the scheme is {', '.join(_DEFAULT_PORTS)}, and special characters of"
+                " a password are percent-encoded"
             )
         user = None if parts.username is None else _unquoted(parts.username)
         password = None if user is None else _unquoted(parts.password or "")
@@ -93,7 +93,7 @@ class Proxy:
 
     @property
     def credentials(self) -> tuple[str, str] | None:
-        """User and password; None for a proxy that is told neither."""
+        """User and password, or None."""
         return None if self.user is None else (self.user, self.password or "")
 
     @property
@@ -113,7 +113,7 @@ def _unquoted(text: str) -> str:
 def _check_credentials(option: str, socks: bool, user: str, password: str) -> None:
     """
     :param option: what holds them, for errors.
-    :raises InvalidOption: for those that such a proxy cannot be sent.
+    :raises InvalidOption: if they cannot be sent to such a proxy.
     """
     if any(0xD800 <= ord(mark) <= 0xDFFF for mark in user + password):
         raise InvalidOption(f"{option} has a user or a password that is not in UTF-8")
@@ -133,13 +133,12 @@ def proxy_for(option: ProxyOption, host: str, port: int, *, secure: bool) -> Pro
     """
     The proxy for connections to a server.
 
-    :param option: a URL is the proxy for every server.  True asks the environment, as it
+    :param option: a URL is the proxy for every server.  True reads the environment, as it
         is at this moment: ``HTTPS_PROXY`` for a server with TLS, ``HTTP_PROXY`` for one
-        without, else ``ALL_PROXY``; not for what ``NO_PROXY`` names, nor for this machine
-        itself.  Each may be written in small letters, too, which take precedence.  False is
-        none.
+        without, else ``ALL_PROXY``; no proxy for what ``NO_PROXY`` names, nor for this
+        machine itself.  Lower-case names take precedence.  False is no proxy.
     :param host: the server's, a name or an IP address, IPv6 without brackets.
-    :raises InvalidOption: for a URL that is none; the text says which option or variable
+    :raises InvalidOption: if a URL is not valid; the text says which option or variable
         holds it.
     """
     if isinstance(option, str):
@@ -176,7 +175,7 @@ def _as_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _contains(network: str, address: IPv4Address | IPv6Address) -> bool:
-    """Networks such as 10.0.0.0/8 in ``NO_PROXY``: others read them, Python does not."""
+    """Networks such as 10.0.0.0/8 in ``NO_PROXY``, as curl reads them; Python does not."""
     try:
         return address in ip_network(network.strip(), strict=False)
     except ValueError:  # a name
@@ -184,5 +183,5 @@ def _contains(network: str, address: IPv4Address | IPv6Address) -> bool:
 
 
 def _variable(name: str) -> str:
-    """How the variable is written that counts."""
+    """The spelling of the variable that was read."""
     return f"{name if os.environ.get(name) else name.upper()} in the environment"

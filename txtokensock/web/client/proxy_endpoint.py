@@ -1,5 +1,5 @@
 """
-The way through a proxy.
+The endpoint for each kind of proxy.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def through(
     """
     :param host: the server's, a name or an IP address, IPv6 without brackets.
     :param tls: decides on the certificate of a proxy that is spoken to over TLS.
-    :return: connects to the server through the proxy, without TLS of its own.  The proxy
-        resolves the server's name.
+    :return: an endpoint that connects to the server through the proxy, without TLS to the
+        server.  The proxy resolves the server's name.
     """
     name = proxy.host.encode("ascii")
     endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, name, proxy.port)

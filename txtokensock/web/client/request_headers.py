@@ -20,8 +20,8 @@ __all__ = ["USER_AGENT", "HeadersOption", "RequestHeaders"]
 
 HeadersOption: TypeAlias = Mapping[str, str] | Callable[[], Any]
 """
-Headers, or a function that gives them (or a Deferred or coroutine of them), asked
-before every attempt.
+Headers, or a function that is called before every attempt and returns them, a Deferred
+or a coroutine.
 """
 
 
@@ -30,11 +30,11 @@ USER_AGENT = f"txtokensock/{__version__}"
 
 class RequestHeaders:
     """
-    What the user wants sent with every request of an attempt, and ``User-Agent`` where
-    that names none.
+    The user's headers for every request of an attempt, and ``User-Agent`` where these have
+    none.
 
     :param option: see :data:`HeadersOption`.
-    :raises InvalidOption: if it holds what no HTTP header can be.
+    :raises InvalidOption: if a header is not valid in HTTP.
     """
 
     def __init__(self, option: HeadersOption | None) -> None:
@@ -47,8 +47,8 @@ class RequestHeaders:
         """
         The headers of one attempt.
 
-        :raises InvalidOption: if the user's function failed, or gave what cannot be sent;
-            the text does not quote it.
+        :raises InvalidOption: if the user's function failed, or returned what is not valid
+            in HTTP; the text does not quote it.
         """
         if self._fixed is not None:
             return dict(self._fixed)

@@ -1,5 +1,5 @@
 """
-``Retry-After`` (RFC 9110, 10.2.3).
+``Retry-After``: RFC 9110, section 10.2.3.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def retry_after(value: str, now: float | None = None) -> float | None:
     """
     :param value: of the header: seconds, or a date.
     :param now: seconds since the epoch; by default those of the wall clock.
-    :return: seconds to wait, a day at most; None where there is nothing that makes sense.
+    :return: seconds to wait, at most a day; None if the value is not valid.
     """
     text = value.strip()
     if text.isascii() and text.isdigit():
@@ -35,6 +35,6 @@ def retry_after(value: str, now: float | None = None) -> float | None:
 
 
 def retry_after_of(response: IResponse) -> float | None:
-    """The same, of a response that has arrived just now."""
+    """The seconds to wait by a response that has just arrived, or None."""
     value = response.headers.getRawHeaders(b"retry-after", [b""])[0]
     return retry_after(value.decode("ascii", "replace"))

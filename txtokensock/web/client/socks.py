@@ -15,7 +15,7 @@ from .tunnel import TunnelEndpoint
 __all__ = ["SocksEndpoint"]
 
 _VERSION = 5
-_LOGIN_VERSION = 1  # of what RFC 1929 adds
+_LOGIN_VERSION = 1  # RFC 1929
 _CONNECT = 1
 
 _NO_AUTHENTICATION = 0
@@ -69,14 +69,14 @@ class SocksEndpoint(TunnelEndpoint):
 
 class _Socks:
     """
-    What is said on one connection.
+    The negotiation on one connection.
 
     It is a generator, so that it reads as the RFCs do: it yields how many bytes it needs
     next, and is sent just these.
 
-    :param request: asks for the connection.
-    :param login: says who we are; None for those who have no password.
-    :param refusal: how the text of each :class:`~txtokensock.errors.ProxyRefused` begins.
+    :param request: the message that asks for the connection.
+    :param login: the message with user and password, or None.
+    :param refusal: the beginning of each :class:`~txtokensock.errors.ProxyRefused`'s text.
     """
 
     def __init__(self, request: bytes, login: bytes | None, refusal: str) -> None:
@@ -115,7 +115,7 @@ class _Socks:
             length = 4 if address_type == _IPV4 else 16
         else:
             raise self._refused(f"it does not speak SOCKS5: unknown address type {address_type}")
-        yield length + 2  # where it connects from, address and port, does not concern us
+        yield length + 2  # the address and port that the proxy connects from are not used
 
     def _authenticate(self, write: Callable[[bytes], object]) -> Generator[int, bytes, None]:
         offered = [_NO_AUTHENTICATION, *([_USER_AND_PASSWORD] if self._login else [])]
@@ -129,10 +129,10 @@ class _Socks:
             version, status = yield 2
             self._check_version(version, _LOGIN_VERSION)
             if status:
-                raise self._refused("it wants another user and password")
+                raise self._refused("it does not accept the user and the password")
 
     def _no_method(self, method: int) -> str:
-        """What is wrong with the way of authentication that the proxy chose."""
+        """What is wrong with the authentication method that the proxy chose."""
         if self._login is None and method in (_USER_AND_PASSWORD, _NO_ACCEPTABLE_METHOD):
             return (
                 "it asks for a password: give its user and password, as in"
@@ -154,8 +154,8 @@ class _Socks:
 
 
 def _connect_request(host: str, port: int) -> bytes:
-    """RFC 1928, section 4."""
-    # A zone, as in fe80::1%eth0, has no place in a SOCKS address: that goes as a name.
+    """The request to connect: RFC 1928, section 4."""
+    # A SOCKS address has no room for a zone, as in fe80::1%eth0: that is sent as a name.
     try:
         address = None if "%" in host else ip_address(host)
     except ValueError:
@@ -168,7 +168,7 @@ def _connect_request(host: str, port: int) -> bytes:
 
 
 def _login_request(user: str, password: str) -> bytes:
-    """RFC 1929, section 2."""
+    """The message with user and password: RFC 1929, section 2."""
     login = _with_length(user.encode("utf-8")) + _with_length(password.encode("utf-8"))
     return bytes([_LOGIN_VERSION]) + login
 

@@ -29,25 +29,25 @@ __all__ = ["Negotiation", "ProxyUnanswered", "TunnelEndpoint"]
 
 
 class ProxyUnanswered(Unanswered):
-    """Connecting was cancelled while a proxy was to be reached, or to connect us."""
+    """Connecting was cancelled before the proxy was reached, or before it answered."""
 
 
 class Negotiation(typing.Protocol):
-    """What is said on one connection to a proxy until that has connected us (no I/O)."""
+    """The negotiation with a proxy on one connection (no I/O)."""
 
     def start(self, write: Callable[[bytes], object]) -> None:
         """
-        Begin.
+        Begin the negotiation.
 
-        :param write: sends to the proxy.
+        :param write: sends bytes to the proxy.
         """
 
     def received(self, data: bytes) -> bytes | None:
         """
-        The proxy answers, in pieces of any size.
+        Take bytes from the proxy, in pieces of any size.
 
-        :return: None until the connection is made, then what came behind the answer.
-        :raises ProxyRefused: if it will not be made.
+        :return: None until the proxy has connected us, then what came after its answer.
+        :raises ProxyRefused: if the proxy does not connect us.
         """
 
 
@@ -56,7 +56,7 @@ class TunnelEndpoint:
     """
     Connects to a proxy, and has it connect us: a kind of proxy says how in :meth:`negotiate`.
 
-    :param proxy_endpoint: connects to the proxy, with TLS where that speaks it.
+    :param proxy_endpoint: connects to the proxy, with TLS if that speaks it.
     :param host: where the proxy is to connect us: a name, which the proxy resolves, or an
         IP address, IPv6 without brackets.
     :param port: the same.
@@ -75,7 +75,7 @@ class TunnelEndpoint:
 
     def negotiate(self) -> Negotiation:
         """
-        :return: the conversation with the proxy, for one connection.
+        :return: the negotiation with the proxy, for one connection.
         """
         raise NotImplementedError
 
@@ -113,7 +113,7 @@ class TunnelEndpoint:
 
 
 class _Entrances(Factory):
-    """Twisted's own endpoints start and stop the factory that they are given."""
+    """Starts and stops the user's factory, as Twisted's own endpoints do."""
 
     noisy = False
 
@@ -205,14 +205,14 @@ class _Entrance(Protocol):
         opened.errback(ProxyUnanswered(f"the proxy {self._proxy_name} has not connected us"))
 
     def _fail(self) -> None:
-        """With the exception that is being handled."""
+        """Fail with the exception that is being handled."""
         failure = Failure()
         if not self._dropped:
             self._drop()
             self.opened.errback(failure)
 
     def _lost(self, reason: Failure) -> ConnectionFailed:
-        # What is wrong with TLS is found out when the connection counts as made already.
+        # A TLS handshake fails after the connection was made.
         assert reason.value is not None
         failed = tls_failure(reason.value, "connect", _unreachable(self._proxy_name))
         return failed or ProxyRefused(
@@ -221,8 +221,8 @@ class _Entrance(Protocol):
 
     def _drop(self) -> None:
         self._dropped = True
-        # Every stream that a client can have knows how to abort, though ITransport does not
-        # ask for it.
+        # Every stream transport of a client has abortConnection, though ITransport does not
+        # declare it.
         self.transport.abortConnection()  # type: ignore[union-attr]
 
 
