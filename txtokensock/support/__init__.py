@@ -1,3 +1,3 @@
 """
-What every room needs once, and no room owns: checks of options, timers, deadlines, quiet logs.
+What every room needs: checks of options, timers, deadlines, back-off, patterns, old names.
 """

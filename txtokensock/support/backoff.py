@@ -20,9 +20,9 @@ __all__ = ["Backoff", "RetryPolicy", "check_factor"]
 
 RetryPolicy: TypeAlias = Callable[[Failure, int], float | None]
 """
-Asked after each failed attempt, and after each loss: what went wrong, and the number of the
-retry that would come next, 1 for the first since things were well.  It gives the seconds to
-wait before that, or None to give up.
+A function that is called after each failed attempt and each loss, with the failure and the
+number of the next retry, which is 1 for the first after a success.  It returns the seconds to
+wait before that retry, or None to give up.
 """
 
 check_factor: Check[float] = Check(
@@ -32,7 +32,7 @@ check_factor: Check[float] = Check(
 """How much longer each wait may be than the one before."""
 
 _PASSING = frozenset({408, 425})
-"""Request Timeout and Too Early: of all that begin with 4, these say nothing about us."""
+"""Request Timeout and Too Early: the 4xx statuses that do not blame the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +45,23 @@ class Backoff:
     server that accepts and drops is not hammered, for only a connection that lasted
     counts as success.
 
-    Not everything that fails is a fault that passes: see :meth:`retry`.
+    Refusals and permanent errors have rules of their own: see :meth:`retry`.
 
     :ivar first: the longest wait before the first retry, in seconds.
     :ivar factor: how much longer each further one may be.
     :ivar cap: the longest wait of all, in seconds.
     :ivar stable_after: seconds that a connection must stay authenticated before its loss
-        starts the count anew.
+        starts the count at 1 again.
     :ivar max_attempts: give up after so many failed attempts in a row; None never does.
         A connection lost before ``stable_after`` is one of them.
-    :ivar jitter: a number from 0 to 1, each time it is called.
-    :ivar refused: the wait after a refusal such as 403, in seconds; between the half of it
-        and the whole.
-    :ivar longest_retry_after: how much of a server's ``Retry-After`` is believed, in seconds.
+    :ivar jitter: a function that returns a random number from 0 to 1.
+    :ivar refused: the longest wait after a refusal such as 403, in seconds; the shortest is half
+        of it.
+    :ivar longest_retry_after: the longest ``Retry-After`` that is obeyed, in seconds; a longer
+        one counts as this.
 
-    To replace the rule for faults, subclass it and override :meth:`delay`; to replace all,
-    there is the option ``retry_policy``.
+    To change the wait after faults, override :meth:`delay` in a subclass.  To decide on
+    everything, use the option ``retry_policy``.
     """
 
     first: float = 0.1
@@ -80,8 +81,8 @@ class Backoff:
 
     def delay(self, retry: int) -> float:
         """
-        :param retry: 1 for the first retry since things were well.
-        :return: seconds to wait before it, after a fault that passes.
+        :param retry: the number of the retry, 1 for the first after a success.
+        :return: seconds to wait before it, after a fault that may pass.
         """
         try:
             longest = min(self.cap, self.first * self.factor ** (retry - 1))
@@ -90,29 +91,29 @@ class Backoff:
         return longest * self.jitter()
 
     def refusal_delay(self) -> float:
-        """:return: seconds to wait after a refusal: half of ``refused`` at least."""
+        """:return: seconds to wait after a refusal, from half of ``refused`` to all of it."""
         return self.refused * (1 + self.jitter()) / 2
 
     def retry(self, failure: Failure, attempt: int) -> float | None:
         """
         The default of ``retry_policy``.
 
-        - What no retry can mend gives up: an error that is ``permanent``, such as a
-          certificate that is not trusted or a token route that has moved, and a
+        - It gives up after an error that is ``permanent``, such as a certificate that is
+          not trusted or a token route that has moved, and after a
           :class:`~txtokensock.errors.UsageError`.
-        - Where the server sent ``Retry-After``, that and :meth:`delay` on top, so that not
-          all whom it told the same come back at once.
-        - A refusal, which is a status from 400 to 499 of the token route, the handshake or
-          a proxy, is tried again slowly: :meth:`refusal_delay`.
-        - Where several hosts failed, the first of them that may be tried again decides:
-          after what remains of its :meth:`hold`.
-        - All else is a fault that passes: :meth:`delay`.
+        - After ``Retry-After`` it waits for that time and :meth:`delay`, so that clients
+          which were told the same time do not come back together.
+        - After a refusal, which is a status from 400 to 499 of the token route, the
+          handshake or a proxy, it waits for :meth:`refusal_delay`.
+        - After the failure of several hosts it waits until the first of them may be tried
+          again, see :meth:`hold`.
+        - After all other errors it waits for :meth:`delay`.
 
         :param failure: of the attempt, or of the connection that was lost.
         :param attempt: see :meth:`delay`.
         :return: seconds to wait, or None to give up.
         """
-        # Asked once, or many hosts would make the least of their waits ever smaller.
+        # Called once for all hosts: the least of many random waits would be shorter.
         delay = check_wait("the delay", self.delay(attempt))
         error = failure.value
         if isinstance(error, AllHostsFailed):
@@ -130,8 +131,8 @@ class Backoff:
 
         :param error: of the attempt at that host.
         :param attempt: how many attempts at that host have failed in a row.
-        :return: seconds; 0 after a fault that passes, and ``math.inf`` where no retry can
-            mend it.
+        :return: seconds; 0 after a fault that may pass, and ``math.inf`` after an error that is
+            permanent.
         """
         if not self._wait(error, 0.0):  # the wait after a fault is all delay
             return 0.0

@@ -1,5 +1,5 @@
 """
-What options must be, and what is said of those that are not (no I/O).
+Checks of options, and the errors for those that do not pass (no I/O).
 
 Every text has the same form: ``ping is -1: it must be a number of seconds above 0``.
 """
@@ -31,15 +31,15 @@ __all__ = [
 T = TypeVar("T")
 
 _LONGEST = 1e9
-"""Seconds, which are 31 years.  Clocks cannot count whatever a float can hold."""
+"""Seconds, which are 31 years: clocks cannot count every number that a float can hold."""
 
 
 class Check(Generic[T]):
     """
-    What an option must be.  A check is called with the option's name and its value.
+    A check of an option, which is called with the option's name and its value.
 
-    :param must_be: that in words, behind "it must be".
-    :param holds: whether a value is that.
+    :param must_be: what the value must be, in words that follow "it must be".
+    :param holds: returns whether a value passes.
     """
 
     def __init__(self, must_be: str, holds: Callable[[Any], bool]) -> None:
@@ -59,12 +59,12 @@ class Check(Generic[T]):
     def optional(self, option: str, value: object) -> T | None:
         """
         :return: ``value``, which may be None as well.
-        :raises InvalidOption: if it is neither None nor what it must be.
+        :raises InvalidOption: if the value is not None and does not pass.
         """
         return None if value is None else self(option, value)
 
     def problem(self, value: object) -> str | None:
-        """What is wrong with a value, to be put behind the option's name, or None."""
+        """What is wrong with a value, in words that follow the option's name, or None."""
         if self._holds(value):
             return None
         shown = f"{value:g}" if isinstance(value, float) else shorten(repr(value))
@@ -72,7 +72,7 @@ class Check(Generic[T]):
 
 
 def is_number(value: object) -> bool:
-    """Whether it can be compared as a number: True is 1 for Python, and NaN passes here."""
+    """Whether it is an int or a float, NaN included.  True, which equals 1, is neither."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -90,13 +90,13 @@ check_wait: Check[float] = Check(
     "a number of seconds from 0 to below 1e9",
     lambda value: is_number(value) and 0 <= value < _LONGEST,
 )
-"""How long to wait before something is done, where not at all is an answer too."""
+"""How long to wait before something is done; 0 is not to wait."""
 
 check_count: Check[int] = Check(
     "a whole number above 0 and below 2**63",
     lambda value: _is_whole(value) and 0 < value < 2**63,
 )
-"""How many of something there may be; databases count no further."""
+"""How many of something there may be; the integers of databases end there."""
 
 check_positive: Check[float] = Check(
     "a number above 0, and finite",
@@ -105,13 +105,13 @@ check_positive: Check[float] = Check(
 """How much of something there is."""
 
 check_flag: Check[bool] = Check("True or False", lambda value: isinstance(value, bool))
-"""Whether something is wanted: a text such as ``"no"`` would be true."""
+"""A switch.  A text such as ``"no"`` would count as true."""
 
 
 def _runs_when_called(function: object) -> bool:
     """
-    Whether a call of this runs it.  A call of a generator function makes a generator, of
-    which nothing runs until somebody iterates over it, and nobody does.
+    Whether a call runs the function.  That of a generator function only makes a generator,
+    which nobody would iterate over.
     """
     if not callable(function):
         return False
@@ -122,7 +122,7 @@ def _runs_when_called(function: object) -> bool:
 
 
 def _call_method(function: object) -> object:
-    """What runs when an object with ``__call__`` is called, also inside of a partial."""
+    """The function that runs when ``value`` is called, also within a partial."""
     while isinstance(function, partial):
         function = function.func
     return getattr(type(function), "__call__", None)  # noqa: B004
@@ -131,7 +131,7 @@ def _call_method(function: object) -> object:
 check_callable: Check[Callable[..., Any]] = Check(
     "a function, and not a generator function, of which no call would run", _runs_when_called
 )
-"""Something of the user's that is going to be called."""
+"""A function of the user's."""
 
 check_plain_function: Check[Callable[..., Any]] = Check(
     "a function that gives its result at once, and not a generator or coroutine function",
@@ -140,7 +140,7 @@ check_plain_function: Check[Callable[..., Any]] = Check(
         and not any(map(inspect.iscoroutinefunction, (value, _call_method(value))))
     ),
 )
-"""Something of the user's that is asked in the middle of something."""
+"""A function of the user's whose result is needed at once."""
 
 
 def check_instance(option: str, value: object, kind: type[T]) -> T:
@@ -158,6 +158,6 @@ def check_choice(option: str, value: object, choices: Collection[str]) -> str:
     :raises InvalidOption: if it is none of these.
     """
     words = f"one of {', '.join(map(repr, choices))}"
-    # What cannot be compared by its hash is none of them either.
+    # A value that has no hash is none of them either.
     check: Check[str] = Check(words, lambda value: value in tuple(choices))
     return check(option, value)

@@ -1,10 +1,10 @@
 """
 Old names: each works for one more release, warns, and is listed in ``docs/deprecations.rst``.
 
-Twisted's own :mod:`twisted.python.deprecate` says since when a name is old, not when it ends; it
-has no list, and a module attribute has to be there before anybody asks for it.
+Twisted's own :mod:`twisted.python.deprecate` tells since when a name is old, not when it ends.  It
+has no list of old names, and its module attributes must exist before they are used.
 
-- A name of a module, which may be at home in another one by now::
+- A name of a module, which may be in another module now::
 
       if not TYPE_CHECKING:  # a type checker is to tell misspelt names from old ones
           __getattr__ = deprecated_attributes(
@@ -49,7 +49,7 @@ class OldName:
 
     :ivar name: as users write it, such as ``txtokensock.server.old`` or ``Peer.old()``.
     :ivar replacement: what they should write instead.
-    :ivar ends: the first release that is without it.
+    :ivar ends: the first release without it.
     """
 
     name: str
@@ -58,9 +58,9 @@ class OldName:
 
     def warn(self, name: str | None = None, replacement: str | None = None) -> None:
         """
-        Warn the code outside of this package that is running: it uses the name.
+        Warn of a use of the name, at the line outside of this package that uses it.
 
-        :param name: a part of what is old, such as a name in a module.
+        :param name: a part of the old name, such as a name in a module.
         :param replacement: what to use instead of that part.
         """
         frame = inspect.currentframe()
@@ -84,19 +84,19 @@ class OldName:
 
 
 def _is_passed_over(module: str) -> bool:
-    """Whether a warning is never about this module: it is ours, or imports for others."""
+    """Whether no warning points at this module: it is ours, or belongs to the import system."""
     package, _, _ = module.partition(".")
     return package in ("txtokensock", "importlib")
 
 
 OLD_NAMES: dict[str, OldName] = {}
-"""All old names of the modules that are loaded."""
+"""All old names, of the modules that were imported."""
 
 
 def deprecate(name: str, replacement: str, *, ends: str) -> OldName:
     """
-    :param name: see :class:`OldName`, as for the others.
-    :return: the old name, listed, so that its users can be warned.
+    :param name: see :class:`OldName` for all parameters.
+    :return: the old name, which is listed now; call its ``warn()`` where it is used.
     """
     old = OldName(name, replacement, ends)
     OLD_NAMES[name] = old
@@ -111,12 +111,12 @@ def deprecated_attributes(
     otherwise: Callable[[str], Any] | None = None,
 ) -> Callable[[str], Any]:
     """
-    A function ``__getattr__`` for a module, see :pep:`562`.
+    The ``__getattr__`` of a module with old names, see :pep:`562`.
 
     :param module: the module's ``__name__``.
-    :param names: old names in it, and the full new name of each, module and all.
-    :param ends: the first release that is without them.
-    :param otherwise: the ``__getattr__`` that the module has already.
+    :param names: old names in it, and the full new name of each, with its module.
+    :param ends: the first release without them.
+    :param otherwise: called for other names: the ``__getattr__`` that the module had before.
     """
     olds = {name: deprecate(f"{module}.{name}", new, ends=ends) for name, new in names.items()}
 
@@ -135,17 +135,17 @@ def deprecated_attributes(
 
 def deprecated_module(name: str, replacement: str, *, ends: str) -> None:
     """
-    Let a module that moved be found where it was.
+    Make a module that moved importable under its old name.
 
     :param name: its old full name, in the package that calls this while it is imported.
-    :param replacement: its new full name; it is imported when a name of it is asked for.
-    :param ends: the first release that is without the old place.
+    :param replacement: its new full name; it is imported when one of its names is used.
+    :param ends: the first release without the old name.
     """
     old = deprecate(name, replacement, ends=ends)
 
     def get(attribute: str) -> Any:
         if attribute.startswith("__") and attribute != "__all__":
-            # Whoever looks at all modules there are, as test runners do, uses none of them.
+            # Test runners and the like read such attributes of all modules, and use none.
             raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
         value = getattr(import_module(replacement), attribute)
         if attribute != "__all__":

@@ -1,7 +1,7 @@
 """
-Names of a package that are imported when they are asked for, see :pep:`562`.
+Names of a package that are imported when they are first used, see :pep:`562`.
 
-Whoever uses a part of a package does not wait for the rest of it: the client loads no server.
+To import one part of a package does not load the others: the client loads no server.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def lazy_exports(
     """
     The functions ``__getattr__`` and ``__dir__`` of a package.
 
-    :param namespace: the package's ``globals()``.  A name goes there when it is first asked for.
-    :param homes: for each name the module that defines it, such as ``.errors``, relative to the
-        package.  A name that is the module's own is the module itself.
+    :param namespace: the package's ``globals()``.  A name is kept there once it was used.
+    :param homes: the module that defines each name, such as ``.errors``, relative to the package.
+        Where name and module are the same, the value is the module itself.
     """
     package = namespace["__name__"]
 

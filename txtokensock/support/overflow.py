@@ -1,5 +1,5 @@
 """
-What happens to messages that nobody takes in time: one set of words.
+The names of what happens to messages that nobody takes in time.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from .checks import check_choice
 __all__ = ["DropPolicy", "Overflow", "check_overflow"]
 
 DropPolicy: TypeAlias = Literal["drop-oldest", "drop-newest"]
-"""Which message makes room where there is none: one that waits, or the one that comes."""
+"""Which message is dropped when there is no room: the oldest that waits, or the new one."""
 
 Overflow: TypeAlias = Literal["pause", "drop-oldest", "drop-newest"]
-"""The same, or to stop reading until there is room again."""
+"""A :data:`DropPolicy`, or to stop reading until there is room again."""
 
 
 def check_overflow(value: object) -> None:
     """
-    :raises InvalidOption: if it is no :data:`Overflow`.
+    :raises InvalidOption: if it is not an :data:`Overflow`.
     """
     check_choice("overflow", value, get_args(Overflow))

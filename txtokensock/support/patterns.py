@@ -1,8 +1,8 @@
 """
 One language for the names of channels, functions, topics and procedures (no I/O).
 
-A pattern is a name, or all names that fit: a ``*`` stands for one or more characters, whatever
-they are.  A pattern has one ``*`` at most.
+A pattern without ``*`` is one name.  A ``*`` stands for one or more characters of any kind; a
+pattern has at most one.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ class Pattern:
     """
     One pattern.
 
-    :ivar text: as it was written.
-    :ivar exact: whether it is one name.
-    :ivar prefix: what comes before the ``*``; all where there is none.
+    :ivar text: the pattern as it was written.
+    :ivar exact: whether it has no ``*``.
+    :ivar prefix: the text before the ``*``; the whole text where there is none.
     """
 
     def __init__(self, text: str) -> None:
@@ -27,7 +27,7 @@ class Pattern:
         self.exact = not star
 
     def match(self, name: str) -> str | None:
-        """What the ``*`` stands for in ``name``, ``""`` where there is none; None: no match."""
+        """What ``*`` stands for in ``name`` (``""`` without one); None if it does not match."""
         if self.exact:
             return "" if name == self.text else None
         if len(name) <= len(self.prefix) + len(self._suffix):
@@ -41,7 +41,7 @@ class Pattern:
         return self.text if self.exact else f"{self.prefix}{rest}{self._suffix}"
 
     def overlaps(self, other: Pattern) -> bool:
-        """Whether there is a name that fits both."""
+        """Whether there is a name that both patterns match."""
         if self.exact:
             return other.match(self.text) is not None
         if other.exact:
@@ -53,7 +53,7 @@ class Pattern:
 
 class Patterns:
     """
-    All names that fit one of several patterns.
+    The names that one of several patterns matches.
 
     :param texts: the patterns.
     """
@@ -70,5 +70,5 @@ class Patterns:
 
 
 def pattern_problem(text: str) -> str | None:
-    """What is wrong with a pattern, to be put behind where it is, or None."""
+    """What is wrong with a pattern, in words that follow its place, or None."""
     return f"is {text!r}: it may have only one *" if text.count("*") > 1 else None

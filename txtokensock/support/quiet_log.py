@@ -9,9 +9,11 @@ __all__ = ["Quiet"]
 
 class Quiet:
     """
-    Stands in for txaio's logger, and for Twisted's.  Autobahn builds a debug message for
-    every frame and every read, even where none is logged, and those of the handshake hold
-    headers that are secret; what matters of its warnings reaches the session.
+    Replaces txaio's logger, and Twisted's.
+
+    Autobahn builds a debug message for every frame and every read, even where none is
+    logged, and those of the handshake hold secret headers.  What matters of its warnings
+    reaches the session in other ways.
     """
 
     def debug(self, *_: object, **__: object) -> None:

@@ -53,16 +53,16 @@ class Timeouts:
 
 
 class Unanswered(CancelledError):
-    """Connecting was cancelled; the text says what had not been answered by then."""
+    """Connecting was cancelled; the text says who had not answered by then."""
 
 
 def within_phase(
     step: Deferred[T], phase: Phase, timeouts: Timeouts, reactor: IReactorTime
 ) -> Deferred[T]:
     """
-    :param phase: whose deadline holds; ``timeouts`` has one of each name.
-    :return: ``step``, which is cancelled when the time of the phase is over and then fails
-        with :class:`~txtokensock.errors.AttemptTimeout`, which names the phase.
+    :param phase: the phase that ``step`` belongs to; ``timeouts`` has its deadline.
+    :return: ``step``.  When the time is over it is cancelled, and fails with
+        :class:`~txtokensock.errors.AttemptTimeout`, which names the phase.
     """
     seconds: float = getattr(timeouts, phase)
 

@@ -1,5 +1,5 @@
 """
-Something to do later: once, in the next turn of the reactor, or after a pause.
+Timers: a deadline, the next turn of the reactor, and a wait that can be ended.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["NextTurn", "Pause", "Timer"]
 
 class Timer:
     """
-    One deadline that can be started again and again.
+    A deadline that can be started again.
 
     :param reactor: its clock.
-    :param action: called when the time is over; the timer is idle again by then.
+    :param action: called when the time is over; the timer is no longer running then.
     """
 
     __slots__ = ("_action", "_call", "_reactor")
@@ -35,11 +35,11 @@ class Timer:
 
     @property
     def due(self) -> float:
-        """When, in seconds by the reactor's clock; ``math.inf`` while it is not running."""
+        """When, in seconds of the reactor's clock; ``math.inf`` while it is not running."""
         return math.inf if self._call is None else self._call.getTime()
 
     def start(self, seconds: float) -> None:
-        """Call the action in ``seconds``, counted from now even if it was running."""
+        """Call the action in ``seconds`` from now; a deadline that was set before is dropped."""
         if self._call is None:
             self._call = self._reactor.callLater(seconds, self._over)
         else:
@@ -58,11 +58,11 @@ class Timer:
 
 class NextTurn:
     """
-    Does something in the next turn of the reactor, once, however often that is asked for:
-    what all of one turn gathers is then handled together.
+    Calls a function in the next turn of the reactor, once, however often it is scheduled: so
+    what one turn gathers is handled together.
 
-    :param reactor: whose turns.
-    :param action: what is done; it may ask for the turn after that.
+    :param reactor: schedules the call.
+    :param action: the function; it may schedule itself for the turn after.
     """
 
     __slots__ = ("_timer",)
@@ -81,13 +81,13 @@ class NextTurn:
             self._timer.start(0)
 
     def cancel(self) -> None:
-        """Do not call the action; nothing happens if it was not asked for."""
+        """Do not call the action; nothing happens if it is not scheduled."""
         self._timer.stop()
 
 
 class Pause:
     """
-    A wait that somebody can end early.
+    A wait that can be ended early.
 
     :param reactor: its clock.
     """
@@ -99,8 +99,8 @@ class Pause:
     def wait(self, seconds: float) -> Deferred[None]:
         """
         :return: fires with None after that time, or as soon as :meth:`end` is called.
-            Cancelling it fails it with ``CancelledError``.  There is one wait at a time:
-            the one before is ended.
+            Cancelling it fails it with ``CancelledError``.  There is one wait at a time: an
+            earlier one is ended.
         """
         self.end()
         self._timer.start(seconds)
@@ -109,7 +109,7 @@ class Pause:
         return over
 
     def end(self) -> None:
-        """Go on now; nothing happens if nobody waits."""
+        """End the wait now; nothing happens if there is none."""
         self._timer.stop()
         over, self._over = self._over, None
         if over is not None and not over.called:

@@ -1,9 +1,9 @@
 """
-Calling a function of the user's: plain, with a Deferred, or a coroutine function.
+Calls of functions of the user's: plain, with a Deferred, or coroutine functions.
 
-What it raises is always handed on as an ``Exception``.  ``SystemExit``, ``KeyboardInterrupt``,
-asyncio's ``CancelledError`` and ``GeneratorExit`` would pass through every ``except Exception``
-on their way, and through the middle of whatever is being done there.
+Whatever they raise becomes an ``Exception``.  ``SystemExit``, ``KeyboardInterrupt``, asyncio's
+``CancelledError`` and ``GeneratorExit`` would pass through every ``except Exception`` on their
+way, and leave what is being done there half done.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _log = Logger()
 
 
 class UserFunctionTimeout(Exception):
-    """What was called has had its time, and was cancelled."""
+    """The function took longer than its deadline, and was cancelled."""
 
 
 class UserFunctionError(Exception):
     """
-    What was called raised something that is not an ``Exception``, such as ``SystemExit``.
-    It has the text and the traceback of that, which is its ``__cause__``.
+    The function raised something that is not an ``Exception``, such as ``SystemExit``.  That
+    is the ``__cause__``, whose text and traceback this has.
     """
 
     def __init__(self, raised: BaseException) -> None:
@@ -52,13 +52,13 @@ class UserFunctionError(Exception):
 def _text(raised: BaseException) -> str:
     try:
         return str(raised)
-    except BaseException:  # it cannot even say what it is
+    except BaseException:  # its own __str__ raises
         return ""
 
 
 def call_plain_function(function: Callable[..., T], *arguments: Any) -> T:
     """
-    Call a function that gives its result at once.
+    Call a function that returns its result at once.
 
     :raises Exception: what it raised, see :class:`UserFunctionError`.
     """
@@ -72,7 +72,7 @@ def call_plain_function(function: Callable[..., T], *arguments: Any) -> T:
 
 def call_user_function(function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
     """
-    Call a function now, whatever kind it is.
+    Call a function now, of any kind.
 
     :return: fires with its result; fails with what it raised, which is an ``Exception``, see
         :class:`UserFunctionError`.  Cancelling it cancels the Deferred that the function
@@ -105,11 +105,11 @@ def call_in_next_turn(
     reactor: IReactorTime, function: Callable[..., Any], *arguments: Any
 ) -> Deferred[Any]:
     """
-    Call a function in a turn of its own: it may stop the client, which must not meet that
-    in the middle of something.
+    Call a function in the next turn of the reactor: it may stop the client, which must not
+    happen in the middle of another change.
 
-    :return: as of :func:`call_user_function`, and :func:`abandonable`.  It fails with
-        Twisted's ``CancelledError`` only where it was cancelled itself.
+    :return: as :func:`call_user_function` does, and :func:`abandonable`.  It fails with
+        Twisted's ``CancelledError`` only if it was cancelled itself.
     """
 
     def call() -> Deferred[Any]:
@@ -131,7 +131,7 @@ def _not_cancelled(failure: Failure) -> Failure:
 
 def within(seconds: float, reactor: IReactorTime, called: Deferred[T]) -> Deferred[T]:
     """
-    A deadline that holds whatever ``called`` does with being cancelled.
+    Put a deadline on ``called`` that holds even if that ignores being cancelled.
 
     :return: fires as ``called`` does, or fails with :class:`UserFunctionTimeout`.  It is
         :func:`abandonable`.
@@ -144,10 +144,11 @@ def within(seconds: float, reactor: IReactorTime, called: Deferred[T]) -> Deferr
 
 def abandonable(called: Deferred[T]) -> Deferred[T]:
     """
-    Wait for what may not let itself be cancelled: coroutines and Deferreds may ignore it.
+    Wait for ``called`` in such a way that cancelling works at once: coroutines and Deferreds
+    may ignore it.
 
-    :return: fires as ``called`` does.  Cancelling it cancels ``called`` and fails at once
-        with ``CancelledError``; what ``called`` gives later changes nothing.
+    :return: fires as ``called`` does.  Cancelling it cancels ``called``, and fails at once
+        with ``CancelledError``; a later result of ``called`` is dropped.
     """
     abandoned = False
 

@@ -1,5 +1,5 @@
 """
-Those who wait for one thing, each with a Deferred.
+Deferreds that wait for the same event.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class Waiters(Generic[T]):
     """
     Gives out Deferreds, and fires all of them when what they wait for happens.
 
-    Each fires at most once, in the order of asking, whatever the callbacks of those before
-    it do: who is cancelled meanwhile is left out, and who begins to wait meanwhile waits
-    for the next time.
+    Each fires at most once, in the order in which they were asked for, whatever the callbacks
+    of others do: a Deferred that is cancelled meanwhile is left out, and one that is asked
+    for meanwhile waits for the next time.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Waiters(Generic[T]):
 
     def wait(self) -> Deferred[T]:
         """
-        :return: fires when :meth:`fire` is called.  Cancelling it ends the waiting, and
+        :return: fires when :meth:`fire` is called.  Cancelling it ends this wait, and
             changes nothing else.
         """
         waiter: Deferred[T] = Deferred(self._forget)
@@ -40,9 +40,9 @@ class Waiters(Generic[T]):
 
     def take(self, which: Callable[[Deferred[T]], bool] = lambda _: True) -> Waiters[T]:
         """
-        Take out those who wait now, to be fired later, apart from those who come meanwhile.
+        Move those who wait now into a new :class:`Waiters`, which can be fired later.
 
-        :param which: whether to take that one; by default all are taken.
+        :param which: returns whether to take a Deferred; by default all are taken.
         """
         taken: Waiters[T] = Waiters()
         taken._waiting = {waiter: None for waiter in self._waiting if which(waiter)}
@@ -52,21 +52,21 @@ class Waiters(Generic[T]):
 
     def fire(self, outcome: Any = None) -> None:
         """
-        Fire all who wait now.
+        Fire all Deferreds that wait now.
 
         :param outcome: the result, or a :class:`~twisted.python.failure.Failure`.
         """
         waiting, self._waiting = self._waiting, {}
         for waiter in waiting:
-            if not waiter.called:  # by a callback of one before it, which cancelled it
+            if not waiter.called:  # a callback of an earlier one cancelled it
                 waiter.callback(outcome)
 
     def fire_first(self, outcome: Any = None) -> bool:
         """
-        Fire the one who waits longest, and no other.
+        Fire only the Deferred that has waited longest.
 
         :param outcome: as for :meth:`fire`.
-        :return: whether anybody waited.
+        :return: whether there was one.
         """
         for waiter in self._waiting:
             del self._waiting[waiter]
