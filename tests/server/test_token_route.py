@@ -180,11 +180,42 @@ class JSONPTests(ServerTestCase):
     def ask(self, path: str, **headers: str) -> Response:
         return self.serve(jsonp=True).get(path, **headers)
 
-    def test_off_by_default(self) -> None:
-        """Without the option, the answer is JSON, which is no script."""
-        response = self.serve().get("/socket/token?callback=f", Sec_Fetch_Site="same-origin")
-        self.assertEqual(list(json.loads(response.body)), ["token"])
-        self.assertEqual(response.headers["content-type"], "application/json; charset=utf-8")
+    def test_listed_origin(self) -> None:
+        """To list an origin is all that its pages need."""
+        server = self.serve(allowed_origins=["https://app.example"])
+        path = "/socket/token?callback=f"
+        for headers in ({"Referer": "https://app.example/"}, {"Sec_Fetch_Site": "same-origin"}):
+            response = server.get(path, **headers)
+            self.assertEqual(response.status, 200)
+            self.assertEqual(response.headers["content-type"], "text/javascript; charset=utf-8")
+            self.assertEqual(response.headers["cache-control"], "no-store")
+            self.assertEqual(response.headers["x-content-type-options"], "nosniff")
+        self.assertEqual(server.get(path, Referer="https://b.example/").status, 403)
+
+    def test_everyone(self) -> None:
+        """A star proves nothing: pages of others get a script with the option alone."""
+        path = "/socket/token?callback=f"
+        for jsonp, status in ((False, 403), (True, 200)):
+            server = self.serve(allowed_origins="*", jsonp=jsonp)
+            self.assertEqual(server.get(path).status, status)
+            self.assertEqual(server.get(path, Referer="https://b.example/").status, status)
+            self.assertEqual(server.get(path, Sec_Fetch_Site="same-origin").status, 200)
+
+    def test_refusal_is_a_script(self) -> None:
+        """A page that may load the answer hears of a refusal; browsers run no script of a 403."""
+        path = "/socket/token?callback=f"
+        for outcome, error in (
+            (None, '"Forbidden"'),
+            (fail(ActionError({"code": 7})), '{"code":7}'),
+        ):
+            server = self.serve(authentication=lambda request, outcome=outcome: outcome)
+            response = server.get(path, Referer="http://example.com/")
+            self.assertEqual(response.status, 200)
+            script = f"/**/ typeof f === 'function' && f({{\"error\":{error}}});"
+            self.assertEqual(response.body, script.encode())
+            self.assertEqual(response.headers["cache-control"], "no-store")
+            self.assertEqual(response.headers["x-content-type-options"], "nosniff")
+        self.assertEqual(server.get(path).status, 403)
 
     def test_script(self) -> None:
         """The answer calls the function, as Express writes it."""
@@ -396,7 +427,7 @@ class QueryTests(ServerTestCase):
             ("a[1]=x", {"a": {"1": "x"}}),
             ("a[b][c][d][e][f][g]=1", {}),
         ):
-            server.get(f"/socket/token?{text}")
+            server.get(f"/socket/token?{text}", Sec_Fetch_Site="same-origin")
             self.assertEqual(seen.pop(), value)
 
     def test_bounds(self) -> None:

@@ -73,8 +73,9 @@ class TokenSocketServer(Service):
         that all JavaScript clients take; without, all messages are those of
         node-token-sockjs 3.1.0.
     :param allowed_origins: see :data:`~txtokensock.web.server.origins.AllowedOrigins`.
-    :param jsonp: whether the token route answers ``?callback=f`` with a script, as old
-        browsers need on another origin.
+    :param jsonp: whether the token route answers ``?callback=f`` with a script to pages of any
+        origin, where ``allowed_origins`` is ``"*"``.  Pages that prove to be of the server's
+        own or a listed origin always get one: the JavaScript clients ask so.
     :param expose_errors: whether clients get the texts of unexpected exceptions of actions
         and hooks, instead of a reference to the log.
     :param limits: see :class:`Limits`.

@@ -48,7 +48,8 @@ class TokenRoute(Resource):
     :param authenticate: see :data:`Authenticate`.
     :param context: what the server's peers share.
     :param origins: whose pages may have tokens.
-    :param jsonp: whether ``?callback=f`` gives a script.
+    :param jsonp: whether ``?callback=f`` gives a script to all pages, where ``origins`` allow
+        all; others get one if they prove that they are allowed.
     """
 
     _log = Logger()
@@ -80,7 +81,7 @@ class TokenRoute(Resource):
         if request.method not in (b"GET", b"OPTIONS"):
             request.setHeader(b"allow", b"GET, OPTIONS")
             return self._refuse(request, http.NOT_ALLOWED, "Method not allowed")
-        if not self._origins.allow(request, needs_proof=callback is not None):
+        if not self._allow(request, callback):
             return self._refuse(request, http.FORBIDDEN, "Forbidden")
         if callback is not None and not _is_callback(callback):
             return self._refuse(request, http.BAD_REQUEST, "Invalid callback")
@@ -91,8 +92,13 @@ class TokenRoute(Resource):
         outcome.addBoth(self._decided, request, callback, late)
         return NOT_DONE_YET
 
+    def _allow(self, request: Any, callback: bytes | None) -> bool:
+        if callback is None:
+            return self._origins.allow(request)
+        return self._origins.allow_script(request, everyone=self._jsonp)
+
     def _callback(self, request: Any) -> bytes | None:
-        if not self._jsonp or request.method != b"GET":
+        if request.method != b"GET":
             return None
         values: list[bytes] = request.args.get(b"callback", [])
         return values[0] if values and values[0] else None
@@ -132,7 +138,9 @@ class TokenRoute(Resource):
         if isinstance(outcome, Failure):
             outcome = self._failed(outcome)
         status, body = outcome
-        late.give(status, *self._content(request, status, body, callback))
+        content = self._content(request, status, body, callback)
+        # A browser does not run the script of an error, and its page would not hear why.
+        late.give(status if callback is None else http.OK, *content)
 
     def _failed(self, failure: Failure) -> tuple[int, dict[str, Any]]:
         if failure.check(StoreUnavailable):

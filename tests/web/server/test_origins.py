@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
@@ -62,7 +63,8 @@ class OriginPolicyTests(SynchronousTestCase):
         """A star is everybody, whatever the header holds."""
         policy = OriginPolicy("*")
         for origin in FOREIGN:
-            self.assertTrue(policy.allow(request(Origin=origin), needs_proof=True))
+            self.assertTrue(policy.allow(request(Origin=origin)))
+            self.assertTrue(policy.allow_script(request(Origin=origin), everyone=True))
 
     def test_listed(self) -> None:
         """A collection is what it lists, however that is written, and the own origin."""
@@ -103,9 +105,47 @@ class OriginPolicyTests(SynchronousTestCase):
             ({"Referer": "junk"}, False, False),
         ):
             self.assertEqual(policy.allow(request(**headers)), allowed, headers)
-            self.assertEqual(
-                policy.allow(request(**headers), needs_proof=True), with_proof, headers
-            )
+            self.assertEqual(policy.allow_script(request(**headers)), with_proof, headers)
+
+    def test_proof(self) -> None:
+        """A script needs proof: ``Sec-Fetch-Site`` goes before ``Referer``, a star is none."""
+        listed = "https://app.example"
+        own, other = "http://example.com/page", "http://evil.example/"
+        for allowed, headers, expected in (
+            (None, {"Sec_Fetch_Site": "same-origin", "Referer": other}, True),
+            (None, {"Sec_Fetch_Site": "cross-site", "Referer": own}, False),
+            (None, {"Sec_Fetch_Site": "same-site", "Referer": own}, False),
+            (None, {"Origin": "http://example.com"}, True),
+            ([listed], {"Sec_Fetch_Site": "cross-site", "Referer": f"{listed}/a?b"}, True),
+            ([listed], {"Sec_Fetch_Site": "cross-site", "Origin": listed}, True),
+            ([listed], {"Referer": listed}, True),
+            ([listed], {"Referer": f"{listed}.evil.example/"}, False),
+            ([listed], {"Sec_Fetch_Site": "cross-site"}, False),
+            ([listed], {"Origin": "http://evil.example", "Referer": listed}, False),
+            ([listed], {}, False),
+            (["null"], {"Origin": "null"}, False),
+            (["null"], {"Referer": "about:client"}, False),
+            ("*", {}, False),
+            ("*", {"Sec_Fetch_Site": "cross-site", "Referer": listed}, False),
+            ("*", {"Referer": own}, True),
+            ("*", {"Sec_Fetch_Site": "same-origin"}, True),
+            (lambda _, origin: origin == listed, {"Referer": f"{listed}/a"}, True),
+            (lambda _, origin: origin == listed, {"Referer": own}, False),
+        ):
+            policy = OriginPolicy(allowed)
+            self.assertEqual(policy.allow_script(request(**headers)), expected, (allowed, headers))
+
+    def test_refused_script_is_logged(self) -> None:
+        """The log says whose page was refused, and which option would allow it."""
+        for allowed, option in (
+            (None, "allowed_origins (serve --allowed-origin)"),
+            ("*", "jsonp=True"),
+        ):
+            with capturedLogs() as events:
+                OriginPolicy(allowed).allow_script(request(Referer="https://a.example/?secret"))
+            (text,) = map(formatEvent, events)
+            self.assertIn("https://a.example:", text)
+            self.assertIn(option, text)
 
     def test_wrong(self) -> None:
         """What is not an origin is refused when it is set."""

@@ -63,7 +63,7 @@ class OriginPolicy:
         else:
             self._listed = frozenset(_checked(origin) for origin in allowed)
 
-    def allow(self, request: Any, *, needs_proof: bool = False) -> bool:
+    def allow(self, request: Any) -> bool:
         """
         Whether the request comes from a page that may make it, or from no page at all.
 
@@ -72,10 +72,8 @@ class OriginPolicy:
         tells these apart, and ``Referer`` tells where from.
 
         :param request: an :class:`~twisted.web.iweb.IRequest`.
-        :param needs_proof: refuse what says nothing of where it comes from: the answer is
-            a secret, and any page can load it as a script.
         """
-        allowed = self._allow(request, needs_proof)
+        allowed = self._allow(request)
         if not allowed:
             # Where a proxy rewrites Host, this is the only trace of why no page gets in.
             self._log.info(
@@ -86,7 +84,7 @@ class OriginPolicy:
             )
         return allowed
 
-    def _allow(self, request: Any, needs_proof: bool) -> bool:
+    def _allow(self, request: Any) -> bool:
         if self._everyone:
             return True
         origin = header(request, b"origin")
@@ -98,7 +96,40 @@ class OriginPolicy:
         referer = header(request, b"referer")
         if referer:
             return self.allow_origin(request, _origin_of_url(referer))
-        return site is None and not needs_proof
+        return site is None
+
+    def allow_script(self, request: Any, *, everyone: bool = False) -> bool:
+        """
+        Whether the request proves that it comes from a page that may load the answer as a
+        script.  Any page can load one, with the visitor's cookies and without ``Origin``: what
+        says nothing of where it comes from is refused.
+
+        :param request: an :class:`~twisted.web.iweb.IRequest`.
+        :param everyone: whether ``"*"`` means all pages here as well.  It proves nothing, so
+            that under it only the server's own pages are allowed otherwise.
+        """
+        if self._everyone and everyone:
+            return True
+        allowed = self._is_proven(request)
+        if not allowed:
+            self._log.info(
+                "refused a script to a page of {origin}: {remedy}",
+                origin=shorten(_claimed_origin(request)),
+                remedy="jsonp=True would allow it, to all pages"
+                if self._everyone
+                else "allowed_origins (serve --allowed-origin) would allow it, if the page says"
+                " its origin",
+            )
+        return allowed
+
+    def _is_proven(self, request: Any) -> bool:
+        site = header(request, b"sec-fetch-site")
+        if site in ("same-origin", "none"):  # no other page sees what a person asks for by hand
+            return True
+        origin = header(request, b"origin") or _origin_of_url(header(request, b"referer") or "")
+        # Whether the page is of our own origin, the browser knows better than Host does; and
+        # pages without an origin cannot be told apart from pages that hide theirs.
+        return origin != "null" and self._allow_page(request, origin, own=site is None)
 
     def allow_origin(self, request: Any, origin: str) -> bool:
         """
@@ -106,8 +137,10 @@ class OriginPolicy:
 
         :param origin: as the browser sent it.
         """
-        if self._everyone:
-            return True
+        return self._everyone or self._allow_page(request, origin, own=True)
+
+    def _allow_page(self, request: Any, origin: str, *, own: bool) -> bool:
+        """:param own: whether the host that the request is for counts."""
         if self._decide is not None:
             try:
                 return bool(self._decide(request, origin))
@@ -115,7 +148,9 @@ class OriginPolicy:
                 self._log.failure("allowed_origins raised: the page is refused")
                 return False
         parsed = _parse(origin)
-        return parsed is not None and (parsed in self._listed or _is_own(request, parsed))
+        if parsed is None:
+            return False
+        return parsed in self._listed or (own and _is_own(request, parsed))
 
 
 _SAME_ORIGIN = deprecate("same_origin()", "allowed_origins=None", ends="0.3.0")
