@@ -65,24 +65,33 @@ class NextTurn:
     :param action: the function; it may schedule itself for the turn after.
     """
 
-    __slots__ = ("_timer",)
+    # Each message schedules it, so that it does without a Timer of its own.
+    __slots__ = ("_action", "_call", "_reactor")
 
     def __init__(self, reactor: IReactorTime, action: Callable[[], object]) -> None:
-        self._timer = Timer(reactor, action)
+        self._reactor = reactor
+        self._action = action
+        self._call: IDelayedCall | None = None
 
     @property
     def scheduled(self) -> bool:
         """Whether the action is going to be called."""
-        return self._timer.running
+        return self._call is not None
 
     def schedule(self) -> None:
         """Call the action in the next turn."""
-        if not self._timer.running:
-            self._timer.start(0)
+        if self._call is None:
+            self._call = self._reactor.callLater(0, self._turn)
 
     def cancel(self) -> None:
         """Do not call the action; nothing happens if it is not scheduled."""
-        self._timer.stop()
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
+
+    def _turn(self) -> None:
+        self._call = None
+        self._action()
 
 
 class Pause:
