@@ -46,7 +46,7 @@ class RequestDeadlines:
         heappush(self._heap, (deadline, next(self._numbers), request))
         if len(self._heap) > self._sweep_at:
             self._sweep()
-        if deadline < self._timer.due:
+        if self._heap[0][2] is request or not self._timer.running:
             self._timer.start(seconds)
 
     def stop(self) -> None:

@@ -340,7 +340,7 @@ class TokenSocket(Service):
         """
         uuid = self._core.new_uuid()
         try:
-            seconds = check_seconds.optional("timeout", timeout) or self._timeout
+            seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
             payload = encode_call(name, data, uuid)
         except UsageError as problem:
             return fail(problem)
@@ -409,7 +409,7 @@ class TokenSocket(Service):
 
     def _send(self, payload: bytes, uuid: str, what: str, timeout: float | None) -> Deferred[None]:
         try:
-            seconds = check_seconds.optional("timeout", timeout) or self._timeout
+            seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
         except UsageError as problem:
             return fail(problem)
         request = Request(payload, uuid, what, completion=Completion.SENT)
