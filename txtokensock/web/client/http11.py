@@ -136,7 +136,7 @@ class HTTP11:
             raise BadResponse("the server switched to another protocol")
         if isinstance(event, h11.Response):
             self._heads_size = 0
-            self._chunked = any(name == b"transfer-encoding" for name, _ in event.headers)
+            self._chunked = b"transfer-encoding" in dict(event.headers)
             self._kept_by_old = _is_kept_by_old(event)
         allowed: Any = event
         return allowed  # type: ignore[no-any-return]
@@ -190,6 +190,8 @@ def _is_kept_by_old(response: h11.Response) -> bool:
     Whether a server of HTTP/1.0 keeps the connection (RFC 9112, section 9.3): h11 does not
     look at that.
     """
+    if response.http_version >= b"1.1":
+        return False
     options = b",".join(value for name, value in response.headers if name == b"connection")
     names = {option.strip().lower() for option in options.split(b",")}
-    return response.http_version < b"1.1" and b"keep-alive" in names and b"close" not in names
+    return b"keep-alive" in names and b"close" not in names
