@@ -23,6 +23,8 @@ JSON = st.recursive(
     max_leaves=5,
 )
 
+NUMBERS = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
+
 
 def through_javascript(data: Any) -> Any:
     """What the Node server makes of it: text is published raw, and read as JSON (S19)."""
@@ -65,11 +67,48 @@ class EchoTests(SynchronousTestCase):
             ("plain", "plain"),
             ("", ""),
             ((1, 2), [1, 2]),
+            ({"a": 1.0, "b": 2}, {"a": 1, "b": 2.0}),
+            ([[1.0]], [[1]]),
+            (1e5, 100000),
+            (1e16, 10**16),
+            (10**22, 1e22),
+            (-(2**53) - 1, -(2**53)),
+            ([2**53 - 1, 0.5], [2**53 - 1, 0.5]),
+            (["3e4,1.0", 10**400], ["3e4,1.0", None]),
         ]:
             self.echoes.expect(sent)
             self.assertTrue(self.echoes.take(back), sent)
             self.assertEqual(len(self.echoes), 0)
         self.assertFalse(self.echoes.take(True))
+
+    def test_only_numbers_are_looked_at(self) -> None:
+        """Python looks at a message only where JSON may write one of its numbers in two ways."""
+        self.patch(wamp_echo, "_normal", self.fail)
+        for data in (
+            {"a": [1, -2, 0.5, 1.5e-7, True, None], "b": "text"},
+            ["1.0", "3e4", "12345678901234567890", {"1.0": "2e9 of them, or 3.0 more"}, 1e22],
+            "5e3a9f00-1e16",
+            123456789012345,
+            [0.12345678901234567],
+        ):
+            self.echoes.expect(data)
+            self.assertTrue(self.echoes.take(data), data)
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.recursive(NUMBERS, lambda inner: st.lists(inner, max_size=3)))
+    def test_numbers(self, sent: Any) -> None:
+        """However JavaScript writes a number, it is the same."""
+
+        def javascript(value: Any) -> Any:
+            if isinstance(value, list):
+                return list(map(javascript, value))
+            number = float(value)
+            return int(number) if number.is_integer() and abs(number) < 1e21 else number
+
+        for json_text in ("kept", "read"):
+            echoes = Echoes(self.clock.seconds, 30, json_text)
+            echoes.expect(sent)
+            self.assertTrue(echoes.take(javascript(sent)), sent)
 
     def test_true_is_not_one(self) -> None:
         """Python's equality does not decide."""

@@ -10,6 +10,7 @@ message of others exactly once.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from math import isfinite
@@ -22,6 +23,13 @@ from ...jsontext import Malformed, dumps, loads
 __all__ = ["Echoes", "Expected"]
 
 _MOST = 100_000
+
+_EXACT = 2**53
+"""From here on, not every whole number is one in JavaScript."""
+
+_WHOLE_FLOAT = re.compile(rb"\.0(?:[],}]|\Z)")
+_TO_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_LONG = re.compile(rb"(?:\A|[\[:,])-?[0-9]{16}")
 
 
 class Expected:
@@ -127,13 +135,29 @@ class Echoes:
 
 def _form(data: Any) -> bytes:
     """One text for all data that are the same after a way through JavaScript."""
+    text = msgspec.json.encode(data, order="sorted")
+    if not _may_be_written_otherwise(text):
+        return text
     try:
         return msgspec.json.encode(_normal(data), order="sorted")
     except RecursionError:  # nested deeper than Python counts, not than msgspec does
-        return msgspec.json.encode(data, order="sorted")
+        return text
+
+
+def _may_be_written_otherwise(text: bytes) -> bool:
+    """
+    Whether there may be a number that others write in another way: a whole one with ``.0``, or
+    one so long that JavaScript rounds it.  What msgspec writes with an exponent is neither: it
+    is what :func:`_normal` makes of it as well.  Text that looks so does no harm.
+    """
+    if _WHOLE_FLOAT.search(text):
+        return True
+    # A regular expression for digits takes ten times as long as looking for as many zeros.
+    return b"0" * 16 in text.translate(_TO_ZEROS) and _LONG.search(text) is not None
 
 
 def _normal(data: Any) -> Any:
+    """The same with each number as JavaScript has it, in the one way that is ours."""
     if isinstance(data, bool) or data is None or isinstance(data, str):
         return data
     if isinstance(data, int | float):
@@ -141,7 +165,9 @@ def _normal(data: Any) -> Any:
             number = float(data)  # all numbers are, in JavaScript
         except OverflowError:
             return None
-        return number + 0.0 if isfinite(number) else None  # there is no -0 in JSON
+        if not isfinite(number):
+            return None
+        return int(number) if number.is_integer() and abs(number) < _EXACT else number
     if isinstance(data, list):
         return [_normal(item) for item in data]
     return {key: _normal(value) for key, value in data.items()}
