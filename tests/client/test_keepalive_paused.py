@@ -37,6 +37,21 @@ class PausedTests(SubscriptionTestCase):
         self.advance(20)
         self.assertEqual(len(lost), 1)
 
+    def test_paused_for_a_while(self) -> None:
+        """Where reading was stopped before the deadline, it begins again: the answer waits."""
+        self.socket = self.ready(buffer_limit=2, ping_timeout=10, ping=20)
+        lost = Calls()
+        self.socket.on("disconnect", lost)
+        iterator = aiter(self.subscribed())
+        self.advance(20)
+        self.publish(1, 2)
+        self.advance(9.5)
+        self.read(iterator, 2)
+        self.advance(0.5)
+        self.assertEqual(lost, [])
+        self.advance(10)
+        self.assertEqual(len(lost), 1)
+
     def test_it_is_told(self) -> None:
         """Where nothing is read for as long as a silence may last, the log says so."""
         self.socket = self.ready(buffer_limit=2, silence_timeout=60)

@@ -173,6 +173,33 @@ class IdempotencyTests(HttpTestCase):
         self.answers["f"] = 2
         self.assertEqual(self.ask("/call", CALL, headers=key("k")).json, {"args": [2]})
 
+    def test_expires_in_the_order_of_answers(self) -> None:
+        """What was asked first and answered last keeps nothing else from expiring."""
+        self.serve(idempotency_expiry=100.0)
+        slow = self.send("/call", CALL, headers=key("slow"))
+        slow_request = self.requests[-1]
+        quick = self.send("/call", {"rpc": "g"}, headers=key("quick"))
+        self.session.answer(self.requests[-1], 1)
+        self.advance(10)
+        self.session.answer(slow_request, 1)
+        self.settle()
+        self.assertEqual([self.successResultOf(call).status for call in (slow, quick)], [200] * 2)
+        self.advance(91)
+        self.answers.update({"f": 2, "g": 2})
+        for rpc, name, answer in (("f", "slow", 1), ("g", "quick", 2)):
+            reply = self.ask("/call", {"rpc": rpc}, headers=key(name))
+            self.assertEqual(reply.json, {"args": [answer]})
+
+    def test_room_is_given_back(self) -> None:
+        """Answers that are forgotten take no room, however many there were by and by."""
+        self.serve(idempotency_expiry=100.0, idempotency_bytes=1000)
+        for number in range(20):
+            self.answers["f"] = f"{number:0100}"
+            first = self.ask("/call", CALL, headers=key("k"))
+            self.assertEqual(self.ask("/call", CALL, headers=key("k")).text, first.text)
+            self.advance(101)
+        self.assertEqual(len(self.asked("f")), 20)
+
     def test_bounded(self) -> None:
         """The oldest answer makes room; one that is too long to be kept is told to be so."""
         self.serve(idempotency_limit=2, idempotency_bytes=1000)

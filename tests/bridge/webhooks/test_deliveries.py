@@ -223,6 +223,17 @@ class DeliveryTests(WebhooksTestCase):
             self.assertNotIn("x-trace", headers)
         self.assertEqual({method for method, *_ in self.webhook.requests}, {"POST"})
 
+    def test_headers_allowed_no_more(self) -> None:
+        """The list of the day counts, also for what was stored when there was another."""
+        self.webhook.reachable = False
+        side = self.start(self.rule(allow_headers=("X-Trace", "X-Other")))
+        self.publish({"headers": {"x-trace": "abc", "x-other": "def"}})
+        self.webhook.reachable = True
+        side.reload(self.section(self.rule(allow_headers=("X-Other",))))
+        self.advance(10)
+        ((_, _, headers, _),) = self.webhook.requests
+        self.assertEqual((headers.get("x-trace"), headers.get("x-other")), (None, "def"))
+
     def test_any_message(self) -> None:
         """Whatever a channel carries arrives."""
         self.start(self.rule())

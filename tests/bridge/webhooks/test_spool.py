@@ -12,7 +12,7 @@ from typing import Any
 from tests.bridge.webhooks.support import MemoryDatabase, WebhooksTestCase
 from txtokensock.bridge.config.webhooks import WebhookBackoff
 from txtokensock.bridge.webhooks.database import SpoolUnavailable, prepare
-from txtokensock.bridge.webhooks.spool import _HOLD_MESSAGES, _MEMORY_MESSAGES
+from txtokensock.bridge.webhooks.spool import _HOLD_BYTES, _HOLD_MESSAGES, _MEMORY_MESSAGES
 
 
 class SpoolTestCase(WebhooksTestCase):
@@ -135,6 +135,20 @@ class StoredTests(SpoolTestCase):
         self.successResultOf(stopped)
         self.assertEqual(self.waiting(), [1])
 
+    def test_stop_before_an_attempt(self) -> None:
+        """What was taken for an attempt that a stop prevented was not in flight."""
+        side = self.start(self.rule(backoff=WebhookBackoff(first=1.0)))
+        self.publish(1)
+        self.disk.stuck = True
+        self.advance(1)
+        stopped = side.stopService()
+        self.disk.unstick()
+        self.settle()
+        self.successResultOf(stopped)
+        self.webhook.reachable = True
+        side = self.start(self.rule())
+        self.assertEqual((side.uncertain, self.webhook.messages), (0, [1]))
+
 
 class BoundTests(SpoolTestCase):
     """Everything has an end."""
@@ -191,6 +205,23 @@ class BoundTests(SpoolTestCase):
         self.settle()
         self.assertEqual(self.count("in"), total)
         self.assertEqual(self.waiting(), list(range(total)))
+
+    def test_room_is_given_back(self) -> None:
+        """What was stored takes no room, however much it is by and by."""
+        self.start(self.rule(spool_bytes=10 * _HOLD_BYTES))
+        for number in range(6):
+            self.publish("x" * (_HOLD_BYTES // 4))
+            self.assertEqual(self.count("in"), number + 1)
+
+    def test_order_after_a_failure(self) -> None:
+        """What the disk refused together is stored in the order in which it came."""
+        self.start(self.rule())
+        self.disk.fill()
+        self.publish(*(letter * 20_000 for letter in "abcd"))
+        self.advance(3)
+        self.disk.grow()
+        self.advance(1)
+        self.assertEqual([message[0] for message in self.waiting()], ["a", "b", "c", "d"])
 
     def test_stuck_disk(self) -> None:
         """A disk that does not answer holds up nobody: memory takes what it can hold."""
