@@ -78,6 +78,13 @@ class DumpsTests(SynchronousTestCase):
         for value in (object(), len, "\ud800", {"\ud800": 1}, {(1, 2): 3}, cycle, deep, 1j):
             self.assertRaises(InvalidData, dumps, value)
 
+    def test_raw_json(self) -> None:
+        """JSON that is passed through must be UTF-8, for nobody can read the rest of its frame."""
+        for raw in (b'"\xff"', b'["\xc3"]', b'"\xed\xa0\x80"'):
+            self.assertRaises(InvalidData, dumps, msgspec.Raw(raw))
+            self.assertRaises(InvalidData, dumps, [msgspec.Raw(raw)])
+        self.assertEqual(dumps([msgspec.Raw('"é"'.encode())]), '["é"]'.encode())
+
     def test_raising_values(self) -> None:
         """Also where the value itself raises."""
 

@@ -108,6 +108,22 @@ class SilentServerTests(ServerTestCase):
         self.successResultOf(waiting)
         self.assertEqual([m["req"]["data"] for m in self.session.received], [1])
 
+    def test_subscription_lost_while_full(self) -> None:
+        """A subscription that did not leave is asked for once on the next connection."""
+        client = self.ready()
+        self.session.stop_reading()
+        for _ in range(2):
+            client.publish("c", BIG)
+        self.settle()
+        subscribing = client.subscribe("c")
+        self.session.drop()
+        self.advance(0.1)
+        names = [message["rpc"] for message in self.session.received]
+        self.assertEqual(names, ["_subscribe"])
+        self.session.subscribed("c")
+        self.settle()
+        self.successResultOf(subscribing)
+
     def test_late_refusal(self) -> None:
         """A refusal comes too late for the Deferred: ``error`` listeners hear of it."""
         client, errors = self.ready(), Calls()
@@ -129,7 +145,11 @@ class SilentServerTests(ServerTestCase):
         for _ in range(1100):
             client.publish("c", 1)
         self.settle()
-        for message in self.session.received:
+        sent = self.session.received[:]
+        self.session.refuse(sent[-1])
+        self.settle()
+        self.assertEqual(len(errors), 1)
+        for message in sent:
             self.session.refuse(message)
         self.settle()
         self.assertEqual(len(errors), 1024)

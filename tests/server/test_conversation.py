@@ -108,6 +108,20 @@ class AuthenticationTests(ServerTestCase):
         client.ask({"rpc": "auth", "token": server.token("user=bob"), "uuid": "u"})
         self.assertEqual(client.rpc("whoami"), {"resp": {"user": "bob"}})
 
+    def test_second_token_has_a_deadline(self) -> None:
+        """A second ``auth`` that nobody decides about in time ends the session."""
+        server = self.serve(limits={"auth_timeout": 10, "hook_timeout": 60})
+        client = server.authenticated()
+        server.turn(20)
+        server.service.on("authentication", lambda *_: Deferred())
+        client.send({"rpc": "auth", "token": server.token(), "uuid": "u"})
+        server.turn(9)
+        self.assertEqual((client.texts(), client.closed), ([], None))
+        server.turn(1)
+        self.assertEqual(
+            (client.texts(), client.closed), ([], (4408, "Not authenticated in time"))
+        )
+
     def test_bad_second_token_closes(self) -> None:
         """A second ``auth`` that fails ends the session."""
         server = self.serve()

@@ -9,8 +9,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
+from tests.common import Calls
+from txtokensock.bridge.wamp.demand import Demand
 from txtokensock.bridge.wamp.forwarding import WampForwarding
+from txtokensock.bridge.wamp.lease import Lease
 
 from .support import TrafficTestCase, rules
 
@@ -274,6 +278,59 @@ class Losses(TrafficTestCase):
         self.settle()
         self.assertEqual(self.messages[-1], "x")
         self.assertEqual(self.events, [0, 1, 2])
+
+
+class Late(TrafficTestCase):
+    """What comes when it is not waited for any more."""
+
+    def test_publish(self) -> None:
+        """A publish that took too long, and was done all the same, comes back as an echo."""
+        self.joined(rules(channels=[BOTH]), self.socket(call_timeout=2))
+        events, messages = self.listen("com.example.news"), self.subscribe("news")
+        allowed: Deferred[bool] = Deferred()
+        self.memory.server.on("publish", lambda *_: allowed)
+        self.component.publish("com.example.news", [1], {})
+        self.settle()
+        self.memory.advance(3)
+        self.settle()
+        self.assertEqual((self.count(RULE, "dropped"), messages), (1, []))
+        allowed.callback(True)
+        self.settle()
+        self.assertEqual((events, messages), ([], [1]))
+
+    def test_lease(self) -> None:
+        """A lease that is granted to who has given it up is given back."""
+        granted = Calls()
+        lease = Lease(
+            self.router.join(),
+            "com.example.lease",
+            retry=1,
+            reactor=self.clock,
+            granted=granted,
+            refused=granted,
+        )
+        lease.start()
+        self.successResultOf(lease.release())
+        self.settle()
+        self.assertEqual((self.router.registrations, granted), ([], []))
+
+    def test_demand(self) -> None:
+        """A topic whose last subscriber goes while it is looked up is not in demand."""
+        session, changed = self.router.join(), Calls()
+        self.listen("com.example.news")
+        number, ask = self.router.subscription_id("com.example.news"), session.call
+
+        def call(procedure: str, args: Any, *arguments: Any) -> Any:
+            answered = ask(procedure, args, *arguments)
+            if (procedure, args) == ("wamp.subscription.get", [number]):
+                self.component.lose()
+            return answered
+
+        self.patch(session, "call", call)
+        demand = Demand(session, changed)
+        demand.start()
+        self.settle()
+        self.assertEqual((demand.topics, len(changed)), (set(), 1))
 
 
 class Prefix(TrafficTestCase):

@@ -66,6 +66,16 @@ class HeartbeatTests(SynchronousTestCase):
         server.protocols[0].lost[0].trap(ConnectionLost)
         self.assertEqual(server.clock.getDelayedCalls(), [])
 
+    def test_idle_again(self) -> None:
+        """The response after one that was ended so has its own four heartbeats."""
+        server = Server()
+        for _ in range(3):
+            stream = server.open("POST", "/000/abc/xhr_streaming")
+            server.clock.pump([25, 25, 25])
+            self.assertNotEqual(stream.chunks()[-1], b"")
+            server.clock.advance(25)
+            self.assertEqual(stream.chunks()[-1], b"")
+
 
 class AbsenceTests(SynchronousTestCase):
     """``disconnect_delay``."""
