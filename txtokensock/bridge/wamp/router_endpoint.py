@@ -90,7 +90,7 @@ class Joined:
         session.on_lost = lambda reason: self.when_lost(reason)
 
     @property
-    def lost(self) -> bool:
+    def closing(self) -> bool:
         """Whether the connection is gone."""
         return self.realm.lost
 
