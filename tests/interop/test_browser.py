@@ -31,7 +31,8 @@ class Pages(JavaScriptClients):
     async def peer(self: Any) -> tuple[JavaScriptPeer, Peer]:
         peer, there = await super().peer()
         (transport,) = self.client
-        self.assertEqual(there.transport.request_info.transport, transport)
+        sessions = self.embedded.server._running_server.sockjs._table._sessions
+        self.assertEqual({session.transport.name for session in sessions}, {transport})
         return peer, there
 
 
