@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txtokensock.bridge.error_table import ErrorKind, classify
 from txtokensock.bridge.http.responses import refusal_of
 from txtokensock.bridge.wamp.realm import RealmLost, RequestTimeout, WampError
-from txtokensock.bridge.wamp.rules import answer_error, call_error
+from txtokensock.bridge.wamp.wamp_errors import answer_error, call_error
 from txtokensock.bridge.webhooks.webhook_requests import WebhookUnreachable
 from txtokensock.errors import (
     CallTimeout,

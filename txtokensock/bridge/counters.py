@@ -1,5 +1,5 @@
 """
-What happened, by rule.
+Counters of messages and calls, by side and rule.
 """
 
 from __future__ import annotations

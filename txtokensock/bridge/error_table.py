@@ -46,7 +46,7 @@ class NeighbourTimeout(NetworkError, TimeoutError):
 
 class ErrorKind(Enum):
     """
-    The table.
+    The kinds of errors: all that a neighbour is told is one of these.
 
     :ivar uri: says to programs what it is.
     :ivar status: of an HTTP response.

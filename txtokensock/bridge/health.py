@@ -1,5 +1,5 @@
 """
-How the parts of a bridge are: one notion for all of them, for ``/readyz`` and for metrics.
+Whether each part of a bridge is up, and since when: for ``/readyz`` and for metrics.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Tells systemd how it goes: ``Type=notify`` and ``WatchdogSec=``.
+Notifies systemd of the state of a bridge: ``Type=notify`` and ``WatchdogSec=``.
 
 Source: sd_notify(3), sd_watchdog_enabled(3).
 """

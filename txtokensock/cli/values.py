@@ -25,7 +25,7 @@ def json(text: str) -> Any:
         return loads(text.encode(errors="surrogateescape"))
     except Malformed as problem:
         raise InvalidData(
-            f"{shorten(repr(text))} is no JSON: {problem}"
+            f"{shorten(repr(text))} is not valid JSON: {problem}"
             """ (a text has quotes of its own: '"text"')"""
         ) from None
 
@@ -84,7 +84,7 @@ def seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1e9:
-        raise InvalidOption(f"{text!r} is no positive number of seconds")
+        raise InvalidOption(f"{text!r} is not a positive number of seconds")
     return value
 
 

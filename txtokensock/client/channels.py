@@ -153,7 +153,7 @@ class Channels:
         Nothing is wanted any more.
 
         :param discard: whether handlers are not to get what waits for them.
-        :return: tells whoever waited, or iterates; they may subscribe anew.
+        :return: tells whoever waited, or iterates; they may subscribe again.
         """
         self._connected = False
         channels, self._channels = self._channels, {}
@@ -293,7 +293,7 @@ class Channels:
         self._wait(channel, waits)
 
     def _wait(self, channel: ChannelState, waits: dict[Subscription, float | None]) -> None:
-        """Wait for as long as the most impatient one, unless somebody has asked anew."""
+        """Wait for as long as the most impatient one, unless somebody has asked again."""
         if channel.state is State.WAITING:
             wait = min((waits.get(one) or 0.0 for one in channel.subscriptions), default=0.0)
             if wait:

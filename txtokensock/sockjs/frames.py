@@ -22,10 +22,15 @@ from ..errors import InvalidData, InvalidOption, shorten
 from ..jsontext import Decoder, Malformed
 
 __all__ = [
+    "ARRAY_TOO_LONG",
     "GO_AWAY",
     "HEARTBEAT_FRAME",
+    "INTERRUPTED",
     "NORMAL_CLOSURE",
+    "NO_HEARTBEAT",
     "OPEN_FRAME",
+    "STILL_OPEN",
+    "TOO_SLOW",
     "Close",
     "FrameError",
     "Heartbeat",
@@ -46,8 +51,18 @@ __all__ = [
 OPEN_FRAME = b"o"
 HEARTBEAT_FRAME = b"h"
 
+# The codes with which a session is closed, and their reasons, as sockjs-node 0.3.24 has them
+# but for 4001 and 4002.
 NORMAL_CLOSURE = (1000, "Normal closure")
+INTERRUPTED = (1002, "Connection interrupted")
+STILL_OPEN = (2010, "Another connection still open")
 GO_AWAY = (3000, "Go away!")
+NO_HEARTBEAT = (3000, "No response from heartbeat")
+"""How the WebSocket of a dead peer is closed."""
+TOO_SLOW = (4001, "Too much waits to be read")
+"""How a session is closed that crossed ``max_buffered``."""
+ARRAY_TOO_LONG = (4002, "Too many messages in one frame")
+"""How a session is closed that crossed ``max_array_length``."""
 
 
 class FrameError(ValueError):

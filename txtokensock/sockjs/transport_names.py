@@ -1,5 +1,5 @@
 """
-The names of transports.
+The names of transports, apart from the transports, which take long to import.
 """
 
 from __future__ import annotations

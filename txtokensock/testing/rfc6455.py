@@ -1,5 +1,5 @@
 """
-The frames of a WebSocket, without manners: what is sent is what a test says, so that a peer
+The frames of a WebSocket, unchecked: what is sent is what a test says, so that a peer
 can be tested against others that break the rules.
 """
 

@@ -175,7 +175,7 @@ class RefusedTests(TLSTestCase):
         self.assertEqual(
             explain(self.reason(policy, issued, "10.0.0.1")),
             "TLS: the certificate has 10.0.0.1 as a name, not as the IP address that it is: it"
-            " must be made anew, with IP:... in its subjectAltName instead of DNS:...",
+            " must be issued again, with IP:... in its subjectAltName instead of DNS:...",
         )
 
     def test_weak(self) -> None:
@@ -247,7 +247,8 @@ class RefusedTests(TLSTestCase):
         self.check(
             TLSPolicy(authorities=self.authorities),
             self.authority.server(),
-            "the certificate of a.test names no host: it must be made anew, with a subjectAltName",
+            "the certificate of a.test names no host: it must be issued again, with a"
+            " subjectAltName",
         )
 
     def test_nothing_is_mixed_up(self) -> None:

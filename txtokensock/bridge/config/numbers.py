@@ -15,7 +15,7 @@ __all__ = ["counts", "numbers", "seconds"]
 
 def seconds(section: Any, path: str, *fields: str) -> Iterator[Problem]:
     """
-    Each of these fields that is no length of time.  None is no problem where the type
+    Each of these fields that is not a length of time.  None is no problem where the type
     lets it through.
 
     :param path: where the section is.
@@ -24,7 +24,7 @@ def seconds(section: Any, path: str, *fields: str) -> Iterator[Problem]:
 
 
 def counts(section: Any, path: str, *fields: str) -> Iterator[Problem]:
-    """Each of these fields that is no count; see :func:`seconds`."""
+    """Each of these fields that is not a count; see :func:`seconds`."""
     yield from numbers(check_count, section, path, *fields)
 
 

@@ -1,5 +1,5 @@
 """
-Who asks, and what they may.
+API keys: which caller sends a request, and what that caller may do.
 """
 
 from __future__ import annotations

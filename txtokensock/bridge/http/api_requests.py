@@ -1,5 +1,5 @@
 """
-What a request asks for (no I/O).
+Requests of ``/call``, ``/publish`` and ``/broadcast``, read and checked (no I/O).
 
 Both ways to say it can be mixed: Crossbar's, ``procedure`` or ``topic`` with ``args`` and
 ``kwargs``, and token-sockjs's, ``rpc`` or ``channel`` with ``data``.

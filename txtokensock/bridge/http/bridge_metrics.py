@@ -1,5 +1,5 @@
 """
-What the bridge does, in numbers, for Prometheus.
+Metrics of a bridge for Prometheus.
 
 The numbers are plain ones until somebody asks for them; see :mod:`txtokensock.server.ops.metrics`.
 """

@@ -1,5 +1,5 @@
 """
-``Idempotency-Key``: who asks twice with one gets the first answer again.
+``Idempotency-Key``: a request that is sent twice with one gets the first answer again.
 
 Source: draft-ietf-httpapi-idempotency-key-header.
 """

@@ -1,5 +1,5 @@
 """
-``/readyz``: how each side is, and since when.
+``/readyz``: which sides are up and which are down, and since when.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-What HTTP requests are answered, right or wrong (no I/O).
+Responses to HTTP requests, of success and of errors (no I/O).
 
 Errors have the shape of Crossbar's: a URI, and what belongs to it as ``args`` and
 ``kwargs``.

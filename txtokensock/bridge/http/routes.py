@@ -1,5 +1,5 @@
 """
-The pages, on Klein.
+The routes of the HTTP side, on Klein.
 """
 
 from __future__ import annotations

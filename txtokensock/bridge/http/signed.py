@@ -1,5 +1,5 @@
 """
-Signed requests as Crossbar's HTTP bridge has them.
+Signed requests as Crossbar's HTTP bridge has them, each of which is taken once.
 
 The query holds ``key``, ``timestamp``, ``seq``, ``nonce`` and ``signature``, which is
 base64, with ``-`` and ``_``, of the HMAC-SHA256 of ``key | timestamp | seq | nonce | body``,

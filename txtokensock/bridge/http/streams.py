@@ -1,5 +1,5 @@
 """
-One reader of Server-Sent Events, who may be slow.
+One stream of Server-Sent Events, and what waits for a reader that is slow.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """

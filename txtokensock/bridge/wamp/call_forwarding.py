@@ -21,7 +21,7 @@ from ..capacity import Capacity
 from ..config.wamp import ActionRule, CallRule, WampRules
 from .realm import CallResult, Payload, Realm, RealmLost, Undo
 from .rule_counters import RuleCounters
-from .rules import answer_error, call_error, unavailable
+from .wamp_errors import answer_error, call_error, unavailable
 
 __all__ = ["ActionForwarding", "CallForwarding"]
 

@@ -1,5 +1,5 @@
 """
-What happens to the messages of rules, counted and logged.
+The counters of the WAMP side, with a log of what is dropped and refused.
 """
 
 from __future__ import annotations

@@ -10,16 +10,7 @@ from ...errors import InvalidOption
 from ...support.checks import check_count, check_seconds
 from ...web.server.origins import AllowedOrigins, OriginPolicy
 
-__all__ = ["ARRAY_TOO_LONG", "NO_HEARTBEAT", "TOO_SLOW", "SockJSOptions"]
-
-NO_HEARTBEAT = (3000, "No response from heartbeat")
-"""How the WebSocket of a dead peer is closed, as by sockjs-node 0.3.24."""
-
-TOO_SLOW = (4001, "Too much waits to be read")
-"""How a session is closed that crossed ``max_buffered``."""
-
-ARRAY_TOO_LONG = (4002, "Too many messages in one frame")
-"""How a session is closed that crossed ``max_array_length``."""
+__all__ = ["SockJSOptions"]
 
 _SECONDS = ("heartbeat", "heartbeat_timeout", "disconnect_delay", "close_timeout")
 _COUNTS = ("response_limit", "max_message_size", "max_buffered")

@@ -27,8 +27,8 @@ from ...web.server.header_text import header
 from ..frames import FrameError, decode_client_frame
 from .framing import CALLBACK, EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Framing, htmlfile, jsonp
 from .request_info import RequestInfo
+from .session_table import SessionTable
 from .stream import FrameStream
-from .table import SessionTable
 
 __all__ = ["PollingPages"]
 

@@ -16,19 +16,22 @@ from twisted.web import http
 from ...support.timer import NextTurn, Timer
 from ..frames import (
     HEARTBEAT_FRAME,
+    INTERRUPTED,
     OPEN_FRAME,
+    STILL_OPEN,
+    TOO_SLOW,
     encode_client_frame,
     encode_close_frame,
 )
-from .options import TOO_SLOW, SockJSOptions
+from .options import SockJSOptions
 from .request_info import RequestInfo
 from .session import ENDED, OPEN, OPENING, ServerSession
 from .stream import FrameStream
 
 __all__ = ["PollingSession"]
 
-_STILL_OPEN = encode_close_frame(2010, "Another connection still open")
-_INTERRUPTED = encode_close_frame(1002, "Connection interrupted")
+_STILL_OPEN = encode_close_frame(*STILL_OPEN)
+_INTERRUPTED = encode_close_frame(*INTERRUPTED)
 
 _HIGH_WATER = 64 * 1024
 """Bytes that may wait for a request; above that the protocol's producer is paused."""

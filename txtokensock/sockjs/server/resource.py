@@ -30,7 +30,7 @@ from .pages import IFRAME_PATH, IframePage, greeting, info
 from .polling import PollingPages
 from .request_info import RequestInfo
 from .server_websocket import WebSocketFactory
-from .table import SessionTable
+from .session_table import SessionTable
 from .upgrade import BadUpgrade, refuse_upgrade, take_over, websocket_key
 from .websocket_session import RawWebSocketSession, WebSocketSession
 

@@ -15,10 +15,11 @@ from zope.interface import implementer
 
 from ...errors import SockJSClosed
 from ...support.timer import Timer
+from ..frames import ARRAY_TOO_LONG, TOO_SLOW
 from ..interfaces import ISockJSSession
 from ..producer import ProducerFlow
 from ..transport import SockJSTransport
-from .options import ARRAY_TOO_LONG, TOO_SLOW, SockJSOptions
+from .options import SockJSOptions
 from .request_info import RequestInfo
 
 __all__ = ["ServerSession", "SessionTransport", "State"]

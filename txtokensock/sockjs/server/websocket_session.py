@@ -14,15 +14,17 @@ from ...errors import InvalidData
 from ...support.timer import Timer
 from ..frames import (
     HEARTBEAT_FRAME,
+    NO_HEARTBEAT,
     NORMAL_CLOSURE,
     OPEN_FRAME,
+    TOO_SLOW,
     FrameError,
     decode_client_frame,
     encode_close_frame,
     encode_server_frame,
 )
 from ..websocket import WebSocketConnection
-from .options import NO_HEARTBEAT, TOO_SLOW, SockJSOptions
+from .options import SockJSOptions
 from .request_info import RequestInfo
 from .session import CLOSING, ENDED, OPEN, OPENING, ServerSession
 

@@ -96,13 +96,13 @@ def check_name(certificate: x509.Certificate, server: str) -> None:
         names = list(_names(certificate))
         if not names:
             raise CertificateRefused(
-                f"the certificate of {server} names no host: it must be made anew, with a"
+                f"the certificate of {server} names no host: it must be issued again, with a"
                 " subjectAltName"
             ) from None
         if is_address(server) and server in names:
             raise CertificateRefused(
                 f"the certificate has {server} as a name, not as the IP address that it is: it"
-                " must be made anew, with IP:... in its subjectAltName instead of DNS:..."
+                " must be issued again, with IP:... in its subjectAltName instead of DNS:..."
             ) from None
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         raise CertificateRefused(

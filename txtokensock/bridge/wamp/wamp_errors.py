@@ -1,5 +1,5 @@
 """
-What went wrong on one side, as the other says it (no I/O).
+Errors of the server as those of WAMP, and the other way round (no I/O).
 """
 
 from __future__ import annotations
