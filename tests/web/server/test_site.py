@@ -244,3 +244,33 @@ class ParsedFormsTests(SynchronousTestCase):
         self.server.poll()
         self.server.send("[]")
         self.assertEqual(list(self.logged), [])
+
+
+class AccessLogTests(SynchronousTestCase):
+    """What sites log of the requests of SockJS."""
+
+    def test_session(self) -> None:
+        """The name of a session, which is a credential, is in no line, whatever the answer."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        server = Server()
+        bounded = BoundedSite(server.site.resource, SiteLimits(max_body=9), reactor=server.clock)
+        for site in (server.site, bounded):
+            server.site = site
+            site.startFactory()
+            for method, path, line in (
+                ("POST", "/000/s3cret/xhr", "POST /echo/000/-/xhr "),
+                ("POST", "/000/s3cret/xhr_send", "POST /echo/000/-/xhr_send "),
+                ("POST", "/000/s3cret/jsonp_send", "POST /echo/000/-/jsonp_send "),
+                ("POST", "/000/s%33cret/xh%72_send", "POST /echo/000/-/xh%72_send "),
+                ("POST", "/000/s3cret/xhr_send/", "POST /echo/000/-/xhr_send/ "),
+                ("POST", "/000/s3cret/XHR", "POST /echo/000/-/XHR "),
+                ("POST", "/000/s3cret", "POST /echo/000/- "),
+                ("GET", "/info", "GET /echo/info "),
+            ):
+                before = len(logged)
+                connection = server.open(method, path, body=b'["a"]')
+                connection.response()
+                text = repr(list(logged)[before:])
+                self.assertIn(line, text)
+                self.assertNotIn("cret", text)
+            site.stopFactory()

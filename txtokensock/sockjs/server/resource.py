@@ -51,7 +51,8 @@ class SockJSResource:
     xhr_send is answered with 500.  (sockjs-node hands such values to the application.)
 
     Clients choose the names of their polling sessions.  A name is a credential: who knows it
-    can read and send as its client, and it is part of the URLs of its requests.
+    can read and send as its client, and it is part of the URLs of its requests.  Here it is
+    replaced in ``request.uri``, which is what a site writes into its access log.
 
     :param factory: its ``buildProtocol`` gets the client's address; None refuses the
         client with 403.
@@ -117,6 +118,7 @@ class SockJSResource:
     def render(self, request: Any) -> Answer:
         """Answer a request for any of the pages of SockJS."""
         warn_of_parsed_forms(request)
+        _hide_session(request)
         if not self._origins.allow(request):
             return foreign_origin(request)
         page = self._page(_segments(request))
@@ -180,6 +182,19 @@ def _segments(request: Any) -> list[str]:
     if segments and not segments[-1]:
         segments.pop()
     return segments
+
+
+def _hide_session(request: Any) -> None:
+    """
+    Replace the session's name in what a site logs, also where the page after it is none of
+    ours: a client that has mistaken that may have the session all the same.
+    """
+    path, mark, query = request.uri.partition(b"?")
+    segments = path.split(b"/")
+    below = len(request.postpath)
+    if 1 < below < len(segments):
+        segments[1 - below] = b"-"
+        request.uri = b"/".join(segments) + mark + query
 
 
 def _is_name(segment: str) -> bool:
