@@ -92,12 +92,14 @@ class MemoryDatabase:
     A real SQLite file; each transaction is done in a later turn of the clock.
 
     :ivar stuck: while it is set, no transaction begins.
+    :ivar full: while it is set, no change can be committed, for there is no room for the log.
     :ivar transactions: how many were committed.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.connection = connect(path)
         self.stuck = False
+        self.full = False
         self.transactions = 0
         self._clock = clock
         self._stuck_calls: list[Callable[[], None]] = []
@@ -111,7 +113,10 @@ class MemoryDatabase:
                 return
             try:
                 self.connection.execute("BEGIN IMMEDIATE")
+                changes = self.connection.total_changes
                 result = function(self.connection.cursor())
+                if self.full and self.connection.total_changes > changes:
+                    raise sqlite3.OperationalError("database or disk is full")
                 self.connection.execute("COMMIT")
             except sqlite3.Error:
                 if self.connection.in_transaction:

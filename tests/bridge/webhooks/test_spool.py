@@ -260,6 +260,49 @@ class BoundTests(SpoolTestCase):
         self.assertEqual(self.count("dropped"), 0)
         self.disk.grow()
 
+    def test_full_disk_delivers(self) -> None:
+        """What is stored is delivered, once and in order, while nothing can be written."""
+        side = self.start(self.rule(), self.rule("b"))
+        self.publish(*range(5))
+        self.publish(*range(10, 13), channel="b")
+        self.disk.full = True
+        self.publish(5)
+        self.back()
+        self.advance(60)
+        self.assertEqual(sorted(self.webhook.messages), [0, 1, 2, 3, 4, 10, 11, 12])
+        self.assertEqual([each for each in self.webhook.messages if each < 10], [0, 1, 2, 3, 4])
+        self.assertEqual((self.count("out"), self.count("dropped")), (5, 0))
+        self.assertIn("disk is full", side.state().detail)
+        self.advance(60)
+        self.disk.full = False
+        self.publish(6)
+        self.advance(60)
+        self.assertEqual([each for each in self.webhook.messages if each < 10], list(range(7)))
+        self.assertEqual((self.rows("waiting"), self.count("out")), ([], 7))
+        self.assertEqual((side.state().up, side.state().detail), (True, ""))
+
+    def test_full_disk_retries(self) -> None:
+        """A message that is not accepted stays the first of its rule, and is not hammered."""
+        self.webhook.reachable = True
+        self.webhook.answer = lambda body: 503 if body["message"] == 2 else 200
+        self.start(self.rule(backoff=WebhookBackoff(first=10, cap=10)))
+        self.publish(1)
+        self.disk.full = True
+        self.publish(4)
+        self.disk.full = False
+        self.advance(5)
+        self.publish(2)
+        self.disk.full = True
+        self.publish(3)
+        before = len(self.webhook.requests)
+        self.advance(35)
+        self.assertEqual(self.webhook.messages[before:], [2, 2, 2])
+        self.webhook.answer = lambda body: 200
+        self.disk.full = False
+        self.advance(20)
+        self.assertEqual(self.webhook.messages[-2:], [2, 3])
+        self.assertEqual(self.rows("waiting"), [])
+
     def test_stop_with_a_full_disk(self) -> None:
         """What cannot be stored at the end is lost, and counted."""
         side = self.start(self.rule())

@@ -67,6 +67,7 @@ class Deliveries:
         self._jitter = jitter
         self._now = now
         self._failures = 0
+        self._settled = 0  # the id of the last one that was; the disk may not know yet
         self._active = True
         self._working = False
         self._pause = Pause(reactor)
@@ -131,7 +132,10 @@ class Deliveries:
         """Deliver until nothing waits, or until stopped."""
         try:
             while self._active:
-                delivery = await self._spool.submit(partial(store.begin, rule=self._name))
+                delivery = await self._spool.submit(
+                    partial(store.begin, rule=self._name, after=self._settled),
+                    without_writing=partial(store.first, rule=self._name, after=self._settled),
+                )
                 if delivery is None:
                     return
                 if not self._active:
@@ -173,6 +177,7 @@ class Deliveries:
         return self._not_accepted(delivery, words, answer.retry_after)
 
     def _accepted(self, delivery: Delivery) -> None:
+        self._settled = delivery.id
         # The next message is taken in the same transaction: see _work.
         self._record(partial(store.finish, delivery=delivery))
         self._counters.count(SIDE, self._name, "out")
@@ -217,6 +222,7 @@ class Deliveries:
             problem=problem,
         )
         self._counters.count(SIDE, self._name, "refused")
+        self._settled = delivery.id
         buried = self._spool.submit(
             partial(
                 store.bury,

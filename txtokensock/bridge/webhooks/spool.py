@@ -51,6 +51,7 @@ class _Operation:
     done: Deferred[Any]
     size: int = 0
     rule: str | None = None  # of a message to append
+    without_writing: Callable[[Cursor], Any] | None = None
 
 
 class Spool:
@@ -126,11 +127,16 @@ class Spool:
 
     # -- what goes on
 
-    def submit(self, run: Callable[[Cursor], T]) -> Deferred[T]:
+    def submit(
+        self,
+        run: Callable[[Cursor], T],
+        without_writing: Callable[[Cursor], T] | None = None,
+    ) -> Deferred[T]:
         """
         Do something with the cursor, on another thread, in a transaction, behind
         everything submitted before.
 
+        :param without_writing: is done instead, and at once, while nothing can be written.
         :return: fires with its result, when that is on disk; until then it is tried again
             and again.  Fails with ``CancelledError`` where the spool is closed before.
         """
@@ -138,7 +144,7 @@ class Spool:
         if self._closed:
             done.errback(Failure(CancelledError()))
             return done
-        self._others.append(_Operation(run, done))
+        self._others.append(_Operation(run, done, without_writing=without_writing))
         self._begin()
         return done
 
@@ -172,7 +178,9 @@ class Spool:
     # -- transactions
 
     def _begin(self) -> None:
-        if self._running is not None or self._retry.running or self._closed:
+        if self._running is not None or self._closed or self._begin_without_writing():
+            return
+        if self._retry.running:
             return
         batch = self._next_batch()
         if not batch and not self._asked_for_totals:
@@ -185,6 +193,38 @@ class Spool:
             return [each.run(cursor) for each in batch], store.totals(cursor, "waiting")
 
         self._database.run(transact).addCallbacks(self._succeeded, self._failed)
+
+    def _begin_without_writing(self) -> bool:
+        """Whether there is something to do that a disk which is full does not hold up."""
+        if self.problem is None:
+            return False
+        batch = [each for each in self._others if each.without_writing is not None]
+        if not batch:
+            return False
+        self._others = deque(each for each in self._others if each.without_writing is None)
+        self._running = batch
+        self._stall.start(_STALL_SECONDS)
+
+        def read(cursor: Cursor) -> list[Any]:
+            return [each.without_writing(cursor) for each in batch if each.without_writing]
+
+        self._database.run(read).addCallbacks(self._have_read, self._have_not_read)
+        return True
+
+    def _have_read(self, results: list[Any]) -> None:
+        batch = self._end_batch()
+        if self._closed:
+            return
+        for operation, result in zip(batch, results, strict=True):
+            if not operation.done.called:
+                operation.done.callback(result)
+        self._go_on()
+
+    def _have_not_read(self, failure: Failure) -> None:
+        """Then they take their turn among what writes: they would be asked again at once."""
+        for operation in self._running or ():
+            operation.without_writing = None
+        self._failed(failure)
 
     def _next_batch(self) -> list[_Operation]:
         """
@@ -227,6 +267,7 @@ class Spool:
             queue.appendleft(operation)
         self._fails(shorten(str(failure.value)) or type(failure.value).__name__)
         self._retry.start(_RETRY_SECONDS)
+        self._begin_without_writing()
 
     def _end_batch(self) -> list[_Operation]:
         self._stall.stop()

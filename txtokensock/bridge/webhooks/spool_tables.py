@@ -135,22 +135,33 @@ def _drop_oldest(cursor: Cursor, kind: Kind, rule: str) -> bool:
     return cursor.rowcount > 0
 
 
-def begin(cursor: Cursor, rule: str) -> Delivery | None:
+def begin(cursor: Cursor, rule: str, after: int = 0) -> Delivery | None:
     """
     Take the first message of a rule for an attempt; it stays, marked as in flight.
 
+    :param after: only what has a higher ``id``: the rest is settled, on disk or not yet.
     :return: the message, or None if there is none.
     """
+    delivery = first(cursor, rule, after)
+    if delivery is not None:
+        cursor.execute(
+            "UPDATE waiting SET attempts = attempts + 1, in_flight = 1 WHERE id = ?",
+            (delivery.id,),
+        )
+    return delivery
+
+
+def first(cursor: Cursor, rule: str, after: int = 0) -> Delivery | None:
+    """As :func:`begin`, but nothing is written: for a disk that is full."""
     cursor.execute(
         "SELECT id, delivery, queued, headers, body, attempts FROM waiting"
-        " WHERE rule = ? ORDER BY id LIMIT 1",
-        (rule,),
+        " WHERE rule = ? AND id > ? ORDER BY id LIMIT 1",
+        (rule, after),
     )
     row = cursor.fetchone()
     if row is None:
         return None
     id, delivery, queued, headers, body, attempts = row
-    cursor.execute("UPDATE waiting SET attempts = attempts + 1, in_flight = 1 WHERE id = ?", (id,))
     return Delivery(
         delivery, rule, queued, bytes(body), json.loads(headers), id=id, attempts=attempts + 1
     )
