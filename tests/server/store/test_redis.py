@@ -259,7 +259,7 @@ class LinkTests(SynchronousTestCase):
             self.assertNotIn("s3cret", message)
 
     def test_timeout(self) -> None:
-        """A command that is not answered in time fails, and the connection is made anew."""
+        """A command that is not answered in time fails, and the connection is made again."""
         self.answer()
         published = self.link.publish("c", b"1")
         self.reactor.advance(5)
@@ -370,7 +370,7 @@ class LinkTests(SynchronousTestCase):
 
 
 class BackoffTests(SynchronousTestCase):
-    """How soon a connection is made anew."""
+    """How soon a connection is made again."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()

@@ -78,7 +78,7 @@ class EndpointTests(TLSTestCase):
             connecting = self.connecting(network)
             self.settle()
             error = self.failureResultOf(connecting, ConnectionLost).value
-            self.assertIn("the server hung up instead of speaking TLS", str(error))
+            self.assertIn("the server closed the connection instead of speaking TLS", str(error))
             self.assertEqual(network.open, [])
 
     def test_made(self) -> None:
@@ -142,7 +142,9 @@ class EndpointTests(TLSTestCase):
         connecting = self.connecting(self.silent(b""))
         self.settle()
         failure = self.failureResultOf(connecting, ConnectionLost)
-        self.assertIn("the server hung up instead of speaking TLS", str(failure.value))
+        self.assertIn(
+            "the server closed the connection instead of speaking TLS", str(failure.value)
+        )
 
     def test_cancelled(self) -> None:
         """Before there is a connection, while TLS is awaited, and when all is done."""

@@ -81,7 +81,7 @@ class FilesTests(SynchronousTestCase):
 
     def test_bad_key(self) -> None:
         """One that is not there, broken, another's or encrypted; nobody asks for a passphrase."""
-        self.check("a private key is of no use without certificate", private_key="key")
+        self.check("a private key cannot be used without a certificate", private_key="key")
         certificate = self.path("a.pem")
         self.check("holds no private key in PEM: name its file, too", certificate=certificate)
         for content, said in (
@@ -89,7 +89,10 @@ class FilesTests(SynchronousTestCase):
             (self.a.pem, "private key: the file"),
             (self.b.key_pem(), "is not that of the certificate in"),
             (self.a.key_pem(b"secret"), "is encrypted: decrypt it, and protect the file"),
-            (self.a.key_pem().replace(b"M", b"N", 9), "is broken or of no use"),
+            (
+                self.a.key_pem().replace(b"M", b"N", 9),
+                "is broken, or of a kind that cannot be used",
+            ),
         ):
             self.check(said, certificate=certificate, private_key=self.file(content))
 

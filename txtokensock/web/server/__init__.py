@@ -1,3 +1,3 @@
 """
-A twisted.web site for strangers: bounds, answers, origins.
+A twisted.web site that anybody may connect to: its limits, answers, and origins.
 """

@@ -13,17 +13,17 @@ from zope.interface import provider
 
 __all__ = ["access_log_line", "without_query"]
 
-# A question mark that a client has escaped by mistake begins the same secrets.
+# A client may have escaped the question mark by mistake: what follows is as secret.
 _QUERY = re.compile(rb"[?#]|%3f", re.IGNORECASE)
 
 
 def without_query(url: bytes) -> bytes:
-    """What is before a URL's query and fragment."""
+    """The part of a URL before its query and fragment."""
     return _QUERY.split(url, maxsplit=1)[0]
 
 
 class _WithoutQueries:
-    """A request as the log may see it."""
+    """A request whose referrer has no query."""
 
     def __init__(self, request: Any) -> None:
         self._request = request

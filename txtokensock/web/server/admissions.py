@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 class Admissions(Generic[T]):
     """
-    What is open now, such as connections or sessions, in the order in which it came.
+    What is open now, such as connections or sessions, oldest first.
 
     Clients are told apart by their IP address.  Those of a UNIX socket cannot be told
     apart, so they count in all, and not by address.
@@ -35,14 +35,14 @@ class Admissions(Generic[T]):
         return len(self._members)
 
     def __iter__(self) -> Iterator[T]:
-        """The members of this moment: they may be removed meanwhile."""
+        """The members at this moment; they may be removed during the iteration."""
         return iter(tuple(self._members))
 
     def __contains__(self, member: object) -> bool:
         return member in self._members
 
     def count(self, address: IAddress) -> int:
-        """How many members have that client's address; 0 where it cannot be told."""
+        """How many members have the IP address; 0 for an address without one."""
         host = _host(address)
         return 0 if host is None else self._by_host[host]
 
@@ -50,14 +50,14 @@ class Admissions(Generic[T]):
         """
         Count a new member.
 
-        :param address: of the client whose it is.
+        :param address: the address of its client.
         """
         host = self._members[member] = _host(address)
         if host is not None:
             self._by_host[host] += 1
 
     def remove(self, member: T) -> None:
-        """Count a member no more; nothing happens if it is not counted."""
+        """Remove a member; nothing happens if it is not there."""
         if member not in self._members:
             return
         host = self._members.pop(member)
@@ -69,7 +69,7 @@ class Admissions(Generic[T]):
             self._empty.fire()
 
     def when_empty(self) -> Deferred[None]:
-        """:return: fires with None when there is no member; cancelling stops the wait."""
+        """:return: fires with None when there is no member.  Cancelling it ends the wait."""
         return self._empty.wait() if self._members else succeed(None)
 
 

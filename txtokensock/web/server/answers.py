@@ -47,7 +47,7 @@ _YEAR = 365 * 24 * 60 * 60
 
 
 def set_status(request: Request, status: int) -> None:
-    """Set the status of an answer, with its phrase; twisted.web does not know them all."""
+    """Set the status of an answer, with its phrase: twisted.web does not know them all."""
     request.setResponseCode(status, HTTPStatus(status).phrase.encode())
 
 
@@ -55,7 +55,7 @@ def answer(
     request: Request, status: int, body: str | bytes = b"", content_type: str = TEXT
 ) -> bytes:
     """
-    An answer with a body, or none, and then without a content type.
+    Answer with a body and its content type, or with neither.
 
     :return: what ``render`` returns.
     """
@@ -81,11 +81,11 @@ def done(request: Request, status: int) -> Answer:
 
 class LateAnswer:
     """
-    The answer to a request that has to wait; the client may have gone by then.
+    The answer to a request that has to wait.  The client may be gone by then.
 
-    :param request: for which ``render`` returns ``NOT_DONE_YET``.
-    :param on_lost: called if the client goes before the answer.
-    :ivar lost: whether the client has gone.
+    :param request: a request whose ``render`` returns ``NOT_DONE_YET``.
+    :param on_lost: called if the connection is lost before the answer.
+    :ivar lost: whether the connection was lost.
     """
 
     def __init__(self, request: Request, on_lost: Callable[[], object] = lambda: None) -> None:
@@ -95,7 +95,7 @@ class LateAnswer:
         request.notifyFinish().addErrback(self._connection_lost)
 
     def give(self, status: int, body: str | bytes = b"", content_type: str = TEXT) -> None:
-        """Answer, unless the client has gone.  The type is sent even without a body."""
+        """Answer, unless the connection was lost.  The type is sent even without a body."""
         if self.lost:
             return
         request = self._request
@@ -113,8 +113,8 @@ class LateAnswer:
 
 def raw_answer(status: int) -> bytes:
     """
-    A whole answer without a body, where there is no request to write it, and after which
-    the connection is closed.
+    The bytes of an answer without a body, for where there is no request that could write it.
+    The connection is to be closed after it.
     """
     phrase = HTTPStatus(status).phrase.encode()
     return b"HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % (status, phrase)
@@ -164,8 +164,8 @@ def cacheable(request: Request) -> None:
 
 def allow_origin(request: Request) -> None:
     """
-    Let the page that asks read the answer, with its cookies; the origin has been
-    checked before.  ``null`` is the origin of pages from a file, and echoed as well.
+    Let the page of the request read the answer, with cookies: the origin was checked before.
+    ``null``, the origin of pages from a file, is allowed in the same way.
     """
     origin = request.getHeader(b"origin")
     request.setHeader(b"access-control-allow-origin", origin or b"*")
@@ -181,7 +181,7 @@ def preflight(request: Request, methods: bytes) -> Answer:
     """
     Answer OPTIONS, with which a browser asks what a page may send.
 
-    :param methods: that it may use.
+    :param methods: the methods that the page may use.
     """
     allow_origin(request)
     cacheable(request)

@@ -69,13 +69,13 @@ class OriginPolicy:
 
         Browsers leave ``Origin`` out of requests to the page's own origin, and where a
         page elsewhere loads a URL as a script, an image or a frame.  ``Sec-Fetch-Site``
-        tells these apart, and ``Referer`` tells where from.
+        tells these apart, and ``Referer`` names the page.
 
         :param request: an :class:`~twisted.web.iweb.IRequest`.
         """
         allowed = self._allow(request)
         if not allowed:
-            # Where a proxy rewrites Host, this is the only trace of why no page gets in.
+            # If a proxy rewrites Host, only this line says why every page is refused.
             self._log.info(
                 "refused a page of {origin}: the server's own host is {host}, and"
                 " allowed_origins does not allow it",
@@ -198,7 +198,7 @@ def _parse(text: str) -> _Origin | None:
 
 
 def _checked(origin: object) -> _Origin:
-    """An origin of the option; a slash at its end is what people write."""
+    """An origin of the option; a slash at its end, which people write, is allowed."""
     parsed = _parse(origin.removesuffix("/")) if isinstance(origin, str) else None
     if parsed is None:
         raise InvalidOption(
@@ -220,11 +220,11 @@ def _is_own(request: Any, origin: _Origin) -> bool:
 
 
 def _origin_of_url(url: str) -> str:
-    """The origin of a page's URL; its path and query are nobody's business."""
+    """The origin of a page's URL, without the path and the query, which may be secret."""
     match = re.match(r"[^:/?#]+://[^/?#]+", url)
     return match[0] if match else "null"
 
 
 def _claimed_origin(request: Any) -> str:
-    """What the request says of its page, for people."""
+    """The origin that a request claims, for the log."""
     return str(header(request, b"origin") or _origin_of_url(header(request, b"referer") or ""))

@@ -31,17 +31,17 @@ __all__ = ["BoundedRequest", "BoundedSite", "SiteLimits", "warn_of_parsed_forms"
 
 _DISCARDED = 16
 """
-A body may be so many times too large and is still read, and thrown away, before the answer:
-who is cut off while sending does not see it.
+A body may be so many times larger than allowed, and is read and dropped before the answer: a
+client that is disconnected while it sends does not see an answer.
 """
 
 
 class BoundedRequest(Request):
     """
-    A request to a site of ours.  Its body has a limit, and its query is in no log, for there
-    are credentials in it.
+    A request to a :class:`BoundedSite`.  Its body has a limit, and its query, which may hold
+    credentials, is in no log.
 
-    :ivar too_large: whether the body was larger, and what came of it is not whole.
+    :ivar too_large: whether the body was over the limit, so that ``content`` is incomplete.
     """
 
     uri: bytes
@@ -58,8 +58,8 @@ class BoundedRequest(Request):
         """
         Give the request to its resource.
 
-        twisted.web takes bytes up to 176 in a request's target, and raises where it writes
-        them into a text, such as that of 405.
+        twisted.web accepts bytes that are not ASCII in a target, and raises where it puts
+        them into a text, such as that of a 405.
         """
         if not self.uri.isascii():
             self.uri = quote(self.uri, safe=punctuation).encode()
@@ -67,14 +67,14 @@ class BoundedRequest(Request):
 
     def finish(self) -> None:
         """
-        End the answer.  From here on the target is of use for logs alone: twisted.web
-        writes it into one for a producer that was not unregistered.
+        End the answer.  Only logs use the target after this: twisted.web logs it where a
+        producer was not unregistered.
         """
         self.uri = without_query(self.uri)
         super().finish()  # type: ignore[no-untyped-call]
 
     def gotLength(self, length: int | None) -> None:
-        """The body begins; its length is None if it comes in chunks."""
+        """Check the length of the body, which is None if it comes in chunks."""
         site = self.channel.site
         self._limit = site.limits.max_body
         self._most = self._limit * (_DISCARDED if site.answers_too_large else 1)
@@ -84,7 +84,7 @@ class BoundedRequest(Request):
         super().gotLength(0 if self._refused else kept)  # type: ignore[no-untyped-call]
 
     def handleContentChunk(self, data: bytes) -> None:
-        """More of the body came."""
+        """Take a piece of the body, if there is room for it."""
         self._received += len(data)
         if self._received <= self._limit:
             super().handleContentChunk(data)  # type: ignore[no-untyped-call]
@@ -94,7 +94,7 @@ class BoundedRequest(Request):
             self._refuse()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """The request is complete; its turn comes when the answers before it are read."""
+        """Process the complete request when the client has read the answers before it."""
         if not self._refused:
             self.channel.in_turn(partial(super().requestReceived, command, path, version))
 
@@ -106,11 +106,11 @@ class BoundedRequest(Request):
 
 class BoundedChannel(HTTPChannel):
     """
-    One connection.  It answers no request while earlier answers are not read: an answer
-    can be much larger than what asks for it.
+    One connection.  It processes no request while the client does not read earlier answers,
+    for an answer can be much larger than its request.
 
-    twisted.web pauses reading when its write buffer is full, save while it answers a
-    request: and then the buffer fills.  What came in one piece was read already.
+    twisted.web pauses reading when its write buffer is full, but not while it processes a
+    request; and requests that came in one piece were read already.
     """
 
     transport: Any  # a push producer as well, as every TCP transport is
@@ -129,8 +129,8 @@ class BoundedChannel(HTTPChannel):
 
     def headerReceived(self, line: bytes) -> bool:
         """
-        Take a header.  twisted.web raises for a length that has more digits than Python
-        makes a number of.
+        Take a header.  twisted.web raises for a ``Content-Length`` with more digits than
+        ``int()`` accepts.
         """
         try:
             return bool(super().headerReceived(line))  # type: ignore[no-untyped-call]
@@ -139,7 +139,7 @@ class BoundedChannel(HTTPChannel):
             return False
 
     def refuse(self, status: int) -> None:
-        """Answer what has not become a request, or not a whole one, and close."""
+        """Answer a request that is not valid or not complete, and close the connection."""
         self.transport.write(raw_answer(status))
         self.loseConnection()  # type: ignore[no-untyped-call]
 
@@ -147,7 +147,7 @@ class BoundedChannel(HTTPChannel):
         """Call ``process`` when there is room for the answer to another request."""
         if self._full:
             self._held = process
-            # It is off while a request is answered.
+            # twisted.web stops it while it processes a request.
             self.setTimeout(self.site.timeOut)  # type: ignore[no-untyped-call]
         else:
             process()
@@ -173,11 +173,11 @@ class BoundedChannel(HTTPChannel):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteLimits:
     """
-    What the clients of a site may have of it.
+    The limits of a site.
 
-    :ivar max_body: bytes of a request's body.
-    :ivar connections: how many there may be at once, of all clients; None for any number.
-    :raises InvalidOption: for what is not a count.
+    :ivar max_body: the most bytes of a request's body.
+    :ivar connections: the most connections of all clients at once; None for any number.
+    :raises InvalidOption: if one is not a whole number above 0.
     """
 
     max_body: int
@@ -191,29 +191,29 @@ class SiteLimits:
 
 class BoundedSite(Site):
     """
-    A site for strangers.  twisted.web takes bodies of any size, into memory if they are
-    forms, into temporary files if not; and who sends requests and reads no response fills
-    its memory with them.  Not here.
+    A site that anybody may connect to, with limits.  A plain :class:`twisted.web.server.Site`
+    takes bodies of any size, into memory if they are forms, else into temporary files; and a
+    client that sends requests and reads no responses fills its memory with responses.
 
-    Nor does it parse forms: ``request.args`` holds what the query says, and the body of a
-    form is in ``request.content``, as any other body is.  twisted.web parses them before it
-    asks any resource, and a form of a few megabytes can be such that this takes minutes, in
-    which the process does nothing else.
+    It does not parse forms: ``request.args`` holds the query, and the body of a form is in
+    ``request.content``, as any other body is.  twisted.web parses forms before it calls a
+    resource, and some forms of a few megabytes take minutes, in which the process does
+    nothing else.
 
     Its access log holds no query, see :mod:`.access_log`.
 
     It speaks HTTP/1.1 alone, as WebSockets do.
 
-    :param resource: what is served.
-    :param limits: what clients may have.
-    :param logged: whether requests are in the access log.
-    :param answers_too_large: whether the resource answers requests whose body is too large,
-        of which ``request.too_large`` tells.  By default they are answered 413 at once, and
-        the connection is closed.
+    :param resource: the root of the site.
+    :param limits: the limits.
+    :param logged: whether requests are written to the access log.
+    :param answers_too_large: whether the resource answers requests whose body is too large;
+        ``request.too_large`` marks them.  By default they are answered 413 at once, and the
+        connection is closed.
     :param request: the class of its requests.
-    :param options: more of :class:`twisted.web.server.Site`.
-    :ivar limits: the same; others count for what comes from then on.
-    :ivar connections: all that there are now.
+    :param options: further arguments of :class:`twisted.web.server.Site`.
+    :ivar limits: the limits; new ones hold for the requests and connections after them.
+    :ivar connections: the connections that are open.
     """
 
     protocol = BoundedChannel  # type: ignore[assignment]  # as good as what can do HTTP/2 too
@@ -242,7 +242,7 @@ class BoundedSite(Site):
         self._logged = logged
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """:return: what reads requests; None closes the connection: there are too many."""
+        """:return: a protocol, or None, which closes the connection, if there are too many."""
         most = self.limits.connections
         if most is not None and len(self.connections) >= most:
             return None
@@ -254,14 +254,14 @@ class BoundedSite(Site):
             super().log(request)
 
     def acceptableProtocols(self) -> list[bytes]:
-        """What TLS may agree on."""
+        """The protocols for ALPN: HTTP/1.1 alone."""
         return [b"http/1.1"]
 
     def close_connections(self) -> Deferred[None]:
         """
-        Close every connection, once what was written has left.
+        Close every connection after what was written to it has been sent.
 
-        :return: fires with None when none is left; cancelling it stops the wait alone.
+        :return: fires with None when no connection is left.  Cancelling it ends only the wait.
         """
         gone = self.connections.when_empty()
         for channel in self.connections:
@@ -287,10 +287,10 @@ _warned_of: WeakSet[Site] = WeakSet()
 
 def warn_of_parsed_forms(request: Any) -> None:
     """
-    Say in the log, once for each site, that it parses forms: only the site can prevent that,
-    and its requests come here when it is done.
+    Warn in the log, once for each site, of a site that parses forms.  A resource cannot prevent
+    that: it is called after the form was parsed.
 
-    :param request: which came to a resource of ours.
+    :param request: a request to a resource of this package.
     """
     if request.method != b"POST" or not request.args:
         return
@@ -299,6 +299,6 @@ def warn_of_parsed_forms(request: Any) -> None:
     if request.site not in _warned_of:
         _warned_of.add(request.site)
         _log.warn(
-            "this site parses the forms that it is sent, and anybody can send one that stops the"
-            " process for minutes: use server.site(), or Site(..., parsePOSTFormSubmission=False)"
+            "this site parses forms, and anybody can send one that stops the process for"
+            " minutes: use server.site(), or Site(..., parsePOSTFormSubmission=False)"
         )

@@ -1,3 +1,3 @@
 """
-TLS to a server: whom to trust, what to show, and what went wrong, in words.
+TLS to a server: which certificates to trust and to show, and errors in words.
 """

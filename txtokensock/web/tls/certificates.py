@@ -1,5 +1,5 @@
 """
-What is wrong with a server's certificate, and what would allow it.
+What is wrong with a server's certificate, and which option would accept it.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _UNKNOWN_SIGNER = {
 
 class CertificateRefused(TLSError):
     """
-    We do not accept the server's certificate.
+    The client does not accept the server's certificate.
 
-    It is an error of OpenSSL's, so that Twisted takes it for the reason why TLS ended.
+    It is a subclass of OpenSSL's error, so that Twisted takes it for the reason why TLS ended.
 
-    :ivar permanent: whether time alone will not mend it.
+    :ivar permanent: whether it will not pass with time.
     """
 
     def __init__(self, text: str, *, permanent: bool = True) -> None:
-        # In the form of OpenSSL's queue of errors: Twisted and Autobahn look into it.
+        # Twisted and Autobahn read it in the form of OpenSSL's queue of errors.
         super().__init__([("certificate", "", text)])
         self.permanent = permanent
 
@@ -53,13 +53,13 @@ def check_chain(
     code: int, depth: int, certificate: x509.Certificate, server: str, *, own_trust: bool
 ) -> None:
     """
-    Judge what OpenSSL found while it followed the chain of signatures.
+    Refuse a certificate if OpenSSL found an error while it verified the chain.
 
-    :param code: what it found, 0 for nothing.
+    :param code: the error of OpenSSL, 0 for none.
     :param depth: 0 for the server's own certificate.
-    :param certificate: where it found that.
+    :param certificate: the certificate with the error.
     :param own_trust: whether ``authorities`` are trusted, and not the platform's.
-    :raises CertificateRefused: unless it is nothing.
+    :raises CertificateRefused: for every code but 0.
     """
     if code == 0:
         return
@@ -86,8 +86,8 @@ def check_chain(
 
 def check_name(certificate: x509.Certificate, server: str) -> None:
     """
-    :param server: the name or the IP address that was asked for.
-    :raises CertificateRefused: if the certificate is for others.
+    :param server: the expected name or IP address.
+    :raises CertificateRefused: if the certificate is not for that.
     """
     verify = verify_certificate_ip_address if is_address(server) else verify_certificate_hostname
     try:
@@ -113,7 +113,7 @@ def check_name(certificate: x509.Certificate, server: str) -> None:
 
 
 def is_address(server: str) -> bool:
-    """Whether it is an IP address, and not a name."""
+    """Whether the text is an IP address, and not a name."""
     try:
         ip_address(server)
     except ValueError:
@@ -153,7 +153,7 @@ _CODES = {
     for name, code in vars(Code).items()
     if name.startswith("ERR_")
 } | {
-    # What pyOpenSSL has no names for: the security level of this machine.
+    # pyOpenSSL has no names for these, which depend on the security level of this machine.
     66: "its key is too small",
     67: "its key is too small",
     68: "its signature is made with too weak a digest",

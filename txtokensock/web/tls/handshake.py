@@ -29,7 +29,7 @@ __all__ = ["TLSEndpoint", "TLSUnanswered"]
 
 
 class TLSUnanswered(Unanswered):
-    """Connecting was cancelled while TLS was awaited, which a server may not speak."""
+    """Connecting was cancelled before the TLS handshake was complete."""
 
     def __init__(self) -> None:
         super().__init__("TLS was not answered, is it http:// there?")
@@ -40,13 +40,13 @@ class TLSEndpoint:
     """
     Connects with TLS.
 
-    Other than with Twisted's ``wrapClientTLS`` the connection counts as made when both
-    sides agree on TLS: what goes wrong with that is a failure to connect, and takes its
-    time.  (What the server thinks of our certificate it says later, as of TLS 1.3.)
+    Unlike with Twisted's ``wrapClientTLS``, the connection counts as made when the handshake
+    is complete: an error of it is a failure to connect, and its time is part of connecting.
+    (As of TLS 1.3 a server refuses a client's certificate only after that.)
 
-    :param reactor: collects small writes.
-    :param creator: decides on the server's certificate.
-    :param endpoint: the way to the server.
+    :param reactor: schedules the sending of small writes, which are gathered.
+    :param creator: makes the TLS connections, and verifies certificates.
+    :param endpoint: connects to the server.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class TLSEndpoint:
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
-        :return: fires with the factory's protocol, which is built when TLS is there.
-            Fails with what the endpoint fails with, with OpenSSL's errors, with
-            ``ConnectionLost`` if the server hangs up instead, and with what the factory
-            raises.  Cancelling it, and every failure, drops the connection; once there is
-            one, it fails with :class:`TLSUnanswered` then.
+        :return: fires with the factory's protocol, which is built when the handshake is
+            complete.  Fails with the endpoint's error, with OpenSSL's errors, with
+            ``ConnectionLost`` if the server closes the connection instead, and with what the
+            factory raises.  Cancelling it, and every failure, drops the connection; if it is
+            cancelled during the handshake, it fails with :class:`TLSUnanswered`.
         """
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
@@ -79,7 +79,7 @@ class TLSEndpoint:
 
 
 class _TLS(TLSMemoryBIOProtocol):
-    """A peer may close TLS in the middle of its handshake, for which Twisted 26.10 raises."""
+    """Twisted 26.10 raises where a peer closes TLS in the middle of the handshake."""
 
     def dataReceived(self, data: bytes) -> None:
         try:
@@ -92,8 +92,9 @@ class _TLS(TLSMemoryBIOProtocol):
 
 class _Handshakes(Factory):
     """
-    :ivar latest: of the connection that was made, fires with the protocol when TLS is
-        there; cancelling it drops the connection.
+    Builds a protocol that waits for the handshake.
+
+    :ivar latest: the ``done`` of the connection that was made last.
     """
 
     noisy = False
@@ -117,9 +118,9 @@ class _Handshakes(Factory):
 @implementer(IHandshakeListener)
 class _Handshake(Protocol):
     """
-    Waits for the end of the handshake, and gives its place to the protocol then.
+    Waits for the end of the handshake, and is then replaced by the protocol.
 
-    :ivar done: fires with that.
+    :ivar done: fires with the protocol; cancelling it drops the connection.
     """
 
     transport: Any
@@ -134,7 +135,7 @@ class _Handshake(Protocol):
             protocol = self._factory.buildProtocol(self._address)
             if protocol is None:
                 raise NoProtocol()
-            if not self.done.called:  # the factory may cancel the attempt
+            if not self.done.called:  # the factory may have cancelled the attempt
                 self.transport.wrappedProtocol = protocol
                 protocol.makeConnection(self.transport)
         except Exception:
@@ -148,7 +149,9 @@ class _Handshake(Protocol):
         if self.done.called:
             return
         if reason.check(ConnectionDone, ConnectionLost):
-            reason = Failure(ConnectionLost("the server hung up instead of speaking TLS"))
+            reason = Failure(
+                ConnectionLost("the server closed the connection instead of speaking TLS")
+            )
         self.done.errback(reason)
 
     def _fail(self, failure: Failure) -> None:

@@ -28,7 +28,7 @@ _KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", r
 @dataclass(frozen=True)
 class Identity:
     """
-    What we show to a server that asks for a certificate.
+    The certificate of a client, for servers that ask for one, and its key.
 
     :ivar chain: the certificates between ours and an authority that the server knows.
     """
@@ -40,8 +40,8 @@ class Identity:
 
 def read_certificates(option: str, path: FilePath) -> list[Certificate]:
     """
-    :param option: which names the file, for the errors.
-    :return: one at least.
+    :param option: the option that names the file, for error texts.
+    :return: the certificates, at least one.
     :raises InvalidOption: if the file cannot be read, or holds none.
     """
     blocks = _CERTIFICATE.findall(_read(option, path))
@@ -55,14 +55,14 @@ def read_certificates(option: str, path: FilePath) -> list[Certificate]:
 
 def read_identity(certificate: FilePath | None, private_key: FilePath | None) -> Identity | None:
     """
-    :param certificate: a file of our certificate, and of its chain behind it.
-    :param private_key: a file of its key; the same file, where it is not given.
-    :return: None where neither is given.
-    :raises InvalidOption: if they cannot be used, or do not belong together.
+    :param certificate: the file with the certificate, followed by its chain.
+    :param private_key: the file with its key; by default the same file.
+    :return: None if neither is given.
+    :raises InvalidOption: if one cannot be used, or they do not belong together.
     """
     if certificate is None:
         if private_key is not None:
-            raise InvalidOption("a private key is of no use without certificate")
+            raise InvalidOption("a private key cannot be used without a certificate")
         return None
     own, *chain = read_certificates("certificate", certificate)
     key = _read_key(certificate if private_key is None else private_key, private_key is not None)
@@ -81,7 +81,7 @@ def read_identity(certificate: FilePath | None, private_key: FilePath | None) ->
 
 
 def _read_key(path: FilePath, separate: bool) -> Any:
-    """:param separate: whether the file is there for the key alone."""
+    """:param separate: whether the file was given for the key alone."""
     block = _KEY.search(_read("private key", path))
     if block is None and not separate:
         raise InvalidOption(f"certificate: {path} holds no private key in PEM: name its file, too")
@@ -94,7 +94,9 @@ def _read_key(path: FilePath, separate: bool) -> Any:
             f"private key: the one in {path} is encrypted: decrypt it, and protect the file"
         ) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise InvalidOption(f"private key: the one in {path} is broken or of no use") from None
+        raise InvalidOption(
+            f"private key: the one in {path} is broken, or of a kind that cannot be used"
+        ) from None
 
 
 def _read(option: str, path: FilePath) -> bytes:

@@ -1,5 +1,5 @@
 """
-TLS to a server: whom we trust, what we show, and what goes wrong, in words.
+TLS to a server: which certificates are trusted and shown, and errors in words.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ __all__ = ["TLSPolicy", "explain", "is_tls_problem", "permanent", "tls_failure"]
 @implementer(IPolicyForHTTPS)
 class TLSPolicy:
     """
-    What TLS connections to servers require, and show.
+    What TLS connections require of servers, and the certificate that they show.
 
-    The server's certificate is always verified, and its name is.  All files are in PEM,
-    and are read at once: one that changes is noticed by a new policy alone.
+    The server's certificate is always verified, and so is its name.  All files are in PEM,
+    and are read at once: after a change, make a new policy.
 
     :param authorities: a file of certificates to trust instead of the platform's
-        authorities: of authorities of your own, or of servers themselves, for instance
-        ones that are self-signed.
-    :param certificate: a file with a certificate to show to servers that ask for one, and
-        behind it those of the authorities between, if any.
-    :param private_key: a file with its private key, not encrypted.  Without it,
-        ``certificate`` holds that, too.
+        authorities: those of your own authorities, or of servers themselves, for instance
+        self-signed ones.
+    :param certificate: a file with a certificate to show to servers that ask for one,
+        followed by those of intermediate authorities, if any.
+    :param private_key: a file with its private key, not encrypted; by default the file
+        of ``certificate``.
     :param server_name: the host name or IP address that the certificate must be for,
         instead of the one in the URL.  Servers with several certificates choose by it.
-    :raises InvalidOption: if a file cannot be used, or the name cannot be one.
+    :raises InvalidOption: if a file cannot be used, or the name is not valid.
     """
 
     def __init__(
@@ -76,30 +76,30 @@ class TLSPolicy:
 
     def creatorForNetloc(self, hostname: bytes, port: int) -> IOpenSSLClientConnectionCreator:
         """
-        For Twisted's endpoints and its ``Agent``.
+        The creator of connections to a server, for Twisted's endpoints and ``Agent``.
 
-        :param hostname: from the URL, in ASCII.
+        :param hostname: the host of the URL, in ASCII.
         """
         return _Creator(self, self._server_name or _bare_host(hostname))
 
     def for_proxies(self) -> IPolicyForHTTPS:
-        """The same for what is on the way to the server, which ``server_name`` is not for."""
+        """The same policy for proxies, which ``server_name`` does not apply to."""
         return _ForProxies(self)
 
     def connection(self, protocol: TLSMemoryBIOProtocol, server: str) -> Connection:
         """
-        :param server: whom to expect.
+        :param server: the name or IP address that the certificate must be for.
         :return: a new connection for ``protocol``.
         """
         connection = self._options.clientConnectionForTLS(protocol)
         self._servers[connection] = server
-        if not is_address(server):  # for these RFC 6066 section 3 knows no server name
+        if not is_address(server):  # RFC 6066 section 3 allows no IP address as a server name
             connection.set_tlsext_host_name(server.encode("ascii"))
         return connection
 
     @cached_property
     def _options(self) -> CertificateOptions:
-        """Made once: reading the platform's authorities takes a hundredth of a second."""
+        """Made once, because reading the platform's authorities takes 10 ms."""
         own: dict[str, Any] = {}
         if self._identity is not None:
             own = {
@@ -110,10 +110,10 @@ class TLSPolicy:
         trust = platformTrust() if self._trusted is None else _trust(self._trusted)
         options = CertificateOptions(trustRoot=trust, **own)
         context = options.getContext()
-        # Not the connection's: what that one's callback raises is lost (pyOpenSSL 26.4).
+        # Not the connection's callback: what that raises is lost (pyOpenSSL 26.4).
         context.set_verify(VERIFY_PEER | VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
         if self._trusted is not None:
-            # The server's own certificate may be what is trusted, whoever signed it.
+            # So that a server's own certificate can be trusted, without its authority.
             store: Any = context.get_cert_store()
             store.set_flags(X509StoreFlags.PARTIAL_CHAIN)
         return options
@@ -121,7 +121,7 @@ class TLSPolicy:
     def _verify(
         self, connection: Connection, certificate: X509, code: int, depth: int, good: int
     ) -> bool:
-        """OpenSSL calls it for every finding, and then for each certificate of the chain."""
+        """The verify callback: called for every error, then for each certificate of the chain."""
         server = self._servers[connection]
         try:
             content = certificate.to_cryptography()
@@ -130,7 +130,7 @@ class TLSPolicy:
             if depth == 0:
                 check_name(content, server)
         except CertificateRefused:
-            raise  # by do_handshake, and so it becomes the reason of connectionLost
+            raise  # do_handshake raises it, and so it becomes the reason of connectionLost
         except Exception as problem:
             raise CertificateRefused(
                 f"the certificate of {server} cannot be read: {type(problem).__name__}"
@@ -140,7 +140,7 @@ class TLSPolicy:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _Creator:
-    """Makes the connections to one server."""
+    """Makes the TLS connections to one server."""
 
     def __init__(self, policy: TLSPolicy, server: str) -> None:
         self._policy = policy
@@ -160,8 +160,8 @@ class _ForProxies:
 
 
 def _bare_host(hostname: bytes) -> str:
-    # The certificate of a link-local address knows nothing of our interfaces, nor does
-    # one for a name know of the dot that may end it.
+    # A certificate for a link-local address does not name our interface, and one for a name
+    # does not have the dot that may end a name.
     return hostname.decode("ascii").strip("[]").partition("%")[0].rstrip(".")
 
 
@@ -187,11 +187,11 @@ def _server_name(option: str) -> str:
     return name.lower()
 
 
-# -- what goes wrong
+# -- errors
 
 
 _ALERT = re.compile(r"(?:sslv3|ssl/tls|tls|tlsv1|tlsv13) (?:alert )?(.*)")
-"""How OpenSSL 1.1 to 4 call what the other side complained about."""
+"""The alerts of the other side, as OpenSSL 1.1 to 4 name them."""
 
 _SHOW = "tls=TLSPolicy(certificate=..., private_key=...)"
 _REFUSED = f"the server refused our certificate ({{reason}}); {_SHOW} shows another"
@@ -201,7 +201,7 @@ _NO_TLS = "the server does not speak TLS on that port: is it http:// there?"
 _PERMANENT = {
     "certificate verify failed": "the server's certificate is not trusted ({reason})",
     "certificate required": f"the server asks for a certificate of ours; {_SHOW} shows one",
-    # Some say so where we showed none.
+    # Some servers send it where no certificate was shown.
     "bad certificate": f"the server wants a certificate of ours, or another; {_SHOW} shows it",
     "unsupported certificate": _REFUSED,
     "certificate revoked": _REFUSED,
@@ -218,16 +218,16 @@ _PERMANENT = {
     "wrong version number": _NO_TLS,
     "packet length too long": _NO_TLS,
 }
-"""The reasons that do not pass by themselves, in words."""
+"""The reasons that do not pass by themselves, and their texts."""
 
 
 def is_tls_problem(problem: BaseException) -> bool:
-    """Whether it is an error of TLS's."""
+    """Whether an exception is an error of TLS."""
     return isinstance(problem, TLSError | VerificationError)
 
 
 def explain(problem: BaseException) -> str:
-    """One line for people, of any error of a connection."""
+    """One line for people that says what an error of a connection means."""
     if isinstance(problem, CertificateRefused):
         return f"TLS: {problem}"
     if isinstance(problem, VerificationError):
@@ -242,7 +242,7 @@ def explain(problem: BaseException) -> str:
 
 
 def permanent(problem: BaseException) -> bool:
-    """Whether trying again cannot help, until a certificate or an option is another."""
+    """Whether trying again cannot help, until a certificate or an option changes."""
     if isinstance(problem, CertificateRefused):
         return problem.permanent
     if isinstance(problem, TLSError):
@@ -252,8 +252,8 @@ def permanent(problem: BaseException) -> bool:
 
 def tls_failure(problem: BaseException, phase: Phase, what: str = "") -> TLSFailed | None:
     """
-    :param what: what came to nothing by it, in front of the reason.
-    :return: for an attempt that failed by an error of TLS's; None for any other.
+    :param what: what failed, in words that the reason follows.
+    :return: the error of an attempt that TLS made fail; None for any other problem.
     """
     if not is_tls_problem(problem):
         return None
@@ -262,8 +262,8 @@ def tls_failure(problem: BaseException, phase: Phase, what: str = "") -> TLSFail
 
 
 def _reasons(problem: TLSError) -> list[str]:
-    """What OpenSSL says, without what says who said so."""
+    """OpenSSL's reasons, without the names of its libraries and functions."""
     queue = problem.args[0] if problem.args else None
-    if not isinstance(queue, list):  # an error of the system's
+    if not isinstance(queue, list):  # an error of the operating system
         return []
     return [_ALERT.sub(r"\1", str(entry[-1])) for entry in queue]
