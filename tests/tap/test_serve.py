@@ -78,7 +78,7 @@ class OptionsTests(MakingTestCase):
     def test_serve_options(self) -> None:
         """A mistake in what to serve is one line that names the option, and nothing listens."""
         for arguments, said in (
-            (("--namespace", "app"), "--namespace is nothing without --redis"),
+            (("--namespace", "app"), "--namespace needs --redis"),
             (("--redis", "http://x"), "--redis: the Redis URL must begin with"),
             (("--redis", "redis://x", "--namespace", "a b"), "--redis: namespace is 'a b'"),
             (("--allowed-origin", "example.com"), "--allowed-origin: "),

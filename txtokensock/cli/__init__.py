@@ -1,10 +1,10 @@
 """
 The command ``tokensock``: a token-sockjs client for the command line.
 
-JSON goes to stdout, one line each; what is for people goes to stderr.  The exit status
+JSON goes to stdout, one value a line, and messages for people go to stderr.  The exit status
 is 0 for success, 1 for a failure, 2 for a mistake on the command line.
 
-:mod:`.command_line` reads the command line, and imports little; :mod:`.run` does what it says.
+:mod:`.command_line` reads the command line, and imports little; :mod:`.run` runs the command.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import NoReturn
 __all__ = ["main"]
 
 _INTERRUPTED = 130
-"""What shells have for a program that ends by SIGINT."""
+"""The exit status that shells give a program that was ended by SIGINT."""
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """
-    Do what a command line says, and end the process.
+    Run the command of a command line, and end the process.
 
     :param argv: the arguments; by default those of the process.
     :raises SystemExit: always, with the exit status.
@@ -36,15 +36,15 @@ def main(argv: list[str] | None = None) -> NoReturn:
 
 
 def _command(argv: list[str] | None) -> Callable[[], int]:
-    """What a command line says, still to be done; it gives the exit status."""
-    # Imports are here, so that Ctrl-C is heard during them.  Nothing of what they make is
-    # garbage: to look for it again and again takes a tenth of the time.
+    """A function that runs the command of a command line, and returns the exit status."""
+    # Imports are here, so that Ctrl-C works during them.  They leave no garbage, and to look
+    # for it again and again would take a tenth of the time.
     gc.disable()
     try:
         from .command_line import parse
 
         arguments = parse(argv)
-        # Only now, for it takes longest: a usage error does not wait for it.
+        # Imported last, for it takes longest: a usage error does not wait for it.
         if arguments.command == "bridge-spool":
             from .bridge_spool import run
         else:

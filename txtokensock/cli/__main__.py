@@ -1,4 +1,4 @@
-"""Runs the command as ``python -m txtokensock.cli``, where no script is installed."""
+"""Runs the command by ``python -m txtokensock.cli``, where its script is not installed."""
 
 from . import main
 

@@ -1,7 +1,7 @@
 """
-``tokensock bridge-spool``: a bridge's spool of webhook messages, read and mended.
+``tokensock bridge-spool`` lists and mends the spool in which a bridge keeps webhook messages.
 
-It talks to nobody: no reactor is needed.
+It works on a file, and needs no reactor.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """
-    Do what ``bridge-spool`` was told to.
+    Run ``bridge-spool``.
 
-    :param arguments: of :func:`.command_line.parse`.
+    :param arguments: the result of :func:`.command_line.parse`.
     :return: the exit status.
     """
     write_utf8()
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _COMMANDS[arguments.what](Inspection(arguments.spool), arguments)
     except SpoolUnavailable as problem:
         say(str(problem))
-    except BrokenPipeError:  # nobody reads any more
+    except BrokenPipeError:  # the reader of the pipe has ended
         discard(sys.stdout)
     return 1
 
@@ -62,7 +62,7 @@ def _drop(spool: Inspection, arguments: argparse.Namespace) -> int:
 
 
 def _status(count: int, arguments: argparse.Namespace) -> int:
-    """A failure where ids were named that are not there."""
+    """The exit status: a failure if ids were given that do not exist."""
     return 0 if count >= len(set(arguments.ids)) else 1
 
 

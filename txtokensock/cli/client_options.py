@@ -1,5 +1,5 @@
 """
-The options of ``tokensock`` as those of the client, and back again in its errors.
+Translates options of the command to those of the client, and the client's errors back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _IN_OUR_WORDS = {
     "endpoint and proxy": "--endpoint and --proxy",
     "proxy=": "--proxy",
 }
-"""What errors call the client's options, and what they are called here."""
+"""The client's options in error texts, and the command's options that they stand for."""
 
 _LONGEST_STEP = 10.0
 
@@ -35,7 +35,7 @@ def credentials(pairs: list[tuple[list[str], str]]) -> dict[str, Any]:
     """
     :param pairs: such as ``[(["a", "b"], "1")]``, of :func:`.values.credential`.
     :return: such as ``{"a": {"b": "1"}}``.
-    :raises InvalidOption: for a key that is there twice, and for what cannot be sent; the
+    :raises InvalidOption: for a key that is given twice, and for what cannot be sent; the
         text shows no value.
     """
     nested: dict[str, Any] = {}
@@ -57,7 +57,7 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
     :param arguments: ``timeout``, and those of ``transport``, ``header``, ``proxy``,
         ``endpoint`` and of TLS that were given.
     :return: the options of :class:`~txtokensock.TokenSocket` that say how it connects.
-    :raises InvalidOption: for what cannot be.
+    :raises InvalidOption: if one is not valid.
     """
     given = vars(arguments)
     chosen = {
@@ -74,10 +74,10 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
     policy = {name: given[name] for name in _TLS if name in given}
     if policy:
         chosen["tls"] = _tls_policy(policy)
-    # Last, for it loads Twisted, and usage errors do not wait for that.
+    # Imported last, for it loads Twisted, and usage errors do not wait for that.
     from ..support.timeouts import Timeouts
 
-    # Where one transport is not answered, there must be time for the next.
+    # If one transport is not answered, there must be time for the next.
     step = min(_LONGEST_STEP, arguments.timeout / 3)
     chosen["timeouts"] = Timeouts(
         token=arguments.timeout * 0.9, connect=step, handshake=step, open=step
@@ -98,7 +98,7 @@ def _tls_policy(options: dict[str, str]) -> TLSPolicy:
 
 
 def in_our_words(text: str) -> str:
-    """An error of the client's, with the options of the command for those of Python."""
+    """The text of a client's error, with the command's names of its options."""
     for theirs, ours in _IN_OUR_WORDS.items():
         text = text.replace(theirs, ours)
     return text

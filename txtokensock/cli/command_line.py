@@ -1,8 +1,7 @@
 """
 The command line of ``tokensock``: which commands and options there are.
 
-Nothing here does what they say, and nothing imports what does it: help and mistakes are
-shown at once.
+It imports nothing of what runs the commands, so that help and usage errors appear at once.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ DEFAULT_TIMEOUT = 10.0
 
 class _Parser(argparse.ArgumentParser):
     """
-    Says in one line what is wrong.  A command's parser also takes options between its
-    arguments, which argparse does not do for an argument that may be left out; nor can it,
-    where there are commands to choose from.
+    Reports an error in one line.  The parser of a command also takes options between its
+    arguments: argparse does not where an argument is optional, and cannot where there are
+    commands to choose from.
     """
 
     _mixing = True
@@ -49,7 +48,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _value(kind: str) -> Callable[[str], Any]:
     """
-    :param kind: a function of :mod:`.values`, which is imported for a value to be read.
+    :param kind: the name of a function of :mod:`.values`, which is imported when a value is
+        read.
     """
 
     def read(text: str) -> Any:
@@ -72,7 +72,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     :return: ``command``, and its arguments.  For a command that talks to a server also
         ``hosts``, ``credentials``, ``timeout`` in seconds, and in ``options`` those of
         :class:`~txtokensock.TokenSocket` that say how it connects.
-    :raises SystemExit: with status 2 where it cannot be, and 0 for help and version.
+    :raises SystemExit: with status 2 for a usage error, and 0 for help and version.
     """
     parser = _parser()
     arguments = parser.parse_args(argv)
@@ -146,12 +146,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _common(place: str, **defaults: Any) -> _Parser:
     """
-    The options of every command, before its name or behind it.
+    The options of every command, which may stand before its name or after it.
 
-    :param place: ``first`` or ``more``, which is which: credentials add up, hosts behind
-        the name replace those before it, as the other options do.
-    :param defaults: of each option; behind the name there are none, or they would undo
-        what stands before it.
+    :param place: ``first`` for before, ``more`` for after.  Credentials add up; hosts and
+        other options after the name replace those before it.
+    :param defaults: the default of each option.  There are none after the name, where they
+        would replace what stands before it.
     """
     common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument(
@@ -184,7 +184,7 @@ def _common(place: str, **defaults: Any) -> _Parser:
 
 
 def _add_ways_to_the_server(parser: argparse.ArgumentParser) -> None:
-    """Add the options for it; one that is not given leaves nothing behind."""
+    """Add these options; one that is not given is not in the result."""
     group = parser.add_argument_group("how the server is reached")
     group.add_argument(
         "--transport",
@@ -207,7 +207,9 @@ def _add_ways_to_the_server(parser: argparse.ArgumentParser) -> None:
         " (default: HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment)",
     )
     group.add_argument(
-        "--endpoint", metavar="TEXT", help="connect here instead, such as unix:/run/app.sock"
+        "--endpoint",
+        metavar="TEXT",
+        help="connect to this endpoint instead, such as unix:/run/app.sock",
     )
     group.add_argument(
         "--authorities", metavar="FILE", help="trust these certificates, in PEM, and no others"
@@ -215,12 +217,12 @@ def _add_ways_to_the_server(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--certificate", metavar="FILE", help="a certificate to show, in PEM")
     group.add_argument("--private-key", metavar="FILE", help="its key (default: in the same file)")
     group.add_argument(
-        "--server-name", metavar="NAME", help="whom the server's certificate must be for"
+        "--server-name", metavar="NAME", help="the name that the server's certificate must be for"
     )
 
 
 def _add_spool_commands(parser: argparse.ArgumentParser) -> None:
-    """Give the parser of ``bridge-spool`` what follows that name."""
+    """Add the commands of ``bridge-spool`` to its parser."""
     parsers = parser.add_subparsers(dest="what", required=True, metavar="list|retry|drop")
 
     def command(name: str, help: str) -> argparse.ArgumentParser:

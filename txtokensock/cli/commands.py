@@ -35,14 +35,14 @@ async def _broadcast(socket: TokenSocket, arguments: argparse.Namespace) -> None
 
 async def _send(socket: TokenSocket, send: Callable[[], Deferred[None]]) -> None:
     """
-    Send, and learn whether it was refused: a server that acknowledges nothing answers
-    only a refusal, and answers in order, so that its answer to a ping comes after.
+    Send a request, and wait until a refusal would have come.  A server that acknowledges
+    nothing answers only to refuse, and in order: its answer to a ping comes after that.
     """
     refusals: list[Exception] = []
     socket.on("error", refusals.append)
     await socket.when_ready()
     await send()
-    with suppress(RemoteError):  # "Function not found" will do
+    with suppress(RemoteError):  # "Function not found" is an answer as well
         await socket.rpc("_ping", {})
     if refusals:
         raise refusals[0]
@@ -84,4 +84,4 @@ COMMANDS: dict[str, Command] = {
     "broadcast": _broadcast,
     "listen": _listen,
 }
-"""By the names of the command line."""
+"""The commands, by their names on the command line."""

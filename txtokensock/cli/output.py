@@ -1,5 +1,5 @@
 """
-What the command prints: JSON on stdout, and sentences for people on stderr.
+The output of the command: JSON on stdout, and sentences for people on stderr.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ __all__ = ["discard", "print_json", "say", "write_utf8"]
 
 
 def write_utf8() -> None:
-    """From now on stdout is in UTF-8, as JSON is, whatever the locale."""
+    """Set the encoding of stdout to UTF-8, as JSON's is, whatever the locale."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
 
 
 def say(text: str) -> None:
-    """Tell people, where anybody can read it."""
-    if sys.stderr is None:  # print() would take stdout instead
+    """Write a sentence for people to stderr, if that is open."""
+    if sys.stderr is None:  # print() would write to stdout instead
         return
     try:
         print(f"tokensock: {text}", file=sys.stderr, flush=True)
-    except OSError:  # nobody listens
+    except OSError:  # nobody reads it
         discard(sys.stderr)
 
 
@@ -44,6 +44,6 @@ def print_json(value: Any) -> None:
 
 
 def discard(stream: TextIO | None) -> None:
-    """What could not be written must not be tried once more when Python exits."""
+    """Drop what could not be written, or Python would try again when it exits."""
     if stream is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

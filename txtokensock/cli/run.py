@@ -1,5 +1,5 @@
 """
-Running a command: the reactor, a client, and the exit status.
+Runs a command: the reactor, a client, and the exit status.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     Run a command that talks to a server, on the global reactor.
 
-    :param arguments: of :func:`.command_line.parse`.
+    :param arguments: the result of :func:`.command_line.parse`.
     :return: the exit status.
     """
     from twisted.internet import reactor as global_reactor
@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         observers = [textFileLogObserver(sys.stderr)]
         globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
     reactor.callWhenRunning(start)
-    # What is there by now stays to the end; to look through it for garbage, which Python does
-    # when it exits as well, takes longer than a call.
+    # All objects that exist now stay to the end.  To search them for garbage, which Python
+    # also does when it exits, takes longer than a call.
     gc.freeze()
     reactor.run()
     return status
@@ -73,15 +73,15 @@ def _crashed(failure: Failure) -> int:
 
 
 class _TooLate(Exception):
-    """The time for the whole command is over."""
+    """The deadline of the whole command has passed."""
 
 
 async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
-    """One command, from the connection to the exit status."""
+    """Run one command on a connection, and return the exit status."""
     endless = arguments.command == "listen"
     try:
         socket = _client(arguments, endless, reactor)
-    except InvalidOption as problem:  # one that takes a reactor to find out
+    except InvalidOption as problem:  # some mistakes are found only with a reactor
         say(in_our_words(str(problem)))
         return 2
     socket.startService()
@@ -92,7 +92,7 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
         await running
     except CancelledError:  # Ctrl-C, which is how listening ends
         return 0 if endless else 1
-    except BrokenPipeError:  # nobody reads any more
+    except BrokenPipeError:  # the reader of the pipe has ended
         discard(sys.stdout)
     except (_TooLate, AttemptTimeout) as problem:
         hosts = " or ".join(arguments.hosts)
@@ -107,7 +107,7 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
         discard(sys.stdout)
         return 1
     finally:
-        socket.remove_all_listeners()  # the end is no news
+        socket.remove_all_listeners()  # its disconnect is not reported
         await socket.end()
     return 0
 

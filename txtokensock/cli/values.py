@@ -1,5 +1,5 @@
 """
-The values of arguments: text into what it stands for, or an error that says why not.
+The values of arguments: each function reads a text, or raises an error that says why not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def json(text: str) -> Any:
     """
     Read JSON.
 
-    :raises InvalidData: for other text.
+    :raises InvalidData: if it is not valid.
     """
     try:
         return loads(text.encode(errors="surrogateescape"))
@@ -44,7 +44,7 @@ def channel(text: str) -> str:
     """
     Check the name of a channel.
 
-    :raises InvalidChannel: for one that a client may not name.
+    :raises InvalidChannel: if a client may not use it.
     """
     return check_channel(text)
 
@@ -53,7 +53,7 @@ def function_name(text: str) -> str:
     """
     Check the name of a server's function.
 
-    :raises InvalidData: for one that cannot be sent.
+    :raises InvalidData: if it cannot be sent.
     """
     check_name(text)
     return text
@@ -77,7 +77,7 @@ def seconds(text: str) -> float:
     """
     Read a time.
 
-    :raises InvalidOption: for what is not a positive, finite number.
+    :raises InvalidOption: if it is not a positive, finite number.
     """
     try:
         value = float(text)

@@ -1,5 +1,5 @@
 """
-``twistd tokensock``: options, and services that are made of them.
+``twistd tokensock``: its options, and the services that are made of them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["Options", "makeService"]
 
 def makeService(options: Options, reactor: Any = None) -> IService:
     """
-    The service for ``twistd``'s options.
+    Make the service that the options ask for.
 
     :param reactor: the reactor; by default the global one.
-    :raises SystemExit: with status 2, for an option that cannot be.
+    :raises SystemExit: with status 2, if an option is not valid.
     """
     if reactor is None:
         from twisted.internet import reactor

@@ -1,5 +1,5 @@
 """
-``twistd tokensock bridge``: a configuration to a service, or lines that say what is wrong.
+``twistd tokensock bridge``: makes a service of a configuration, or says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NEEDS = ("klein", "prometheus_client")
 
 
 class _StartedByTwistd(Bridge):
-    """Ends the process with one line where it cannot start: there is nobody to catch it."""
+    """A bridge that ends the process with one line if it cannot start."""
 
     def privilegedStartService(self) -> None:
         """Do what the bridge does, or end the process."""
@@ -43,11 +43,11 @@ class _StartedByTwistd(Bridge):
 
 def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
     """
-    The service for these options.
+    Make the service that the options ask for.
 
-    :raises SystemExit: with status 2 and a line for each thing that is wrong with the
-        configuration, or that is not installed; 1 where it cannot be started; 0 where it
-        was only to be checked.
+    :raises SystemExit: with status 2 and a line for each mistake in the configuration, or if
+        a library is not installed; with 1 if the bridge cannot be started; with 0 if the
+        configuration was only to be checked.
     """
     for module in _NEEDS:
         if find_spec(module) is None:
@@ -56,10 +56,10 @@ def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
     def say_old(problem: Problem) -> None:
         _say(f"{options['config']}: {problem}")
 
-    # Absolute, for a daemon leaves its directory.
+    # Made absolute, for a daemon leaves its directory.
     path = Path(options["config"]).absolute()
     try:
-        # There is no log where it is only to be checked.
+        # A check alone starts no log.
         config = load(str(path), say_old) if options["check"] else load(str(path))
     except ConfigError as error:
         for problem in error.problems:

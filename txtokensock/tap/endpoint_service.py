@@ -23,13 +23,13 @@ __all__ = ["EndpointService"]
 
 class EndpointService(Service):
     """
-    Listens while it runs, or ends the process with one line that says why it cannot.
+    Listens while it runs.  If it cannot, it ends the process with one line that says why.
 
-    :param endpoint: where.
+    :param endpoint: where to listen.
     :param description: the endpoint's string, for people.
-    :param site: what is served.
+    :param site: the site to serve.
     :param what: its name, for people.
-    :param option: where another place can be chosen.
+    :param option: the option, with an example, that chooses another place.
     """
 
     _log = Logger()
@@ -50,7 +50,7 @@ class EndpointService(Service):
         self._port: IListeningPort | None = None
 
     def privilegedStartService(self) -> None:
-        """Listen, while there may still be the privilege to."""
+        """Listen before ``twistd`` gives up its privileges."""
         outcome: list[Any] = []
         self._endpoint.listen(self._site).addBoth(outcome.append)
         if not outcome:
@@ -60,7 +60,7 @@ class EndpointService(Service):
         self._port = outcome[0]
 
     def startService(self) -> None:
-        """Say in the log where it listens."""
+        """Write to the log where the service listens."""
         super().startService()  # type: ignore[no-untyped-call]
         assert self._port is not None
         self._log.info("{what} on {address}", what=self._what, address=self._port.getHost())

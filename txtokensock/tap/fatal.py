@@ -17,8 +17,8 @@ _log = Logger()
 
 def fail(problem: str, status: int) -> NoReturn:
     """
-    End the process with one line: beside the log, which may be a file, and without the
-    pages of help that twistd itself prints.
+    End the process with one line on standard error.  The log may be a file, and twistd
+    itself would print pages of help.
     """
     line = " ".join(problem.split())
     print(f"twistd tokensock: {line}", file=sys.__stderr__, flush=True)
@@ -27,14 +27,16 @@ def fail(problem: str, status: int) -> NoReturn:
 
 def fail_to_start(problem: str) -> NoReturn:
     """
-    The same, with status 1, where the process may be a daemon already.  Then nobody reads
-    its standard error, and twistd in the foreground waits to hear of an exception: for a
-    ``SystemExit`` it would wait for ever.
+    End the process with one line and status 1, while a service starts.
+
+    The process may be a daemon already.  Then nobody reads its standard error, and the
+    twistd in the foreground waits for an exception to be reported: after a ``SystemExit`` it
+    would wait without end.
     """
     if not _is_daemon():
         fail(problem, 1)
     _log.critical("{problem}", problem=problem)
-    sys.excepthook = lambda *_: None  # that says it all
+    sys.excepthook = lambda *_: None  # the line is the whole report
     raise RuntimeError(problem)
 
 
@@ -42,5 +44,5 @@ def _is_daemon() -> bool:
     null = os.stat(os.devnull)
     try:
         return all(os.path.samestat(os.fstat(number), null) for number in range(3))
-    except OSError:  # one of them is closed
+    except OSError:  # a standard stream is closed
         return False

@@ -1,8 +1,7 @@
 """
-``module:attribute`` on a command line: the application's own code.
+``module:attribute`` on a command line, which names the application's own code.
 
-All that can be wrong with it becomes one line: there is nobody to read a traceback, and the
-place of the mistake says more.
+Every error is one line with the place of the mistake, which says more than a traceback.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ __all__ = ["load", "load_actions", "load_function"]
 
 def load(reference: str) -> Any:
     """
-    What ``package.module:attribute`` names.  Modules of the current directory are found
-    first, as with ``python -m``: ``twistd`` alone would not look there.
+    Import what ``package.module:attribute`` names.  Modules in the current directory are
+    found first, as with ``python -m``; ``twistd`` alone does not look there.
 
     :param reference: dots after the colon lead to attributes of attributes.
-    :raises InvalidOption: with one line, if there is no such thing, or if the module cannot be
-        imported; then the line says where.
+    :raises InvalidOption: if there is no such module or attribute, or if the module cannot be
+        imported; then the text says where.
     """
     module_name, _, path = reference.partition(":")
     if not all(part.isidentifier() for name in (module_name, path) for part in name.split(".")):
@@ -45,9 +44,9 @@ def load(reference: str) -> Any:
 
 def load_actions(reference: str) -> Actions:
     """
-    :param reference: of a mapping for ``TokenSocketServer(actions=...)``, or of a function
-        that gives one.
-    :raises InvalidOption: as :func:`load`, and for what is no such mapping.
+    :param reference: names a mapping for ``TokenSocketServer(actions=...)``, or a function
+        that returns one.
+    :raises InvalidOption: as :func:`load` does, and if it is not such a mapping.
     """
     found = load(reference)
     if not isinstance(found, Mapping):
@@ -67,7 +66,7 @@ def load_actions(reference: str) -> Actions:
 
 def load_function(reference: str) -> Callable[..., Any]:
     """
-    :raises InvalidOption: as :func:`load`, and for what cannot be called.
+    :raises InvalidOption: as :func:`load` does, and if it is not a function.
     """
     found = load(reference)
     if not callable(found):
@@ -83,7 +82,7 @@ def _imported(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as problem:
-        # What is missing may also be something that the module wants.
+        # What is missing may be a module that this one imports.
         if problem.name is not None and f"{name}.".startswith(f"{problem.name}."):
             raise InvalidOption(
                 f"there is no module {problem.name!r}, also not in {here}"
@@ -94,7 +93,7 @@ def _imported(name: str) -> Any:
 
 
 def _explain(problem: BaseException) -> str:
-    """The exception and its place."""
+    """The exception, and where it was raised."""
     text = shorten(problem.msg if isinstance(problem, SyntaxError) else str(problem))
     what = f"{type(problem).__name__}: {text}" if text else type(problem).__name__
     place = _place(problem)
@@ -105,7 +104,7 @@ _LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "pur
 
 
 def _place(problem: BaseException) -> str | None:
-    """File and line: of the application's code, where that is on the way to the problem."""
+    """File and line, in the application's code if that is in the traceback."""
     if isinstance(problem, SyntaxError) and problem.filename is not None:
         return f"{_short(problem.filename)}:{problem.lineno}"
     frames = [

@@ -1,5 +1,5 @@
 """
-``twistd tokensock serve``: its options to a service, or one line that says what is wrong.
+``twistd tokensock serve``: makes a service of options, or says in one line what is wrong.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _log = Logger()
 
 
 def make_demo_server(reactor: Any) -> ServeService:
-    """The service without a command: the demonstration, for this machine only."""
+    """Make the service of ``twistd tokensock`` alone: the demonstration, for this machine."""
     endpoint = _endpoint(reactor, "listen", EMBEDDED_LISTEN)
     server = TokenSocketServer(authenticate, actions=ACTIONS, ping=True, reactor=reactor)
     return ServeService(
@@ -51,9 +51,9 @@ def make_demo_server(reactor: Any) -> ServeService:
 
 def make_server(options: ServeOptions, reactor: Any) -> ServeService:
     """
-    The service for these options.
+    Make the service that the options ask for.
 
-    :raises SystemExit: with status 2 and one line, for an option that cannot be.
+    :raises SystemExit: with status 2 and one line, if an option is not valid.
     """
     listen, admin, store = options["listen"], options["admin"], options["store"]
     endpoint = _endpoint(reactor, "listen", listen)
@@ -133,7 +133,7 @@ def _admin(
 
 
 def _checked(option: str, make: Callable[[Any], T], value: Any) -> T:
-    """What ``make`` makes of an option's value."""
+    """Call ``make`` with an option's value, or end the process if that raises."""
     try:
         return make(value)
     except InvalidOption as problem:
@@ -144,7 +144,7 @@ def _endpoint(reactor: Any, option: str, description: str) -> IStreamServerEndpo
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
     except Exception as problem:
-        # Whatever the endpoint's parser stumbles over: ValueError, TypeError, KeyError ...
+        # Parsers of endpoints raise ValueError, TypeError, KeyError ...
         fail(f"--{option} {description}: {problem}", 2)
     return endpoint
 
@@ -168,7 +168,7 @@ Try it from a second terminal:
 
 
 def _command() -> str:
-    """``tokensock`` as it can be typed in another terminal."""
+    """The command ``tokensock`` as it can be typed in another terminal."""
     if shutil.which("tokensock"):
         return "tokensock"
     beside = Path(sys.argv[0]).absolute().with_name("tokensock")

@@ -18,13 +18,13 @@ __all__ = ["ServeService"]
 
 class ServeService(MultiService):
     """
-    A server and where it listens, which end in order: first nobody new comes in, then the
-    server takes leave of those who are there, and last the pages go that say so.
+    A server and the ports that it listens on, which stop in order: first no client can
+    connect any more, then the server ends its peers, and the admin pages end last.
 
     :param server: the server.
-    :param listening: where its clients come in.
-    :param admin: where its pages for operators are.
-    :param welcome: for people, on the standard output.
+    :param listening: listens for clients.
+    :param admin: serves the pages for operators.
+    :param welcome: a text that is printed to standard output once it serves.
     """
 
     _log = Logger()
@@ -47,10 +47,10 @@ class ServeService(MultiService):
                 service.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:
-        """Serve, and say so."""
+        """Start all, and print the welcome."""
         super().startService()  # type: ignore[no-untyped-call]
         if self._welcome is not None:
-            # Beside the log, whose time stamps would be in the way of copying.
+            # Not in the log: its time stamps would be copied with the commands.
             print(self._welcome, file=sys.__stdout__, flush=True)
 
     def stopService(self) -> Deferred[None]:
@@ -62,11 +62,11 @@ class ServeService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        # Both at once, in this order: nobody can come in between.
+        # Both in one turn, in this order: no client can connect between them.
         closed = self._listening.stopService()
         stopped = self._server.stopService()
         count = len(self._server.peers())
-        self._log.info("stopping, {count} peers finish what they asked for", count=count)
+        self._log.info("stopping: {count} peers may finish their requests", count=count)
         await closed
         await stopped
         if self._admin is not None:

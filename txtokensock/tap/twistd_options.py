@@ -1,5 +1,5 @@
 """
-The options of ``twistd tokensock``, which are read here and do nothing yet.
+The options of ``twistd tokensock``, which are only read here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EMBEDDED_LISTEN = "tcp:8080:interface=127.0.0.1"
 
 
 class ServeOptions(usage.Options):
-    """What a server can be told, and the help that says so."""
+    """The options of ``serve``."""
 
     synopsis = "[options]"
     longdesc = (
@@ -70,12 +70,12 @@ class ServeOptions(usage.Options):
         self["allowed-origins"].append(origin)
 
     def postOptions(self) -> None:
-        """Make a store of the URL, which may hold a password: the store does not show it."""
+        """Make the store of ``--redis`` now: its URL may hold a password, which a store hides."""
         url, namespace = self.pop("redis"), self["namespace"]
         self["store"] = None
         if url is None:
             if namespace is not None:
-                raise usage.UsageError("--namespace is nothing without --redis")
+                raise usage.UsageError("--namespace needs --redis")
             return
         from ..server import RedisStore
 
@@ -86,11 +86,11 @@ class ServeOptions(usage.Options):
 
 
 class BridgeOptions(usage.Options):
-    """A bridge is told where its configuration is, which holds all else."""
+    """The options of ``bridge``: the file of the configuration, which has all others."""
 
     synopsis = "--config bridge.toml [options]"
     longdesc = (
-        "A bridge between a token-sockjs server and what speaks WAMP or HTTP. It reads its"
+        "A bridge between a token-sockjs server and programs that speak WAMP or HTTP. It reads its"
         " configuration again at SIGHUP."
     )
     optParameters = [
@@ -101,15 +101,15 @@ class BridgeOptions(usage.Options):
     ]
 
     def postOptions(self) -> None:
-        """There is nothing to bridge without a configuration."""
+        """Require ``--config``."""
         if self["config"] is None:
             raise usage.UsageError("bridge needs --config")
 
 
 class Options(usage.Options):
-    """The commands, each of which has options of its own."""
+    """The commands of ``twistd tokensock``, each with options of its own."""
 
-    synopsis = ""  # it stands before that of each command
+    synopsis = ""  # twistd shows it before that of each command
     longdesc = (
         "Without a command: an embedded token-sockjs server on 127.0.0.1:8080, to try"
         " things out with the command 'tokensock'."
