@@ -27,7 +27,7 @@ class FindTests(SynchronousTestCase):
     """find_action."""
 
     def test_names(self) -> None:
-        """Dots lead through mappings of any kind, to a function and no further (S16)."""
+        """Dots lead through mappings of any kind, to a function and no further."""
         actions = {"a": len, "b": MappingProxyType({"c": max, "d": {"e": min}}), "n": None}
         for name, action in (("a", len), ("b.c", max), ("b.d.e", min)):
             self.assertIs(find_action(actions, name), action)

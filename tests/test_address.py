@@ -22,7 +22,7 @@ class ParseTests(SynchronousTestCase):
         self.assertRaises(InvalidAddress, Address.parse, "my_host:8080")
 
     def test_forms(self) -> None:
-        """Names and addresses, with and without port, scheme and path (C9)."""
+        """Names and addresses, with and without port, scheme and path."""
         for text, expected in (
             ("localhost", ("localhost", 80, False, "")),
             ("localhost:3000", ("localhost", 3000, False, "")),

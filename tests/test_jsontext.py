@@ -62,7 +62,7 @@ class DumpsTests(SynchronousTestCase):
             self.assertEqual(dumps(value), text)
 
     def test_not_a_number(self) -> None:
-        """NaN and the infinities, wherever they are, also beside a null (C29)."""
+        """NaN and the infinities, wherever they are, also beside a null."""
         for number in (float("nan"), float("inf"), float("-inf")):
             for value in (number, [number], {"a": [None, number]}, Point(number), (1, number)):
                 self.assertRaises(InvalidData, dumps, value)

@@ -27,7 +27,7 @@ class ActionTestCase(ServerTestCase):
 
 
 class AnswerTests(ActionTestCase):
-    """Every call has exactly one answer (C19)."""
+    """Every call has exactly one answer."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -199,7 +199,7 @@ class RegistrationTests(ActionTestCase):
             self.assertRaises(InvalidOption, socket.unregister, name)
 
     def test_register(self) -> None:
-        """register() adds, and replaces what has the same name (C26)."""
+        """register() adds, and replaces what has the same name."""
         socket = self.ready(actions={"a": lambda _: 1, "b": lambda _: 2})
         socket.register({"b": lambda _: 3, "c": {"d": lambda _: 4}})
         socket.actions["e"] = lambda _: 5
@@ -231,7 +231,7 @@ class ConnectionTests(ActionTestCase):
 
     def test_during_authentication(self) -> None:
         """
-        A server may call, and wait for the answer, before it answers auth (C21).
+        A server may call, and wait for the answer, before it answers auth.
         """
         self.server.script(auth=lambda session: session.call("who", "args"))
         client = self.started(actions={"who": lambda data: ["me", data]})
@@ -243,7 +243,7 @@ class ConnectionTests(ActionTestCase):
         self.assertTrue(client.connected)
 
     def test_messages_during_authentication(self) -> None:
-        """Messages and notices may come before the answer to auth as well (S15)."""
+        """Messages and notices may come before the answer to auth as well."""
 
         def early(session: Any) -> None:
             session.publish("c", 1)
@@ -259,7 +259,7 @@ class ConnectionTests(ActionTestCase):
         self.assertTrue(client.connected)
 
     def test_answer_outlives_its_connection(self) -> None:
-        """It is dropped: neither the old nor the next connection gets it (C20)."""
+        """It is dropped: neither the old nor the next connection gets it."""
         waiting: Deferred[Any] = Deferred()
         self.ready(actions={"slow": lambda _: waiting})
         self.session.call("slow")

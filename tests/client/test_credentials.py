@@ -22,7 +22,7 @@ class EncodingTests(SynchronousTestCase):
     """encode_credentials."""
 
     def test_examples(self) -> None:
-        """Scalars, nesting, lists, and what is percent-encoded (C23)."""
+        """Scalars, nesting, lists, and what is percent-encoded."""
         for credentials, query in (
             ({}, ""),
             ({"a": "1"}, "a=1"),

@@ -51,7 +51,7 @@ class PingTests(KeepAliveTestCase):
         self.assertEqual(self.disconnects, [])
 
     def test_any_answer_will_do(self) -> None:
-        """ "Function not found" proves life as well (C12)."""
+        """ "Function not found" proves life as well."""
         client = self.watched(ping=5, ping_timeout=3)
         self.server.respond = lambda session, message: session.refuse(
             message, "Function not found"
@@ -94,14 +94,14 @@ class PingTests(KeepAliveTestCase):
         self.assertEqual(len(self.pings), 2)
 
     def test_not_before_auth(self) -> None:
-        """Before the answer to auth nothing may be sent (S13)."""
+        """Before the answer to auth nothing may be sent."""
         self.server.script(auth="ignore")
         self.started(ping=1, silence_timeout=1)
         self.advance(20)
         self.assertEqual([m["rpc"] for m in self.session.messages], ["auth"])
 
     def test_stops_with_the_connection(self) -> None:
-        """Without a connection nothing is pinged, and no timer is left (C7)."""
+        """Without a connection nothing is pinged, and no timer is left."""
         client = self.watched(ping=5)
         self.advance(6)
         client.end()
@@ -184,7 +184,7 @@ class SilenceTests(KeepAliveTestCase):
         self.assertIn(len(self.pings), range(8, 11))
 
     def test_anything_is_a_sign_of_life(self) -> None:
-        """Messages, heartbeats, WebSocket pings (K1): where they come, nothing is asked."""
+        """Messages, heartbeats, WebSocket pings: where they come, nothing is asked."""
         signs: list[Any] = [
             lambda: self.session.publish("c", 1),
             lambda: self.session.send_frame("h"),

@@ -55,7 +55,7 @@ NO_MESSAGE: list[Any] = [
 
 
 class IgnoredTests(ServerTestCase):
-    """Messages of no known shape (C17, S18)."""
+    """Messages of no known shape."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -112,7 +112,7 @@ class IgnoredTests(ServerTestCase):
         self.assertEqual(self.socket.ignored_messages, 2)
 
     def test_unknown_fields(self) -> None:
-        """Fields that nobody knows are no reason to ignore a message (S11)."""
+        """Fields that nobody knows are no reason to ignore a message."""
         self.session.send({"channel": "c", "message": 1, "extra": {"a": 1}, "tx": 5})
         self.settle()
         self.assertEqual(self.heard, [("c", 1)])
@@ -124,7 +124,7 @@ class IgnoredTests(ServerTestCase):
         self.assertEqual(self.heard, [("c", "a\ufffdb\\ud800")])
 
     def test_empty_frames(self) -> None:
-        """Empty WebSocket messages and empty arrays mean nothing (K3)."""
+        """Empty WebSocket messages and empty arrays mean nothing."""
         self.session.send_frame("")
         self.session.send_frame("a[]")
         self.session.send_frame("h")
@@ -133,7 +133,7 @@ class IgnoredTests(ServerTestCase):
         self.assertEqual(self.socket.ignored_messages, 0)
 
     def test_single_message_frame(self) -> None:
-        """``m`` frames carry one message (K5)."""
+        """``m`` frames carry one message."""
         self.session.send_frame("m" + json.dumps('{"channel":"c","message":1}'))
         self.settle()
         self.assertEqual(self.heard, [("c", 1)])

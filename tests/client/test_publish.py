@@ -27,7 +27,7 @@ class SilentServerTests(ServerTestCase):
     """A server that does not acknowledge, as all of node-token-sockjs."""
 
     def test_fires_when_sent(self) -> None:
-        """It fires in the turn in which the message leaves; nothing waits any more (C2)."""
+        """It fires in the turn in which the message leaves; nothing waits any more."""
         client = self.ready()
         calls = [client.publish("c", {"a": 1}), client.broadcast([1])]
         self.pending(calls[0])
@@ -39,7 +39,7 @@ class SilentServerTests(ServerTestCase):
         self.assertEqual(broadcast["req"], {"data": [1]})
 
     def test_no_data_is_null(self) -> None:
-        """``data`` is always there: its lack crashes JavaScript servers (S7)."""
+        """``data`` is always there: its lack crashes JavaScript servers."""
         import msgspec
 
         client = self.ready()
@@ -155,7 +155,7 @@ class SilentServerTests(ServerTestCase):
         self.assertEqual(len(errors), 1024)
 
     def test_error_without_uuid(self) -> None:
-        """ "Invalid message" says not what for: ``error`` listeners hear of it (C29)."""
+        """ "Invalid message" says not what for: ``error`` listeners hear of it."""
         client, errors = self.ready(), Calls()
         client.on("error", errors)
         self.session.send({"error": "Invalid message"})

@@ -222,12 +222,12 @@ class LossTests(ServerTestCase):
         self.lost(ScriptedSession.hang_up)
 
     def test_close(self) -> None:
-        """A SockJS close is a loss like any other, and its code can be read (K9)."""
+        """A SockJS close is a loss like any other, and its code can be read."""
         error = self.lost(lambda session: session.close(3000, "Go away!"))
         self.assertEqual((error.code, error.reason), (3000, "Go away!"))
 
     def test_close_frame_alone(self) -> None:
-        """The ``c`` frame is enough: it is answered with a WebSocket close (K4)."""
+        """The ``c`` frame is enough: it is answered with a WebSocket close."""
         error = self.lost(lambda session: session.send_frame('c[2010,"Another"]'))
         self.assertEqual((error.code, error.reason), (2010, "Another"))
 
@@ -241,7 +241,7 @@ class LossTests(ServerTestCase):
         self.assertEqual(self.lost(close).code, 1000)
 
     def test_websocket_close(self) -> None:
-        """A WebSocket close without a ``c`` frame is an orderly end, too (K3)."""
+        """A WebSocket close without a ``c`` frame is an orderly end, too."""
         error = self.lost(lambda session: session.close_websocket(3000, "Broken framing."))
         self.assertEqual((error.code, error.reason), (3000, "Broken framing."))
 

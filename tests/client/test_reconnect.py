@@ -16,7 +16,7 @@ class EventTests(ServerTestCase):
     """``ready`` and ``reconnect``."""
 
     def test_ready_hears_of_every_attempt(self) -> None:
-        """``ready`` gets the error of each failed first attempt, then None, once (C3, C4)."""
+        """``ready`` gets the error of each failed first attempt, then None, once."""
         self.server.script(connect="refuse")
         client = self.client()
         ready, reconnect = Calls(), Calls()
@@ -199,7 +199,7 @@ class BackoffTests(ServerTestCase):
         self.assertEqual(times, [0, 0.1, 0.3, 0.7, 1.5, 2.5, 3.5])
 
     def test_quick_losses_do_not_reset(self) -> None:
-        """A server that accepts and drops is not hammered (K9: 37 times a second)."""
+        """A server that accepts and drops is not hammered."""
         client = self.ready()
         attempts = 0
         for _ in range(600):
@@ -280,7 +280,7 @@ class CredentialTests(ServerTestCase):
         self.assertTrue(client.connected)
 
     def test_options_are_not_changed(self) -> None:
-        """What the caller passed stays the caller's (C26)."""
+        """What the caller passed stays the caller's."""
         options: dict[str, Any] = {"headers": {"A": "b"}, "actions": {"a": len}}
         before = {name: dict(value) for name, value in options.items()}
         client = self.ready(backoff=BACKOFF, **options)

@@ -33,7 +33,7 @@ class AnswerTests(RPCTestCase):
             self.assertEqual(self.successResultOf(call), result)
 
     def test_no_result(self) -> None:
-        """An answer without ``resp`` is None (S17)."""
+        """An answer without ``resp`` is None."""
         call, request = self.call("f")
         self.session.send({"rpc": "f", "uuid": request["uuid"]})
         self.settle()
@@ -49,7 +49,7 @@ class AnswerTests(RPCTestCase):
             self.successResultOf(call)
 
     def test_errors(self) -> None:
-        """Errors come as they were sent, of every type, with a readable text (S17)."""
+        """Errors come as they were sent, of every type, with a readable text."""
         readable = {
             "oops": "rpc 'f': oops",
             5: "rpc 'f': 5",
@@ -69,7 +69,7 @@ class AnswerTests(RPCTestCase):
         self.assertEqual(self.error_of([]).error, [])
 
     def test_falsy_errors_are_none(self) -> None:
-        """What JavaScript takes for false is no error (S17)."""
+        """What JavaScript takes for false is no error."""
         for error in (None, 0, "", False, 0.0):
             call, request = self.call("f")
             self.session.send({**request, "error": error, "resp": 1})
@@ -77,7 +77,7 @@ class AnswerTests(RPCTestCase):
             self.assertEqual(self.successResultOf(call), 1)
 
     def test_error_wins(self) -> None:
-        """Both a result and an error is an error (S17)."""
+        """Both a result and an error is an error."""
         call, request = self.call("f")
         self.session.send({**request, "error": "no", "resp": 1})
         self.settle()
@@ -103,7 +103,7 @@ class AnswerTests(RPCTestCase):
         self.assertEqual([self.successResultOf(call) for call, _ in calls], [0, 1, 2])
 
     def test_duplicates_and_strangers(self) -> None:
-        """The first answer counts; others, and answers to nothing, are ignored (C18, S14)."""
+        """The first answer counts; others, and answers to nothing, are ignored."""
         call, request = self.call("f")
         self.session.answer(request, 1)
         self.session.answer(request, 2)

@@ -115,7 +115,7 @@ class LossTests(RPCTestCase):
     """The connection goes."""
 
     def test_fails_at_once(self) -> None:
-        """A call in flight fails in the turn of the loss, and is not sent again (C1)."""
+        """A call in flight fails in the turn of the loss, and is not sent again."""
         call, _ = self.call("f")
         self.session.drop()
         self.settle()
@@ -178,7 +178,7 @@ class QueueTests(ServerTestCase):
     """Calls without a connection."""
 
     def test_full(self) -> None:
-        """Beyond the limit calls fail at once; what waits is sent (C13)."""
+        """Beyond the limit calls fail at once; what waits is sent."""
         client = self.client(queue_limit=3)
         waiting = [client.rpc("a"), client.publish("c", 1), client.broadcast(2)]
         for refused in (client.rpc("b"), client.publish("c", 2), client.broadcast(3)):
@@ -223,7 +223,7 @@ class QueueTests(ServerTestCase):
         self.assertEqual(data, list(range(1000)))
 
     def test_ended(self) -> None:
-        """After end() nothing is queued (C7)."""
+        """After end() nothing is queued."""
         client = self.ready()
         client.end()
         self.settle()

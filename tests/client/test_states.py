@@ -225,7 +225,7 @@ class AuthTests(StateTests, ServerTestCase):
         "refuse": AuthenticationRefused,
         "drop": AuthenticationAborted,
         "hang up": AuthenticationAborted,
-        # A token without a UUID in it: the session is closed without an answer (C6).
+        # A token without a UUID in it: the session is closed without an answer.
         lambda session: session.close(): AuthenticationAborted,
         lambda session: session.send_frame("o"): AuthenticationAborted,
         lambda session: session.send_frame("h?"): AuthenticationAborted,
@@ -241,7 +241,7 @@ class AuthTests(StateTests, ServerTestCase):
         self.failure(failed, AttemptTimeout)
 
     def test_nothing_before_the_answer(self) -> None:
-        """Whatever is sent before the answer to auth would close the connection (S13)."""
+        """Whatever is sent before the answer to auth would close the connection."""
         client = self.stuck()
         client.rpc("early").addErrback(lambda _: None)
         client.subscribe("early").addErrback(lambda _: None)
@@ -249,7 +249,7 @@ class AuthTests(StateTests, ServerTestCase):
         self.assertEqual([m["rpc"] for m in self.session.messages], ["auth"])
 
     def test_two_answers(self) -> None:
-        """Two authentication listeners send two answers (S14): the first counts."""
+        """Two authentication listeners send two answers: the first counts."""
 
         def twice(session: Any) -> None:
             session.accept_auth()
@@ -260,7 +260,7 @@ class AuthTests(StateTests, ServerTestCase):
         self.assert_ready_once(client)
 
     def test_each_attempt_has_a_token_of_its_own(self) -> None:
-        """A token serves once: another attempt asks for another (C5, C22)."""
+        """A token serves once: another attempt asks for another."""
         self.server.script(auth="refuse")
         self.started()
         self.advance(0.5)

@@ -19,7 +19,7 @@ from .support import ChannelTestCase
 
 
 class ConfirmationTests(ChannelTestCase):
-    """The forms in which servers confirm (S2, section 5)."""
+    """The forms in which servers confirm: see "Acknowledgements" in docs/protocol.rst."""
 
     def confirmations(self) -> list[Any]:
         """Each as a function of the request."""
@@ -91,7 +91,7 @@ class ConfirmationTests(ChannelTestCase):
         self.successResultOf(subscribing)
 
     def test_twice_is_one_request(self) -> None:
-        """A second subscription asks for nothing, and is confirmed with the first (C27)."""
+        """A second subscription asks for nothing, and is confirmed with the first."""
         first, second = self.socket.subscribe("c"), self.socket.subscribe("c")
         self.settle()
         self.assertEqual(self.requests, [("_subscribe", "c")])
@@ -128,7 +128,7 @@ class RefusalTests(ChannelTestCase):
     """The server says no, or nothing."""
 
     def test_refused(self) -> None:
-        """It fails, is forgotten, and not asked for again at the next connection (C15)."""
+        """It fails, is forgotten, and not asked for again at the next connection."""
         first, second = self.subscribing(), self.socket.subscribe("c")
         self.session.refuse(self.session.received[0])
         self.settle()
@@ -157,7 +157,7 @@ class RefusalTests(ChannelTestCase):
         self.assertEqual(self.socket.channels(), ["c"])
 
     def test_silent_server(self) -> None:
-        """No answer is a timeout (S3), told to the caller alone, and nothing is left of it."""
+        """No answer is a timeout, told to the caller alone, and nothing is left of it."""
         subscribing = self.subscribing()
         self.advance(20)
         error = self.failure(subscribing, CallTimeout)

@@ -110,7 +110,7 @@ class RaceTests(ChannelTestCase):
 
 
 class ReconnectTests(ChannelTestCase):
-    """What is asked for on the next connection (C14)."""
+    """What is asked for on the next connection."""
 
     def test_wanted_now(self) -> None:
         """What is wanted, in the order of subscribing; not what was dropped meanwhile."""

@@ -32,7 +32,7 @@ class HandlerTests(SubscriptionTestCase):
         self.assertEqual(both, [("one", 1), ("two", None), ("one", {"a": []})])
 
     def test_messages_of_other_channels(self) -> None:
-        """Servers may subscribe us by themselves, to the empty channel too (C16)."""
+        """Servers may subscribe us by themselves, to the empty channel too."""
         heard = Calls()
         self.socket.onmessage(heard)
         self.publish(1, channel="")
@@ -48,7 +48,7 @@ class HandlerTests(SubscriptionTestCase):
         self.assertEqual(heard, [0, 1, 2])
 
     def test_handler_that_raises(self) -> None:
-        """It is logged, and the connection lives (C28)."""
+        """It is logged, and the connection lives."""
         heard = Calls()
 
         def broken(_: object) -> None:

@@ -38,7 +38,7 @@ class RequestTests(TokenTestCase):
         self.assertEqual(request.headers["accept"], "application/json")
 
     def test_headers(self) -> None:
-        """Headers go with the request and with the handshake (C24)."""
+        """Headers go with the request and with the handshake."""
         self.ready(headers={"Authorization": "Bearer x", "X-A": "1"})
         for headers in (self.server.tokens[0].headers, self.session.headers):
             self.assertEqual((headers["authorization"], headers["x-a"]), ("Bearer x", "1"))

@@ -25,7 +25,7 @@ class WaitingTests(ServerTestCase):
         return client
 
     def test_end(self) -> None:
-        """end() stops the wait at once; the running timer does not connect (C7)."""
+        """end() stops the wait at once; the running timer does not connect."""
         client = self.waiting()
         self.successResultOf(client.end())
         self.assertEqual(list(self.server.clock.getDelayedCalls()), [])

@@ -120,7 +120,7 @@ class ReplayTests(ServerTestCase):
         """Every Deferred got what the server answered."""
         self.assertTrue(client.connected)
         results = list(self.results.values())
-        last = results.pop()  # the call to the unknown action: never answered (C19)
+        last = results.pop()  # the call to the unknown action: never answered
         self.pending(last)
         values = [self.outcome(result) for result in results]
         expected: list[Any] = [

@@ -66,7 +66,7 @@ class Tokens(NodeServerTestCase):
         self.assertEqual((await socket.rpc("whoami", {}))["user"], "grace")
 
     async def test_headers(self) -> None:
-        """Headers go with the token request and with the WebSocket handshake alike (C24)."""
+        """Headers go with the token request and with the WebSocket handshake alike."""
         await self.ready_client(headers={"X-Test": "seen"})
         await self.node.event("token", header="seen")
         await self.node.event("upgrade", header="seen")
@@ -76,7 +76,7 @@ class Addresses(NodeServerTestCase):
     """Where the server is, in the forms that people write, and where it is not."""
 
     async def test_forms(self) -> None:
-        """Each of these means the same server (C9)."""
+        """Each of these means the same server."""
         port = self.node.port
         for host, options in [
             (f"127.0.0.1:{port}", {}),
@@ -94,7 +94,7 @@ class Addresses(NodeServerTestCase):
         self.assertEqual(error.status, 404)
 
     async def test_wrong_socket_prefix(self) -> None:
-        """Node never answers an upgrade that nobody serves: the deadline does (K8)."""
+        """Node never answers an upgrade that nobody serves: the deadline does."""
         # Node's process ends when we give up such an upgrade: other transports find nobody.
         socket = self.client(
             socket_prefix="/nowhere",
@@ -175,7 +175,7 @@ class Calls(NodeServerTestCase):
     async def test_ping(self) -> None:
         """
         The pings that a client sends by itself are answered with a pong, or where the
-        server was not given ``ping: true`` with an error, and both are a sign of life (C12).
+        server was not given ``ping: true`` with an error, and both are a sign of life.
         """
         without_ping = await self.started(NodeServer(self.redis))
         for server in [self.node, without_ping]:
@@ -245,7 +245,7 @@ class Actions(NodeServerTestCase):
         self.assertEqual(failure.error, {"message": "no", "code": 7})
 
     async def test_during_authentication(self) -> None:
-        """A server that asks the client before it answers ``auth`` gets its answer (C21)."""
+        """A server that asks the client before it answers ``auth`` gets its answer."""
         socket = await self.ready_client(
             authentication={"callfirst": "who.are.you"},
             actions={"who": {"are": {"you": lambda args: {"was": args}}}},

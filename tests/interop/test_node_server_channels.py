@@ -60,7 +60,7 @@ class Channels(NodeServerTestCase):
         self.assertEqual(self.heard, [])
 
     async def test_twice(self) -> None:
-        """A channel that two parts of a program want is asked for once (C27)."""
+        """A channel that two parts of a program want is asked for once."""
         first = self.socket.subscribe("channel1")
         second = self.socket.subscribe("channel1")
         await within(gatherResults([first, second]))
@@ -82,7 +82,7 @@ class Channels(NodeServerTestCase):
         self.assertEqual((await answers.until(1))[0], ("answers", {"a": 2}))
 
     async def test_broadcast(self) -> None:
-        """A broadcast arrives once for each subscribed channel, with its name (S20)."""
+        """A broadcast arrives once for each subscribed channel, with its name."""
         for channel in ["a", "b"]:
             await within(self.socket.subscribe(channel))
         await within((await self.ready_client()).broadcast({"all": True}))
@@ -90,13 +90,13 @@ class Channels(NodeServerTestCase):
         self.assertCountEqual(self.heard, [("a", {"all": True}), ("b", {"all": True})])
 
     async def test_refused_subscription(self) -> None:
-        """It fails with Forbidden and is forgotten; the connection goes on (C15)."""
+        """It fails with Forbidden and is forgotten; the connection goes on."""
         await self.failure_of(self.socket.subscribe("forbidden"), Forbidden)
         self.assertEqual(list(self.socket.channels()), [])
         await within(self.socket.subscribe("allowed"))
 
     async def test_refused_messages(self) -> None:
-        """Done when handed over; the refusal that comes later is an ``error`` event (S1)."""
+        """Done when handed over; the refusal that comes later is an ``error`` event."""
         errors = Heard()
         self.socket.on("error", errors)
         await within(self.socket.publish("forbidden", {}))

@@ -123,7 +123,7 @@ class Killed(NodeServerTestCase):
             self.assertIsInstance(error, TokenUnreachable)
 
     async def test_first_connection_late(self) -> None:
-        """A client may be started before its server: ready as soon as that is there (C3)."""
+        """A client may be started before its server: ready as soon as that is there."""
         await self.node.kill()
         attempts = Heard()
         socket = self.client()
@@ -244,7 +244,7 @@ class Ended(NodeServerTestCase):
         await self.failure_of(call, ClientClosed)
 
     async def test_while_away(self) -> None:
-        """The retry that was planned never comes (C7)."""
+        """The retry that was planned never comes."""
         back = Heard()
         socket = await self.ready_client()
         socket.on("reconnect", back)

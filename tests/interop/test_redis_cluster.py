@@ -153,7 +153,7 @@ class OurServers(RedisTestCase):
         self.assertEqual((one.server.channels(), two.server.channels()), ([], ["d"]))
 
     async def test_confirmed_subscriptions_hear(self) -> None:
-        """What is published after a subscription's answer arrives, always (S32)."""
+        """What is published after a subscription's answer arrives, always."""
         one, two = await self.ours(), await self.ours()
         here, _ = await self.ready_client(one.url)
         there, heard = await self.ready_client(two.url)
@@ -180,7 +180,7 @@ class OurServers(RedisTestCase):
         self.assertEqual(heard_other, [])
 
     async def test_channels_of_redis(self) -> None:
-        """Nobody listens to Redis itself, which can name tokens there (S26)."""
+        """Nobody listens to Redis itself, which can name tokens there."""
         server = await self.ours()
         socket, _ = await self.ready_client(server.url)
         for channel in ("__keyevent@0__:set", "__keyspace@0__:x", "__sentinel__:hello"):
@@ -305,7 +305,7 @@ class WithNode(RedisTestCase):
     async def test_messages(self) -> None:
         """
         A publish or broadcast on either reaches peers on both, alike, also where text
-        arrives as the JSON that it looks like (S19).
+        arrives as the JSON that it looks like.
         """
         clients = [await self.ready_client(url, "c") for url in self.servers]
         sent = [{"a": [None, "é"]}, [], 5, True, None, "plain", "", "é \0"]

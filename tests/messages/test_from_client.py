@@ -134,7 +134,7 @@ class DecodingTests(SynchronousTestCase):
         self.assertEqual(decode({"rpc": "f"}), Call("f", None, None))
 
     def test_action_answers(self) -> None:
-        """No ``resp``, an empty one, and errors as JavaScript reads them (C19)."""
+        """No ``resp``, an empty one, and errors as JavaScript reads them."""
         for resp, expected in (
             ({}, ActionAnswer("f")),
             ({"data": 1}, ActionAnswer("f", 1)),
@@ -147,7 +147,7 @@ class DecodingTests(SynchronousTestCase):
         self.assertEqual(decode({"rpc": "_rpc", "fid": "f"}), ActionAnswer("f"))
 
     def test_invalid(self) -> None:
-        """JSON that is no request; its name and uuid are kept for the answer (S7)."""
+        """JSON that is no request; its name and uuid are kept for the answer."""
         for message, rpc, uuid in (
             (None, None, None),
             (5, None, None),
@@ -169,7 +169,7 @@ class DecodingTests(SynchronousTestCase):
             self.assertEqual((error.rpc, error.uuid), (rpc, uuid))
 
     def test_no_json(self) -> None:
-        """Text that is no JSON is Malformed (S18)."""
+        """Text that is no JSON is Malformed."""
         for text in (b"", b"{", b"\xff", b"{}x", b"[" * 100_000):
             self.assertRaises(Malformed, decode_client_message, text)
 

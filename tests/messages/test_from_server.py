@@ -44,7 +44,7 @@ class DecodingTests(SynchronousTestCase):
     """decode_server_message."""
 
     def test_answers(self) -> None:
-        """With a result, an error, both or neither (S17)."""
+        """With a result, an error, both or neither."""
         for message, expected in (
             ({"rpc": "f", "uuid": "u", "resp": 1}, Answer("u", 1)),
             ({"rpc": "f", "uuid": "u"}, Answer("u")),
@@ -89,7 +89,7 @@ class DecodingTests(SynchronousTestCase):
         self.assertEqual(decode(message), ServerCall("f", "a.b", None))
 
     def test_notices(self) -> None:
-        """Both forms of the acknowledgement, and the end of a subscription (S2)."""
+        """Both forms of the acknowledgement, and the end of a subscription."""
         plain = {"internal": True, "command": "subscribe", "data": {"channel": "c"}}
         self.assertEqual(decode(plain), Subscribed("c"))
         plain["data"] = {"rpc": "_subscribe", "req": {"channel": "x"}, "uuid": "u", "channel": "c"}
@@ -98,7 +98,7 @@ class DecodingTests(SynchronousTestCase):
         self.assertEqual(decode(plain), Unsubscribed("c"))
 
     def test_messages(self) -> None:
-        """Messages, also on the empty channel, also of nothing (C16)."""
+        """Messages, also on the empty channel, also of nothing."""
         self.assertEqual(decode({"channel": "c", "message": [1]}), ChannelMessage("c", [1]))
         self.assertEqual(decode({"channel": "", "message": 1}), ChannelMessage("", 1))
         self.assertEqual(decode({"channel": "c"}), ChannelMessage("c", None))

@@ -59,7 +59,7 @@ class AuthenticationTests(ServerTestCase):
         self.assertEqual(answer["error"], "Token not found")
 
     def test_token_must_be_one_as_a_whole(self) -> None:
-        """Text that holds a valid token is none (S8)."""
+        """Text that holds a valid token is none."""
         server = self.serve()
         for wrap in ("{} ", "sess:{}", "{}\n", ""):
             client = server.client()
@@ -67,7 +67,7 @@ class AuthenticationTests(ServerTestCase):
             self.assertEqual(client.received()[0]["error"], "Token not found")
 
     def test_anything_before_auth_is_forbidden(self) -> None:
-        """Every message but ``auth`` closes a session that is not authenticated (S13)."""
+        """Every message but ``auth`` closes a session that is not authenticated."""
         server = self.serve(actions=demo.ACTIONS)
         for message in (
             {"rpc": "echo", "req": 1, "uuid": "u"},
@@ -85,7 +85,7 @@ class AuthenticationTests(ServerTestCase):
         self.assertEqual(server.service.channels(), [])
 
     def test_text_that_is_no_json_is_survived(self) -> None:
-        """It is an error without a uuid, before and after ``auth`` (S18)."""
+        """It is an error without a uuid, before and after ``auth``."""
         server = self.serve()
         client = server.client()
         self.assertEqual(client.ask("{"), {"error": "Invalid message"})
@@ -102,7 +102,7 @@ class AuthenticationTests(ServerTestCase):
         self.assertEqual((busy.texts(), busy.closed), ([], None))
 
     def test_fresh_token_replaces_the_identity(self) -> None:
-        """A second ``auth`` refreshes who the peer is (S12)."""
+        """A second ``auth`` refreshes who the peer is."""
         server = self.serve(authentication=demo.authenticate, actions=demo.ACTIONS)
         client = server.authenticated("user=ada")
         client.ask({"rpc": "auth", "token": server.token("user=bob"), "uuid": "u"})
@@ -206,7 +206,7 @@ class CallTests(ServerTestCase):
         self.assertEqual(client.received(), [{"rpc": "user.read", "uuid": "u", "resp": {"id": 7}}])
 
     def test_unknown_functions(self) -> None:
-        """Only what is in the mappings can be called, by its whole name (S7, S16)."""
+        """Only what is in the mappings can be called, by its whole name."""
         server = self.serve(actions={**demo.ACTIONS, "a": {"b": demo.echo}})
         client = server.authenticated()
         for name in ("no", "a", "a.b.c", "echo.x", "toString", "__class__", "a.items", "", "."):
@@ -270,7 +270,7 @@ class CallTests(ServerTestCase):
         self.assertEqual([json.loads(t)["resp"] for t in json.loads(frame[1:])], list(range(100)))
 
     def test_invalid_requests_are_survived(self) -> None:
-        """What makes no sense is an error for its sender alone, and the session stays (S7)."""
+        """What makes no sense is an error for its sender alone, and the session stays."""
         client = self.serve().authenticated()
         for message in (
             None,
@@ -319,7 +319,7 @@ class ServerCallTests(ServerTestCase):
         self.assertIsNone(self.successResultOf(answer))
 
     def test_answers_are_the_peers_own(self) -> None:
-        """Another peer that knows the id cannot answer (S22)."""
+        """Another peer that knows the id cannot answer."""
         answer, fid = self.call()
         other = self.server.authenticated()
         other.send({"rpc": "_rpc", "fid": fid, "resp": {"data": "forged"}})
@@ -412,7 +412,7 @@ class ChannelTests(ServerTestCase):
             self.assertEqual(eve.received(), [])
 
     def test_broadcast(self) -> None:
-        """A broadcast comes once for each channel of a peer, and to no peer without (S20)."""
+        """A broadcast comes once for each channel of a peer, and to no peer without."""
         server = self.serve()
         none, one, two = (server.authenticated() for _ in range(3))
         one.subscribe("c")
@@ -423,7 +423,7 @@ class ChannelTests(ServerTestCase):
         self.assertEqual([m["channel"] for m in two.received()], ["c", "d"])
 
     def test_reserved_channels(self) -> None:
-        """What servers use among themselves is refused in every direction (S5, S6)."""
+        """What servers use among themselves is refused in every direction."""
         client = self.serve().authenticated()
         for channel in ("___all___", "___sync___", "__all__"):
             for rpc in ("_subscribe", "_unsubscribe", "_publish"):
@@ -431,7 +431,7 @@ class ChannelTests(ServerTestCase):
                 self.assertEqual(self.ask(client, rpc, channel=channel), [answer])
 
     def test_odd_names(self) -> None:
-        """Names that mean something to JavaScript or Python are names (S25)."""
+        """Names that mean something to JavaScript or Python are names."""
         client = self.serve().authenticated()
         for channel in ("constructor", "__proto__", "toString", "__class__", "a b", "é😀", "\0"):
             client.subscribe(channel)

@@ -114,7 +114,7 @@ class HookTests(ServerTestCase):
         self.assertEqual(server.service.channels(), ["d"])
 
     def test_one_answer(self) -> None:
-        """However many hooks refuse or agree, there is one answer (S14)."""
+        """However many hooks refuse or agree, there is one answer."""
         server, client = self.start("publish", lambda *_: None)
         asked: list[str] = []
         for name, result in (("a", True), ("b", False), ("c", False)):
@@ -196,7 +196,7 @@ class HookTests(ServerTestCase):
     def test_order(self) -> None:
         """
         Requests for one channel pass in order through hooks of any speed, and other
-        channels do not wait for them (S32).
+        channels do not wait for them.
         """
         pending: dict[str, Deferred[Any]] = {"c": Deferred(), "d": Deferred()}
         server, client = self.start("subscribe", lambda peer, channel: pending[channel])
@@ -246,13 +246,13 @@ class FilterTests(ServerTestCase):
         return [[m["message"] for m in client.received()] for client in clients]
 
     def test_falsy_values_pass(self) -> None:
-        """Only DROP drops (S21)."""
+        """Only DROP drops."""
         values = [0, "", False, None, [], {}, 1]
         self.assertEqual(self.messages(lambda peer, channel, m: m, *values), [values, values])
         self.assertEqual(self.messages(lambda peer, channel, m: DROP, *values), [[], []])
 
     def test_each_peer_has_its_own(self) -> None:
-        """A filter may change its copy of the message; the next peer's is untouched (S21)."""
+        """A filter may change its copy of the message; the next peer's is untouched."""
 
         def mark(peer: Any, channel: str, message: Any) -> Any:
             message["seen"].append(channel)

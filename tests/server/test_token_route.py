@@ -77,7 +77,7 @@ class StatusTests(ServerTestCase):
         server.token()
 
     def test_share_of_one_identity(self) -> None:
-        """Nobody takes the tokens of the others (S10); spent and old ones make room."""
+        """Nobody takes the tokens of the others; spent and old ones make room."""
         store = MemoryStore(max_tokens_per_identity=2)
         server = self.serve(authentication=query, store=store)
 

@@ -27,7 +27,7 @@ NUMBERS = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infi
 
 
 def through_javascript(data: Any) -> Any:
-    """What the Node server makes of it: text is published raw, and read as JSON (S19)."""
+    """What the Node server makes of it: text is published raw, and read as JSON."""
     text = data if isinstance(data, str) else json.dumps(data)
     try:
         return json.loads(text, parse_int=lambda digits: int(float(digits)))

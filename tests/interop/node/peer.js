@@ -24,7 +24,7 @@ function say(line) {
 const TokenSocket =
   client === "sockjs-client" ? require("./session").over(transport) : require("token-sockjs-client");
 
-/* An IPv4 address with its port apart: the originals misread most other forms (C9). */
+/* An IPv4 address with its port apart: the originals misread most other forms. */
 const obey = require("./driver")(TokenSocket, { host: hostname, port: Number(port) }, say);
 
 readline.createInterface({ input: process.stdin })

@@ -2,7 +2,7 @@
 What an attacker sends instead of SockJS frames, and WebSocket frames: data.
 
 A SockJS frame that is none closes a WebSocket with 3000, without a ``c`` frame, and an
-xhr_send is answered with 500 (K3).  A broken WebSocket frame closes with a code of RFC 6455.
+xhr_send is answered with 500.  A broken WebSocket frame closes with a code of RFC 6455.
 """
 
 from __future__ import annotations

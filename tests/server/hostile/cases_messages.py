@@ -47,7 +47,7 @@ def _text(message: Any) -> str:
 
 
 def noise(name: str, *texts: str) -> Case:
-    """No JSON: so it is said, to everybody, and no harm done (S18)."""
+    """No JSON: so it is said, to everybody, and no harm done."""
     answers = [{"error": "Invalid message"}] * len(texts)
     return Case(name, texts, answers, None, answers)
 
@@ -94,7 +94,7 @@ def uuid(name: str, value: Any, repeated: Any) -> Case:
 
 
 def token(name: str, value: Any) -> Case:
-    """An ``auth`` with text that is no token: the end, for whoever says it (S12)."""
+    """An ``auth`` with text that is no token: the end, for whoever says it."""
     answer = [{"rpc": "auth", "uuid": "u", "error": "Token not found"}]
     end = close_codes.AUTHENTICATION_REFUSED
     text = _text({"rpc": "auth", "token": value, "uuid": "u"})
@@ -195,7 +195,7 @@ MESSAGES: list[Case] = [
     noise("sql", "'; DROP TABLE tokens; --"),
     noise("pickle", "cos\nsystem\n(S'true'\ntR."),
     noise("a_thousand_of_them", *["{"] * 1000),
-    # -- JSON of other shapes (S7, S18)
+    # -- JSON of other shapes
     shape("null", "null"),
     shape("true", "true"),
     shape("number", "5"),
@@ -238,7 +238,7 @@ MESSAGES: list[Case] = [
     uuid("uuid_proto", "__proto__", "__proto__"),
     uuid("uuid_script", "</script>\u2028\0", "</script>\u2028\0"),
     uuid("uuid_half_a_pair", "\ud800", "\ufffd"),
-    # -- names of functions (S7, S16)
+    # -- names of functions
     *(
         unknown(f"rpc_{name}", rpc)
         for name, rpc in {
@@ -306,7 +306,7 @@ MESSAGES: list[Case] = [
         rpc="echo",
         uuid="u",
     ),
-    # -- what is called with (K8)
+    # -- what is called with
     echoed("req_number", "-1.5e10", -1.5e10),
     echoed("req_a_number_of_64_bits", str(2**64 - 1), 2**64 - 1),
     echoed("req_half_a_pair", '"\\ud800\\ud800x\\udc00"', "\ufffd\ufffdx\ufffd"),
@@ -326,7 +326,7 @@ MESSAGES: list[Case] = [
     crossed("objects_100000_deep", close_codes.NESTED_TOO_DEEP, '{"a":' * 100_000),
     crossed("a_message_too_large", close_codes.MESSAGE_TOO_LARGE, '"' + "x" * 1024 * 1024 + '"'),
     crossed("the_largest_noise_and_one_more", close_codes.MESSAGE_TOO_LARGE, "\\" * (2**20 + 1)),
-    # -- auth (S7, S8, S12, S13)
+    # -- auth
     bad("auth_alone", {"rpc": "auth"}),
     bad("auth_token_null", {"rpc": "auth", "token": None}),
     bad("auth_token_number", {"rpc": "auth", "token": 123}),
@@ -358,7 +358,7 @@ MESSAGES: list[Case] = [
         [{"rpc": "auth", "error": "Token not found"}],
         close_codes.AUTHENTICATION_REFUSED,
     ),
-    # -- channels: what is no request (S4, S7)
+    # -- channels: what is no request
     *(bad(f"{rpc[1:]}_without_req", {"rpc": rpc}) for rpc in PUBSUB),
     *(bad(f"{rpc[1:]}_req_null", {"rpc": rpc, "req": None}) for rpc in PUBSUB),
     *(bad(f"{rpc[1:]}_req_list", {"rpc": rpc, "req": ["witness"]}) for rpc in PUBSUB),
@@ -375,13 +375,13 @@ MESSAGES: list[Case] = [
     ),
     bad("publish_many_channels", {"rpc": "_publish", "req": {"channel": ["___sync___", "null"]}}),
     bad("subscribe_to_forbidden_in_a_list", {"rpc": "_subscribe", "req": {"channel": ["x"]}}),
-    # -- channels that are the servers' own (S5, S6)
+    # -- channels that are the servers' own
     *(
         refused(f"{rpc[1:]}_{channel.strip('_')}_{len(channel)}", rpc, {"channel": channel})
         for rpc in CHANNELLED
         for channel in RESERVED
     ),
-    # -- names of channels (S25, S26)
+    # -- names of channels
     subscribed("channel_proto", "__proto__"),
     subscribed("channel_constructor", "constructor"),
     subscribed("channel_to_string", "toString"),
@@ -405,7 +405,7 @@ MESSAGES: list[Case] = [
         )
         for rpc in CHANNELLED
     ),
-    # -- what is done to channels (S1, S4)
+    # -- what is done to channels
     pubsub(
         "unsubscribe_from_nothing",
         "_unsubscribe",
@@ -463,7 +463,7 @@ MESSAGES: list[Case] = [
         success("_broadcast"),
         heard=({"channel": "witness", "message": "y"},),
     ),
-    # -- answers to calls (S7, S22)
+    # -- answers to calls
     *(
         bad(f"answer_fid_{name}", {"rpc": "_rpc", "fid": value, "resp": {"data": 1}})
         for name, value in OTHER_TYPES.items()
@@ -478,7 +478,7 @@ MESSAGES: list[Case] = [
     unanswered("answer_fid_empty", {"fid": "", "resp": {"data": 1}}),
     unanswered("answer_fid_proto", {"fid": "__proto__", "resp": {"data": 1}}),
     unanswered("answer_with_both", {"fid": "f", "resp": {"data": 1, "error": "x"}}),
-    # -- several in a frame (K8)
+    # -- several in a frame
     Case(
         "the_first_ends_it",
         ("{}", "{}"),

@@ -44,7 +44,7 @@ class TokenTests(_ConversationTests):
     """Tokens that were good."""
 
     def run_case(self, carrier: Any) -> None:
-        """A token serves once (S9), however it is tried; a second one is a new identity."""
+        """A token serves once, however it is tried; a second one is a new identity."""
         self.attack(carrier)
         self.survived()
 
@@ -102,7 +102,7 @@ class CallErrorTests(_ConversationTests):
 
 @each({name: (carrier,) for name, carrier in CARRIERS.items()})
 class CallTests(_ConversationTests):
-    """Answers to calls of the server (S22)."""
+    """Answers to calls of the server."""
 
     def run_case(self, carrier: Any) -> None:
         """Each call gets the first answer of its own peer, and nobody else's."""
@@ -119,7 +119,7 @@ class CallTests(_ConversationTests):
         mine = {"rpc": "_rpc", "fid": fid, "resp": {"data": "mine"}}
         self.assertEqual(ask(session, mine, mine, theirs), [])
         self.assertEqual(self.successResultOf(answer), "mine")
-        # Without resp: S7 crashes there, for us it is None.
+        # Without resp, which makes node-token-sockjs crash; here it is None.
         other.leave()
         self.stage.turn()
         answer, fid = self.called(session)
@@ -160,7 +160,7 @@ class ApplicationTests(_ConversationTests):
 
 @each({name: (carrier,) for name, carrier in CARRIERS.items()})
 class SlowHookTests(_ConversationTests):
-    """A peer that goes while a hook is still deciding (K8)."""
+    """A peer that goes while a hook is still deciding."""
 
     def run_case(self, carrier: Any) -> None:
         """It is in no channel then, whatever the hook says."""

@@ -48,7 +48,7 @@ class LayoutTests(SynchronousTestCase):
 
     @given(JSON)
     def test_shared(self, value: Any) -> None:
-        """So does everything but text, which is read as JSON where it is some (S19)."""
+        """So does everything but text, which is read as JSON where it is some."""
         layout = SharedLayout()
         payload = layout.published(dumps(value))
         arrived = loads(layout.received(payload))
