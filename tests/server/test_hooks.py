@@ -279,3 +279,14 @@ class FilterTests(ServerTestCase):
 
         self.assertEqual(self.messages(odd, 0, None, 5), [[5], [5]])
         self.assertEqual(len(self.flushLoggedErrors()), 4)
+
+    def test_base_exceptions(self) -> None:
+        """So does one that raises what is not an Exception: the store goes on."""
+
+        def leave(peer: Any, channel: str, message: Any) -> Any:
+            if message == 1:
+                raise SystemExit(3)
+            return message
+
+        self.assertEqual(self.messages(leave, 1, 2), [[2], [2]])
+        self.assertEqual(len(self.flushLoggedErrors()), 2)

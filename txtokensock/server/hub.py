@@ -20,6 +20,7 @@ from ..messages.from_server import (
     encode_channel_message,
     encode_unsubscribed,
 )
+from ..support.user_functions import call_plain_function
 from .peer import Peer
 from .store.interface import IStoreLink, IStoreListener
 
@@ -201,7 +202,7 @@ class Hub:
         assert self._filter is not None
         try:
             # Decoded for each peer: what a filter changes must not reach the next peer.
-            mine = self._filter(peer, channel, loads(message))
+            mine = call_plain_function(self._filter, peer, channel, loads(message))
             return None if mine is DROP else encode_channel_message(channel, mine)
         except InvalidData:
             self._log.failure(

@@ -90,6 +90,16 @@ class OriginPolicyTests(SynchronousTestCase):
             heard, ["https://App.example", "http://example.com", "https://b.example:1"]
         )
 
+    def test_raising_callable(self) -> None:
+        """A callable that raises, whatever it is, refuses the page."""
+        for error in (ValueError, SystemExit):
+
+            def decide(_: Any, origin: str, error: Any = error) -> bool:
+                raise error
+
+            self.assertFalse(OriginPolicy(decide).allow(request(Origin="https://a.example")))
+            self.assertEqual(len(self.flushLoggedErrors()), 1)
+
     def test_no_origin(self) -> None:
         """Without ``Origin``, what else the browser says counts."""
         policy = OriginPolicy(None)

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from ...errors import InvalidOption, shorten
 from ...support.deprecation import deprecate
+from ...support.user_functions import call_plain_function
 from .header_text import header
 
 __all__ = ["AllowedOrigins", "OriginPolicy", "same_origin"]
@@ -143,7 +144,7 @@ class OriginPolicy:
         """:param own: whether the host that the request is for counts."""
         if self._decide is not None:
             try:
-                return bool(self._decide(request, origin))
+                return bool(call_plain_function(self._decide, request, origin))
             except Exception:
                 self._log.failure("allowed_origins raised: the page is refused")
                 return False
