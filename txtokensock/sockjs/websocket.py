@@ -8,7 +8,7 @@ These parts of Autobahn are private, or not documented, and are used here or in 
 the two sides:
 
 - ``_dataReceived``: what ``dataReceived`` does once it has built a debug message of each read.
-- ``_fail_connection``: ends a message of too many fragments as one of too many bytes ends.
+- ``_fail_connection``: closes with the codes of RFC 6455, which ``sendClose`` refuses.
 - ``failedByMe``: nothing that follows a violation of the peer's is delivered.
 - ``message_data``: what ``onMessageEnd`` delivers; Autobahn's own makes a Deferred a message,
   for listeners that we do not have.
@@ -130,6 +130,10 @@ class WebSocketConnection:
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake; what was sent before leaves first."""
         self.sendClose(code, reason)
+
+    def fail(self, code: int, reason: str) -> None:
+        """Close for a violation of RFC 6455; nothing that follows it is delivered."""
+        raise NotImplementedError
 
     def abort(self) -> None:
         """Drop the connection without sending anything more."""

@@ -1,8 +1,9 @@
 """
 What an attacker sends instead of SockJS frames, and WebSocket frames: data.
 
-A SockJS frame that is none closes a WebSocket with 3000, without a ``c`` frame, and an
-xhr_send is answered with 500.  A broken WebSocket frame closes with a code of RFC 6455.
+A SockJS frame that is none closes a WebSocket with 3000, or 1007 if it is not UTF-8, without a
+``c`` frame, and an xhr_send is answered with 500.  A broken WebSocket frame closes with a code
+of RFC 6455.
 """
 
 from __future__ import annotations

@@ -13,7 +13,17 @@ from .cases_frames import FRAMES, WIRE, FrameCase, WireCase
 from .stage import HostileTestCase
 
 BROKEN_FRAMING = (3000, "Broken framing.")
+NOT_UTF8 = (1007, "a text message that is not UTF-8")
 TWICE = {"before": False, "after": True}
+
+
+def _violation(body: bytes) -> tuple[int, str]:
+    """Code and reason for a WebSocket message that is no SockJS frame, or no text at all."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return NOT_UTF8
+    return BROKEN_FRAMING
 
 
 class _SessionTests(HostileTestCase):
@@ -35,7 +45,7 @@ class WebSocketFrameTests(_SessionTests):
         session.body(case.body)
         self.assertEqual(session.texts(), ['{"error":"Invalid message"}'] * case.answers)
         self.assertIsNone(session.closed)
-        self.assertEqual(session.websocket_closed, BROKEN_FRAMING if case.broken else None)
+        self.assertEqual(session.websocket_closed, _violation(case.body) if case.broken else None)
         if not case.broken:
             session.leave()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.kit.websocket import PING, PONG, TEXT, close_frame
+from tests.kit.websocket import CLOSE, PING, PONG, TEXT, close_frame, encode_frame
 from txtokensock.errors import SockJSClosed
 
 from .support import Closer, Recorder, Server
@@ -92,6 +92,44 @@ class EndTests(SynchronousTestCase):
         self.assertTrue(client.tcp.lost)
         server.protocols[0].lost[0].trap(ConnectionLost)
         self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_violation_answered(self) -> None:
+        """What breaks RFC 6455 is gone when the peer has answered the close, however it comes."""
+        answer = encode_frame(b"\x03\xea" + b"x" * 123, CLOSE)
+        pieces = encode_frame(b"", TEXT, final=False) + encode_frame(b"", 0, final=False) * 1000
+        large = b"\x81\xff" + (1 << 40).to_bytes(8, "big") + b"abcd"
+        for broken, code, rest in (
+            (b"\x81\x01a", 1002, [answer]),
+            (b"\x83\x80", 1002, [b"abcd" + answer]),
+            (large, 1009, [b"x" * 100_000, answer[:1], answer[1:50], answer[50:]]),
+            (encode_frame(b'["\xff"]', TEXT), 1007, [encode_frame(b"", CLOSE)]),
+            (pieces, 1009, [answer]),
+        ):
+            server = Server()
+            client = server.websocket()
+            client.frames()
+            client.connection.send(broken)
+            ((_, payload),) = client.frames()
+            self.assertEqual(int.from_bytes(payload[:2], "big"), code)
+            for data in rest:
+                self.assertFalse(client.tcp.disconnecting)
+                client.connection.send(data)
+            self.assertTrue(client.tcp.disconnecting)
+            self.assertFalse(client.tcp.aborting)
+            server.clock.advance(0)
+            self.assertEqual(len(server.protocols[0].lost), 1)
+            self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_no_answer_yet(self) -> None:
+        """What only looks like the beginning of an answer is none."""
+        server = Server()
+        client = server.websocket()
+        client.connection.send(b"\x81\x01a")
+        for data in (b"\x88\x80", b"\x88", b"\x88\x81\0\0\0\0", b"x" * 200, b"\x08\x80abcd"):
+            client.connection.send(data)
+            self.assertFalse(client.tcp.disconnecting)
+        server.clock.pump([5, 0])
+        self.assertTrue(client.tcp.lost)
 
     def test_autobahn_raises(self) -> None:
         """Should Autobahn ever raise, the session is dropped and the reactor hears nothing."""

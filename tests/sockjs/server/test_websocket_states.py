@@ -32,6 +32,9 @@ class WebSocket:
     def close(self, code: int, reason: str) -> None:
         self._note(f"close:{code}")
 
+    def fail(self, code: int, reason: str) -> None:
+        self._note(f"fail:{code}")
+
     def abort(self) -> None:
         self._note("abort")
 
@@ -128,6 +131,7 @@ INPUTS: dict[str, Callable[[Any], object]] = {
     "message": lambda stage: stage.session.message_received(b'["m"]', False),
     "binary": lambda stage: stage.session.message_received(b"", True),
     "nonsense": lambda stage: stage.session.message_received(b"{}", False),
+    "not_utf8": lambda stage: stage.session.message_received(b'["\xff"]', False),
     "pong": lambda stage: stage.session.activity(),
     "buffer_full": lambda stage: stage.session.buffer_full(),
     "buffer_empty": lambda stage: stage.session.buffer_empty(),
@@ -156,6 +160,7 @@ EXPECTED = {
         message="m 25s OPEN",
         binary="resume close:3000 4s CLOSING",
         nonsense="resume close:3000 4s CLOSING",
+        not_utf8="resume fail:1007 4s CLOSING",
         closing="resume 4s CLOSING",
         lost="counted lost:ConnectionDone ENDED",
         heartbeat="h ping 10s 25s OPEN",
@@ -174,6 +179,7 @@ EXPECTED = {
         message="m 25s OPEN",
         binary="resume close:3000 4s CLOSING",
         nonsense="resume close:3000 4s CLOSING",
+        not_utf8="resume fail:1007 4s CLOSING",
         closing="resume 4s CLOSING",
         lost="counted lost:ConnectionDone ENDED",
         silence="15s OPEN",
@@ -190,6 +196,7 @@ EXPECTED = {
         message="m 10s 25s OPEN",
         binary="resume close:3000 4s CLOSING",
         nonsense="resume close:3000 4s CLOSING",
+        not_utf8="resume fail:1007 4s CLOSING",
         buffer_full="25s OPEN",
         closing="resume 4s CLOSING",
         lost="counted lost:ConnectionDone ENDED",

@@ -18,6 +18,9 @@ from .websocket_session import WebSocketSession
 
 __all__ = ["WebSocketFactory"]
 
+_LONGEST_CLOSE = 131
+"""Bytes of a client's longest close frame: head, mask, and a payload of 125."""
+
 
 # mypy compares Autobahn's own bases as soon as there is a further one, and they differ.
 class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: ignore[misc]
@@ -37,6 +40,7 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
         super().__init__(session.message_received, session.activity)
         self._key = key
         self._session = session
+        self._after_violation = b""
 
     def __repr__(self) -> str:
         return f"<WebSocket of {self._session!r}>"
@@ -57,6 +61,7 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
             # What follows a violation is ignored, but it has to be read from the socket:
             # closing a socket with unread bytes resets the connection, and the close frame
             # that says what was wrong would be lost.
+            self._look_for_close(data)
             return
         try:
             self._dataReceived(data)
@@ -68,14 +73,28 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
             if self.failedByMe:
                 self._session.websocket_closing()
 
+    def _look_for_close(self, data: bytes) -> None:
+        """
+        Drop the connection once the peer has answered our close.  Where its frames begin and
+        end is not known any more after a violation, but its answer is the last that it sends.
+        """
+        tail = self._after_violation = (self._after_violation + data)[-_LONGEST_CLOSE:]
+        for start in range(len(tail) - 5):
+            if tail[start] == 0x88 and tail[start + 1] == 0x80 | (len(tail) - start - 6):
+                self.dropConnection()
+                return
+
     # -- from Autobahn
 
     def onOpen(self) -> None:
         self.follow_buffer()
         self._session.websocket_open(self)
 
+    def fail(self, code: int, reason: str) -> None:
+        self._fail_connection(code, reason)
+
     def too_many_fragments(self) -> None:
-        self._fail_connection(self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG, "too many fragments")
+        self.fail(self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG, "too many fragments")
 
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
         self._session.websocket_closing()

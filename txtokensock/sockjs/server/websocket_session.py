@@ -33,6 +33,9 @@ __all__ = ["RawWebSocketSession", "WebSocketSession"]
 BROKEN_FRAMING = (3000, "Broken framing.")
 """How the WebSocket of a peer that sends invalid frames is closed, as by sockjs-node 0.3.24."""
 
+_NOT_UTF8 = (1007, "a text message that is not UTF-8")
+"""The same for a text that is none: RFC 6455 section 8.1."""
+
 _LONGEST_STALL = 12
 """Heartbeats within which a full write buffer must drain if nothing comes in."""
 
@@ -95,7 +98,10 @@ class WebSocketSession(ServerSession):
                 raise FrameError("a binary message")
             messages = self._decode(payload)
         except FrameError:
-            self._violation(*self._violation_close)
+            if is_binary or _is_utf8(payload):
+                self._violation(*self._violation_close)
+            else:
+                self._violation(*_NOT_UTF8)
         else:
             self._deliver(messages)
 
@@ -223,7 +229,10 @@ class WebSocketSession(ServerSession):
         if self._begin_close(code, reason) and self._websocket is not None:
             self.websocket_closing()
             self._waiting.clear()
-            self._websocket.close(code, reason)
+            if code == _NOT_UTF8[0]:
+                self._websocket.fail(code, reason)
+            else:
+                self._websocket.close(code, reason)
 
     def abort(self) -> None:
         super().abort()
@@ -256,10 +265,8 @@ class RawWebSocketSession(WebSocketSession):
         pass
 
     def _decode(self, payload: bytes) -> list[bytes]:
-        try:
-            payload.decode()
-        except UnicodeDecodeError:
-            raise FrameError("a text message that is not UTF-8") from None
+        if not _is_utf8(payload):
+            raise FrameError("a text message that is not UTF-8")
         return [payload]
 
     def _encode(self, messages: list[bytes]) -> list[bytes]:
@@ -275,3 +282,11 @@ class RawWebSocketSession(WebSocketSession):
 
     def _sign_of_life(self) -> None:
         pass
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
