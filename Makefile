@@ -43,7 +43,8 @@ docs: .venv/installed-docs
 # plugin from twistd: "compat" shows both.
 .venv/installed: setup.py pyproject.toml
 	@echo "Installing into .venv; this takes about a minute."
-	$(PYTHON) -m venv --clear .venv
+	rm -rf .venv # the link alone where it is one: "venv --clear" empties what it leads to
+	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--config-settings editable_mode=compat -e '.[test,dev]'
