@@ -20,9 +20,7 @@ def heard(message):
 @component.on_join
 @inlineCallbacks
 def joined(session, details):
-    yield session.subscribe(
-        lambda message: print("news:", message, flush=True), "com.example.news"
-    )
+    yield session.subscribe(heard, "com.example.news")
     yield session.register(lambda data: f"noted: {data}", "com.example.notify")
     answer = yield session.call("com.example.rpc.echo", {"hello": "server"})
     print("the server says", answer, flush=True)

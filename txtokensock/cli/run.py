@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     def start() -> None:
         talk = Deferred.fromCoroutine(_talk(arguments, reactor))
         # Ctrl-C stops the reactor, which waits until the connection is closed.
-        reactor.addSystemEventTrigger("before", "shutdown", stop, talk)
+        reactor.addSystemEventTrigger("before", "shutdown", talk.cancel)
+        reactor.addSystemEventTrigger("before", "shutdown", lambda: ended)
         talk.addErrback(_crashed)
         talk.addCallback(finish)
 
@@ -50,10 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
         ended.callback(None)
         with suppress(ReactorNotRunning):  # it is stopping already
             reactor.stop()
-
-    def stop(talk: Deferred[Any]) -> Deferred[None]:
-        talk.cancel()
-        return ended
 
     write_utf8()
     if arguments.verbose:
