@@ -202,6 +202,10 @@ def _readable(value: Any) -> str:
         return "an error nested too deep to be shown"
 
 
+def _with_reason(message: str, error: Any) -> str:
+    return message if error is None else f"{message}: {_readable(error)}"
+
+
 class PeerError(TokenSocketError):
     """The other side understood, and answered with an error."""
 
@@ -470,12 +474,21 @@ class TokenRefused(TokenError):
     keeps trying, slowly, for they may be accepted one day.
 
     :ivar status: 401 or 403.
+    :ivar error: the reason that the route gave, any JSON, or None where it gave none.  What
+        it repeats of the credentials is left out.
     """
 
-    def __init__(self, message: str, status: int, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        status: int,
+        retry_after: float | None = None,
+        error: Any = None,
+    ) -> None:
+        super().__init__(_with_reason(message, error))
         self.status = status
         self.retry_after = retry_after
+        self.error = error
 
 
 class TokenServerError(TokenError):
@@ -483,13 +496,21 @@ class TokenServerError(TokenError):
     The token route answered with a status that is neither success nor refusal.
 
     :ivar status: the HTTP status.
+    :ivar error: as that of :class:`TokenRefused`.
     :ivar permanent: that it is 301, 308 or 410: another address is needed.
     """
 
-    def __init__(self, message: str, status: int, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        status: int,
+        retry_after: float | None = None,
+        error: Any = None,
+    ) -> None:
+        super().__init__(_with_reason(message, error))
         self.status = status
         self.retry_after = retry_after
+        self.error = error
         self.permanent = status in _GONE
 
 

@@ -37,6 +37,85 @@ class RefusalTests(TokenTestCase):
             self.assertEqual(error.status, status)
             self.assertIn(str(status), str(error))
 
+    def test_reason(self) -> None:
+        """What the route gives as its reason is the error's, and in its text, in one line."""
+        for body, error, text in (
+            ({"error": "wrong\npassword"}, "wrong\npassword", ": wrong password"),
+            (
+                {"error": {"code": 7, "message": "locked"}},
+                {"code": 7, "message": "locked"},
+                ": locked",
+            ),
+            ({"reason": "closed"}, {"reason": "closed"}, ": closed"),
+            (["a"], ["a"], ": ['a']"),
+            ({"error": None}, None, ""),
+            (b"<h1>No</h1>", None, ""),
+            (b"", None, ""),
+            (b'{"error":1e999}', None, ""),
+            (b"[" * 60_000, None, ""),
+            ({"error": "x" * 70_000}, None, ""),
+        ):
+            for status, kind in ((403, TokenRefused), (500, TokenServerError)):
+                raised = self.fail_with(lambda r, s=status, body=body: r.respond(s, body), kind)
+                self.assertEqual(raised.error, error)
+                self.assertTrue(str(raised).endswith(f" {status}{text}"), str(raised))
+        self.assertLess(
+            len(
+                str(self.fail_with(lambda r: r.respond(403, {"error": "x" * 9000}), TokenRefused))
+            ),
+            300,
+        )
+
+    def test_reason_with_credentials(self) -> None:
+        """What it repeats of the request's secrets is left out, also of the attribute."""
+        password = "a b&c/ü"
+        options: dict[str, Any] = {
+            "authentication": {"password": password, "pin": 12, "list": [SECRET]},
+            "headers": {"Authorization": "Basic aGVs==", "Cookie": "sid=c00kie; b=x"},
+        }
+
+        def refuse(request: Any) -> None:
+            told = [
+                request.query,
+                f"no {password}!",
+                {SECRET: 12},
+                "pin 12 of 123",
+                "c00kie aGVs==",
+            ]
+            request.respond(403, {"error": told})
+
+        error = self.fail_with(refuse, TokenRefused, **options)
+        self.assertEqual(
+            error.error,
+            [
+                "<secret>",
+                "no <secret>!",
+                {"<secret>": "<secret>"},
+                "pin <secret> of 123",
+                "<secret> <secret>",
+            ],
+        )
+        for text in (password, "c00kie", "aGVs", "a%20b"):
+            self.assertNotIn(text, str(error))
+
+    def test_reason_that_never_ends(self) -> None:
+        """The status is a refusal whatever becomes of the body: broken off, or never over."""
+
+        def begin(request: Any, *, end: bool) -> None:
+            request.send_raw(b"HTTP/1.1 403 No\r\nContent-Length: 50\r\n\r\n{")
+            if end:
+                request.hang_up()
+
+        self.fail_with(lambda r: begin(r, end=True), TokenRefused)
+        self.server.script(token=lambda r: begin(r, end=False))
+        client = self.started(timeouts=Timeouts(token=4))
+        failed = client.when_ready(fail_after=1)
+        self.advance(3.9)
+        self.pending(failed)
+        self.advance(0.1)
+        self.assertIsNone(self.failure(failed, TokenRefused).error)
+        client.end()
+
     def test_other_statuses(self) -> None:
         """Everything else but 200 is the server's fault."""
         for status in (201, 204, 400, 404, 429, 500, 502, 503):

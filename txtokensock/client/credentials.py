@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ..errors import InvalidOption
 
-__all__ = ["encode_credentials"]
+__all__ = ["encode_credentials", "without_credentials"]
 
 _UNRESERVED = "-_.!~*'()"
 
@@ -35,6 +35,47 @@ def encode_credentials(credentials: Mapping[str, Any]) -> str:
         for key, value in credentials.items()
         for name, text in _pairs(_key(key), value)
     )
+
+
+_HEADER_VALUE = re.compile(r"[^\s;=]+=*(?=\s*(?:;|$))")
+"""What counts in ``Bearer abc``, ``Basic YWJj==`` and ``a=1; b=2``."""
+
+_SHORT = 4
+"""What is shorter than this is looked for as a word of its own: it may be part of many."""
+
+
+def without_credentials(value: Any, query: str, headers: Mapping[str, str]) -> Any:
+    """
+    What a peer sent, without what it repeats of a request's secrets.
+
+    :param value: any JSON.
+    :param query: from :func:`encode_credentials`.
+    :param headers: of the request, those that the user gave.
+    :return: ``value``, with ``<secret>`` in place of each.
+    :raises RecursionError: for what is nested too deep.
+    """
+    encoded = {query, *(pair.partition("=")[2] for pair in query.split("&"))}
+    given = {text for line in headers.values() for text in _HEADER_VALUE.findall(line)}
+    secrets = encoded | {unquote(text) for text in encoded} | given | set(headers.values())
+    patterns = [
+        re.escape(secret) if len(secret) >= _SHORT else rf"(?<!\w){re.escape(secret)}(?!\w)"
+        for secret in sorted(filter(None, secrets), key=len, reverse=True)
+    ]
+    return _replace(re.compile("|".join(patterns)), value) if patterns else value
+
+
+def _replace(secrets: re.Pattern[str], value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            secrets.sub("<secret>", key): _replace(secrets, inner) for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_replace(secrets, inner) for inner in value]
+    if value is None or isinstance(value, bool):
+        return value
+    text = str(value)
+    shown = secrets.sub("<secret>", text)
+    return value if shown == text else shown
 
 
 def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:

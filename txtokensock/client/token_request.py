@@ -22,17 +22,18 @@ from ..errors import (
     TokenRefused,
     TokenServerError,
     TokenUnreachable,
+    is_error,
     shorten,
 )
 from ..jsontext import Malformed, loads
 from ..support.checks import check_callable
 from ..support.user_functions import call_in_next_turn
 from ..web.client.content_coding import CompressedResponse
-from ..web.client.http_client import BodyTooLong, discard_body, read_body
+from ..web.client.http_client import BodyTooLong, read_body
 from ..web.client.http_context import HTTPContext
 from ..web.client.retry_after import retry_after_of
 from ..web.tls.policy import explain, tls_failure
-from .credentials import encode_credentials
+from .credentials import encode_credentials, without_credentials
 
 __all__ = ["Authentication", "TokenRequest"]
 
@@ -101,10 +102,13 @@ class TokenRequest:
                     "Accept": "application/json",
                 },
             )
-            refusal = self._refusal(response)
-            if refusal is not None:
-                discard_body(response)
-                raise refusal
+            if response.code != 200:
+                reason = await _reason(response)
+                try:
+                    reason = without_credentials(reason, query, headers)
+                except RecursionError:
+                    reason = None
+                raise self._refusal(response, reason)
             body = await read_body(response, _LONGEST_BODY)
         except (TokenError, CancelledError):
             raise
@@ -150,16 +154,16 @@ class TokenRequest:
                 f"authentication() raised {type(problem).__name__}"
             ) from problem
 
-    def _refusal(self, response: IResponse) -> TokenError | None:
+    def _refusal(self, response: IResponse, reason: Any) -> TokenError:
+        """:param reason: what the route gave for one, or None."""
         status, wait = response.code, retry_after_of(response)
-        if status == 200:
-            return None
         if status in (401, 403):
-            return TokenRefused(f"the token route {self._url} refused us: {status}", status, wait)
+            text = f"the token route {self._url} refused us: {status}"
+            return TokenRefused(text, status, wait, reason)
         where = response.headers.getRawHeaders(b"location", [b""])[0]
         target = where.partition(b"?")[0].decode("ascii", "replace")
         text = f"the token route {self._url} answered {status}{self._advice(status, target)}"
-        return TokenServerError(text, status, wait)
+        return TokenServerError(text, status, wait, reason)
 
     def _advice(self, status: int, target: str) -> str:
         """What to make of a status; a redirect may also lead to a page for people."""
@@ -187,3 +191,16 @@ class TokenRequest:
         if not isinstance(token, str) or not token:
             raise TokenInvalid(f"the token route {self._url} answered without a token")
         return token
+
+
+async def _reason(response: IResponse) -> Any:
+    """
+    The ``error`` of a refusal, or all of its JSON; None where it cannot be read.  The status
+    says that it is a refusal, whatever becomes of the body: also where this is cancelled.
+    """
+    try:
+        answer = loads(await read_body(response, _LONGEST_BODY))
+    except Exception:
+        return None
+    reason = answer.get("error") if isinstance(answer, dict) and "error" in answer else answer
+    return reason if is_error(reason) else None

@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from ..errors import AttemptTimeout, Phase
+from ..errors import AttemptTimeout, Phase, TokenRefused, TokenServerError
 from .checks import check_seconds
 
 __all__ = ["Timeouts", "Unanswered", "within_phase"]
@@ -62,12 +62,15 @@ def within_phase(
     """
     :param phase: the phase that ``step`` belongs to; ``timeouts`` has its deadline.
     :return: ``step``.  When the time is over it is cancelled, and fails with
-        :class:`~txtokensock.errors.AttemptTimeout`, which names the phase.
+        :class:`~txtokensock.errors.AttemptTimeout`, which names the phase; or with the
+        refusal of a token, where only the end of its body was missing.
     """
     seconds: float = getattr(timeouts, phase)
 
     def timed_out(outcome: object, _: float) -> Failure:
         problem = outcome.value if isinstance(outcome, Failure) else None
+        if isinstance(outcome, Failure) and isinstance(problem, TokenRefused | TokenServerError):
+            return outcome
         hint = f": {problem}" if isinstance(problem, Unanswered) else ""
         return Failure(AttemptTimeout(phase, seconds, hint))
 
