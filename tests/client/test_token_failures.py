@@ -174,15 +174,25 @@ class RefusalTests(TokenTestCase):
 
     def test_no_json(self) -> None:
         """200 with a page: somebody else's server."""
-        for kind in ("text/html", "text/plain; charset=utf-8", ""):
+        for kind, body in (
+            ("text/html", {"token": "t"}),
+            ("text/plain; charset=utf-8", b"hello"),
+            ("", b"<h1>Hello</h1>"),
+        ):
             error = self.fail_with(
-                lambda r, kind=kind: r.respond(200, {"token": "t"}, kind), TokenInvalid
+                lambda r, kind=kind, body=body: r.respond(200, body, kind), TokenInvalid
             )
             self.assertIn("is this a token-sockjs server?", str(error))
 
     def test_kinds_of_json(self) -> None:
-        """Any content type of JSON will do, in any case."""
-        for kind in ("application/json; charset=utf-8", "Application/JSON", "text/json"):
+        """Any content type of JSON will do, in any case; so will none, and plain text."""
+        for kind in (
+            "application/json; charset=utf-8",
+            "Application/JSON",
+            "text/json",
+            "Text/Plain; charset=utf-8",
+            "",
+        ):
             self.server.script(
                 token=lambda r, kind=kind: r.respond(
                     200, {"token": self.server.issue_token()}, kind

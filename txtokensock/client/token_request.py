@@ -176,16 +176,18 @@ class TokenRequest:
 
     def _token(self, response: IResponse, body: bytes) -> str:
         kind = response.headers.getRawHeaders(b"content-type", [b""])[0].decode("ascii", "replace")
-        if "json" not in kind.lower():
+        typed = "json" in kind.lower()
+        if not typed and kind.partition(";")[0].strip().lower() not in ("", "text/plain"):
             raise TokenInvalid(
-                f"the token route {self._url} answered with {shorten(kind) or 'no content type'},"
+                f"the token route {self._url} answered with {shorten(kind)},"
                 " not JSON: is this a token-sockjs server?"
             )
         try:
             answer = loads(body)
         except Malformed as problem:
+            hint = "" if typed else ": is this a token-sockjs server?"
             raise TokenInvalid(
-                f"the token route {self._url} answered with broken JSON: {problem}"
+                f"the token route {self._url} answered with broken JSON: {problem}{hint}"
             ) from None
         token = answer.get("token") if isinstance(answer, dict) else None
         if not isinstance(token, str) or not token:
