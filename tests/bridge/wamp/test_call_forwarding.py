@@ -129,6 +129,18 @@ class Callers(TrafficTestCase):
         error = self.error(self.call("com.example.rpc.echo", 1))
         self.assertEqual(error.uri, "wamp.error.no_such_procedure")
 
+    def test_reload_to_and_fro(self) -> None:
+        """A rule that goes and comes back before the router knows is registered once."""
+        for calls in (CALLS[:1], CALLS, CALLS[:1], CALLS):
+            self.traffic_.reload(rules(calls=calls))
+        self.memory.advance(11)
+        self.settle()
+        self.assertEqual(self.count("call:com.example.rpc.*", "refused"), 0)
+        self.traffic_.reload(rules(calls=CALLS[:1]))
+        self.settle()
+        error = self.error(self.call("com.example.rpc.echo", 1))
+        self.assertEqual(error.uri, "wamp.error.no_such_procedure")
+
     def test_stop_drains(self) -> None:
         """A bridge that stops takes no new calls, and waits for those in flight."""
         called = self.call("com.example.rpc.never")

@@ -298,6 +298,24 @@ class Late(TrafficTestCase):
         self.settle()
         self.assertEqual((events, messages), ([], [1]))
 
+    def test_topics_of_a_bridge_that_stops(self) -> None:
+        """While what is on its way is waited for, no topic is subscribed to again."""
+        traffic = self.joined(rules(channels=[BOTH]), self.socket(call_timeout=5))
+        self.memory.advance(8)
+        allowed: Deferred[bool] = Deferred()
+        self.memory.server.on("publish", lambda *_: allowed)
+        self.component.publish("com.example.news", [1], {})
+        self.settle()
+        stopped = traffic.stop(20)
+        self.memory.advance(3)
+        self.settle()
+        self.component.publish("com.example.news", [2], {})
+        self.settle()
+        self.assertEqual(self.count(RULE, "in"), 1)
+        self.memory.advance(5)
+        self.successResultOf(stopped)
+        allowed.callback(True)
+
     def test_lease(self) -> None:
         """A lease that is granted to who has given it up is given back."""
         granted = Calls()

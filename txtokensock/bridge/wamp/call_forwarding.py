@@ -28,6 +28,14 @@ __all__ = ["ActionForwarding", "CallForwarding"]
 _TEND_SECONDS = 10.0
 
 
+class _Registration:
+    """The procedures of a rule; ``undo`` is None until the router has registered them."""
+
+    def __init__(self) -> None:
+        self.undo: Undo | None = None
+        self.unwanted = False
+
+
 class CallForwarding:
     """
     WAMP callers to functions of the server.
@@ -51,7 +59,7 @@ class CallForwarding:
         self._rule_counters = rule_counters
         self.room = Capacity(rules.queue_limit)
         self._realm: Realm | None = None
-        self._registrations: dict[CallRule, Undo | None] = {}
+        self._registrations: dict[CallRule, _Registration] = {}
         self._tending = LoopingCall(self._register_all)
         self._tending.clock = reactor
 
@@ -83,9 +91,10 @@ class CallForwarding:
         self._register_all()
 
     def _unregister(self, rule: CallRule) -> None:
-        undo = self._registrations.pop(rule)
-        if undo is not None:
-            undo()
+        registration = self._registrations.pop(rule)
+        registration.unwanted = True
+        if registration.undo is not None:
+            registration.undo()
 
     def _register_all(self) -> None:
         realm = self._realm
@@ -96,18 +105,20 @@ class CallForwarding:
                 self._register(realm, rule)
 
     def _register(self, realm: Realm, rule: CallRule) -> None:
-        self._registrations[rule] = None
+        registration = self._registrations[rule] = _Registration()
         pattern = Pattern(rule.procedure)
 
+        def forget() -> None:
+            if self._registrations.get(rule) is registration:
+                del self._registrations[rule]  # tending asks again
+
         def registered(undo: Undo) -> None:
-            if realm is self._realm and rule in self._registrations:
-                self._registrations[rule] = undo
-            else:
+            registration.undo = undo
+            if registration.unwanted:
                 undo()
 
         def failed(failure: Failure) -> None:
-            if realm is self._realm:
-                self._registrations.pop(rule, None)  # tending asks again
+            forget()
             if not failure.check(RealmLost):
                 self._rule_counters.refused(rule.rule, failure.getErrorMessage())
 
@@ -116,12 +127,8 @@ class CallForwarding:
             "exact" if pattern.exact else "prefix",
             self._call_of(rule, pattern, Pattern(rule.rpc)),
             concurrency=rule.concurrency,
-            on_revoked=lambda: self._revoked(realm, rule),
+            on_revoked=forget,
         ).addCallbacks(registered, failed)
-
-    def _revoked(self, realm: Realm, rule: CallRule) -> None:
-        if realm is self._realm:
-            self._registrations.pop(rule, None)
 
     def _call_of(
         self, rule: CallRule, procedure: Pattern, rpc: Pattern

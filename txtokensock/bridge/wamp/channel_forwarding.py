@@ -120,11 +120,11 @@ class ChannelForwarding:
         for name in list(self._channels):
             self._channels.pop(name).stop(why)
         self._targets.clear()
-        if self._tending.running:
-            self._tending.stop()
+        self._stop_tending()
 
     def listen_no_more(self) -> None:
         """Take nothing new; what is on its way goes on."""
+        self._stop_tending()
         self._stop_demand()
         for topic in list(self._topics):
             self._leave(topic)
@@ -159,6 +159,10 @@ class ChannelForwarding:
         for channel in list(self._channels.values()):
             channel.look()
         self._subscribe_topics()
+
+    def _stop_tending(self) -> None:
+        if self._tending.running:
+            self._tending.stop()
 
     # -- what is wanted
 
