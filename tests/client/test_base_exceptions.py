@@ -207,13 +207,13 @@ class ActionTests(BaseExceptionTestCase):
         self.each(play)
 
     def test_unreadable(self) -> None:
-        """An error whose text raises is answered with its name."""
+        """An error whose text raises is answered with its name, where texts are sent."""
 
         class UnreadableError(Exception):
             def __str__(self) -> str:
                 raise SystemExit(3)
 
-        client = self.ready(actions={"f": plain(UnreadableError)})
+        client = self.ready(actions={"f": plain(UnreadableError)}, expose_errors=True)
         self.session.call("f")
         self.settle()
         self.assertEqual(self.session.received[-1]["resp"], {"error": "UnreadableError"})

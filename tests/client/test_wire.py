@@ -50,7 +50,8 @@ class ReplayTests(ServerTestCase):
         self.heard, self.errors = Calls(), Calls()
         self.server.script(auth="ignore")
         client = self.client(
-            actions={"ping": lambda data: data, "nested": {"foo": lambda _: "foo"}, "boom": boom}
+            actions={"ping": lambda data: data, "nested": {"foo": lambda _: "foo"}, "boom": boom},
+            expose_errors=True,  # as the recorded client does
         )
         client.onmessage(self.heard)
         client.on("error", self.errors)
