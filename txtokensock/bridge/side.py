@@ -19,6 +19,10 @@ class Side(Protocol):
 
     While one end is down, whoever asks at the other end is answered at once, and what
     is published waits within bounds; what does not fit is counted and logged.
+
+    Two methods may be left out: ``privilegedStartService()``, which takes ports that only root
+    may have, and ``needs_restart(section)``, which yields a
+    :class:`~.config.section.Problem` for each change that :meth:`reload` cannot make.
     """
 
     name: str

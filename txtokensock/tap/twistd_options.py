@@ -101,7 +101,7 @@ class BridgeOptions(usage.Options):
     ]
 
     def postOptions(self) -> None:
-        """Require ``--config``."""
+        """Refuse a command line without ``--config``."""
         if self["config"] is None:
             raise usage.UsageError("bridge needs --config")
 

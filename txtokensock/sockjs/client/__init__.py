@@ -1,0 +1,3 @@
+"""
+The SockJS client: an endpoint whose stream is a session, over one of several transports.
+"""

@@ -37,10 +37,10 @@ def open_http(framing: Framing, session: ClientSession, target: SessionTarget) -
         and ``opened`` of the session tell how the attempt goes.  Fails with what connecting
         failed with.  Cancelling it drops the connections.
     """
-    return _HTTPConnection(framing, session, target).connect()
+    return _HTTPFrameConnection(framing, session, target).connect()
 
 
-class _HTTPConnection:
+class _HTTPFrameConnection:
     """
     Receives frames in the responses to one request after the other, and sends messages with
     requests of their own.  Both use one connection as long as the server keeps it open.
