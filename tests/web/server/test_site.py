@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.interfaces import IHalfCloseableDescriptor
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+from zope.interface import directlyProvides
 
 from tests.kit.site_client import Connection
 from tests.kit.websocket import UPGRADE
@@ -63,6 +65,48 @@ class SiteTests(SynchronousTestCase):
         connection.send(b"0\r\n\r\n")
         self.assertEqual(connection.response().status, 200)
         self.assertEqual(self.page.sizes, [1000, 1000])
+
+    def test_long_heads(self) -> None:
+        """A head that is too long is answered 431, and nothing after it is looked at."""
+        again = b"\r\n\r\nGET /page HTTP/1.1\r\n\r\n"
+        for head in (
+            b"GET /" + b"x" * 17_000 + b" HTTP/1.1" + again,
+            b"GET /" + b"x" * 17_000,
+            b"GET /page HTTP/1.1\r\nX: " + b"x" * 17_000 + again,
+            b"GET /page HTTP/1.1" + (b"\r\nX: " + b"x" * 1000) * 17 + again,
+            b"GET /page HTTP/1.1" + b"\r\nX: x" * 501 + again,
+        ):
+            connection = self.connect()
+            connection.send(head)
+            self.assertEqual(connection.response().status, 431)
+            connection.take()
+            connection.send(again)
+            self.assertEqual(connection.take(), b"")
+            self.clock.advance(0)
+            self.assertTrue(connection.tcp.lost)
+        self.assertEqual(self.page.sizes, [])
+
+    def test_longest_head(self) -> None:
+        """What is just not too long is answered, as often as it comes."""
+        connection = self.connect()
+        for _ in range(3):
+            connection.send(b"GET /page HTTP/1.1" + (b"\r\nX: " + b"x" * 20) * 500 + b"\r\n\r\n")
+            self.assertEqual(connection.response().status, 200)
+            connection.take()
+
+    def test_long_head_over_tcp(self) -> None:
+        """The answer is not lost where the client still sends: it is read, for five seconds."""
+        connection = self.connect()
+        directlyProvides(connection.tcp, IHalfCloseableDescriptor)
+        ended: list[bool] = []
+        connection.tcp.loseWriteConnection = lambda: ended.append(True)
+        connection.send(b"GET /" + b"x" * 17_000)
+        self.assertEqual(connection.response().status, 431)
+        self.assertEqual(ended, [True])
+        self.assertFalse(connection.tcp.disconnecting)
+        connection.send(b"x" * 100_000)
+        self.clock.pump([5, 0])
+        self.assertTrue(connection.tcp.lost)
 
     def test_too_large(self) -> None:
         """One more is refused before it comes, and the connection ends."""

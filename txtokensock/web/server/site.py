@@ -4,6 +4,7 @@ A twisted.web site with limits where twisted.web has none.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from urllib.parse import quote
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IHalfCloseableDescriptor
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -34,6 +35,17 @@ _DISCARDED = 16
 A body may be so many times larger than allowed, and is read and dropped before the answer: a
 client that is disconnected while it sends does not see an answer.
 """
+
+
+_LARGEST_HEAD = 16384
+_MOST_LINES = 502
+"""
+Bytes of a request's head, and lines: its first, 500 headers, and the empty one.  These are the
+limits of twisted.web.
+"""
+
+_LINGER = 5.0
+"""Seconds in which a client that sends too long a head can take the answer."""
 
 
 class BoundedRequest(Request):
@@ -104,6 +116,10 @@ class BoundedRequest(Request):
             self.channel.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
+def _ignore(line: bytes) -> None:
+    """Take what comes after a head that was refused."""
+
+
 class BoundedChannel(HTTPChannel):
     """
     One connection.  It processes no request while the client does not read earlier answers,
@@ -115,8 +131,12 @@ class BoundedChannel(HTTPChannel):
 
     transport: Any  # a push producer as well, as every TCP transport is
     site: BoundedSite
+    # Counted here instead: twisted.web answers 400, or nothing at all.
+    totalHeadersSize = maxHeaders = sys.maxsize
     _full = False
     _held: Callable[[], None] | None = None
+    _head_size = 0
+    _head_lines = 0
 
     def connectionMade(self) -> None:
         super().connectionMade()  # type: ignore[no-untyped-call]
@@ -126,6 +146,38 @@ class BoundedChannel(HTTPChannel):
         self.site.connections.remove(self)
         self._held = None
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def lineReceived(self, line: bytes) -> None:
+        """Take a line of a request's head, unless the head is too long."""
+        self._head_size += len(line)
+        self._head_lines += 1
+        if self._head_size > _LARGEST_HEAD or self._head_lines > _MOST_LINES:
+            self._refuse_head()
+        else:
+            super().lineReceived(line)  # type: ignore[no-untyped-call]
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse a head of which one line alone is too long."""
+        self._refuse_head()
+
+    def allHeadersReceived(self) -> None:
+        """The head is complete."""
+        self._head_size = self._head_lines = 0
+        super().allHeadersReceived()  # type: ignore[no-untyped-call]
+
+    def _refuse_head(self) -> None:
+        """
+        Answer 431 (RFC 6585), and read what is still coming for a while: closing a socket with
+        unread bytes resets the connection, and the client would not get the answer.
+        """
+        self.dataReceived = self.lineReceived = _ignore  # type: ignore[method-assign]
+        half_closes = IHalfCloseableDescriptor.providedBy(self.transport)
+        if not half_closes:
+            self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            return
+        self.transport.write(raw_answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
+        self.transport.loseWriteConnection()
+        self.setTimeout(_LINGER)  # type: ignore[no-untyped-call]
 
     def headerReceived(self, line: bytes) -> bool:
         """
