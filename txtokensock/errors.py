@@ -212,9 +212,10 @@ class PeerError(TokenSocketError):
 
 class RemoteError(PeerError):
     """
-    The other side answered a call with an error.
+    The other side answered a call with an error, or with what is not valid JSON.
 
-    :ivar error: the error as it was sent: a string, number, object or list.
+    :ivar error: the error as it was sent: a string, number, object or list; of an answer that
+        cannot be read, a text that says why.
     :ivar what: what was asked, for people, such as ``rpc 'echo'``.
     """
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.logger import globalLogPublisher
 
-from txtokensock.errors import ConnectionLost
+from txtokensock.errors import ConnectionLost, RemoteError
 
 from ..common import Calls, ServerTestCase
 
@@ -137,6 +137,26 @@ class IgnoredTests(ServerTestCase):
         self.session.send_frame("m" + json.dumps('{"channel":"c","message":1}'))
         self.settle()
         self.assertEqual(self.heard, [("c", 1)])
+
+
+class UnreadableAnswerTests(ServerTestCase):
+    """Answers whose JSON cannot be read."""
+
+    def test_call(self) -> None:
+        """The call fails at once with what was wrong; the connection and other calls go on."""
+        client = self.ready()
+        for value in ("1e999", "NaN", "[" * 50_000):
+            call, other = client.rpc("f"), client.rpc("g")
+            self.settle()
+            request, next_request = self.session.received[-2:]
+            self.session.send_text(f'{{"rpc":"f","uuid":"{request["uuid"]}","resp":{value}}}')
+            self.settle()
+            error = self.failure(call, RemoteError)
+            self.assertIn("rpc 'f': the answer cannot be read: ", str(error))
+            self.session.answer(next_request)
+            self.settle()
+            self.successResultOf(other)
+        self.assertTrue(client.connected)
 
 
 class SizeTests(ServerTestCase):

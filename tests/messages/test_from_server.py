@@ -116,6 +116,25 @@ class DecodingTests(SynchronousTestCase):
         ):
             self.assertRaises(Malformed, decode, message)
 
+    def test_unreadable_answers(self) -> None:
+        """Who waits for an answer is told at once that it cannot be read, and why."""
+        for text, why in (
+            (b'{"rpc":"f","uuid":"u","resp":1e999}', "out of range"),
+            (b'{"rpc":"a\\"b","uuid":"u","resp":NaN}', "malformed"),
+            (b' { "uuid" : "u", "resp":[Infinity]}', "malformed"),
+            (b'{"resp":-1e999,"rpc":"f","uuid":"u"}', "out of range"),
+            (b'{"uuid":"u","resp":"\xff"}', "utf-8"),
+            (b'{"uuid":"u","resp":' + b"[" * 50_000, "recursion"),
+            (b'{"uuid":"u","resp":1', "truncated"),
+        ):
+            answer = decode_server_message(text)
+            assert isinstance(answer, Answer)
+            self.assertEqual((answer.uuid, answer.result), ("u", None))
+            self.assertIn("the answer cannot be read: ", answer.error)
+            self.assertIn(why, answer.error.lower())
+        for text in (b'{"resp":NaN}', b'{"uuid":5,"resp":NaN}', b'{"data":{"uuid":"u"},"a":NaN}'):
+            self.assertRaises(Malformed, decode_server_message, text)
+
     @given(ANY_TEXT | MESSAGE_LIKE)
     def test_anything(self, text: bytes) -> None:
         """Anything is a message or Malformed."""

@@ -16,6 +16,8 @@ error              ``{"error":E}``: nobody knows what for
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, TypeAlias
 
 import msgspec
@@ -143,9 +145,17 @@ _decode_channel = Decoder(_ChannelData)
 def decode_server_message(data: bytes) -> ServerMessage:
     """
     :param data: one SockJS message.
+    :return: the message; for an answer whose JSON cannot be read, one with an error that says
+        so, for whoever waits for it.
     :raises Malformed: if it is none of the shapes above.
     """
-    message = _decode(data)
+    try:
+        message = _decode(data)
+    except Malformed as problem:
+        uuid = _answered_uuid(data)
+        if uuid is None:
+            raise
+        return Answer(uuid, error=f"the answer cannot be read: {problem}")
     if message.internal:
         return _internal(message)
     if message.uuid is not None:
@@ -157,6 +167,25 @@ def decode_server_message(data: bytes) -> ServerMessage:
     if message.error is not None:
         return ServerError(message.error)
     raise Malformed("a message of no known shape")
+
+
+_ANSWER_HEAD = re.compile(
+    rb'\s*\{\s*(?:"rpc"\s*:\s*"(?:[^"\\]|\\.)*"\s*,\s*)?"uuid"\s*:\s*"([^"\\]*)"'
+)
+"""Servers write an answer's data last; what is nested too deep can only be read up to there."""
+
+
+def _answered_uuid(data: bytes) -> str | None:
+    """The request that text is the answer to, where msgspec cannot read the text."""
+    head = _ANSWER_HEAD.match(data)
+    if head is not None:
+        return head.group(1).decode("utf-8", "replace")
+    try:
+        message = json.loads(data.decode("utf-8", "replace"))  # takes NaN and 1e999
+    except (ValueError, RecursionError):
+        return None
+    uuid = message.get("uuid") if isinstance(message, dict) else None
+    return uuid if isinstance(uuid, str) else None
 
 
 def _internal(message: _FromServer) -> ServerMessage:
