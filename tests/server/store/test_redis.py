@@ -12,10 +12,15 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.testing import (
+    EventLoggingObserver,
+    MemoryReactorClock,
+    StringTransport,
+)
+from twisted.logger import LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -271,6 +276,91 @@ class LinkTests(SynchronousTestCase):
         self.commands = self.connect()
         self.commands.reply(b"+PONG\r\n")
         self.assertEqual((self.link.available, self.link.since), (True, 7))
+
+    def test_read_only(self) -> None:
+        """After a failover: another connection, until there is one that takes writes."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.answer()
+        issued = self.link.issue_token("t", b"{}", 30)
+        self.commands.reply(b"-READONLY You can't write against a read only replica.\r\n")
+        self.assertIn("READONLY", self.failed(issued))
+        self.assertEqual((self.commands.lost, self.link.available), (True, False))
+        self.assertIn("READONLY", self.link.problem or "")
+        for _ in range(3):
+            self.reactor.advance(5)
+            if self.subscriber.commands():  # a ping
+                self.subscriber.reply(_array(b"pong", b""))
+            self.commands = self.connect()
+            self.assertEqual(self.commands.commands(), [[b"PING"]])
+            self.commands.reply(b"+PONG\r\n")
+            [[command, _, *rest]] = self.commands.commands()
+            self.assertEqual((command, rest), (b"SETRANGE", [b"0", b""]))
+            self.commands.reply(b"-READONLY You can't write against a read only replica.\r\n")
+            self.assertTrue(self.commands.lost)
+            self.assertFalse(self.link.available)
+        self.assertEqual(len([each for each in logged if each.get("event") == "redis.failed"]), 1)
+        self.reactor.advance(5)
+        self.commands = self.connect()
+        self.commands.reply(b"+PONG\r\n", b":0\r\n")
+        self.assertEqual((self.link.available, self.link.problem), (True, None))
+
+    def test_full(self) -> None:
+        """A Redis whose memory is full is not ready, keeps its connection, and is asked again."""
+        self.answer()
+        issued = self.link.issue_token("t", b"{}", 30)
+        self.commands.reply(b"-OOM command not allowed when used memory > 'maxmemory'.\r\n")
+        self.failed(issued)
+        self.assertEqual((self.link.available, self.commands.lost), (False, False))
+        self.commands.commands()
+        spent = self.link.spend_token("t")  # which makes room
+        self.commands.reply(b"$2\r\n{}\r\n")
+        self.successResultOf(spent)
+        self.commands.commands()
+        for reply, available in ((b"-OOM command not allowed\r\n", False), (b":0\r\n", True)):
+            self.reactor.advance(10)
+            [[command, *_]] = self.commands.commands()
+            self.assertEqual(command, b"SETRANGE")
+            self.commands.reply(reply)
+            self.subscriber.commands()
+            self.subscriber.reply(_array(b"pong", b""))
+            self.assertEqual(self.link.available, available)
+        self.reactor.advance(10)
+        self.assertEqual(self.commands.commands(), [[b"PING"]])
+
+    def test_probe_not_allowed(self) -> None:
+        """A user that may not use the probe's command is taken for one that can write."""
+        self.answer()
+        self.link.issue_token("t", b"{}", 30).addErrback(lambda _: None)
+        self.commands.reply(b"-OOM command not allowed\r\n")
+        self.reactor.advance(10)
+        self.commands.reply(b"-NOPERM this user has no permissions to run 'setrange'\r\n")
+        self.assertTrue(self.link.available)
+
+    def test_peer_gone(self) -> None:
+        """Who asked and left is no failure of Redis's, and takes nobody else's answer along."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.answer()
+        gone, other = self.link.spend_token("t"), self.link.spend_token("u")
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        self.commands.reply(b"$1\r\n1\r\n", b"$1\r\n2\r\n")
+        self.assertEqual(self.successResultOf(other), b"2")
+        self.assertEqual([each for each in logged if each["log_level"] > LogLevel.info], [])
+
+    def test_reasons(self) -> None:
+        """Why Redis cannot be reached is told once, by both connections together."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        for connection in (self.commands, self.subscriber):
+            connection.lose()
+        self.assertIn("the connection was lost", self.link.problem or "")
+        for _ in range(3):
+            self.reactor.advance(5)
+            for pending in self.reactor.tcpClients[self.connected :]:
+                pending[2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+                self.connected += 1
+        self.assertIn("it cannot be connected to", self.link.problem or "")
+        told = [each["why"] for each in logged if each.get("event") == "redis.failed"]
+        self.assertEqual(len(told), 2)
 
     def test_loading(self) -> None:
         """A Redis that answers but does not serve is asked again."""

@@ -24,12 +24,14 @@ class Readiness:
     :ivar store_available: whether the store can be reached, as far as is known; None while
         the server is stopped and does not ask.
     :ivar store_since: since when.
+    :ivar store_problem: why the store cannot be reached, in one line, where it says so.
     """
 
     state: State
     state_since: float
     store_available: bool | None
     store_since: float | None
+    store_problem: str | None = None
 
     @property
     def ready(self) -> bool:
@@ -47,4 +49,5 @@ def readiness(context: ServerContext) -> Readiness:
     if link is None:
         return Readiness("stopped", peers.since, None, None)
     state: State = "running" if peers.open else "stopping"
-    return Readiness(state, peers.since, link.available, link.since)
+    problem = getattr(link, "problem", None)  # a store of somebody else's may not say
+    return Readiness(state, peers.since, link.available, link.since, problem)

@@ -44,6 +44,9 @@ class IStoreLink(Interface):
     """
 
     available = Attribute("bool: whether the store can be reached, as far as is known.")
+    problem = Attribute(
+        "str or None: why the store cannot be reached, in one line, for those who run the server."
+    )
     since = Attribute("float: since when that is so, in seconds by the reactor's clock.")
 
     def refuses(channel: str) -> bool:

@@ -91,6 +91,7 @@ class _MemoryLink:
     """One server's link to a :class:`MemoryStore`."""
 
     available = True
+    problem = None
 
     def __init__(
         self, store: MemoryStore, listener: IStoreListener, reactor: IReactorTime

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.internet import ClientService
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ...errors import shorten
 from ...support.backoff import Backoff
@@ -40,7 +41,10 @@ class RedisConnection:
         ``stable_after`` seconds counts as success: one that lets in and then drops, or
         that wants another password, is not to be hammered.
     :ivar protocol: None while Redis does not answer.
-    :ivar since: since when that is so, in seconds by the reactor's clock.
+    :ivar problem: why Redis does not answer, or takes no writes, in one line; None where it
+        does, and where it was not asked yet.
+    :ivar beside: another connection to the same Redis; what it said is not said again.
+    :ivar since: since when it works, or does not, in seconds by the reactor's clock.
     """
 
     _log = Logger()
@@ -58,6 +62,13 @@ class RedisConnection:
         self._on_ready = ready
         self._on_lost = lost
         self._newest: Any = None
+        self._answered_at = reactor.seconds()
+        self._closed = False
+        self._told = False
+        self._lost_because: Failure | None = None
+        self._probe: tuple[Any, ...] | None = None
+        self.problem: str | None = None
+        self.beside: RedisConnection | None = None
         self.protocol: Any = None
         self.since = reactor.seconds()
         self._backoff = backoff
@@ -65,7 +76,7 @@ class RedisConnection:
         self._pings = LoopingCall(self._ping)
         self._pings.clock = reactor
         self._service = ClientService(
-            endpoint,
+            _Telling(endpoint, self),
             _Factory(reactor, build, self),
             retryPolicy=lambda _: self._next_delay(),
             clock=reactor,
@@ -74,6 +85,7 @@ class RedisConnection:
 
     def close(self) -> Deferred[None]:
         """:return: fires with None when it is gone.  Never fails."""
+        self._closed = True
         newest, self._newest = self._newest, None
         if self._pings.running:
             self._pings.stop()
@@ -89,49 +101,103 @@ class RedisConnection:
         """Connected and authenticated.  A Redis that hangs gets so far as well, so ask it."""
         self._newest = protocol
         answer: Deferred[Any] = maybeDeferred(protocol.ping)
+        if (probe := self._probe) is not None:
+            answer.addCallback(lambda _: protocol.execute_command(*probe))
+            answer.addErrback(_probed)
         answer.addCallback(self._answers, protocol)
         answer.addErrback(self._not_ready, protocol)
+
+    def begins(self) -> None:
+        """An attempt begins: what it meets may be something else than before."""
+        self._told = False
+        self._lost_because = None
+
+    def lost(self, why: Failure) -> None:
+        """Remember why, for :meth:`disconnected`."""
+        self._lost_because = why
 
     def disconnected(self, protocol: Any) -> None:
         """The connection is gone."""
         if self._newest is protocol:
             self._newest = None
         if self.protocol is protocol:
-            now = self._reactor.seconds()
-            if now - self.since >= self._backoff.stable_after:
+            if self._reactor.seconds() - self._answered_at >= self._backoff.stable_after:
                 self._failures = 0
             self.protocol = None
-            self.since = now
             self._pings.stop()
-            self._log.warn("Redis is gone")
+            self._tell_of_loss()
             self._on_lost()
+        else:
+            self._tell_of_loss()
+
+    def _tell_of_loss(self) -> None:
+        if not self._told and not self._closed:
+            why = self._lost_because
+            self.fails("the connection was lost" + (f": {_words(why)}" if why else ""))
 
     def _next_delay(self) -> float:
         self._failures += 1
         return self._backoff.delay(self._failures)
 
-    def refused(self, why: str) -> None:
-        """Log why Redis does not serve us."""
-        self._log.error("{why}", why=shorten(why))
+    def fails(self, why: str) -> None:
+        """Redis does not serve us: the log says why, once for each reason."""
+        self._told = True
+        why = shorten(why)
+        if self.problem is None:
+            self.since = self._reactor.seconds()
+        if self.problem != why:
+            self.problem = why
+            if self.beside is not None and self.beside.problem == why:
+                return
+            self._log.error("Redis does not serve us: {why}", event="redis.failed", why=why)
+
+    def refuses_writes(self, why: str, probe: tuple[Any, ...], *, reconnect: bool) -> None:
+        """
+        Redis answers, and takes no writes.
+
+        :param why: for people.
+        :param probe: a command that writes nothing and is refused as long as writes are;
+            one that is not allowed, or not known, says nothing.
+        :param reconnect: whether another connection may lead to a Redis that takes them.
+        """
+        self._probe = probe
+        self.fails(why)
+        if reconnect and self.protocol is not None:
+            self.protocol.transport.abortConnection()
+
+    def _works(self) -> None:
+        self._probe = None
+        if self.problem is not None or self.protocol is None:
+            self.since = self._reactor.seconds()
+            self._log.info("Redis answers", event="redis.works")
+        self.problem = None
 
     def _answers(self, _: object, protocol: Any) -> None:
         if self._newest is protocol:
+            self._works()
             self.protocol = protocol
-            self.since = self._reactor.seconds()
+            self._answered_at = self._reactor.seconds()
             self._pings.start(_PING_INTERVAL, now=False)
-            self._log.info("Redis answers")
             self._on_ready()
 
     def _not_ready(self, failure: Failure, protocol: Any) -> None:
         """Redis is loading its data, or wants a password: connect again in a while."""
         if self._newest is protocol:
-            self.refused(f"Redis does not serve us: {failure.value}")
+            self.fails(str(failure.value))
             protocol.transport.abortConnection()
 
     def _ping(self) -> None:
         # Without an answer in time, the protocol drops its connection.
-        answer: Deferred[Any] = maybeDeferred(self.protocol.ping)
+        if self._probe is None:
+            answer: Deferred[Any] = maybeDeferred(self.protocol.ping)
+        else:
+            answer = maybeDeferred(self.protocol.execute_command, *self._probe)
+            answer.addErrback(_probed).addCallback(self._takes_writes, self.protocol)
         answer.addErrback(self._ignore)
+
+    def _takes_writes(self, _: object, protocol: Any) -> None:
+        if self.protocol is protocol:
+            self._works()
 
     def _ignore(self, failure: Failure) -> None:
         """Do nothing: :meth:`disconnected` reports a lost connection."""
@@ -152,6 +218,13 @@ class _Factory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         protocol = self._build()
+        connection_lost = protocol.connectionLost
+
+        def lost(why: Failure) -> None:
+            self._connection.lost(why)
+            connection_lost(why)
+
+        protocol.connectionLost = lost  # txredisapi keeps the reason to itself
         protocol.factory = self
         protocol.callLater = self._reactor.callLater  # txredisapi took the global one's
         protocol.whenConnected().addCallback(self._connection.connected)
@@ -162,4 +235,35 @@ class _Factory(Factory):
         """ClientService goes on: the password may be right tomorrow."""
 
     def connectionError(self, why: str) -> None:
-        self._connection.refused(why)
+        self._connection.fails(why)
+
+
+@implementer(IStreamClientEndpoint)
+class _Telling:
+    """An endpoint whose failures are told; ClientService keeps them to itself."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint, connection: RedisConnection) -> None:
+        self._endpoint = endpoint
+        self._connection = connection
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """Connect; see IStreamClientEndpoint."""
+        self._connection.begins()
+        connecting: Deferred[Any] = self._endpoint.connect(protocolFactory)
+        return connecting.addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> Failure:
+        if not failure.check(CancelledError):
+            self._connection.fails(f"it cannot be connected to: {_words(failure)}")
+        return failure
+
+
+def _words(failure: Failure) -> str:
+    text = failure.getErrorMessage()
+    return text if text and "[Failure instance" not in text else type(failure.value).__name__
+
+
+def _probed(failure: Failure) -> None:
+    """A probe that is not allowed, or not known, says nothing about writes."""
+    if not str(failure.value).startswith(("NOPERM", "ERR unknown command")):
+        failure.raiseException()

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -20,6 +20,12 @@ from .redis_layout import Layout, encode_unsubscribe_all, unsubscribe_all_channe
 
 __all__ = ["OnMessage", "RedisLink"]
 
+
+_REFUSES_WRITES = ("READONLY", "OOM", "MISCONF", "NOREPLICAS", "MASTERDOWN", "LOADING")
+"""Errors of Redis that speak of its state, not of the command."""
+
+_PROBE = "00000000-0000-4000-8000-000000000000"
+"""No token: to set nothing in it changes nothing, and is refused where writes are."""
 
 OnMessage: TypeAlias = Callable[[bytes, bytes], None]
 """Called with the Redis channel and the payload of each message."""
@@ -53,11 +59,17 @@ class RedisLink:
         self._confirmed: set[str] = set()
         self._commands = connect(lambda: None, lambda: None, None)
         self._subscriber = connect(self._restore, self._release, self._message)
+        self._commands.beside, self._subscriber.beside = self._subscriber, self._commands
 
     @property
     def available(self) -> bool:
-        """Whether Redis answered and the connection has not been lost since."""
-        return self._commands.protocol is not None
+        """Whether Redis answered, takes writes, and the connection has not been lost since."""
+        return self._commands.protocol is not None and self._commands.problem is None
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be reached, in one line; None where it can, or was not asked yet."""
+        return self._commands.problem
 
     @property
     def since(self) -> float:
@@ -93,10 +105,12 @@ class RedisLink:
     def _command(self, *command: Any) -> Deferred[Any]:
         protocol = self._commands.protocol
         if protocol is None:
-            return fail(StoreUnavailable("Redis does not answer"))
+            return fail(StoreUnavailable(self.problem or "Redis does not answer"))
         return maybeDeferred(protocol.execute_command, *command).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> Any:
+        if failure.check(CancelledError):
+            return failure  # who asked has gone
         problem = str(failure.value)
         if problem.startswith("WRONGTYPE"):
             return None  # another program's key, whose name has the form of a token
@@ -105,7 +119,12 @@ class RedisLink:
             problem = shorten(problem)
         else:
             problem = "it does not know GETDEL: Redis 6.2 or later is needed"
-        self._log.error("Redis failed: {problem}", problem=problem)
+        if problem.startswith(_REFUSES_WRITES):
+            probe = ("SETRANGE", self._layout.key(_PROBE), 0, b"")
+            elsewhere = not problem.startswith("OOM")
+            self._commands.refuses_writes(problem, probe, reconnect=elsewhere)
+        elif self._commands.protocol is not None:
+            self._log.error("Redis failed: {problem}", problem=problem)
         raise StoreUnavailable(f"Redis failed: {problem}") from None
 
     # -- subscriptions
