@@ -17,6 +17,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
+from txtokensock.errors import RemoteError
 from txtokensock.server import RedisStore
 
 from .embedded import EmbeddedServer
@@ -107,6 +108,32 @@ class TroubleTests(RedisTestCase):
         await tell(self.redis, "CONFIG", "SET", "maxmemory", "0")
         await self.until(lambda: get_status(server.url), 200)
         self.assertEqual(self.told("OOM"), 1)
+
+    async def test_no_channels(self) -> None:
+        """A user of Redis 7 has no channels unless that is said: who subscribes is told."""
+        await tell(self.redis, "ACL", "SETUSER", "ada", "on", ">secret", "~*", "+@all")
+        await tell(self.redis, "ACL", "SETUSER", "ada", "resetchannels")
+        url = f"redis://ada:secret@127.0.0.1:{self.redis.port}/0"
+        server = await self.served(RedisStore(url, timeout=ANSWER_SECONDS))
+        await self.until(lambda: get_status(server.url), 200)
+        socket, heard = await self.ready_client(server.url)
+        failure = await self.assertFailure(within(socket.subscribe("c")), RemoteError)
+        self.assertEqual(failure.error, "Store unavailable")
+        self.assertEqual(server.server.channels(), [])
+        self.assertIn("NOPERM", server.server.readiness.store_problem or "")
+        await tell(self.redis, "ACL", "SETUSER", "ada", "&*")
+        await within(socket.subscribe("c"))
+        await within(socket.publish("c", 1))
+        await heard.until(1)
+        await self.until_well(server)
+
+    async def until_well(self, server: EmbeddedServer) -> None:
+        """Until readiness has no reason."""
+
+        async def well() -> bool:
+            return server.server.readiness.store_problem is None
+
+        await self.until(well, True)
 
     async def test_wrong_password(self) -> None:
         """The log names it once; it may be right later."""

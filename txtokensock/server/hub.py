@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import InvalidData, StoreUnavailable
@@ -105,14 +106,20 @@ class Hub:
         Subscribe a peer; nothing happens if it is gone.
 
         :return: fires with None when the peer hears what any server publishes from now
-            on, see :meth:`IStoreLink.subscribe`.  Never fails.
+            on, see :meth:`IStoreLink.subscribe`; where that fails, so does this, and the peer
+            is not subscribed.
         """
         subscriber = self._subscribers.get(peer)
         if subscriber is None or self.link is None:
             return succeed(None)
         subscriber.channels[channel] = None
         self._channels.setdefault(channel, {})[peer] = subscriber.deliver
-        return self.link.subscribe(channel)
+        return self.link.subscribe(channel).addErrback(self._not_subscribed, peer, channel)
+
+    def _not_subscribed(self, failure: Failure, peer: Peer, channel: str) -> Failure:
+        if failure.check(StoreUnavailable):
+            self.unsubscribe(peer, channel)
+        return failure
 
     def unsubscribe(self, peer: Peer, channel: str) -> None:
         """Unsubscribe a peer; nothing happens if it is not subscribed."""

@@ -221,7 +221,8 @@ class TokenSocketServer(Service):
         Subscribe a peer, which is told so; nothing happens if it is gone.
 
         :return: fires with None when it hears what any server publishes from now on.
-            Fails with :class:`~txtokensock.errors.InvalidChannel`.
+            Fails with :class:`~txtokensock.errors.InvalidChannel`, and with
+            :class:`~txtokensock.errors.StoreUnavailable` where the store refuses it.
         """
         return Deferred.fromCoroutine(self._subscribe(peer, channel))
 

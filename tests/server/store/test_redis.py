@@ -415,6 +415,44 @@ class LinkTests(SynchronousTestCase):
             self.subscriber.reply(reply)
             self.successResultOf(self.link.subscribe("c"))
 
+    def test_subscription_refused(self) -> None:
+        """Who may not listen is told, and is not subscribed; asking again is possible."""
+        self.answer()
+        first, second = self.link.subscribe("c"), self.link.subscribe("c")
+        self.subscriber.reply(b"-NOPERM this user has no permissions to access a channel\r\n")
+        for refused in (first, second):
+            self.assertIn("NOPERM", self.failed(refused))
+        self.subscriber.commands()
+        again = self.link.subscribe("c")
+        self.assertEqual(self.subscriber.commands(), [[b"SUBSCRIBE", b"c"]])
+        self.subscriber.reply(_subscribed(b"c"))
+        self.successResultOf(again)
+
+    def test_subscription_refused_later(self) -> None:
+        """One that a new connection is refused ends for those who had it."""
+        self.answer()
+        waiting = self.link.subscribe("c")
+        self.subscriber.reply(_subscribed(b"c"))
+        self.successResultOf(waiting)
+        self.subscriber.lose()
+        self.reactor.advance(2)
+        self.subscriber = self.connect()
+        self.subscriber.reply(b"+PONG\r\n", *[_subscribed(b"x")] * 2)
+        self.subscriber.reply(b"-NOPERM this user has no permissions to access a channel\r\n")
+        self.assertEqual(self.listener.heard, ["c"])
+
+    def test_deaf(self) -> None:
+        """Where servers may not hear each other, readiness and the log say so, until they may."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.commands.reply(b"+PONG\r\n")
+        self.subscriber.reply(b"+PONG\r\n", *[b"-NOPERM no permissions\r\n"] * 2)
+        self.assertEqual((self.link.available, self.link.problem), (True, "NOPERM no permissions"))
+        self.assertEqual(len([each for each in logged if each.get("event") == "redis.deaf"]), 1)
+        asked = self.link.subscribe("c")
+        self.subscriber.reply(*(_subscribed(name) for name in (b"___all___", b"___sync___", b"c")))
+        self.successResultOf(asked)
+        self.assertIsNone(self.link.problem)
+
     def test_unsubscribed_meanwhile(self) -> None:
         """Nobody waits for a subscription that is wanted no more."""
         self.answer()

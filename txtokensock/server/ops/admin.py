@@ -86,7 +86,7 @@ class _Readiness(Resource):
         if now.store_since is not None:
             state = "available" if now.store_available else "unavailable"
             body["store"] = {"state": state, **self._since(now.store_since)}
-            if now.store_problem is not None and not now.store_available:
+            if now.store_problem is not None:
                 body["store"]["reason"] = now.store_problem
         return _answer(request, http.OK if now.ready else http.SERVICE_UNAVAILABLE, body)
 

@@ -24,7 +24,8 @@ class Readiness:
     :ivar store_available: whether the store can be reached, as far as is known; None while
         the server is stopped and does not ask.
     :ivar store_since: since when.
-    :ivar store_problem: why the store cannot be reached, in one line, where it says so.
+    :ivar store_problem: why the store cannot be reached, or what it does not do, in one line,
+        where it says so.
     """
 
     state: State

@@ -75,7 +75,9 @@ class IStoreLink(Interface):
         Ask for the messages of a channel; to ask again changes nothing.
 
         :return: fires with None when they will come, or, while the store cannot be
-            reached, at once: they will come when it can.  Never fails.
+            reached, at once: they will come when it can.  Fails with
+            :class:`~txtokensock.errors.StoreUnavailable` where the store refuses it; then
+            nothing is wanted any more.
         """
 
     def unsubscribe(channel: str) -> None:

@@ -57,6 +57,8 @@ class RedisLink:
         self._wanted: dict[str, None] = {}
         self._waiting: dict[str, Waiters[None]] = {}
         self._confirmed: set[str] = set()
+        self._told_deaf: str | None = None
+        self._deaf: str | None = None  # why Redis keeps from us what servers tell each other
         self._commands = connect(lambda: None, lambda: None, None)
         self._subscriber = connect(self._restore, self._release, self._message)
         self._commands.beside, self._subscriber.beside = self._subscriber, self._commands
@@ -68,8 +70,11 @@ class RedisLink:
 
     @property
     def problem(self) -> str | None:
-        """Why it cannot be reached, in one line; None where it can, or was not asked yet."""
-        return self._commands.problem
+        """
+        Why it cannot be reached, or does not let us hear what others broadcast, in one line;
+        None where all is well, or was not asked yet.
+        """
+        return self._commands.problem or self._deaf
 
     @property
     def since(self) -> float:
@@ -135,6 +140,8 @@ class RedisLink:
             return succeed(None)
         is_asked_for = channel in self._waiting
         confirmed = self._waiting.setdefault(channel, Waiters()).wait()
+        if self._deaf is not None:
+            self._listen_to_servers()  # for that may have been mended
         if not is_asked_for:
             self._ask_for(channel)  # which may be answered at once
         return confirmed
@@ -153,11 +160,20 @@ class RedisLink:
             if self._waiting.get(channel) is not waiting:
                 return  # unsubscribed, or disconnected, meanwhile
             del self._waiting[channel]
-            if isinstance(outcome, Failure):
-                self._log.error("a subscription failed: {why}", why=shorten(str(outcome.value)))
-            else:
+            if not isinstance(outcome, Failure):
                 self._confirmed.add(channel)
-            waiting.fire()
+                waiting.fire()
+                return
+            why = shorten(str(outcome.value))
+            self._log.error("a subscription failed: {why}", why=why)
+            if not why.startswith("NOPERM"):
+                waiting.fire()
+                return
+            self._wanted.pop(channel, None)
+            if waiting:
+                waiting.fire(Failure(StoreUnavailable(f"Redis failed: {why}")))
+            else:  # it was confirmed on an earlier connection
+                self._listener.unsubscribe_all(channel)
 
         asked = self._subscriber_command("SUBSCRIBE", self._layout.channel(channel))
         asked.addBoth(answered)
@@ -172,10 +188,25 @@ class RedisLink:
 
     def _restore(self) -> None:
         """Redis answers, perhaps again: subscribe to everything that is wanted now."""
-        for channel in (self._layout.all, self._layout.sync):
-            self._subscriber_command("SUBSCRIBE", channel).addErrback(lambda _: None)
+        self._listen_to_servers()
         for name in tuple(self._wanted):
             self._ask_for(name)
+
+    def _listen_to_servers(self) -> None:
+        """Subscribe to what servers tell each other."""
+        self._deaf = None
+        for channel in (self._layout.all, self._layout.sync):
+            self._subscriber_command("SUBSCRIBE", channel).addErrback(self._not_heard)
+
+    def _not_heard(self, failure: Failure) -> None:
+        why = shorten(str(failure.value))
+        if why.startswith("NOPERM") and self._deaf is None:
+            self._deaf = why
+            if why != self._told_deaf:
+                self._told_deaf = why
+                self._log.error(
+                    "Redis lets nobody hear what is broadcast: {why}", event="redis.deaf", why=why
+                )
 
     def _release(self) -> None:
         """The connection is gone: end all waiting for confirmations."""
