@@ -117,6 +117,23 @@ class ShapeTests(HttpTestCase):
         for host in ("http://localhost:8090", "http://127.0.0.2", "http://bridge.test"):
             self.assertEqual(self.ask("/call", {"rpc": "f"}, url=host).status, 200, host)
 
+    def test_foreign_pages(self) -> None:
+        """Without keys, a page of another origin is refused, whichever header tells."""
+        self.serve()
+        url = "http://localhost:8090"
+        for name, value, status in (
+            ("origin", "http://evil.test", 403),
+            ("origin", "http://localhost:8091", 403),
+            ("origin", "null", 403),
+            ("sec-fetch-site", "cross-site", 403),
+            ("sec-fetch-site", "same-site", 403),
+            ("referer", "http://evil.test/page", 403),
+            ("origin", url, 200),
+            ("sec-fetch-site", "same-origin", 200),
+        ):
+            reply = self.ask("/call", {"rpc": "f"}, url=url, headers={name: value})
+            self.assertEqual(reply.status, status, (name, value))
+
     def test_other_pages(self) -> None:
         """404, and 405 with what could be asked."""
         self.serve()

@@ -166,7 +166,6 @@ class OriginPolicyTests(SynchronousTestCase):
                 "null",
                 "http://evil.example",
                 "http://example.com:81",
-                "ftp://example.com",
             ):
                 self.assertRaises(InvalidOption, OriginPolicy, ["http://a.example", junk])
 

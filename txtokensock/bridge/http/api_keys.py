@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from twisted.logger import Logger
 
+from ...web.server.origins import OriginPolicy
 from ..config.http import HttpConfig, KeyConfig
 from ..error_table import ErrorKind
 from .key_patterns import KeyPatterns
@@ -21,6 +22,8 @@ from .responses import Refusal, unavailable
 from .signed import PARAMETERS, Replays, SignedRequest
 
 __all__ = ["ApiKeys", "Caller"]
+
+_OWN_PAGES = OriginPolicy(None, option='authentication = "none"')
 
 _CHALLENGE = (("www-authenticate", "Bearer"),)
 
@@ -106,6 +109,11 @@ class ApiKeys:
         """
         if self._open:
             self._check_host(request.getHeader("host") or "")
+            if not _OWN_PAGES.allow(request):
+                raise Refusal(
+                    ErrorKind.NOT_AUTHORIZED,
+                    "the request comes from a web page of another origin: use a key",
+                )
             return self._everybody
         bearer = request.getHeader("authorization")
         if bearer is not None:

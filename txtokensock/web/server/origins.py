@@ -43,12 +43,14 @@ class OriginPolicy:
     Decides which pages may make a request.
 
     :param allowed: see :data:`AllowedOrigins`.
+    :param option: what the log names where a page is refused.
     :raises InvalidOption: if it is none of these, or holds what is not an origin.
     """
 
     _log = Logger()
 
-    def __init__(self, allowed: AllowedOrigins) -> None:
+    def __init__(self, allowed: AllowedOrigins, *, option: str = "allowed_origins") -> None:
+        self._option = option
         self._everyone = isinstance(allowed, str) and allowed == "*"
         self._decide: Callable[[Any, str], bool] | None = None
         self._listed: frozenset[_Origin] = frozenset()
@@ -79,7 +81,8 @@ class OriginPolicy:
             # If a proxy rewrites Host, only this line says why every page is refused.
             self._log.info(
                 "refused a page of {origin}: the server's own host is {host}, and"
-                " allowed_origins does not allow it",
+                " {option} does not allow it",
+                option=self._option,
                 origin=shorten(_claimed_origin(request)),
                 host=shorten(str(header(request, b"host"))),
             )
@@ -181,7 +184,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # RFC 6454 section 6.2: a scheme, a host and maybe a port.  No user, no path, no query.
 _ORIGIN = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::(?P<port>\d{1,5}))?"
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::(?P<port>\d{1,5}))?"
 )
 
 
