@@ -63,7 +63,7 @@ TOO_MANY_PEERS = CloseCode(4418, "Too many connections from this address")
 """More clients of this address are connected than ``Limits.peers_per_address``."""
 
 TOO_MANY_MESSAGES = CloseCode(4429, "Too many messages per second")
-"""The client crossed ``Limits.messages_per_second`` and ``Limits.message_burst``."""
+"""The client exceeded ``Limits.messages_per_second`` and ``Limits.message_burst``."""
 
 SHUTTING_DOWN = CloseCode(4503, "Server shutting down")
 """The server is stopping, or is not running."""

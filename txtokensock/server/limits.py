@@ -15,7 +15,7 @@ __all__ = ["Limits", "RateLimit", "nested_deeper_than"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """
-    How much one peer may use.  A peer that crosses a limit is closed, with a code and a
+    How much one peer may use.  A peer that exceeds a limit is closed, with a code and a
     reason of :mod:`txtokensock.server.close_codes`; the others do not notice.  To lift the
     limit of a count, give :data:`sys.maxsize`.
 

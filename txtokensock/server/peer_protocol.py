@@ -101,9 +101,9 @@ class PeerProtocol(Protocol):
         if self._state.ended:
             return
         self._context.observer.message_received(len(data))
-        crossed = self._crossed(data)
-        if crossed is not None:
-            self._end(crossed)
+        exceeded = self._limit_exceeded(data)
+        if exceeded is not None:
+            self._end(exceeded)
             return
         try:
             message = decode_client_message(data)
@@ -125,7 +125,7 @@ class PeerProtocol(Protocol):
             else:
                 self._requests.handle(message)
 
-    def _crossed(self, data: bytes) -> CloseCode | None:
+    def _limit_exceeded(self, data: bytes) -> CloseCode | None:
         limits = self._context.limits
         if not self._rate.take(self._context.reactor.seconds()):
             return close_codes.TOO_MANY_MESSAGES

@@ -30,7 +30,7 @@ PubSubRequest: TypeAlias = Subscribe | Unsubscribe | Publish | Broadcast
 
 class LimitExceeded(Exception):
     """
-    A request crosses a limit, and its peer is closed.
+    A request exceeds a limit, and its peer is closed.
 
     :ivar close_code: with which the peer is closed.
     """
@@ -59,7 +59,7 @@ class PubSub:
         :param place: of the request, in the queue of its channel.
         :return: what to send on success.
         :raises Refused: if a hook or the server refuses it.
-        :raises LimitExceeded: if it crosses a limit.
+        :raises LimitExceeded: if it exceeds a limit.
         :raises StoreUnavailable: see :class:`IStoreLink`.
         """
         if isinstance(request, Broadcast):

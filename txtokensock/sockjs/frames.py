@@ -60,9 +60,9 @@ GO_AWAY = (3000, "Go away!")
 NO_HEARTBEAT = (3000, "No response from heartbeat")
 """How the WebSocket of a dead peer is closed."""
 TOO_SLOW = (4001, "Too much waits to be read")
-"""How a session is closed that crossed ``max_buffered``."""
+"""How a session is closed that exceeded ``max_buffered``."""
 ARRAY_TOO_LONG = (4002, "Too many messages in one frame")
-"""How a session is closed that crossed ``max_array_length``."""
+"""How a session is closed that exceeded ``max_array_length``."""
 
 
 class FrameError(ValueError):

@@ -34,7 +34,7 @@ exception           an action raised anything else, or returned what has no JSON
 function_not_found  no action has that name
 invalid_message     not JSON, or not a message of the protocol
 invalid_request     a message that lacks a field that it needs
-limit               one of :class:`~txtokensock.server.Limits` was crossed
+limit               one of :class:`~txtokensock.server.Limits` was exceeded
 not_authenticated   a message came before ``auth`` was answered
 refused             a hook refused, the token is not valid, or the channel is reserved
 shutting_down       the server is stopping
