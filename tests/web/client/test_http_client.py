@@ -4,6 +4,8 @@ HTTP requests of the client.
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
 from http.cookiejar import CookieJar
 from typing import Any
 
@@ -204,6 +206,38 @@ class RequestTests(ClientTestCase):
         self.peer.answer(b"x", b"Content-Encoding: Identity")
         self.settle()
         self.successResultOf(sent)
+
+    def test_gzip(self) -> None:
+        """Who does not refuse it gets what it means, once."""
+        sent = self.send()
+        self.peer.answer(gzip.compress(b"abc"), b"Content-Encoding: GZIP")
+        self.settle()
+        response = self.successResultOf(sent)
+        coding = response.headers.getRawHeaders(b"content-encoding")
+        self.assertEqual(coding, [b"identity"])
+        self.assertEqual(self.successResultOf(read_body(response, 3)), b"abc")
+        for coding in (b"gzip, gzip", b"br", b"deflate"):
+            sent = self.send()
+            self.peer.answer(b"x", b"Content-Encoding: " + coding)
+            self.settle()
+            self.failureResultOf(sent, CompressedResponse)
+
+    def test_gzip_that_becomes_large(self) -> None:
+        """What a small answer becomes is not held in memory, and its connection is closed."""
+        bomb = gzip.compress(bytes(64 * 1024 * 1024))
+        for limit in (1000, 1 << 30):
+            sent = self.send()
+            self.peer.answer(bomb, b"Content-Encoding: gzip")
+            tracemalloc.start()
+            self.addCleanup(tracemalloc.stop)
+            self.settle()
+            reading = read_body(self.successResultOf(sent), limit)
+            self.settle()
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            self.failureResultOf(reading)
+            self.assertLess(peak, 4 * 1024 * 1024)
+            self.assertEqual(self.network.network.open, [])
 
     def test_interim_answers(self) -> None:
         """They mean nothing, and are not logged one by one."""

@@ -4,12 +4,24 @@ Responses are not to be compressed.
 
 from __future__ import annotations
 
+import zlib
+from typing import Any
+
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.components import proxyForInterface
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 __all__ = ["CompressedResponse", "Uncompressed"]
+
+
+_MOST_AT_ONCE = 1024 * 1024
+"""Bytes that one piece of a compressed body may become: sixteen times what a reader takes."""
 
 
 class CompressedResponse(Exception):
@@ -22,8 +34,11 @@ class Uncompressed:
     Asks for responses that are not compressed.  treq asks for gzip, which may turn a small
     response into a thousand times as many bytes.
 
+    Some servers compress all the same.  That gzip is read here, within bounds, and not by
+    treq; any other coding, and gzip within gzip, fails with :class:`CompressedResponse`.
+
     :param agent: sends the requests.
-    :param strict: whether a compressed response fails with :class:`CompressedResponse`.
+    :param strict: whether gzip fails, too.
     """
 
     def __init__(self, agent: IAgent, strict: bool) -> None:
@@ -39,12 +54,51 @@ class Uncompressed:
     ) -> Deferred[IResponse]:
         headers = headers or Headers()  # treq has set the header in this copy of its own
         headers.setRawHeaders("Accept-Encoding", ["identity"])
-        responding = self._agent.request(method, uri, headers, bodyProducer)
-        return responding.addCallback(_as_it_is) if self._strict else responding
+        return self._agent.request(method, uri, headers, bodyProducer).addCallback(self._plain)
+
+    def _plain(self, response: IResponse) -> IResponse:
+        lines = response.headers.getRawHeaders(b"content-encoding", [b"identity"])
+        coding = b",".join(lines).strip().lower()
+        if coding == b"identity":
+            return response
+        if coding != b"gzip" or self._strict:
+            raise CompressedResponse("the response is compressed, which was not asked for")
+        response.headers.setRawHeaders(b"content-encoding", [b"identity"])
+        gunzipped: IResponse = _Gunzipped(response)
+        return gunzipped
 
 
-def _as_it_is(response: IResponse) -> IResponse:
-    coding = response.headers.getRawHeaders(b"content-encoding", [b"identity"])
-    if [one.strip().lower() for one in coding] != [b"identity"]:
-        raise CompressedResponse("the response is compressed, which was not asked for")
-    return response
+class _Gunzipped(proxyForInterface(IResponse)):  # type: ignore[misc]
+    """A response whose body is delivered without its compression."""
+
+    def deliverBody(self, protocol: IProtocol) -> None:
+        self.original.deliverBody(_Gunzip(protocol))
+
+
+class _Gunzip(Protocol):
+    """Takes a body in gzip, and closes the connection where that becomes too much at once."""
+
+    transport: Any
+
+    def __init__(self, reader: IProtocol) -> None:
+        self._reader = reader
+        self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        self._dropped = False
+
+    def connectionMade(self) -> None:
+        self._reader.makeConnection(self.transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._dropped:
+            return
+        try:
+            plain = self._inflate.decompress(data, _MOST_AT_ONCE)
+        except zlib.error:
+            raise ResponseFailed([Failure()]) from None
+        self._reader.dataReceived(plain)
+        if len(plain) == _MOST_AT_ONCE:
+            self._dropped = True
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._reader.connectionLost(reason)
