@@ -58,7 +58,7 @@ __all__ = [
     "UsageError",
 ]
 
-# Whoever imports one of these gets it, and what it needs; nobody waits for the rest.
+# An import of one of these loads it and what it needs, and nothing else.
 if TYPE_CHECKING:
     from .client.socket import TokenSocket
     from .client.subscription import Subscription

@@ -18,7 +18,7 @@ One tree, ordered by whose move is next::
           TokenError        TokenRefused, TokenServerError, TokenInvalid, TokenUnreachable,
                             CredentialsUnavailable
           AuthenticationError  AuthenticationRefused, AuthenticationAborted
-      ActionError           not for you: raise it from an action, for whoever called that
+      ActionError           not raised to you: raise it from an action, to answer with it
 
 :class:`SockJSClosed` stands outside: it is Twisted's ``ConnectionDone``, with a close code.
 

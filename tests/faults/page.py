@@ -82,7 +82,7 @@ ROWS: list[tuple[str, list[tuple[str, str, Pair]]]] = [
             ("the call alone is not answered", WS, ("call", "connection", "omits")),
             ("it is answered too late", WS, ("call", "connection", "answers late")),
             ("it is answered twice", WS, ("call", "connection", "answers twice")),
-            ("bytes that are no WebSocket", WS, ("call", "WebSocket", "sends noise")),
+            ("bytes that are not a WebSocket", WS, ("call", "WebSocket", "sends noise")),
             ("a frame that is none, or too large", WS, ("call", "frames", "sends no frame")),
             ("a message that cannot be read", WS, ("receive", "messages", "sends no JSON")),
             ("a flood of heartbeats", WS, ("receive", "frames", "floods with heartbeats")),

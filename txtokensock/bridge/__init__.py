@@ -1,5 +1,5 @@
 """
-The bridge: one TokenSocket upstream, and everything else in the house around it.
+The bridge: one TokenSocket upstream, for neighbours that speak WAMP or HTTP.
 
 Each neighbour is a :class:`~.side.Side`: WAMP, HTTP in, HTTP out.  Sides know the
 upstream :class:`~txtokensock.TokenSocket`, never each other.

@@ -17,7 +17,7 @@ class Side(Protocol):
     """
     An ``IService`` between the upstream socket and one neighbour.
 
-    While one end is down, whoever asks at the other end is answered at once, and what
+    While one end is down, calls from the other end are answered at once, and what
     is published waits within bounds; what does not fit is counted and logged.
 
     Two methods may be left out: ``privilegedStartService()``, which takes ports that only root

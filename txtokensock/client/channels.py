@@ -32,7 +32,7 @@ class Channels:
     :param request_queue: sends the requests.
     :param new_uuid: gives a uuid.
     :param timeout: seconds that a confirmation may take, time in the queue included.
-    :param report: hears of subscriptions that end by themselves.
+    :param report: called with subscriptions that end by themselves.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Channels:
         Nothing is wanted any more.
 
         :param discard: whether handlers are not to get what waits for them.
-        :return: tells whoever waited, or iterates; they may subscribe again.
+        :return: tells those who wait or iterate; they may subscribe again.
         """
         self._connected = False
         channels, self._channels = self._channels, {}
@@ -238,7 +238,7 @@ class Channels:
         if channel.state is State.SUBSCRIBING:
             channel.state = State.ON
             channel.failures = 0
-            # Whoever hears of it may ask for another change, and then others wait here.
+            # Its callbacks may ask for another change, and then others wait here.
             # Who left is done where the channel is wanted again: the server need not be told.
             leavers = channel.leavers.take() if channel.wanted else Waiters[None]()
             waiting = _take_waiting(channel.subscriptions)

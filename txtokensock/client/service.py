@@ -57,7 +57,7 @@ class ServiceObserver(Protocol):
 class ReconnectingClientService(Service):
     """
     Twisted's ``ClientService`` does the connecting, waiting and stopping.  Added is what
-    it leaves open: when to give up, what counts as success, and whom to tell.
+    it leaves open: when to give up, what counts as success, and who is told.
 
     :param reactor: for the waits.
     :param endpoint: connects protocols of ``factory`` and authenticates them.

@@ -156,7 +156,7 @@ class Subscription(AsyncIterable[Any]):
     # -- for those who deliver
 
     def deliver(self, message: Any) -> None:
-        """A message came in; after the end it is nobody's."""
+        """Take a message that came in; after the end it is dropped."""
         if self._ended:
             return
         if self._work is not None:

@@ -16,7 +16,7 @@ __all__ = ["ACTIONS", "authenticate"]
 
 
 def authenticate(request: IRequest) -> Mapping[str, Any]:
-    """Let everybody in, as whoever they say they are."""
+    """Let everybody in, under any name that they give."""
     return query(request)
 
 

@@ -84,7 +84,7 @@ class Hub:
         """
         Let a peer be subscribed from now on.
 
-        :param deliver: what it hears goes there.
+        :param deliver: called with each message for the peer.
         """
         self._subscribers[peer] = _Subscriber(deliver)
 

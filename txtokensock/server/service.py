@@ -81,7 +81,7 @@ class TokenSocketServer(Service):
     :param limits: see :class:`Limits`.
     :param sockjs: some of :class:`~txtokensock.sockjs.SockJSOptions`, by name, such as
         ``{"websocket": False, "heartbeat": 10.0}``; they go before ``limits``.
-    :param observer: hears what happens, see :class:`Observer`.
+    :param observer: is told what happens, see :class:`Observer`.
     :param reactor: for everything; the global one by default.
     :raises InvalidOption: for an option that is not valid.
     """
@@ -179,7 +179,7 @@ class TokenSocketServer(Service):
         :class:`~txtokensock.errors.ActionError` with its error, any other exception is
         logged and refuses with a reference to the log; everything else, None too, agrees.  Several
         hooks are asked in order until one refuses.  Nobody is asked about what the server
-        does of its own accord.
+        does by itself.
 
         :raises InvalidOption: for an unknown event or what cannot be called.
         """

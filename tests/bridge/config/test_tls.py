@@ -61,7 +61,7 @@ class TlsTests(SynchronousTestCase):
     def test_bad(self) -> None:
         """What cannot be used is said, in words that fit the configuration's."""
         for config, said in (
-            (self.config(key="a.key"), "a private key is of no use without certificate"),
+            (self.config(key="a.key"), "a private key cannot be used without a certificate"),
             (self.config(certificate="a.pem"), "a.pem holds no private key in PEM"),
             (self.config(certificate="a.pem", key="b.key"), "is not that of the certificate in"),
             (self.config(authorities="none"), "cannot be read: No such file or directory"),

@@ -74,8 +74,8 @@ class ShapeTests(HttpTestCase):
             ("/call", {"rpc": 5}, "rpc must be text"),
             ("/call", {"rpc": ""}, "a function's name must be"),
             ("/call", {"rpc": "_publish"}, "'_publish' is reserved by the protocol"),
-            ("/call", {"rpc": "f", "dta": 1}, "'dta' has no place here"),
-            ("/call", {"rpc": "f", "channel": "c"}, "'channel' has no place here"),
+            ("/call", {"rpc": "f", "dta": 1}, "'dta' is not a member of this request"),
+            ("/call", {"rpc": "f", "channel": "c"}, "'channel' is not a member of this request"),
             ("/call", {"rpc": "f", "args": {}}, "args must be an array"),
             ("/call", {"rpc": "f", "args": {"a": 1}}, "args must be an array"),
             ("/call", {"rpc": "f", "kwargs": [1]}, "args must be an array"),
@@ -87,9 +87,17 @@ class ShapeTests(HttpTestCase):
             ("/publish", {"topic": "___all___"}, "the channel '___all___' is reserved"),
             ("/publish", {"topic": "c", "channel": "c"}, "there is both"),
             ("/publish", {"topic": "c", "options": {"exclude": [1]}}, "the option 'exclude'"),
-            ("/publish", {"topic": "c", "timeout": 1}, "'timeout' has no place here"),
+            (
+                "/publish",
+                {"topic": "c", "timeout": 1},
+                "'timeout' is not a member of this request",
+            ),
             ("/broadcast", {}, "there is neither data nor args"),
-            ("/broadcast", {"channel": "c", "data": 1}, "'channel' has no place here"),
+            (
+                "/broadcast",
+                {"channel": "c", "data": 1},
+                "'channel' is not a member of this request",
+            ),
         ):
             if body == {"rpc": "f", "args": {}}:
                 continue  # an empty one says nothing

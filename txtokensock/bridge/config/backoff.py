@@ -18,8 +18,8 @@ __all__ = ["BackoffConfig", "backoff_problems"]
 
 class BackoffConfig(Section, frozen=True):
     """
-    The first fields of :class:`~txtokensock.Backoff`, which has all the words; each side
-    has defaults of its own.
+    The first fields of :class:`~txtokensock.Backoff`, which explains them.  Each side has
+    defaults of its own.
     """
 
     first: float = 0.1
@@ -35,9 +35,9 @@ class BackoffConfig(Section, frozen=True):
 
 def backoff_problems(section: BackoffConfig, path: str) -> Iterator[Problem]:
     """
-    What is wrong with the waits.
+    The problems of a table ``backoff``.
 
-    :param path: where they are, such as ``wamp.backoff``.
+    :param path: its path, such as ``wamp.backoff``.
     """
     names = [name for name in section.__struct_fields__ if name != "factor"]
     yield from seconds(section, path, *names)

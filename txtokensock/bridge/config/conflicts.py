@@ -1,5 +1,5 @@
 """
-What each section allows, and all of them together do not.
+Conflicts between sections that are valid by themselves.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from ...errors import InvalidOption
 __all__ = ["HEADER_VALUE", "check_field", "check_fixed_field", "check_url", "signing_key"]
 
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
-"""What can be the value of a header, whoever sets it."""
+"""What can be the value of a header, set by a message or by the configuration."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECRET_PREFIX = "whsec_"
@@ -47,7 +47,7 @@ def check_url(url: str) -> str:
     if parts.scheme not in ("http", "https"):
         raise InvalidOption("must begin with http:// or https://")
     if not parts.hostname or port == 0:
-        raise InvalidOption("has no host, or no port that could be")
+        raise InvalidOption("has no host, or a port that is not valid")
     if parts.username is not None or parts.password is not None:
         raise InvalidOption("must hold no credentials: use headers, with a secret as value")
     if not url.isascii() or any(ord(mark) <= 32 or ord(mark) == 127 for mark in url):
@@ -74,14 +74,14 @@ def check_fixed_field(name: str, value: str) -> None:
     """
     check_field(name)
     if not HEADER_VALUE.fullmatch(value):
-        raise InvalidOption("has a line break in its value, or what is not ASCII")
+        raise InvalidOption("has a line break or a character that is not ASCII in its value")
 
 
 def signing_key(secret: str) -> bytes:
     """
     :param secret: ``whsec_`` and base64, as Standard Webhooks has it, or any other text.
     :return: the bytes that sign.
-    :raises InvalidOption: if it is empty, or no base64 after the prefix; the text does not
+    :raises InvalidOption: if it is empty, or not base64 after the prefix; the text does not
         hold it.
     """
     if secret.startswith(_SECRET_PREFIX):
@@ -89,7 +89,7 @@ def signing_key(secret: str) -> bytes:
         try:
             key = b64decode(text + "=" * (-len(text) % 4), validate=True)  # padding is optional
         except (binascii.Error, ValueError):
-            raise InvalidOption(f"after {_SECRET_PREFIX} must come base64") from None
+            raise InvalidOption(f"must be base64 after {_SECRET_PREFIX}") from None
     else:
         key = secret.encode()
     if not key:

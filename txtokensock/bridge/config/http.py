@@ -1,5 +1,5 @@
 """
-``[http]``: what speaks HTTP may call, publish and listen.
+``[http]``: HTTP clients, their keys, and their limits.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ MIB = 1024 * 1024
 
 class KeyConfig(Section, frozen=True):
     """
-    ``[[http.keys]]``: somebody who may come in, and what for.
+    ``[[http.keys]]``: the key of a client, and what it allows.
 
     :ivar name: of the key, in logs and metrics; of a signed request, its ``key``.
-    :ivar secret: what only they know.
-    :ivar previous_secret: is good as well, while they change from one to the other.
+    :ivar secret: the secret of the key.
+    :ivar previous_secret: is accepted as well, while clients change from one to the other.
     :ivar scheme: ``bearer``: requests hold the secret.  ``signed``: they are signed with
         it, as Crossbar's publisher and caller have it.
     :ivar channels: what they may publish to and listen to, see
@@ -49,10 +49,9 @@ class KeyConfig(Section, frozen=True):
 
     def secrets(self) -> list[str]:
         """
-        The secrets that are good now.
+        The secrets that are accepted now.
 
-        :raises InvalidOption: if one is none that a request can carry; the text does not
-            hold it.
+        :raises InvalidOption: if a request cannot carry one; the text does not hold it.
         """
         wanted = [self.secret, self.previous_secret]
         return [_usable(secret.reveal()) for secret in wanted if secret is not None]
@@ -63,11 +62,11 @@ class HttpConfig(Section, frozen=True):
     ``[http]``.
 
     :ivar listen: an endpoint string of Twisted's; a change needs a restart.
-    :ivar authentication: ``keys``: who has one may come in.  ``none``: everybody may do
-        everything, which takes a loopback address and no keys.
-    :ivar keys: who may come in.
-    :ivar hosts: without keys: names by which requests may call us, besides the loopback
-        ones: a name that is somebody else's may be a web page's.
+    :ivar authentication: ``keys``: a client needs one.  ``none``: everybody may do everything,
+        which requires a loopback address and no keys.
+    :ivar keys: the keys of clients.
+    :ivar hosts: without keys: values of ``Host`` that are accepted besides the loopback names;
+        any other could be that of a web page.
     :ivar body_limit: bytes of a request.
     :ivar call_timeout: seconds that a call may take; who calls may ask for less.
     :ivar connections: how many at once.
@@ -112,7 +111,7 @@ def _usable(secret: str) -> str:
     if not secret:
         raise InvalidOption("the secret is empty")
     if not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise InvalidOption("the secret holds a space, or what is not ASCII")
+        raise InvalidOption("the secret holds a space or a character that is not ASCII")
     return secret
 
 
@@ -132,12 +131,12 @@ def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
         here = f"{path}.keys[{number}]"
         yield from _key(key, here)
         if (other := names.setdefault(key.name, here)) != here:
-            yield Problem(f"{here}.name", f"is {key.name!r}, as that of {other}")
+            yield Problem(f"{here}.name", f"is {key.name!r}, which is also that of {other}")
         yield from _key_secrets(key, here, secrets)
 
 
 def _who_may_come_in(section: HttpConfig, path: str) -> Iterator[Problem]:
-    """A file that has lost its keys lets nobody in: being open is never a default."""
+    """Refuse a section without keys, unless it says ``none``: open is never the default."""
     try:
         loopback = Listen.parse(section.listen).loopback
     except InvalidOption as problem:
@@ -148,7 +147,7 @@ def _who_may_come_in(section: HttpConfig, path: str) -> Iterator[Problem]:
             what = 'are missing; on a loopback address, authentication = "none" does without'
             yield Problem(f"{path}.keys", what)
     elif section.keys:
-        what = f'is "none", but there are [[{path}.keys]]: nobody would be asked for one'
+        what = f'is "none", but there are [[{path}.keys]], which would not be checked'
         yield Problem(f"{path}.authentication", what)
     elif not loopback:
         what = f"{section.listen!r} is not a loopback address: it needs [[{path}.keys]]"
@@ -175,4 +174,4 @@ def _key_secrets(key: KeyConfig, path: str, seen: dict[str, str]) -> Iterator[Pr
             yield Problem(here, str(problem))
             continue
         if (other := seen.setdefault(text, here)) != here:
-            yield Problem(here, f"is the same as {other}: who comes in must be one of them")
+            yield Problem(here, f"is the same as {other}: a secret must name one key")

@@ -39,7 +39,7 @@ class Listen:
         try:
             serverFromString(None, description)  # which only listening needs a reactor for
         except Exception as problem:
-            # Whatever the endpoint's parser stumbles over: ValueError, TypeError, KeyError ...
+            # Parsers of endpoints raise ValueError, TypeError, KeyError ...
             raise InvalidOption(
                 f"{description!r} is not an endpoint: {shorten(str(problem))}"
             ) from None
@@ -64,7 +64,7 @@ class Listen:
             return self.interface == "localhost"
 
     def is_at(self, host: str, port: int) -> bool:
-        """Whether who connects to this host (a name or an address) and port gets here."""
+        """Whether a connection to this host (a name or an address) and port arrives here."""
         if self.kind not in _INTERFACES or port != self.port or not self.port:
             return False
         if host == self.interface:

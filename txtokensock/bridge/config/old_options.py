@@ -1,6 +1,5 @@
 """
-Options that have other names, or other words for their values, by now.  The old ones work for
-one more release.
+Old names of options, and old words for their values.  They work for one more release.
 """
 
 from __future__ import annotations

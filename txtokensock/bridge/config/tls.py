@@ -1,5 +1,5 @@
 """
-TLS to a server: whom we trust, and what we show.
+TLS to a server: which certificates are trusted, and which is shown.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ class TlsConfig(Section, frozen=True):
     """
     The options of :class:`~txtokensock.TLSPolicy`.
 
-    :ivar authorities: a file of certificates, PEM, that sign the server's, or are it; by
-        default the platform's.
+    :ivar authorities: a file of certificates, PEM, of authorities or of the server itself; by
+        default the platform's authorities.
     :ivar certificate: a file, PEM, with our certificate, for servers that ask for one.
     :ivar key: a file, PEM, with the private key for it; by default the same file.
     :ivar server_name: the name that the server's certificate must be for; by default the

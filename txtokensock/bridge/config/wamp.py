@@ -131,12 +131,12 @@ class ActionRule(Section, frozen=True):
 
 class WampRules(Section, frozen=True):
     """
-    What goes between the two, whoever keeps the connection to the router.
+    The rules for what is forwarded, in a bridge and in a Crossbar container.
 
     :ivar channels: ``[[wamp.channels]]``, see :class:`ChannelRule`.
     :ivar calls: ``[[wamp.calls]]``, see :class:`CallRule`.
     :ivar actions: ``[[wamp.actions]]``, see :class:`ActionRule`.
-    :ivar lease: a procedure that only one bridge can register: who has it forwards the
+    :ivar lease: a procedure that only one bridge can register: that one forwards the
         channels.  The same for all bridges of one upstream; None for a bridge that is
         the only one.
     :ivar lease_retry: seconds between attempts to get it.
@@ -162,9 +162,9 @@ class WampRules(Section, frozen=True):
 
 class WampAuthentication(Section, frozen=True):
     """
-    Who the bridge is for the router.
+    The identity of the bridge at the router.
 
-    :ivar method: as the router has it.
+    :ivar method: the authentication method.
     :ivar authid: the name.
     :ivar secret: the ticket, or WAMP-CRA's secret; read for each attempt.
     """
@@ -193,8 +193,8 @@ class WampConfig(WampRules, frozen=True, kw_only=True):
     :ivar endpoint: a Twisted endpoint string that is connected to instead of the URL's
         host and port, such as ``unix:/run/crossbar.sock``.
     :ivar connect_timeout: seconds until the realm is joined.
-    :ivar ping: seconds between signs of life asked of the router.
-    :ivar ping_timeout: seconds without one after which the connection is replaced.
+    :ivar ping: seconds between pings.
+    :ivar ping_timeout: seconds without an answer after which the connection is replaced.
     :ivar backoff: between attempts to connect.
     :ivar max_message_size: bytes of a message from the router.
     :ivar stop_timeout: seconds for what is in flight when the bridge stops.
@@ -331,11 +331,11 @@ def _pair(path: str, upstream: tuple[str, str], wamp: tuple[str, str]) -> Iterat
 
 def _uri(path: str, text: str, *, pattern: bool = False) -> Iterator[Problem]:
     if pattern and text == "*":
-        yield Problem(path, "may not be * alone: that is everybody's, write a prefix before it")
+        yield Problem(path, "may not be * alone, which is every name: write a prefix before it")
     elif not _URI.fullmatch(text):
         yield Problem(path, f"{text!r} is not a URI: names with dots between them, without spaces")
     elif text.startswith("wamp."):
-        yield Problem(path, "wamp. is the router's own")
+        yield Problem(path, "names below wamp. belong to the router")
     elif "*" in text and not pattern:
         yield Problem(path, "may have no * here")
 
@@ -351,7 +351,7 @@ def _conflicts(section: WampRules, path: str) -> Iterator[Problem]:
             elif kind == "calls" and one.procedure == other.procedure:
                 yield Problem(f"{here}.procedure", f"is also that of {there}")
             elif kind == "actions" and _same_action(one.action, other.action):
-                yield Problem(f"{here}.action", f"is in the way of that of {there}")
+                yield Problem(f"{here}.action", f"is in conflict with that of {there}")
     named: dict[str, str] = {}
     for kind in ("channels", "calls", "actions"):
         for index, rule in enumerate(getattr(section, kind)):

@@ -1,5 +1,5 @@
 """
-HTTP in: what speaks HTTP calls, publishes and listens.
+HTTP in: clients that speak HTTP call functions, publish, and listen.
 
 Needs ``pip install txtokensock[bridge]``.
 """

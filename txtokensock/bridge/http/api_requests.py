@@ -94,7 +94,7 @@ def _fields(body: bytes, *names: str) -> dict[str, Any]:
         raise bad_request("the body is not a JSON object")
     known = {*names, "data", "args", "kwargs", "options"}
     if unknown := sorted(fields.keys() - known):
-        raise bad_request(f"{unknown[0]!r} has no place here")
+        raise bad_request(f"{unknown[0]!r} is not a member of this request")
     _check_options(fields.get("options"))
     return fields
 
@@ -107,7 +107,7 @@ def _check_options(options: Any) -> None:
         raise bad_request("options must be an object")
     for name, value in options.items():
         if name != "acknowledge" and value is not None:
-            raise bad_request(f"the option {name!r} cannot be honoured here")
+            raise bad_request(f"the option {name!r} is not supported")
 
 
 def _name(fields: dict[str, Any], *names: str) -> str:

@@ -90,11 +90,11 @@ class EventStreams:
 
     async def read(self, request: Any, caller: Caller, begin: Callable[[], None]) -> None:
         """
-        Read until the end, whoever makes it.
+        Read until the client or the bridge ends the stream.
 
         :param begin: called once the server has agreed: the answer is 200.
-        :raises Refusal: before that, for what cannot be.
-        :raises TokenSocketError: before that, where the server does not agree.
+        :raises Refusal: before that, if the request is not valid.
+        :raises TokenSocketError: before that, if the server refuses.
         """
         channels = _channels(request, caller)
         with self.slots.one(caller.name, caller.streams):

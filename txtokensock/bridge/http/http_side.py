@@ -92,9 +92,9 @@ class HttpSide(Service):
 
     def privilegedStartService(self) -> None:
         """
-        Listen, while there may still be the privilege to.
+        Listen before ``twistd`` gives up its privileges.
 
-        :raises InvalidOption: if that cannot be.
+        :raises InvalidOption: if it cannot listen.
         """
         try:
             endpoint = serverFromString(self._reactor, self._section.listen)
@@ -118,7 +118,7 @@ class HttpSide(Service):
         self._listen()
 
     def _listen(self) -> None:
-        """Listen, unless that was done; there may be nobody to read an exception."""
+        """Listen, unless that was done; failures are logged."""
         try:
             if self._port is None:
                 self.privilegedStartService()
@@ -135,7 +135,7 @@ class HttpSide(Service):
     def _warn(self) -> None:
         if self._section.authentication == "none":
             self._log.warn(
-                "whoever reaches {address} may do everything: http.authentication is 'none'",
+                "all who can reach {address} may do everything: http.authentication is 'none'",
                 event="http.open",
                 address=self._section.listen,
             )
@@ -182,7 +182,7 @@ class HttpSide(Service):
         return self._health.state
 
     def needs_restart(self, section: HttpConfig) -> Iterator[Problem]:
-        """What of another configuration cannot be taken while it runs."""
+        """The changes in another configuration that need a restart."""
         if section.listen != self._section.listen:
             yield Problem("http.listen", "a change of it takes a restart")
         if section.signed_requests != self._section.signed_requests and self._replays.kept:
@@ -190,7 +190,7 @@ class HttpSide(Service):
 
     def reload(self, section: HttpConfig) -> None:
         """
-        Take other keys and numbers.
+        Use other keys and numbers from now on.
 
         :raises InvalidOption: if a secret cannot be read any more, or the file of signed requests
             cannot be used; then nothing changes.

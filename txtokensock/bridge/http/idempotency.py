@@ -62,7 +62,7 @@ class IdempotencyCache:
         self.configure(expiry, limit, room)
 
     def configure(self, expiry: float, limit: int, room: int) -> None:
-        """Other numbers, from now on."""
+        """Use other numbers from now on."""
         self._expiry = expiry
         self._limit = limit
         self._room = room
@@ -108,7 +108,7 @@ class IdempotencyCache:
         return await entry.waiting.wait()
 
     def stop(self) -> None:
-        """Give up what is not answered yet."""
+        """Fail the requests that are not answered yet."""
         for entry in list(self._entries.values()):
             if entry.work is not None:
                 entry.work.cancel()

@@ -27,7 +27,7 @@ class Publishing:
     """
     Hands publishes to the server, or keeps some while it is away.
 
-    :param counters: count what becomes of those that waited, on the side ``http``.
+    :param counters: count the outcomes of those that waited, on the side ``http``.
     :ivar waiting: how many wait for the server, and may.
     :ivar waiting_bytes: how large they are, and may be.
     """

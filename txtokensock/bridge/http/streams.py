@@ -40,7 +40,7 @@ class Stream:
 
     :param request: Twisted's, whose headers are set.
     :param room: bytes that may wait.
-    :ivar ended: fires with None when it is over, whoever ended it.
+    :ivar ended: fires with None when it has ended.
     :ivar started: whether the headers are sent.
     :ivar dropped: how many events made room, all in all.
     :ivar paused_since: the time since when the reader takes nothing, or None.

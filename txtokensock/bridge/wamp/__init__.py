@@ -7,7 +7,7 @@ router_session.py          the same over a connection of our own; challenge.py a
 router_connection.py       WebSocket and RawSocket; router_endpoint.py is the way there
 component.py               a session that a Crossbar container keeps
 wamp_side.py               keeps a session, as a side of the bridge
-forwarding.py              what goes between the socket and a session, whoever keeps that
+forwarding.py              what is forwarded between the socket and a session
 call_forwarding.py         calls, both ways
 channel_forwarding.py      messages, both ways: forwarded_channel.py, topic_publisher.py,
                            echo.py, demand.py, lease.py

@@ -42,7 +42,7 @@ class CallForwarding:
 
     :param rules: which, and how many at once.
     :param socket: the upstream.
-    :param rule_counters: hears how it goes.
+    :param rule_counters: counts the outcomes.
     :param reactor: for attempts to register what the router refused.
     """
 
@@ -170,7 +170,7 @@ class ActionForwarding:
 
     :param rules: which.
     :param socket: the upstream, whose actions these become.
-    :param rule_counters: hears how it goes.
+    :param rule_counters: counts the outcomes.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ class ChannelForwarding:
 
     :param rules: what to forward, and the limits.
     :param socket: the upstream.
-    :param rule_counters: hears how it goes.
+    :param rule_counters: counts the outcomes.
     :param reactor: for the time.
     """
 

@@ -49,7 +49,7 @@ class ForwardedChannel:
 
     :param name: the channel's.
     :param socket: the upstream.
-    :param rule_counters: hears how it goes.
+    :param rule_counters: counts the outcomes.
     :param room: for messages on their way to channels.
     :param echoes: of this channel.
     :param deliver: called with the channel's name and each message that is not ours.

@@ -1,5 +1,5 @@
 """
-All that goes between the upstream socket and a realm, whoever keeps the session.
+All that is forwarded between the upstream socket and a realm.
 """
 
 from __future__ import annotations

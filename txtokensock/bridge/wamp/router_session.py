@@ -26,7 +26,7 @@ class RouterSession(WampSession):
     """
     A session over a connection of our own.
 
-    :param section: whom to join, and as whom.
+    :param section: which realm to join, and how to authenticate.
     :param reactor: for deadlines.
     :ivar joined: fires when the realm is joined; fails with :class:`JoinRefused` or
         :class:`RealmLost`.

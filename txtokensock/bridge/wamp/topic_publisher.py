@@ -25,7 +25,7 @@ class TopicPublisher:
     What was handed to a connection that is lost is not published again: it may have been
     delivered.
 
-    :param rule_counters: hears how it goes.
+    :param rule_counters: counts the outcomes.
     :param room: for what waits and for what is not acknowledged yet.
     :ivar room: the same.
     """

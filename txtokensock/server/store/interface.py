@@ -104,7 +104,7 @@ class IStoreLink(Interface):
 
     def close() -> Deferred[None]:
         """
-        End the link: the listener hears no more.
+        End the link: the listener is not called any more.
 
         :return: fires with None when all is released.  Never fails.
         """
@@ -115,7 +115,7 @@ class IStore(Interface):
 
     def connect(listener: IStoreListener, reactor: IReactorTime) -> IStoreLink:
         """
-        :param listener: hears what is published.
+        :param listener: called with what is published.
         :param reactor: for every timer and connection of the link.
         :return: a link that may be used at once.
         """

@@ -91,7 +91,7 @@ class RedisConnection:
             self._pings.stop()
         self.protocol = None
         if newest is not None:
-            # Redis may not be reading: an orderly close could take for ever.
+            # Redis may not be reading: an orderly close might not end.
             newest.transport.abortConnection()
         return maybeDeferred(self._service.stopService).addErrback(self._ignore)
 
