@@ -61,7 +61,7 @@ class PingTests(KeepAliveTestCase):
         self.assertEqual(self.disconnects, [])
 
     def test_unanswered(self) -> None:
-        """No answer in time: calls fail, and the connection is made anew."""
+        """No answer in time: calls fail, and the connection is made again."""
         client = self.watched(ping=5, ping_timeout=3)
         call = client.rpc("f")
         self.advance(7.9)

@@ -76,7 +76,7 @@ BAD: list[tuple[str, str]] = [
         UPSTREAM + "[upstream.authentication]\nuser = []",
         "upstream.authentication.user: authentication['user'] is an empty list",
     ),
-    (UPSTREAM + '[upstream.tls]\nkey = "k"', "upstream.tls: a private key is of no use without"),
+    (UPSTREAM + '[upstream.tls]\nkey = "k"', "upstream.tls: a private key cannot be used without"),
     (UPSTREAM + '[upstream.tls]\nauthorities = "none"', "upstream.tls: authorities: none cannot"),
     (
         UPSTREAM + '[upstream.tls]\nauthorities = "empty"',
