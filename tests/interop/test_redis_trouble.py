@@ -97,6 +97,12 @@ class TroubleTests(RedisTestCase):
         self.assertTrue(server.server.readiness.ready)
         self.assertEqual(self.told("READONLY"), 1)
 
+    async def test_first_request(self) -> None:
+        """A token request right after the start waits for the answer of Redis."""
+        url = f"redis://127.0.0.1:{self.redis.port}/0"
+        server = await self.served(RedisStore(url, timeout=ANSWER_SECONDS))
+        self.assertEqual(await get_status(server.url), 200)
+
     async def test_full(self) -> None:
         """No tokens while its memory is full; what does not need any goes on."""
         server = await self.ours()

@@ -120,6 +120,12 @@ class TokenRoute(Resource):
         """:return: status and body."""
         context = self._context
         link = context.hub.link
+        if link is not None and not link.available:
+            # The server may have been started a moment ago.  A store of somebody else's may be
+            # from before there was this method.
+            known = getattr(link, "known", None)
+            if known is not None:
+                await known()
         if link is None or not link.available or not context.peers.open:
             # Before the credentials are looked at: they may be costly to look at.
             return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}

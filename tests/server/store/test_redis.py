@@ -233,6 +233,32 @@ class LinkTests(SynchronousTestCase):
         self.assertTrue(self.link.available)
         self.assertEqual(self.restored, [b"c"])
 
+    def test_known(self) -> None:
+        """At a start it takes a moment until it is known whether Redis answers."""
+        first, cancelled = self.link.known(), self.link.known()
+        self.assertNoResult(first)
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        self.answer()
+        self.successResultOf(first)
+        self.successResultOf(self.link.known())
+        self.commands.lose()
+        self.successResultOf(self.link.known())
+
+    def test_known_to_fail(self) -> None:
+        """A failure is known as well, and so is the end of the link."""
+        first = self.link.known()
+        self.commands.lose()
+        self.successResultOf(first)
+        self.subscriber.lose()
+        self.tearDown()
+        self.successResultOf(self.link.known())
+        self.setUp()
+        waiting = self.link.known()
+        self.tearDown()
+        self.successResultOf(waiting)
+        self.setUp()
+
     def test_tokens(self) -> None:
         """``SETEX`` and ``GETDEL``, as Node's servers and atomically."""
         self.answer()

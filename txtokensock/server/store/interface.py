@@ -49,6 +49,12 @@ class IStoreLink(Interface):
     )
     since = Attribute("float: since when that is so, in seconds by the reactor's clock.")
 
+    def known() -> Deferred[None]:
+        """
+        :return: fires with None when it is known whether the store can be reached, which takes
+            seconds at most behind a start.  Never fails; cancelling it ends this wait alone.
+        """
+
     def refuses(channel: str) -> bool:
         """Whether clients may not use that channel, because the store itself does."""
 

@@ -102,6 +102,9 @@ class _MemoryLink:
         self.listener = listener
         self.since = reactor.seconds()
 
+    def known(self) -> Deferred[None]:
+        return succeed(None)
+
     def refuses(self, channel: str) -> bool:
         return False
 

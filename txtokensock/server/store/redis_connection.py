@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.internet import ClientService
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from ...errors import shorten
 from ...support.backoff import Backoff
+from ...support.waiters import Waiters
 
 __all__ = ["RedisConnection"]
 
@@ -69,6 +70,7 @@ class RedisConnection:
         self._probe: tuple[Any, ...] | None = None
         self.problem: str | None = None
         self.beside: RedisConnection | None = None
+        self._first: Waiters[None] = Waiters()
         self.protocol: Any = None
         self.since = reactor.seconds()
         self._backoff = backoff
@@ -86,6 +88,7 @@ class RedisConnection:
     def close(self) -> Deferred[None]:
         """:return: fires with None when it is gone.  Never fails."""
         self._closed = True
+        self._first.fire()
         newest, self._newest = self._newest, None
         if self._pings.running:
             self._pings.stop()
@@ -94,6 +97,12 @@ class RedisConnection:
             # Redis may not be reading: an orderly close might not end.
             newest.transport.abortConnection()
         return maybeDeferred(self._service.stopService).addErrback(self._ignore)
+
+    def known(self) -> Deferred[None]:
+        """:return: fires when Redis has answered or failed for the first time, or at the close."""
+        if self.protocol is not None or self.problem is not None or self._closed:
+            return succeed(None)
+        return self._first.wait()
 
     # -- for the factory
 
@@ -147,6 +156,7 @@ class RedisConnection:
             self.since = self._reactor.seconds()
         if self.problem != why:
             self.problem = why
+            self._first.fire()
             if self.beside is not None and self.beside.problem == why:
                 return
             self._log.error("Redis does not serve us: {why}", event="redis.failed", why=why)
@@ -179,6 +189,7 @@ class RedisConnection:
             self._answered_at = self._reactor.seconds()
             self._pings.start(_PING_INTERVAL, now=False)
             self._on_ready()
+            self._first.fire()
 
     def _not_ready(self, failure: Failure, protocol: Any) -> None:
         """Redis is loading its data, or wants a password: connect again in a while."""

@@ -81,6 +81,9 @@ class RedisLink:
         """Since when that is so, in seconds by the reactor's clock."""
         return self._commands.since
 
+    def known(self) -> Deferred[None]:
+        return self._commands.known()
+
     def refuses(self, channel: str) -> bool:
         return self._layout.refuses(channel)
 
