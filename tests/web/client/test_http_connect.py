@@ -14,6 +14,7 @@ from zope.interface.verify import verifyObject
 from txtokensock.errors import AttemptTimeout, ConnectFailed, ConnectionFailed, ProxyRefused
 from txtokensock.support.timeouts import Timeouts, within_phase
 from txtokensock.web.client.http_connect import ConnectEndpoint
+from txtokensock.web.client.request_headers import USER_AGENT
 
 from .proxy import NAME, OK, Building, ProxyTestCase, Recorder
 
@@ -23,7 +24,7 @@ class RequestTests(ProxyTestCase):
 
     def asked(self, **options: Any) -> bytes:
         """The request of an attempt."""
-        connecting = self.connecting(user_agent="test/1", **options)
+        connecting = self.connecting(**options)
         connecting.addErrback(lambda failure: failure.trap(CancelledError))
         connecting.cancel()
         return self.proxy.received
@@ -33,7 +34,7 @@ class RequestTests(ProxyTestCase):
         self.assertEqual(
             self.asked(),
             b"CONNECT server.test:443 HTTP/1.1\r\n"
-            b"Host: server.test:443\r\nUser-Agent: test/1\r\n\r\n",
+            b"Host: server.test:443\r\nUser-Agent: %b\r\n\r\n" % USER_AGENT.encode(),
         )
 
     def test_ipv6(self) -> None:

@@ -29,7 +29,6 @@ class ConnectEndpoint(TunnelEndpoint):
     connection and does not read them.
 
     :param authorization: the value of ``Proxy-Authorization``, such as ``"Basic eDp5"``.
-    :param user_agent: the value of ``User-Agent``.
 
     The other parameters are those of :class:`~.tunnel.TunnelEndpoint`.
     """
@@ -42,30 +41,25 @@ class ConnectEndpoint(TunnelEndpoint):
         *,
         proxy_name: str,
         authorization: str | None = None,
-        user_agent: str = USER_AGENT,
     ) -> None:
         super().__init__(proxy_endpoint, host, port, proxy_name=proxy_name)
         self._authorization = authorization
-        self._user_agent = user_agent
 
     def negotiate(self) -> _Connect:
-        return _Connect(self.target, self.proxy_name, self._authorization, self._user_agent)
+        return _Connect(self.target, self.proxy_name, self._authorization)
 
 
 class _Connect:
     """The request CONNECT, and the answer to it."""
 
-    def __init__(
-        self, target: str, proxy_name: str, authorization: str | None, user_agent: str
-    ) -> None:
+    def __init__(self, target: str, proxy_name: str, authorization: str | None) -> None:
         self._target = target
         self._proxy_name = proxy_name
         self._authorization = authorization
-        self._user_agent = user_agent
         self._http = HTTP11(LONGEST_HEAD)
 
     def start(self, write: Callable[[bytes], object]) -> None:
-        headers = [("Host", self._target), ("User-Agent", self._user_agent)]
+        headers = [("Host", self._target), ("User-Agent", USER_AGENT)]
         if self._authorization is not None:
             headers.append(("Proxy-Authorization", self._authorization))
         request = h11.Request(method="CONNECT", target=self._target, headers=headers)
