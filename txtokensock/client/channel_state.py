@@ -30,7 +30,7 @@ class State(Enum):
 
 class ChannelState:
     """
-    :ivar subscriptions: who wants it.
+    :ivar subscriptions: who wants it, in the order of asking.
     :ivar leavers: wait for the server to confirm the end.
     :ivar request: the one that is under way, or None.
     :ivar failures: how often in a row the server did not confirm, on this connection.
@@ -43,7 +43,7 @@ class ChannelState:
     ) -> None:
         self.name = name
         self.state = State.OFF
-        self.subscriptions: list[Subscription] = []
+        self.subscriptions: dict[Subscription, None] = {}
         self.leavers: Waiters[None] = Waiters()
         self.request: Deferred[Any] | None = None
         self.failures = 0

@@ -58,7 +58,7 @@ class Channels:
     def subscriptions(self, name: str) -> list[Subscription]:
         """The subscriptions to a channel."""
         channel = self._channels.get(name)
-        return channel.subscriptions[:] if channel is not None else []
+        return list(channel.subscriptions) if channel is not None else []
 
     # -- what the user wants
 
@@ -71,7 +71,7 @@ class Channels:
         if channel is None:
             channel = ChannelState(subscription.channel, self._reactor, self._ask_again)
             self._channels[subscription.channel] = channel
-        channel.subscriptions.append(subscription)
+        channel.subscriptions[subscription] = None
         if channel.state is State.ON:
             subscription.confirm()
             return succeed(subscription)
@@ -102,8 +102,8 @@ class Channels:
         """
         subscription.ended(None, discard=True)  # which may deliver what was held back, to others
         channel = self._channels.get(subscription.channel)
-        if channel is not None and subscription in channel.subscriptions:
-            channel.subscriptions.remove(subscription)
+        if channel is not None:
+            channel.subscriptions.pop(subscription, None)
         subscription.confirmation.fire(Failure(CancelledError()))
         if channel is None or channel.wanted:
             return succeed(None)
@@ -174,7 +174,7 @@ class Channels:
         """A message came in."""
         channel = self._channels.get(name)
         if channel is not None:
-            for subscription in channel.subscriptions[:]:
+            for subscription in tuple(channel.subscriptions):
                 subscription.deliver(message)
 
     def confirmed(self, notice: Subscribed) -> None:
@@ -242,7 +242,7 @@ class Channels:
             # Who left is done where the channel is wanted again: the server need not be told.
             leavers = channel.leavers.take() if channel.wanted else Waiters[None]()
             waiting = _take_waiting(channel.subscriptions)
-            for subscription in channel.subscriptions[:]:
+            for subscription in tuple(channel.subscriptions):
                 subscription.confirm()
             _fire(waiting)
             leavers.fire()
@@ -272,10 +272,11 @@ class Channels:
         channel.doubtful = failure.check(CallTimeout) is not None
         channel.state = State.WAITING
         waits = {
-            one: one.wait_after(failure, channel.failures) for one in channel.subscriptions[:]
+            one: one.wait_after(failure, channel.failures) for one in tuple(channel.subscriptions)
         }
         ending = [one for one, wait in waits.items() if wait is None]
-        channel.subscriptions = [one for one in channel.subscriptions if one not in ending]
+        for one in ending:
+            channel.subscriptions.pop(one, None)
         if not channel.wanted:
             channel.stop_waiting()
         untold = any(not one.hears(ends=wait is None) for one, wait in waits.items())
@@ -329,7 +330,7 @@ class Channels:
         return Failure(self._request_queue.timeout(what, self._timeout, sent, waited_for))
 
     def _end(self, channel: ChannelState, reason: Exception | None, *, discard: bool) -> None:
-        subscriptions, channel.subscriptions = channel.subscriptions, []
+        subscriptions, channel.subscriptions = channel.subscriptions, {}
         for subscription in subscriptions:
             subscription.ended(reason, discard=discard)
         self._reconcile(channel)
