@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.web import pages
 from twisted.web.resource import Resource
@@ -241,6 +242,34 @@ class JSONPTests(ServerTestCase):
         self.assertEqual(self.ask(path, Sec_Fetch_Site="cross-site").status, 403)
         self.assertEqual(self.ask(path, Referer="http://evil.example/x").status, 403)
         self.assertEqual(self.ask(path, Referer="http://example.com/page").status, 200)
+
+
+class HostTests(ServerTestCase):
+    """A server that is reached at a loopback address."""
+
+    def statuses(self, host: str, **options: Any) -> set[int]:
+        """The statuses of the token route and of SockJS, for requests to 127.0.0.1."""
+        server = self.serve(**options)
+        found = set()
+        for path in ("/socket/token", "/socket/token?callback=f", "/sockets/info"):
+            connection = server.connection()
+            connection.tcp.hostAddr = IPv4Address("TCP", "127.0.0.1", 80)
+            headers = {"Host": host, "Origin": f"http://{host}"}
+            self.last = connection.request("GET", path, headers)
+            found.add(self.last.status)
+        return found
+
+    def test_other_names(self) -> None:
+        """A page whose name leads there gets nothing, and is told the option."""
+        self.assertEqual(self.statuses("evil.example"), {421})
+        self.assertIn(b"allowed_hosts", self.last.body)
+
+    def test_own_names(self) -> None:
+        """Loopback names, and what is listed."""
+        self.assertEqual(self.statuses("localhost"), {200})
+        self.assertEqual(self.statuses("app.example", allowed_hosts=["app.example"]), {200})
+        listed = self.statuses("app.example", allowed_origins=["http://app.example"])
+        self.assertEqual(listed, {200})
 
 
 class OriginTests(ServerTestCase):

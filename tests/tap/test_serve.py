@@ -83,6 +83,7 @@ class OptionsTests(MakingTestCase):
             (("--redis", "redis://x", "--namespace", "a b"), "--redis: namespace is 'a b'"),
             (("--allowed-origin", "example.com"), "--allowed-origin: "),
             (("--allowed-origin", "http://[::1"), "--allowed-origin: "),
+            (("--allowed-host", "example.com:80"), "--allowed-host: "),
             (("--allowed-origin", "*", "--allowed-origin", "http://a"), "--allowed-origin: "),
             (("--admin", "bogus:1"), "--admin bogus:1: "),
             (("--actions", "txtokensock_missing:x"), "--actions: there is no module"),

@@ -4,7 +4,7 @@ The token-sockjs server as a service.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..messages.from_server import encode_subscribed, encode_unsubscribed
 from ..sockjs.server.options import SockJSOptions
 from ..sockjs.server.resource import SockJSResource
 from ..support.checks import check_callable, check_flag
+from ..web.server.hosts import HostPolicy
 from ..web.server.origins import AllowedOrigins, OriginPolicy
 from ..web.server.site import BoundedSite, SiteLimits
 from .hooks import Event, Hook, Hooks
@@ -73,6 +74,8 @@ class TokenSocketServer(Service):
         that all JavaScript clients take; without, all messages are those of
         node-token-sockjs 3.1.0.
     :param allowed_origins: see :data:`~txtokensock.web.server.origins.AllowedOrigins`.
+    :param allowed_hosts: hosts besides the loopback names that requests to a loopback address
+        may be for, such as that of a proxy on this machine; others get 421.
     :param jsonp: whether the token route answers ``?callback=f`` with a script to pages of any
         origin, where ``allowed_origins`` is ``"*"``.  Pages that prove to be of the server's
         own or a listed origin always get one: the JavaScript clients ask so.
@@ -98,6 +101,7 @@ class TokenSocketServer(Service):
         filter: Filter | None = None,
         acks: bool = True,
         allowed_origins: AllowedOrigins = None,
+        allowed_hosts: Collection[str] = (),
         jsonp: bool = False,
         expose_errors: bool = False,
         limits: Limits | None = None,
@@ -130,11 +134,19 @@ class TokenSocketServer(Service):
         self._routes = [
             (
                 url_path("token_path", token_path),
-                TokenRoute(authentication, self._context, OriginPolicy(allowed_origins), jsonp),
+                TokenRoute(
+                    authentication,
+                    self._context,
+                    OriginPolicy(allowed_origins),
+                    HostPolicy(allowed_hosts, allowed_origins),
+                    jsonp,
+                ),
             ),
             (url_path("socket_prefix", socket_prefix), SockJSRoute(self._sockjs_now)),
         ]
-        self._sockjs_options = _sockjs_options(limits, allowed_origins, sockjs or {})
+        self._sockjs_options = _sockjs_options(
+            limits, allowed_origins, allowed_hosts, sockjs or {}
+        )
         self._running_server: RunningServer | None = None
 
     def __repr__(self) -> str:
@@ -334,7 +346,10 @@ class _PeerFactory(Factory):
 
 
 def _sockjs_options(
-    limits: Limits, allowed_origins: AllowedOrigins, chosen: Mapping[str, Any]
+    limits: Limits,
+    allowed_origins: AllowedOrigins,
+    allowed_hosts: Collection[str],
+    chosen: Mapping[str, Any],
 ) -> SockJSOptions:
     by_limits = SockJSOptions(
         max_message_size=limits.frame_size,
@@ -343,6 +358,7 @@ def _sockjs_options(
         # Those that are told that they are too many are there until they know.
         max_sessions_per_address=2 * limits.peers_per_address,
         allowed_origins=allowed_origins,
+        allowed_hosts=allowed_hosts,
     )
     return replace(by_limits, **chosen)
 

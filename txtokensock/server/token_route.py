@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,8 +20,9 @@ from twisted.web.server import NOT_DONE_YET
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
 from ..support.user_functions import UserFunctionTimeout, call_user_function, within
-from ..web.server.answers import Answer, LateAnswer, answer, done
+from ..web.server.answers import MISDIRECTED, Answer, LateAnswer, answer, done
 from ..web.server.header_text import header
+from ..web.server.hosts import HostPolicy
 from ..web.server.origins import OriginPolicy
 from ..web.server.site import warn_of_parsed_forms
 from .server_context import ServerContext
@@ -48,6 +50,7 @@ class TokenRoute(Resource):
     :param authenticate: see :data:`Authenticate`.
     :param context: what the server's peers share.
     :param origins: whose pages may have tokens.
+    :param hosts: which names it answers to.
     :param jsonp: whether ``?callback=f`` gives a script to all pages, where ``origins`` allow
         all; others get one if they prove that they are allowed.
     """
@@ -59,12 +62,14 @@ class TokenRoute(Resource):
         authenticate: Authenticate,
         context: ServerContext,
         origins: OriginPolicy,
+        hosts: HostPolicy,
         jsonp: bool,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._authenticate = authenticate
         self._context = context
         self._origins = origins
+        self._hosts = hosts
         self._jsonp = jsonp
 
     def getChild(self, path: bytes, request: Any) -> IResource:
@@ -77,6 +82,8 @@ class TokenRoute(Resource):
     def render(self, request: Any) -> Answer:
         """Answer ``GET``, and the ``OPTIONS`` of a page that asks whether it may."""
         warn_of_parsed_forms(request)
+        if not self._hosts.allow(request):
+            return self._refuse(request, HTTPStatus.MISDIRECTED_REQUEST, MISDIRECTED)
         callback = self._callback(request)
         if request.method not in (b"GET", b"OPTIONS"):
             request.setHeader(b"allow", b"GET, OPTIONS")

@@ -23,6 +23,7 @@ from ..server import TokenSocketServer
 from ..server.demo import ACTIONS, authenticate
 from ..server.ops.admin import AdminPages, admin_site
 from ..server.token_route import Authenticate
+from ..web.server.hosts import HostPolicy
 from ..web.server.origins import AllowedOrigins, OriginPolicy
 from .endpoint_service import EndpointService
 from .fatal import fail
@@ -65,6 +66,7 @@ def make_server(options: ServeOptions, reactor: Any) -> ServeService:
         actions=actions,
         store=store,
         allowed_origins=_allowed_origins(options["allowed-origins"]),
+        allowed_hosts=_allowed_hosts(options["allowed-hosts"]),
         observer=metrics,
         reactor=reactor,
     )
@@ -109,6 +111,11 @@ def _allowed_origins(origins: Sequence[str]) -> AllowedOrigins:
     allowed: AllowedOrigins = "*" if list(origins) == ["*"] else origins
     _checked("allowed-origin", OriginPolicy, allowed)
     return allowed
+
+
+def _allowed_hosts(hosts: Sequence[str]) -> Sequence[str]:
+    _checked("allowed-host", HostPolicy, hosts)
+    return hosts
 
 
 def _metrics() -> ServerMetrics:

@@ -61,6 +61,7 @@ class ServeOptions(usage.Options):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self["allowed-origins"] = []
+        self["allowed-hosts"] = []
 
     def opt_allowed_origin(self, origin: str) -> None:
         """
@@ -68,6 +69,13 @@ class ServeOptions(usage.Options):
         own; * for all.  It may be given several times.
         """
         self["allowed-origins"].append(origin)
+
+    def opt_allowed_host(self, host: str) -> None:
+        """
+        Answer requests for this host, such as app.example.com, also where they come to a
+        loopback address, as from a proxy on this machine.  It may be given several times.
+        """
+        self["allowed-hosts"].append(host)
 
     def postOptions(self) -> None:
         """Make the store of ``--redis`` now: its URL may hold a password, which a store hides."""

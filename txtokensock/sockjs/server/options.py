@@ -4,10 +4,12 @@ The options of a SockJS server, checked once.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ...errors import InvalidOption
 from ...support.checks import check_count, check_seconds
+from ...web.server.hosts import HostPolicy
 from ...web.server.origins import AllowedOrigins, OriginPolicy
 
 __all__ = ["SockJSOptions"]
@@ -48,6 +50,8 @@ class SockJSOptions:
     :ivar allowed_origins: whose pages may use this, see
         :data:`~txtokensock.web.server.origins.AllowedOrigins`; all by default, as SockJS
         is made for.  Others get 403.  Clients that are not browsers pass.
+    :ivar allowed_hosts: hosts besides the loopback names that requests to a loopback address
+        may be for, see :class:`~txtokensock.web.server.hosts.HostPolicy`.  Others get 421.
     :ivar max_sessions: sessions at one time; more are refused with 503.
     :ivar max_sessions_per_address: the same for one client's host, with 429.
     :raises InvalidOption: for a value that is not valid.
@@ -66,6 +70,7 @@ class SockJSOptions:
     max_array_length: int | None = None
     max_buffered: int = 4 * 1024 * 1024
     allowed_origins: AllowedOrigins = "*"
+    allowed_hosts: Collection[str] = ()
     max_sessions: int | None = None
     max_sessions_per_address: int | None = None
 
@@ -79,3 +84,4 @@ class SockJSOptions:
         if not isinstance(self.sockjs_url, str) or not self.sockjs_url:
             raise InvalidOption(f"sockjs_url is {self.sockjs_url!r}: it must be a URL")
         OriginPolicy(self.allowed_origins)
+        HostPolicy(self.allowed_hosts, self.allowed_origins)

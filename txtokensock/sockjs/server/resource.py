@@ -19,9 +19,11 @@ from ...web.server.answers import (
     answer,
     foreign_origin,
     method_not_allowed,
+    misdirected,
     not_found,
     preflight,
 )
+from ...web.server.hosts import HostPolicy
 from ...web.server.origins import OriginPolicy
 from ...web.server.site import warn_of_parsed_forms
 from ..frames import GO_AWAY, check_close
@@ -77,6 +79,7 @@ class SockJSResource:
             from twisted.internet import reactor
         self._options = replace(options or SockJSOptions(), **changes)
         self._origins = OriginPolicy(self._options.allowed_origins)
+        self._hosts = HostPolicy(self._options.allowed_hosts, self._options.allowed_origins)
         self._table = SessionTable(reactor, self._options, factory)
         self._websockets = WebSocketFactory(reactor, self._options.max_message_size)
         self._polling = PollingPages(self._table)
@@ -119,6 +122,8 @@ class SockJSResource:
         """Answer a request for any of the pages of SockJS."""
         warn_of_parsed_forms(request)
         _hide_session(request)
+        if not self._hosts.allow(request):
+            return misdirected(request)
         if not self._origins.allow(request):
             return foreign_origin(request)
         page = self._page(_segments(request))

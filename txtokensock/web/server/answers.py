@@ -17,6 +17,7 @@ from twisted.web.server import NOT_DONE_YET
 
 __all__ = [
     "JSON",
+    "MISDIRECTED",
     "TEXT",
     "Answer",
     "LateAnswer",
@@ -27,6 +28,7 @@ __all__ = [
     "done",
     "foreign_origin",
     "method_not_allowed",
+    "misdirected",
     "not_found",
     "preflight",
     "raw_answer",
@@ -129,6 +131,19 @@ def foreign_origin(request: Request) -> Answer:
     """Answer 403, which the page's scripts cannot read."""
     uncacheable(request)
     return answer(request, http.FORBIDDEN, "This origin is not allowed.\n")
+
+
+MISDIRECTED = (
+    "This server answers to the loopback names of its machine;"
+    " allowed_hosts (serve --allowed-host) lists others."
+)
+"""Why a request for another host is refused."""
+
+
+def misdirected(request: Request) -> Answer:
+    """Answer 421 (RFC 9110): the request is for another host."""
+    uncacheable(request)
+    return answer(request, HTTPStatus.MISDIRECTED_REQUEST, MISDIRECTED + "\n")
 
 
 def method_not_allowed(request: Request, allowed: Iterable[bytes]) -> Answer:
