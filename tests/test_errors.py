@@ -4,14 +4,20 @@ Errors: their tree, their texts, and the secrets that they keep.
 
 from __future__ import annotations
 
+import copy
+import importlib
 import inspect
+import pickle
+import pkgutil
 import re
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
+import txtokensock
 from txtokensock import errors
+from txtokensock.bridge.error_table import ErrorKind
 from txtokensock.errors import (
     ActionError,
     AllHostsFailed,
@@ -35,6 +41,7 @@ from txtokensock.errors import (
     remote_error,
     shorten,
 )
+from txtokensock.server.close_codes import CloseCode
 
 from .common import ServerTestCase
 
@@ -183,6 +190,84 @@ class SecretTests(ServerTestCase):
         for secret in (SECRET, "password", *tokens):
             for text in [*texts, *logged]:
                 self.assertNotIn(secret, text)
+
+
+def all_kinds() -> set[type[Exception]]:
+    """Every class of exception in the package."""
+    kinds = set()
+    for module in pkgutil.walk_packages(txtokensock.__path__, "txtokensock."):
+        if not module.name.endswith("__main__"):
+            for value in vars(importlib.import_module(module.name)).values():
+                if inspect.isclass(value) and issubclass(value, Exception):
+                    kinds.add(value)
+    return {kind for kind in kinds if kind.__module__.startswith("txtokensock.")}
+
+
+class TravelTests(SynchronousTestCase):
+    """Exceptions are copied, and sent to other processes."""
+
+    ARGUMENTS: dict[str, Any] = {
+        "close_code": CloseCode(4413, "too large"),
+        "code": 4413,
+        "error": {"message": "locked", "code": 7},
+        "errors": {"a": TokenRefused("no", 403, 2.5, "why"), "b": TokenServerError("x", 503)},
+        "holds": {"a": 3.0},
+        "kind": ErrorKind.FORBIDDEN,
+        "kwargs": {"a": 1},
+        "limit": 4096,
+        "may_have_run": True,
+        "permanent": True,
+        "phase": "auth",
+        "problems": ["a", "b"],
+        "raised": SystemExit(5),
+        "retry_after": 2.5,
+        "seconds": 1.5,
+        "status": 403,
+    }
+
+    def example(self, kind: type[Exception]) -> Exception:
+        """One with every argument that its class takes, and an attribute set later."""
+        try:
+            parameters = dict(inspect.signature(kind).parameters)
+        except ValueError:  # none but that of a built-in exception
+            parameters = dict(inspect.signature(lambda text: text).parameters)
+        positional, keywords = [], {}
+        for name, parameter in parameters.items():
+            value = self.ARGUMENTS.get(name, "text")
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                if name in self.ARGUMENTS:
+                    keywords[name] = value
+            elif parameter.kind is not parameter.VAR_KEYWORD:
+                positional.append(value)
+        error = kind(*positional, **keywords)
+        error.retry_in = 0.25  # type: ignore[attr-defined]
+        return error
+
+    def test_every_kind(self) -> None:
+        """They keep their class, text, arguments and attributes, and say nothing twice."""
+        kinds = all_kinds()
+        self.assertGreater(len(kinds), 40)
+        for kind in kinds:
+            error = self.example(kind)
+            for travelled in (
+                copy.copy(error),
+                copy.deepcopy(error),
+                *(pickle.loads(pickle.dumps(error, protocol)) for protocol in range(6)),
+            ):
+                self.assertIsNot(travelled, error)
+                self.assertIs(type(travelled), kind)
+                self.assertEqual(str(travelled), str(error))
+                self.assertEqual(repr(travelled.args), repr(error.args))
+                self.assertEqual(repr(vars(travelled)), repr(vars(error)))
+
+    def test_causes(self) -> None:
+        """A cause of ours goes along; another's, which may not be able to, stays."""
+        closed = ClientClosed("gave up")
+        closed.__cause__ = TokenRefused("no", 403)
+        travelled = pickle.loads(pickle.dumps(closed))
+        self.assertEqual(travelled.__cause__.status, 403)
+        closed.__cause__ = ValueError(lambda: None)
+        self.assertIsNone(pickle.loads(pickle.dumps(closed)).__cause__)
 
 
 class ClientClosedTests(SynchronousTestCase):

@@ -33,6 +33,7 @@ from typing import Any, Literal
 from twisted.internet import error
 
 from .support.deprecation import deprecate
+from .support.portable import Portable
 
 __all__ = [
     "ActionError",
@@ -103,7 +104,7 @@ def shorten(text: str) -> str:
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
 
 
-class TokenSocketError(Exception):
+class TokenSocketError(Portable):
     """The root: everything below is caught by catching this."""
 
 
@@ -550,7 +551,7 @@ class AuthenticationAborted(AuthenticationError):
     """The server closed the session without answering ``auth``."""
 
 
-class SockJSClosed(error.ConnectionDone):
+class SockJSClosed(Portable, error.ConnectionDone):
     """
     The reason of ``connectionLost`` for a SockJS session that was closed in
     order, by either side.

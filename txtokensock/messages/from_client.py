@@ -21,6 +21,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import InvalidData, is_error
 from ..jsontext import Decoder, Malformed, dumps
+from ..support.portable import Portable
 
 __all__ = [
     "RESERVED_NAMES",
@@ -58,7 +59,7 @@ RESERVED_NAMES = frozenset(
 """Calls that are the protocol's own: they have methods instead."""
 
 
-class InvalidRequest(ValueError):
+class InvalidRequest(Portable, ValueError):
     """
     Valid JSON, but not a request.
 

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from ..actions import outcome_error
 from ..support.checks import check_callable, check_choice
+from ..support.portable import Portable
 from ..support.user_functions import UserFunctionTimeout, call_user_function, within
 from .peer import Peer
 
@@ -25,7 +26,7 @@ Hook: TypeAlias = Callable[..., Any]
 """A function, one that returns a Deferred, or a coroutine function."""
 
 
-class Refused(Exception):
+class Refused(Portable):
     """
     A hook, or the server, refuses a request.
 

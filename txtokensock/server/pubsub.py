@@ -17,6 +17,7 @@ from ..messages.from_server import (
     encode_subscribed_with_request,
     encode_unsubscribed,
 )
+from ..support.portable import Portable
 from .close_codes import CHANNEL_NAME_TOO_LONG, TOO_MANY_CHANNELS, CloseCode
 from .hooks import Refused
 from .keyed_queue import Place
@@ -28,7 +29,7 @@ __all__ = ["LimitExceeded", "PubSub", "PubSubRequest"]
 PubSubRequest: TypeAlias = Subscribe | Unsubscribe | Publish | Broadcast
 
 
-class LimitExceeded(Exception):
+class LimitExceeded(Portable):
     """
     A request exceeds a limit, and its peer is closed.
 

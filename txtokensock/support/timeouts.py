@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from ..errors import AttemptTimeout, Phase, TokenRefused, TokenServerError
 from .checks import check_seconds
+from .portable import Portable
 
 __all__ = ["Timeouts", "Unanswered", "within_phase"]
 
@@ -52,7 +53,7 @@ class Timeouts:
             check_seconds(f"timeouts.{field.name}", getattr(self, field.name))
 
 
-class Unanswered(CancelledError):
+class Unanswered(Portable, CancelledError):
     """Connecting was cancelled; the text says who had not answered by then."""
 
 

@@ -17,6 +17,8 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from .portable import Portable
+
 __all__ = [
     "UserFunctionError",
     "UserFunctionTimeout",
@@ -37,7 +39,7 @@ class UserFunctionTimeout(Exception):
     """The function took longer than its deadline, and was cancelled."""
 
 
-class UserFunctionError(Exception):
+class UserFunctionError(Portable):
     """
     The function raised something that is not an ``Exception``, such as ``SystemExit``.  That
     is the ``__cause__``, whose text and traceback this has.

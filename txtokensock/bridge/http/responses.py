@@ -12,6 +12,7 @@ from typing import Any
 
 from ...errors import TokenSocketError
 from ...jsontext import dumps
+from ...support.portable import Portable
 from ..error_table import ErrorKind, classify
 
 __all__ = ["ApiResponse", "Refusal", "forbidden", "json_response", "refusal_of", "unavailable"]
@@ -45,7 +46,7 @@ def json_response(status: int, body: Any, *, final: bool = True) -> ApiResponse:
     return ApiResponse(status, dumps(body) + b"\n", final=final)
 
 
-class Refusal(Exception):
+class Refusal(Portable):
     """
     A request that is answered with an error.
 

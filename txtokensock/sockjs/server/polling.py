@@ -13,6 +13,7 @@ from twisted.web import http
 from twisted.web.http import Request
 from twisted.web.server import NOT_DONE_YET
 
+from ...support.portable import Portable
 from ...web.server.answers import (
     Answer,
     LateAnswer,
@@ -33,7 +34,7 @@ from .stream import FrameStream
 __all__ = ["PollingPages"]
 
 
-class _Refused(Exception):
+class _Refused(Portable):
     """A request is refused; the text is the answer's."""
 
     def __init__(self, status: int, text: str) -> None:

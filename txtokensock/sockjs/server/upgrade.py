@@ -13,6 +13,7 @@ from twisted.web import http
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import NOT_DONE_YET
 
+from ...support.portable import Portable
 from ...web.server.answers import Answer, answer
 from ...web.server.header_text import header
 
@@ -27,7 +28,7 @@ UPGRADE_REQUIRED = 426
 """RFC 9110, section 15.5.22; twisted.web has no name for it."""
 
 
-class BadUpgrade(Exception):
+class BadUpgrade(Portable):
     """
     A request does not open a WebSocket.  The texts are those of sockjs-node, where it has one.
 

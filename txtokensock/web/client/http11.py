@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 import h11
 
+from ...support.portable import Portable
+
 __all__ = ["HTTP11", "LONGEST_HEAD", "BadResponse", "Event", "HeadTooLong"]
 
 LONGEST_HEAD = 64 * 1024
@@ -33,7 +35,7 @@ Event: TypeAlias = (
 )
 
 
-class BadResponse(Exception):
+class BadResponse(Portable):
     """
     What the server sent is not a valid response.
 

@@ -19,6 +19,7 @@ from service_identity.cryptography import (
 )
 
 from ...errors import shorten
+from ...support.portable import Portable
 
 __all__ = ["CertificateRefused", "check_chain", "check_name", "is_address"]
 
@@ -31,7 +32,7 @@ _UNKNOWN_SIGNER = {
 }
 
 
-class CertificateRefused(TLSError):
+class CertificateRefused(Portable, TLSError):
     """
     The client does not accept the server's certificate.
 
