@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from ...errors import InvalidOption
+from ...errors import InvalidOption, shorten
 from ...web.tls.policy import explain
 from ..config.wamp import WampConfig
 from .challenge import signature
@@ -75,8 +75,13 @@ class RouterSession(WampSession):
         self.joined.callback(None)
 
     def onLeave(self, details: Any) -> None:
-        if self._problem is None:
+        if self._problem is None and not self.joined.called:
             self._problem = JoinRefused(details.reason, details.message or "")
+        elif self._problem is None and not self._drop.running:  # else it agrees to our end
+            why = shorten(f"{details.reason} {details.message or ''}".strip())
+            self._problem = RealmLost(
+                f"the router ended the session: {why}; events of topics are missing until the next"
+            )
         super().onLeave(details)
 
     def _ping(self) -> Deferred[None]:
