@@ -16,13 +16,13 @@ from ..common import ServerTestCase
 class RetryAfterTests(ServerTestCase):
     """``.status``, ``.retry_after``, and when the next attempt is."""
 
-    def refused(self, **steps: Any) -> Any:
-        """The error of a client where the server does this; it goes on."""
+    def refused(self, *, seconds: float = 0.0, **steps: Any) -> Any:
+        """The error of a client where the server does this and takes so long; it goes on."""
         self.server.script(**steps)
         self.socket = self.client()
         failed = self.socket.when_ready(fail_after=1)
         self.socket.startService()
-        self.settle()
+        self.advance(seconds)
         self.assertEqual(self.server.open_connections, 0)
         return self.failure(failed, HandshakeRefused, TokenRefused, TokenServerError)
 
@@ -82,13 +82,15 @@ class RetryAfterTests(ServerTestCase):
 
     def test_body_does_not_matter(self) -> None:
         """The head of a refusal says it all, however long the body is, or takes."""
-        for body in (b"x" * 200_000, b"x", b""):
+        for body, seconds in ((b"x" * 200_000, 0), (b"x", 10), (b"", 10)):
             error = self.refused(
+                seconds=seconds,
                 token=lambda request, body=body: request.send_raw(
                     b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 200000\r\n\r\n" + body
-                )
+                ),
             )
             self.assertEqual((error.status, error.retry_after), (503, 7.0))
+            self.socket.end()
 
     def test_success(self) -> None:
         """It means nothing where there is no refusal."""

@@ -139,7 +139,7 @@ class ClientTests(ServerTestCase):
         self.server.script(token="refuse")
         self.started()
         line = next(line for line in lines if line and "cannot connect" in line)
-        self.assertTrue(line.endswith("refused us: 403; next attempt in 60 s"), line)
+        self.assertTrue(line.endswith("refused us: 403: Forbidden; next attempt in 60 s"), line)
 
     def test_moved(self) -> None:
         """A token route that has moved is given up, and all are told why."""
