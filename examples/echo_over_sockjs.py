@@ -52,7 +52,7 @@ class Sender(Protocol):
 
 
 async def serve(reactor: Any, endpoint: str = ENDPOINT) -> None:
-    """Serve for ever."""
+    """Serve until the process ends."""
     root = Resource()
     root.putChild(b"echo", SockJSResource(Factory.forProtocol(Echo), reactor=reactor))
     site = Site(root, parsePOSTFormSubmission=False)

@@ -54,7 +54,7 @@ def services(reactor: Any) -> Resource:
 
 
 async def main(reactor: Any, endpoint: str = "tcp:8081:interface=127.0.0.1") -> None:
-    """Serve for ever."""
+    """Serve until the process ends."""
     site = Site(services(reactor), parsePOSTFormSubmission=False)
     await serverFromString(reactor, endpoint).listen(site)
     await Deferred()

@@ -108,7 +108,10 @@ BAD: list[tuple[str, str]] = [
     (KEY + 'channels = ["a", "*.b*"]', "http.keys[0].channels[1]: is '*.b*': it may have only"),
     (KEY + 'procedures = [""]', "http.keys[0].procedures[0]: is empty"),
     (KEY + "concurrency = 0", "http.keys[0].concurrency: is 0: "),
-    (KEY + '[[http.keys]]\nname = "a"\nsecret = { env = "B" }', "http.keys[1].name: is 'a', which is"),
+    (
+        KEY + '[[http.keys]]\nname = "a"\nsecret = { env = "B" }',
+        "http.keys[1].name: is 'a', which",
+    ),
     (
         KEY + '[[http.keys]]\nname = "b"\nsecret = { file = "secret-a" }',
         "http.keys[1].secret: is the same as http.keys[0].secret",

@@ -30,7 +30,7 @@ class AnswerTests(SynchronousTestCase):
 
     def outcome(self, pieces: list[bytes]) -> Any:
         """The rest behind the answer, the error, or None where it is not complete."""
-        connect = _Connect("server.test:443", NAME, None, "test/1")
+        connect = _Connect("server.test:443", NAME, None)
         connect.start(lambda _: None)
         for number, piece in enumerate(pieces):
             try:

@@ -258,7 +258,7 @@ class _Telling:
         self._connection = connection
 
     def connect(self, protocolFactory: Any) -> Deferred[Any]:
-        """Connect; see IStreamClientEndpoint."""
+        """Connect to Redis; see ``IStreamClientEndpoint``."""
         self._connection.begins()
         connecting: Deferred[Any] = self._endpoint.connect(protocolFactory)
         return connecting.addErrback(self._failed)
