@@ -92,7 +92,7 @@ class Connection(TwistedProtocol):
         self._held: list[bytes] = []
         self._reading_stops: set[object] = set()
         self._silent: Failure | None = None
-        self.when_lost: Callable[[Failure], None] = lambda _: None
+        self.when_lost: Callable[[Failure], object] = lambda _: None
         self.pause_count = 0
         self.acks = False
         self._has_room = True

@@ -5,7 +5,7 @@ Keeps one authenticated connection, and brings it back when it is lost.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.application.internet import ClientService
 from twisted.application.service import Service
@@ -29,13 +29,32 @@ from ..support.checks import check_count
 from ..support.quiet_log import Quiet
 from ..support.timer import NextTurn
 from ..support.waiters import Waiters
-from .connection import Connection
 from .retries import Retries
 
-__all__ = ["ReconnectingClientService", "ServiceObserver"]
+__all__ = ["ReconnectingClientService", "ServiceConnection", "ServiceObserver"]
 
 
-class ServiceObserver(Protocol):
+class ServiceConnection(Protocol):
+    """
+    What the service keeps: a connection that was authenticated.
+
+    :ivar transport: Twisted's, or what ends the connection as that does.
+    :ivar when_lost: called with the reason when the connection is gone.
+    """
+
+    transport: Any
+    when_lost: Callable[[Failure], object]
+
+    @property
+    def closing(self) -> bool:
+        """Whether its end has come, or has begun: it is used no more."""
+
+
+C = TypeVar("C", bound=ServiceConnection)
+C_contra = TypeVar("C_contra", bound=ServiceConnection, contravariant=True)
+
+
+class ServiceObserver(Protocol[C_contra]):
     """The callbacks of the service; each is called in a turn of the reactor of its own."""
 
     def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
@@ -44,7 +63,7 @@ class ServiceObserver(Protocol):
         ``retry_in``: seconds to the next one, None where it gives up.
         """
 
-    def established(self, connection: Connection, first: bool) -> None:
+    def established(self, connection: C_contra, first: bool) -> None:
         """There is an authenticated connection."""
 
     def disconnected(self, reason: Exception, retry_in: float | None) -> None:
@@ -54,14 +73,14 @@ class ServiceObserver(Protocol):
         """There will be no more attempts; the service has stopped."""
 
 
-class ReconnectingClientService(Service):
+class ReconnectingClientService(Service, Generic[C]):
     """
     Twisted's ``ClientService`` does the connecting, waiting and stopping.  Added is what
     it leaves open: when to give up, what counts as success, and who is told.
 
     :param reactor: for the waits.
     :param endpoint: connects protocols of ``factory`` and authenticates them.
-    :param factory: builds a :class:`~.connection.Connection`.
+    :param factory: builds what the endpoint connects, where that needs one.
     :param backoff: when to give up, and what counts as success.
     :param retry_policy: how long to wait; by default that of ``backoff``.
     :param reconnect: False for one connection only: its failure or its loss ends the
@@ -80,7 +99,7 @@ class ReconnectingClientService(Service):
         *,
         retry_policy: RetryPolicy | None = None,
         reconnect: bool,
-        observer: ServiceObserver,
+        observer: ServiceObserver[C],
     ) -> None:
         self._reactor = reactor
         self._endpoint = endpoint
@@ -98,7 +117,7 @@ class ReconnectingClientService(Service):
         self._reset()
 
     def _reset(self) -> None:
-        self.connection: Connection | None = None
+        self.connection: C | None = None
         self._announced = False
         self._since = 0.0
         self._was_connected = False
@@ -192,7 +211,7 @@ class ReconnectingClientService(Service):
         wait = self._retries.attempt_failed(failure)
         self._announce(self._announce_failure, failure.value, wait)
 
-    def _connected(self, connection: Connection) -> None:
+    def _connected(self, connection: C) -> None:
         self._since = self._reactor.seconds()
         self._announce(self._announce_established, connection)
 
@@ -232,7 +251,7 @@ class ReconnectingClientService(Service):
         if wait is None:
             self._give_up(error, client)
 
-    def _announce_established(self, connection: Connection) -> None:
+    def _announce_established(self, connection: C) -> None:
         if self._ended is not None or connection.closing:
             return
         self.connection = connection
@@ -286,7 +305,7 @@ class _Attempts:
 
     def __init__(
         self,
-        service: ReconnectingClientService,
+        service: ReconnectingClientService[Any],
         endpoint: IStreamClientEndpoint,
         factory: IProtocolFactory,
     ) -> None:

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClie
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ...client.service import ServiceConnection
 from ...web.tls.handshake import TLSEndpoint
 from ..config.wamp import WampConfig
 from .realm import Realm, RequestTimeout
@@ -73,7 +74,7 @@ class _Transport:
         self._session.abort()
 
 
-class Joined:
+class Joined(ServiceConnection):
     """
     A joined session, as :class:`~txtokensock.client.service.ReconnectingClientService`
     keeps one.
@@ -85,7 +86,7 @@ class Joined:
 
     def __init__(self, session: Session, transport: Any) -> None:
         self.realm = session
-        self.transport = _Transport(session, transport)
+        self.transport: Any = _Transport(session, transport)
         self.when_lost: Callable[[Failure], object] = lambda _: None
         session.on_lost = lambda reason: self.when_lost(reason)
 

@@ -59,7 +59,7 @@ class WampSide(Service):
         self._service = self._new_service()
         self._health = Health(self.name, reactor.seconds)
 
-    def _new_service(self) -> ReconnectingClientService:
+    def _new_service(self) -> ReconnectingClientService[Joined]:
         section = self._section
         backoff = section.backoff.build()
         return ReconnectingClientService(
@@ -116,7 +116,7 @@ class WampSide(Service):
             service = self._service = self._new_service()
             stopped.addCallback(lambda _: self._start_again(service))
 
-    def _start_again(self, service: ReconnectingClientService) -> None:
+    def _start_again(self, service: ReconnectingClientService[Joined]) -> None:
         if self.running and service is self._service:
             service.startService()
 
@@ -128,7 +128,7 @@ class WampSide(Service):
         self._health.fails(why)
         self._log.info("cannot join {realm}: {error}", realm=self._section.realm, error=why)
 
-    def established(self, connection: Any, first: bool) -> None:
+    def established(self, connection: Joined, first: bool) -> None:
         """The realm is joined."""
         self._health.works()
         self._log.info("joined {realm}", realm=self._section.realm)
