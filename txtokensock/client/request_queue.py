@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
+from twisted.python import threadable
 from twisted.python.failure import Failure
 
 from ..errors import CallTimeout, ClientClosed, ConnectionLost, QueueFull, remote_error
 from ..messages.from_server import Answer
+from ..support.threads import wrong_thread
 from ..support.timer import NextTurn
 from .request import Completion, Request
 from .request_deadlines import RequestDeadlines
@@ -85,6 +88,10 @@ class RequestQueue:
         :return: fires with the outcome; cancelling it withdraws the request wherever
             it is, and a late answer is dropped.
         """
+        if get_ident() != threadable.ioThread:  # saves a call for each message
+            elsewhere = wrong_thread()
+            if elsewhere is not None:
+                return fail(elsewhere)
         if self.closed is not None:
             return fail(self.closed.copy())
         if len(self._queue) >= self._queue_limit and not request.channel_request:

@@ -31,6 +31,7 @@ from ..support.checks import (
     check_seconds,
 )
 from ..support.overflow import Overflow, check_overflow
+from ..support.threads import wrong_thread
 from ..support.timeouts import Timeouts
 from ..web.client.http_context import HTTPContext
 from ..web.client.proxies import ProxyOption
@@ -59,7 +60,9 @@ class TokenSocket(Service):
     is asked for before, or while the connection is gone, waits.
 
     Every request returns a Deferred that fires exactly once, at the latest after
-    ``call_timeout``; it can be awaited, and cancelling it withdraws the request.
+    ``call_timeout``; it can be awaited, and cancelling it withdraws the request.  Asked for in
+    another thread than the reactor's, it fails at once with a
+    :class:`~txtokensock.errors.UsageError`: use ``reactor.callFromThread``.
 
     :param host: a URL or ``host[:port]``; ``http``, ``https``, ``ws`` or ``wss``, IPv6 in
         brackets, a path prefix where the server is mounted below one.  A list of several
@@ -268,7 +271,8 @@ class TokenSocket(Service):
             :class:`~txtokensock.errors.InvalidOption` for a ``fail_after`` that is no
             number above 0.  This alone has no deadline: cancel it to wait no longer.
         """
-        return self._service.when_ready(fail_after)
+        elsewhere = wrong_thread()
+        return self._service.when_ready(fail_after) if elsewhere is None else fail(elsewhere)
 
     @property
     def connected(self) -> bool:
@@ -474,6 +478,9 @@ class TokenSocket(Service):
             the channel is unsubscribed meanwhile; after any failure it is as if it had
             not been asked for.
         """
+        elsewhere = wrong_thread()
+        if elsewhere is not None:
+            return fail(elsewhere)
         limit = self._buffer_limit if buffer_limit is None else buffer_limit
         try:
             check_channel(channel)
@@ -510,7 +517,8 @@ class TokenSocket(Service):
             :class:`~txtokensock.errors.CallTimeout` or a
             :class:`~txtokensock.errors.RemoteError`.
         """
-        return self._core.channels.unsubscribe(channel)
+        elsewhere = wrong_thread()
+        return self._core.channels.unsubscribe(channel) if elsewhere is None else fail(elsewhere)
 
     def channels(self) -> list[str]:
         """The channels that are subscribed to, or will be once there is a connection."""
