@@ -15,10 +15,9 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 from twisted.web.static import File
 
-from tests.kit.processes import NODE, START_SECONDS
-
 from .embedded import Connections
 from .peers import JavaScriptPeer
+from .servers import NODE
 
 _SCRIPTS = {
     "EventEmitter.js": "node_modules/wolfy87-eventemitter/EventEmitter.js",
@@ -76,15 +75,15 @@ class Chromium(JavaScriptPeer):
         self._control.start()
         await super().start()
 
-    def obey(self, call: bytes) -> None:
-        self._control.send(call)
+    def obey(self, call: str) -> None:
+        self._control.send(call.encode())
 
     async def close(self) -> None:
         """End it in order, so that it ends its own children; its profile is deleted."""
         try:
-            if self._child is not None:
-                self._process.signalProcess("TERM")
-                await self.until(lambda: self._child is None, START_SECONDS, "end of the process")
+            if self.running:
+                self.signal("TERM")
+                await self.ended()
         finally:
             await super().close()
             await self._control.stop()

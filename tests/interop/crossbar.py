@@ -16,10 +16,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
-
-from tests.kit.processes import START_SECONDS
-
 from .servers import Server
 
 ROOT = Path(__file__).parents[2]
@@ -115,12 +111,6 @@ class Crossbar(Server):
 
     def is_ready(self, line: str) -> bool:
         return "NODE_BOOT_COMPLETE" in line
-
-    def line(self, text: str, seconds: float = START_SECONDS) -> Deferred[Any]:
-        """:return: fires when a line of output with that text has come."""
-        return self.until(
-            lambda: any(text in line for line in self.output), seconds, f"line with {text!r}"
-        )
 
     async def close(self) -> None:
         await super().close()

@@ -6,7 +6,6 @@ bridge, and a bridge's WAMP side.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -27,7 +26,7 @@ from txtokensock.bridge.counters import Counters
 from txtokensock.bridge.wamp.wamp_side import WampSide
 
 from .crossbar import REALM, Crossbar, CrossbarMissing, install_crossbar
-from .support import Heard, InteropTestCase, within
+from .support import Heard, InteropTestCase, until, within
 
 
 class Peer(ApplicationSession):
@@ -138,17 +137,4 @@ class CrossbarTestCase(InteropTestCase):
 
     async def up(self, side: WampSide) -> None:
         """Wait until the side has joined."""
-        await self.until(lambda: side.state().up, lambda: side.state())
-
-    async def until(
-        self,
-        condition: Callable[[], Any],
-        what: Callable[[], Any] = lambda: "",
-        seconds: float = EVENT_SECONDS,
-    ) -> None:
-        """Wait for something that nobody announces."""
-        end = reactor.seconds() + seconds
-        while not condition():
-            if reactor.seconds() > end:
-                raise AssertionError(f"not within {seconds} seconds: {what()}")
-            await deferLater(reactor, 0.02)
+        await until(lambda: side.state().up, lambda: side.state())

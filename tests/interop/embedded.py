@@ -16,10 +16,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
+from tests.kit.ports import ReservedPort
 from txtokensock.errors import ActionError
 from txtokensock.server import Peer, TokenSocketServer, query
 
-from .servers import ReservedPort
 from .support import Heard
 
 

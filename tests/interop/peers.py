@@ -10,6 +10,8 @@ from typing import Any
 
 from tests.kit.processes import Program
 
+from .servers import NODE
+
 
 class CallFailed(Exception):
     """A JavaScript callback got an error: ``args[0]``, as it was."""
@@ -22,6 +24,8 @@ class JavaScriptPeer(Program):
     :param url: the server, ``http://127.0.0.1:PORT``.
     :param client: ``token-sockjs-client``, or ``sockjs-client`` with a transport.
     """
+
+    directory = NODE
 
     def __init__(self, url: str, *client: str) -> None:
         super().__init__()
@@ -52,9 +56,9 @@ class JavaScriptPeer(Program):
     def tell(self, name: str, *args: Any) -> int:
         """Call it, and do not wait for its callback; the ``answer`` event has this id."""
         number = next(self._ids)
-        self.obey(json.dumps({"id": number, "name": name, "args": args}).encode("ascii"))
+        self.obey(json.dumps({"id": number, "name": name, "args": args}))
         return number
 
-    def obey(self, call: bytes) -> None:
+    def obey(self, call: str) -> None:
         """The call reaches the program: a line of JSON."""
-        self._process.write(call + b"\n")
+        self.write_line(call)

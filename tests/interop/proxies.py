@@ -7,14 +7,22 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.error import ConnectError
-from twisted.internet.protocol import Protocol
-from twisted.internet.task import deferLater
+from tests.kit.processes import SilentProgram
 
 from .servers import Server
+
+
+def tinyproxy_command(directory: Path, port: int, *lines: str) -> list[str]:
+    """
+    How Debian's tinyproxy is run.
+
+    :param directory: for its configuration.
+    :param lines: more of that.
+    """
+    file = directory / "tinyproxy.conf"
+    text = "\n".join([f"Port {port}", "Listen 127.0.0.1", *lines, ""])
+    file.write_text(text, encoding="ascii")
+    return ["tinyproxy", "-d", "-c", str(file)]
 
 
 class TinyProxy(Server):
@@ -30,11 +38,10 @@ class TinyProxy(Server):
         super().__init__()
         self._credentials = credentials
         self._directory = tempfile.TemporaryDirectory(prefix="txtokensock-tinyproxy-")
-        lines = [f"Port {self.port}", "Listen 127.0.0.1", "LogLevel Info", "MaxClients 200"]
+        lines = ["LogLevel Info", "MaxClients 200"]
         if credentials:
             lines.append(f"BasicAuth {' '.join(credentials)}")
-        self._file = Path(self._directory.name) / "tinyproxy.conf"
-        self._file.write_text("\n".join([*lines, ""]), encoding="ascii")
+        self._command = tinyproxy_command(Path(self._directory.name), self.port, *lines)
 
     @property
     def url(self) -> str:
@@ -43,7 +50,7 @@ class TinyProxy(Server):
         return f"http://{user}127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
-        return ["tinyproxy", "-d", "-c", str(self._file)]
+        return self._command
 
     def is_ready(self, line: str) -> bool:
         return "Accepting connections" in line
@@ -57,7 +64,7 @@ class TinyProxy(Server):
         self._directory.cleanup()
 
 
-class MicroSocks(Server):
+class MicroSocks(SilentProgram, Server):
     """
     Debian's microsocks, a SOCKS5 proxy.
 
@@ -82,30 +89,6 @@ class MicroSocks(Server):
             user, password = self._credentials
             options += ["-u", user, "-P", password]
         return ["microsocks", *options]
-
-    def is_ready(self, line: str) -> bool:
-        return line == "listening"
-
-    async def start(self) -> None:
-        """It says nothing by itself when it is ready."""
-        asking = Deferred.fromCoroutine(self._ask())
-        try:
-            await super().start()
-        finally:
-            asking.addErrback(lambda _: None)
-            asking.cancel()
-
-    async def _ask(self) -> None:
-        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
-        while True:
-            try:
-                connected = await connectProtocol(endpoint, Protocol())
-            except ConnectError:
-                await deferLater(reactor, 0.01)
-            else:
-                connected.transport.abortConnection()
-                self.say("listening")
-                return
 
     def clients(self, port: int, host: str = "127.0.0.1") -> int:
         """How many clients it has connected to there."""

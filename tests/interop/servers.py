@@ -4,34 +4,14 @@ Real servers as child processes: :class:`Redis` and :class:`NodeServer`.
 
 from __future__ import annotations
 
-import socket
-import sys
 import tempfile
+from pathlib import Path
 
+from tests.kit.ports import ReservedPort
 from tests.kit.processes import Program
 
-
-class ReservedPort:
-    """
-    A free port of 127.0.0.1 that nobody else is given until it is released.
-
-    A socket that is bound but does not listen keeps it: the child can bind the port too
-    (both sides set SO_REUSEADDR), while the system does not hand it to anybody else when
-    the child is down, not even to a client of ours that connects from a port of the
-    system's choice.  Only Linux lets two sockets share a port that way; elsewhere the
-    port is merely known to be free.
-    """
-
-    def __init__(self) -> None:
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", 0))
-        self.number: int = self._socket.getsockname()[1]
-        if sys.platform != "linux":
-            self.release()
-
-    def release(self) -> None:
-        self._socket.close()
+NODE = Path(__file__).with_name("node")
+"""Where the JavaScript programs and their ``node_modules`` are."""
 
 
 class Server(Program):
@@ -48,7 +28,7 @@ class Server(Program):
 
     async def restart(self) -> None:
         """Run it again on the same port; a life that is not over yet is ended first."""
-        if self._child is not None:
+        if self.running:
             await self.kill()
         await self.start()
 
@@ -91,6 +71,7 @@ class NodeServer(Server):
     """
 
     name = "node server.js"
+    directory = NODE
 
     def __init__(self, redis: Redis, **environment: str) -> None:
         super().__init__()

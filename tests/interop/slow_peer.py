@@ -2,39 +2,43 @@
 A client of ours in a process of its own, so that its memory can be measured, which reads or
 writes much: ``python -m tests.interop.slow_peer URL ROLE OPTIONS``.
 
-ROLE is one of :data:`ROLES`, OPTIONS are JSON.  Each line on stdin is the name of a method
-of the role's; then its state is printed, as ``{"event":"state",...}``.  It ends when stdin
-does, so that it cannot outlive the tests.
+ROLE is one of :data:`ROLES`, OPTIONS are JSON.  Commands, see :mod:`tests.kit.commands`:
+``look``, and ``go`` where the role has that; their result is its state.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.stdio import StandardIO
 from twisted.internet.task import deferLater
-from twisted.protocols.basic import LineOnlyReceiver
 
+from tests.kit.commands import Commands
+from tests.kit.resources import peak
 from txtokensock import TokenSocket
 from txtokensock.errors import QueueFull
 
 CHANNEL = "channel1"
 
 
+Say = Callable[[str], None]
+
+
 class Role:
     """
     :param socket: not started yet.
     :param options: of the command line.
+    :param say: tells the parent of an event.
     """
 
-    def __init__(self, socket: TokenSocket, options: dict[str, Any]) -> None:
+    def __init__(self, socket: TokenSocket, options: dict[str, Any], say: Say) -> None:
         self.socket = socket
         self.options = options
+        self.say = say
         self.losses: list[str] = []
         socket.on("disconnect", lambda error: self.losses.append(str(error)))
 
@@ -46,7 +50,10 @@ class Role:
         return {}
 
     def look(self) -> None:
-        """Only tell the state."""
+        """Nothing is done."""
+
+    def go(self) -> None:
+        """Nothing more is done."""
 
 
 class Reader(Role):
@@ -55,8 +62,8 @@ class Reader(Role):
     :meth:`go`.  With "loop" in the options it iterates.
     """
 
-    def __init__(self, socket: TokenSocket, options: dict[str, Any]) -> None:
-        super().__init__(socket, options)
+    def __init__(self, socket: TokenSocket, options: dict[str, Any], say: Say) -> None:
+        super().__init__(socket, options, say)
         self.numbers: list[int] = []
         self.waiting: list[Deferred[None]] = []
         self.slow = True
@@ -76,7 +83,7 @@ class Reader(Role):
     def received(self, message: Any) -> Deferred[None]:
         self.numbers.append(message["n"])
         if message.get("last"):
-            say("last")
+            self.say("last")
         if self.slow:
             self.waiting.append(Deferred())
             return self.waiting[-1]
@@ -106,8 +113,8 @@ class Writer(Role):
     "careless" is in the options.
     """
 
-    def __init__(self, socket: TokenSocket, options: dict[str, Any]) -> None:
-        super().__init__(socket, options)
+    def __init__(self, socket: TokenSocket, options: dict[str, Any], say: Say) -> None:
+        super().__init__(socket, options, say)
         self.sent = 0
         self.refused = 0
 
@@ -127,7 +134,7 @@ class Writer(Role):
                     await deferLater(reactor, 0)
             else:
                 await publishing
-        say("asked")
+        self.say("asked")
 
     def one_sent(self, _: None) -> None:
         self.sent += 1
@@ -143,8 +150,8 @@ class Writer(Role):
 class Callee(Role):
     """Has an action "long", whose answers are of "size" bytes."""
 
-    def __init__(self, socket: TokenSocket, options: dict[str, Any]) -> None:
-        super().__init__(socket, options)
+    def __init__(self, socket: TokenSocket, options: dict[str, Any], say: Say) -> None:
+        super().__init__(socket, options, say)
         self.called = 0
         socket.register({"long": self.long})
 
@@ -162,47 +169,25 @@ class Callee(Role):
 ROLES = {"reader": Reader, "writer": Writer, "callee": Callee}
 
 
-class Commands(LineOnlyReceiver):
-    """What stdin says."""
-
-    delimiter = b"\n"
-
-    def __init__(self, role: Role) -> None:
-        self.role = role
-
-    def lineReceived(self, line: bytes) -> None:
-        getattr(self.role, line.decode())()
-        say("state", **self.role.state(), peak=peak())
-
-    def connectionLost(self, reason: Any = None) -> None:
-        reactor.stop()
-
-
-def peak() -> int:
-    """The most kilobytes that this process ever had in memory."""
-    status = Path("/proc/self/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1])
-
-
-def say(event: str, **fields: Any) -> None:
-    """One line for the test."""
-    print(json.dumps({"event": event, **fields}, separators=(",", ":")), flush=True)
-
-
-async def main(url: str, role: str, options: str) -> None:
+def main(url: str, role: str, options: str) -> None:
+    """The process."""
     settings = json.loads(options)
     socket = TokenSocket(url, reactor=reactor, **settings.pop("socket", {}))
-    player = ROLES[role](socket, settings)
-    socket.startService()
-    await socket.when_ready(fail_after=1)
-    await player.begin()
-    StandardIO(Commands(player))
-    say("ready", peak=peak())
+    commands = Commands({"look": lambda: play("look"), "go": lambda: play("go")})
+    player = ROLES[role](socket, settings, commands.say)
+
+    def play(what: str) -> dict[str, Any]:
+        getattr(player, what)()
+        return {**player.state(), "peak": peak()}
+
+    async def start() -> None:
+        socket.startService()
+        await socket.when_ready(fail_after=1)
+        await player.begin()
+        commands.say("ready", peak=peak())
+
+    commands.run(start)
 
 
 if __name__ == "__main__":
-    ensureDeferred(main(*sys.argv[1:])).addErrback(
-        lambda failure: (failure.printTraceback(), reactor.stop())
-    )
-    reactor.run()
+    main(*sys.argv[1:])

@@ -17,18 +17,19 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.kit.processes import EVENT_SECONDS, NODE, Program
+from tests.kit.processes import EVENT_SECONDS, Program
 from txtokensock import Backoff, TokenSocket
 
-from .servers import NodeServer, Redis
+from .servers import NODE, NodeServer, Redis
 
 T = TypeVar("T")
 ProgramT = TypeVar("ProgramT", bound=Program)
@@ -176,3 +177,28 @@ def within(awaitable: Awaitable[T], seconds: float = EVENT_SECONDS) -> Deferred[
         return await awaitable
 
     return Deferred.fromCoroutine(waiting()).addTimeout(seconds, reactor)
+
+
+async def until(
+    condition: Callable[[], Any],
+    what: Callable[[], Any] | str = "",
+    seconds: float = EVENT_SECONDS,
+) -> Any:
+    """
+    Wait for something that nobody announces.
+
+    :param condition: asked again and again; it may be a coroutine function.
+    :param what: does not come, for the error, or gives a text about that.
+    :return: what the condition gave, which is true.  Fails in bounded time.
+    """
+    end = reactor.seconds() + seconds
+    while True:
+        found = condition()
+        if hasattr(found, "__await__"):
+            found = await within(found, seconds)
+        if found:
+            return found
+        if reactor.seconds() > end:
+            text = what() if callable(what) else what
+            raise AssertionError(f"not within {seconds:g} seconds: {text}")
+        await deferLater(reactor, 0.02)

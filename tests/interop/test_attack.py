@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest
 
+from tests.kit.resources import held_by
 from txtokensock import TokenSocket
 
 from .attacker import Attacker
 from .support import InteropTestCase, within
-from .test_commands import EmbeddedServer
+from .twistd import Serve
 
 ATTACK_SECONDS = 60.0
 """How long one attack may take, on a busy machine."""
@@ -32,7 +32,7 @@ class AttackTests(InteropTestCase):
         await super().setUp()
         if sys.platform != "linux":
             raise SkipTest("needs /proc")
-        self.server = await self.started(EmbeddedServer())
+        self.server = await self.started(Serve())
         self.attacker = Attacker(self.server.port)
 
     async def attack(self, function: Callable[..., object], *arguments: Any) -> None:
@@ -41,9 +41,8 @@ class AttackTests(InteropTestCase):
 
     def memory(self) -> int:
         """Kilobytes that the server's process has in memory."""
-        status = Path(f"/proc/{self.server._process.pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1])
+        assert self.server.pid is not None
+        return held_by(self.server.pid).resident // 1024
 
     async def survived(self) -> None:
         """A new client is served, and nothing was logged that should not happen."""

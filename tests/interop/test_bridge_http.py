@@ -15,7 +15,7 @@ from typing import Any
 
 import treq
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import gatherResults
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
@@ -24,10 +24,9 @@ from twisted.web.client import ResponseNeverReceived
 from tests.kit.processes import EVENT_SECONDS
 from txtokensock import TokenSocket
 
-from .servers import Server
 from .support import Heard, InteropTestCase, within
-from .test_commands import BIN, EmbeddedServer
 from .test_examples import Python
+from .twistd import Bridge, Serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,19 +49,8 @@ ENDED = "process ended by signal 15"
 """twistd finishes what it has to, and then ends as whoever sent SIGTERM expects."""
 
 
-class Bridge(Server):
-    """
-    ``twistd -n tokensock bridge`` on a port of its own.
-
-    :param directory: where it runs; its configuration is ``bridge.toml`` there.
-    """
-
-    name = "twistd tokensock bridge"
-
-    def __init__(self, directory: Path, **environment: str) -> None:
-        super().__init__()
-        self.directory = directory
-        self._environment = environment
+class HttpBridge(Bridge):
+    """A bridge with an HTTP side; its configuration is written here."""
 
     def configure(self, upstream: int, more: str = "") -> None:
         """Write the configuration; without keys in ``more`` everybody may come in."""
@@ -72,35 +60,10 @@ class Bridge(Server):
             f'[http]\nlisten = "tcp:{self.port}:interface=127.0.0.1"\n{who}{more}'
         )
 
-    def command(self) -> list[str]:
-        twistd = [str(BIN / "twistd"), "--pidfile=", "-n", "tokensock"]
-        return [*twistd, "bridge", "--config", "bridge.toml"]
-
-    def environment(self) -> dict[str, str]:
-        return self._environment
-
-    def is_ready(self, line: str) -> bool:
-        return "bridge started" in line
-
     @property
     def url(self) -> str:
         """Its HTTP."""
         return f"http://127.0.0.1:{self.port}"
-
-    def signal(self, name: str) -> None:
-        """Send a signal."""
-        self._process.signalProcess(name)
-
-    def line(self, text: str, count: int = 1) -> Deferred[Any]:
-        """Fires when so many lines with that text were printed."""
-        return self.until(
-            lambda: sum(text in line for line in self.output) >= count, what=f"line with {text!r}"
-        )
-
-    async def end(self) -> str:
-        """How it ended, when it did."""
-        await self.until(lambda: self._child is None, what="end of the process")
-        return self.output[-1]
 
     async def ask(self, path: str, body: Any, **headers: str) -> tuple[int, Any]:
         """Status and answer of a POST."""
@@ -111,20 +74,6 @@ class Bridge(Server):
             persistent=False,
         )
         return response.code, json.loads(await response.content())
-
-    async def get(self, path: str) -> tuple[int, str]:
-        """Status and text of a GET."""
-        response = await within(treq.get(self.url + path, persistent=False))
-        return response.code, (await response.content()).decode()
-
-    async def until_ready(self, status: int = 200) -> Any:
-        """What ``/readyz`` says, when it has that status."""
-        for _ in range(300):
-            found, text = await self.get("/readyz")
-            if found == status:
-                return json.loads(text)
-            await deferLater(reactor, 0.05, lambda: None)
-        raise AssertionError(f"/readyz stays {found}: {text}\n{self.log()}")
 
 
 class Reader(Python):
@@ -155,11 +104,11 @@ class BridgeTestCase(InteropTestCase):
         temporary = tempfile.TemporaryDirectory(prefix="txtokensock-bridge-")
         self.addCleanup(temporary.cleanup)
         self.directory = Path(temporary.name)
-        self.server = await self.started(EmbeddedServer())
+        self.server = await self.started(Serve())
 
-    async def bridge(self, more: str = "", **environment: str) -> Bridge:
+    async def bridge(self, more: str = "", **environment: str) -> HttpBridge:
         """A bridge that is ready."""
-        bridge = Bridge(self.directory, **environment)
+        bridge = HttpBridge(directory=self.directory, **environment)
         bridge.configure(self.server.port, more)
         await self.started(bridge)
         await bridge.until_ready()
@@ -255,7 +204,7 @@ class HttpBridgeTests(BridgeTestCase):
 
     async def test_bad_config(self) -> None:
         """One line with the path, exit status 2, and nothing listens."""
-        bridge = Bridge(self.directory)
+        bridge = HttpBridge(directory=self.directory)
         self.addCleanup(bridge.close)
         bridge.configure(self.server.port, "streams = 'many'\n")
         for more in ([], ["--check"]):
@@ -282,7 +231,7 @@ class HttpBridgeTests(BridgeTestCase):
         bridge = await self.bridge(NOTIFY_SOCKET=told.getsockname(), WATCHDOG_USEC="200000")
         await deferLater(reactor, 0.5, lambda: None)
         bridge.signal("TERM")
-        await bridge.end()
+        await bridge.ended()
         messages = []
         while True:
             try:
@@ -321,7 +270,7 @@ class EndTests(BridgeTestCase):
         await reader.end()
         self.server.cont()
         self.assertEqual(await call, (200, {"args": ["in flight"]}))
-        self.assertIn(ENDED, await bridge.end())
+        self.assertIn(ENDED, await bridge.ended())
         self.assertNotIn("Traceback", bridge.log())
 
     async def test_deadline(self) -> None:
@@ -334,7 +283,7 @@ class EndTests(BridgeTestCase):
         call.addErrback(lambda _: None)
         await deferLater(reactor, 0.3, lambda: None)
         bridge.signal("TERM")
-        self.assertIn(ENDED, await bridge.end())
+        self.assertIn(ENDED, await bridge.ended())
         self.assertIn("1 requests and 0 publishes are given up", bridge.log())
         self.server.cont()
         await call
@@ -381,8 +330,8 @@ class DocumentationTests(InteropTestCase):
         """``examples/bridge.toml`` with a server and ``curl``."""
         temporary = tempfile.TemporaryDirectory(prefix="txtokensock-docs-")
         self.addCleanup(temporary.cleanup)
-        server = await self.started(EmbeddedServer())
-        bridge = Bridge(Path(temporary.name))
+        server = await self.started(Serve())
+        bridge = HttpBridge(directory=Path(temporary.name))
         text = (ROOT / "examples" / "bridge.toml").read_text()
         text = text.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}")
         (bridge.directory / "bridge.toml").write_text(text.replace("8090", str(bridge.port)))

@@ -6,7 +6,7 @@ from twisted.internet import reactor
 from twisted.internet.utils import getProcessOutputAndValue
 
 from .support import InteropTestCase, within
-from .test_commands import BIN, EmbeddedServer
+from .twistd import Serve, script
 
 
 class StreamTests(InteropTestCase):
@@ -16,11 +16,11 @@ class StreamTests(InteropTestCase):
 
     async def setUp(self) -> None:
         await super().setUp()
-        self.server = await self.started(EmbeddedServer())
+        self.server = await self.started(Serve())
 
     async def outcome(self, redirection: str, *arguments: str, **env: str) -> tuple[str, str, int]:
         """``tokensock`` behind a shell's redirection."""
-        command = [str(BIN / "tokensock"), *arguments, f"--host=127.0.0.1:{self.server.port}"]
+        command = [script("tokensock"), *arguments, f"--host=127.0.0.1:{self.server.port}"]
         shell = ["-c", f'exec "$@" {redirection}', "sh", *command]
         out, err, status = await within(
             getProcessOutputAndValue("/bin/sh", shell, env=env, reactor=reactor)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
-from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
@@ -13,32 +10,8 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.kit.processes import EVENT_SECONDS, Program
 
-from .servers import Server
 from .support import InteropTestCase, within
-
-BIN = Path(sys.executable).parent
-
-
-class EmbeddedServer(Server):
-    """``twistd -n tokensock serve`` on a port of its own."""
-
-    name = "twistd tokensock serve"
-
-    def command(self) -> list[str]:
-        listen = f"tcp:{self.port}:interface=127.0.0.1"
-        return [str(BIN / "twistd"), "--pidfile=", "-n", "tokensock", "serve", "--listen", listen]
-
-    def is_ready(self, line: str) -> bool:
-        return "token-sockjs server on" in line
-
-
-class IPv6Server(EmbeddedServer):
-    """The same, on the loopback address of IPv6."""
-
-    name = "twistd tokensock serve, IPv6"
-
-    def command(self) -> list[str]:
-        return [*super().command()[:-1], rf"tcp6:{self.port}:interface=\:\:1"]
+from .twistd import Serve, script
 
 
 class Listener(Program):
@@ -51,7 +24,7 @@ class Listener(Program):
         self._command = ["listen", f"--host=127.0.0.1:{port}", *channels]
 
     def command(self) -> list[str]:
-        return [str(BIN / "tokensock"), *self._command]
+        return [script("tokensock"), *self._command]
 
     def is_ready(self, line: str) -> bool:
         return line.startswith("tokensock: listening to ")
@@ -62,12 +35,8 @@ class Listener(Program):
 
     async def interrupt(self) -> str:
         """Ctrl-C; how it ended."""
-        child = self._child
-        assert child is not None
-        ended = child.ended
-        self._process.signalProcess(signal.Signals.SIGINT.value)
-        await self.until(lambda: self._child is None, what="end of the process")
-        return str(await ended)
+        self.signal("INT")
+        return await self.ended()
 
 
 class CommandTests(InteropTestCase):
@@ -77,13 +46,13 @@ class CommandTests(InteropTestCase):
 
     async def setUp(self) -> None:
         await super().setUp()
-        self.server = await self.started(EmbeddedServer())
+        self.server = await self.started(Serve())
 
     async def run_command(self, *arguments: str) -> tuple[str, str, int]:
         """``tokensock`` with these arguments: what it printed, said, and its exit status."""
         arguments = (*arguments, f"--host=127.0.0.1:{self.server.port}")
         out, err, status = await within(
-            getProcessOutputAndValue(str(BIN / "tokensock"), arguments, reactor=reactor)
+            getProcessOutputAndValue(script("tokensock"), arguments, reactor=reactor)
         )
         return out.decode(), err.decode(), status
 
@@ -130,7 +99,7 @@ class CommandTests(InteropTestCase):
         url = f"https://127.0.0.1:{self.server.port}"
         arguments = ("rpc", "echo", "--timeout", "2", "--host", url)
         _, err, status = await within(
-            getProcessOutputAndValue(str(BIN / "tokensock"), arguments, reactor=reactor)
+            getProcessOutputAndValue(script("tokensock"), arguments, reactor=reactor)
         )
         self.assertEqual((status, err.count(b"\n")), (1, 1))
         self.assertIn(f"no answer from {url} within 2 seconds".encode(), err)
@@ -169,17 +138,17 @@ class CommandTests(InteropTestCase):
         """A second server on the port is one line, and exit status 1."""
         arguments = self.server.command()[1:]
         _, err, status = await within(
-            getProcessOutputAndValue(str(BIN / "twistd"), arguments, reactor=reactor)
+            getProcessOutputAndValue(script("twistd"), arguments, reactor=reactor)
         )
         self.assertEqual((status, err.count(b"\n")), (1, 1), err)
         self.assertIn(b"already in use", err)
 
     async def test_ipv6(self) -> None:
         """The token and the socket come over IPv6 as well."""
-        server = await self.started(IPv6Server())
+        server = await self.started(Serve(endpoint=r"tcp6:{}:interface=\:\:1"))
         out, err, status = await within(
             getProcessOutputAndValue(
-                str(BIN / "tokensock"),
+                script("tokensock"),
                 ["rpc", "echo", "1", f"--host=[::1]:{server.port}"],
                 reactor=reactor,
             )
@@ -189,7 +158,7 @@ class CommandTests(InteropTestCase):
     async def test_plugin_is_listed(self) -> None:
         """``twistd --help`` knows us."""
         out, _, status = await within(
-            getProcessOutputAndValue(str(BIN / "twistd"), ["--help"], reactor=reactor)
+            getProcessOutputAndValue(script("twistd"), ["--help"], reactor=reactor)
         )
         self.assertEqual(status, 0)
         self.assertRegex(out.decode(), r"(?m)^ +tokensock +A token-sockjs server")

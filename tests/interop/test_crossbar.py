@@ -19,7 +19,7 @@ from .crossbar import CRA_SECRET, TICKET, Crossbar
 from .crossbar_peers import CrossbarTestCase, Peer
 from .embedded import EmbeddedServer
 from .servers import NodeServer, Redis
-from .support import Heard, within
+from .support import Heard, until, within
 
 NEWS = {"channel": "news", "topic": "com.example.news", "direction": "both"}
 RULES: dict[str, Any] = {
@@ -111,7 +111,7 @@ class Rules(CrossbarTestCase):
         """A channel is taken when somebody subscribes to its topic."""
         event, message = await peer.hear("com.example.room.7"), Heard()
         await client.subscribe("room-7", message)
-        await self.until(lambda: "room-7" in self.bridged.channels())
+        await until(lambda: "room-7" in self.bridged.channels())
         await within(self.bridged.rpc("echo", 1))
         await within(client.publish("room-7", "from upstream"))
         self.assertEqual(await event.until(1), [("from upstream",)])
@@ -199,18 +199,18 @@ class Restarts(CrossbarTestCase):
         """Callers are answered at once meanwhile, and afterwards all is as before."""
         await self.works()
         await self.node.kill()
-        await self.until(lambda: not self.bridged.connected)
+        await until(lambda: not self.bridged.connected)
         peer = await self.peer(self.crossbar)
         call = within(peer.call("com.example.echo", 1), 1)
         error = await self.assertFailure(call, ApplicationError)
         self.assertEqual(error.error, "wamp.error.unavailable")
         await within(peer.tell("com.example.news", "waits for the server"))
         await self.node.start()
-        await self.until(lambda: self.bridged.connected)
+        await until(lambda: self.bridged.connected)
         await self.works("waits for the server")
 
         await self.crossbar.kill()
-        await self.until(lambda: not self.wamp.state().up)
+        await until(lambda: not self.wamp.state().up)
         self.assertNotEqual(self.wamp.state().detail, "")
         action = within(self.bridged.actions["notify"](1), 1)
         error = (await self.assertFailure(action, ActionError)).error
@@ -220,11 +220,11 @@ class Restarts(CrossbarTestCase):
         await self.works()
 
         await gatherResults([Deferred.fromCoroutine(p.kill()) for p in (self.node, self.crossbar)])
-        await self.until(lambda: not self.bridged.connected and not self.wamp.state().up)
+        await until(lambda: not self.bridged.connected and not self.wamp.state().up)
         await self.node.start()
         await self.crossbar.start()
         await self.up(self.wamp)
-        await self.until(lambda: self.bridged.connected)
+        await until(lambda: self.bridged.connected)
         await self.works()
 
     async def works(self, *waiting: str) -> None:
@@ -232,7 +232,7 @@ class Restarts(CrossbarTestCase):
         peer, client = await self.peer(self.crossbar), await self.socket(self.node.url)
         events, messages = await peer.hear("com.example.news"), Heard()
         await within(client.subscribe("news", messages))
-        await self.until(lambda: "news" in self.bridged.channels())
+        await until(lambda: "news" in self.bridged.channels())
         await within(self.bridged.rpc("echo", 1))
         await self.registered(peer)
         await within(peer.tell("com.example.news", "to upstream"))
@@ -258,9 +258,9 @@ class Several(CrossbarTestCase):
         crossbar = await self.started(Crossbar())
         fields = {**RULES, "lease": "com.example.lease"}
         one = await self.bridge("one", server.url, crossbar, **fields)
-        await self.until(lambda: one.state().detail == "", one.state)
+        await until(lambda: one.state().detail == "", one.state)
         other = await self.bridge("other", server.url, crossbar, **fields)
-        await self.until(lambda: "another bridge" in other.state().detail, other.state)
+        await until(lambda: "another bridge" in other.state().detail, other.state)
         peer, client = await self.peer(crossbar), await self.socket(server.url)
         await self.registered(peer)
         await self.round_robin(peer)
@@ -275,12 +275,12 @@ class Several(CrossbarTestCase):
         one._service._retries._policy = lambda failure, attempt: 1e6
         began = reactor.seconds()
         connection.transport.abortConnection()
-        await self.until(lambda: other.state().detail == "", other.state, seconds=5)
+        await until(lambda: other.state().detail == "", other.state, seconds=5)
         took = reactor.seconds() - began
         self.assertLess(took, 5)
         # The one, which may be back before anybody else: it keeps what comes until it
         # knows; the other; and the client.
-        await self.until(lambda: len(server.server.channel_peers("news")) == 3)
+        await until(lambda: len(server.server.channel_peers("news")) == 3)
         await self.each_once(peer, client, events, messages)
 
     async def end_service(self, side: Any) -> None:
@@ -345,7 +345,7 @@ class Ways(CrossbarTestCase):
 
     async def refused(self, side: WampSide) -> None:
         """Wait until the router has said no."""
-        await self.until(lambda: "refused" in side.state().detail, side.state)
+        await until(lambda: "refused" in side.state().detail, side.state)
 
     def secret(self, name: str, value: str) -> None:
         """A secret in the environment, for this test."""
@@ -371,7 +371,7 @@ class Container(CrossbarTestCase):
         }
         crossbar = await self.started(Crossbar(component))
         peer, client = await self.peer(crossbar), await self.socket(server.url)
-        await self.until(lambda: len(server.server.channel_peers("news")) == 1)
+        await until(lambda: len(server.server.channel_peers("news")) == 1)
         self.assertEqual(await within(peer.call("com.example.echo", {"a": 1})), {"a": 1})
         events, messages = await peer.hear("com.example.news"), Heard()
         await within(client.subscribe("news", messages))

@@ -16,25 +16,16 @@ from tests.kit.processes import Program
 from .crossbar import ROOT, Crossbar
 from .crossbar_peers import CrossbarTestCase
 from .embedded import EmbeddedServer
-from .support import Heard, within
+from .support import Heard, until, within
+from .twistd import Bridge
 
 EXAMPLES = ROOT / "examples"
 
 
-class Twistd(Program):
-    """``twistd tokensock bridge`` with a configuration."""
+class WampBridge(Bridge):
+    """A bridge with a WAMP side."""
 
-    name = "twistd tokensock bridge"
     start_seconds = 60.0
-    directory = ROOT
-
-    def __init__(self, config: Path) -> None:
-        super().__init__()
-        self._config = config
-
-    def command(self) -> list[str]:
-        twistd = str(Path(sys.executable).with_name("twistd"))
-        return [twistd, "--pidfile=", "-n", "tokensock", "bridge", "--config", str(self._config)]
 
     def is_ready(self, line: str) -> bool:
         return "joined realm1" in line
@@ -45,7 +36,6 @@ class Component(Program):
 
     name = "wamp_component.py"
     start_seconds = 60.0
-    directory = ROOT
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -71,7 +61,7 @@ class Processes(CrossbarTestCase):
         await server.start()
         crossbar = await self.started(Crossbar())
         config = self.example(server.url, crossbar.url)
-        one = await self.started(Twistd(config))
+        one = await self.started(WampBridge(config))
         await one.until(lambda: any("is ours" in line for line in one.output))
         component = await self.started(Component(crossbar.url))
         client = await self.socket(server.url)
@@ -80,7 +70,7 @@ class Processes(CrossbarTestCase):
         await within(client.publish("news", {"title": "hello"}))
         await component.until(lambda: "news: {'title': 'hello'}" in component.output)
 
-        other = await self.started(Twistd(config))
+        other = await self.started(WampBridge(config))
         await other.until(lambda: any("another bridge" in line for line in other.output))
         peer = await self.peer(crossbar)
         events = await peer.hear("com.example.news")
@@ -89,7 +79,7 @@ class Processes(CrossbarTestCase):
         await one.kill()
         await other.until(lambda: any("is ours" in line for line in other.output), 5)
         self.assertLess(reactor.seconds() - began, 5)
-        await self.until(lambda: len(server.server.channel_peers("news")) == 2)
+        await until(lambda: len(server.server.channel_peers("news")) == 2)
         events.clear()
         messages.clear()
         for _ in range(100):

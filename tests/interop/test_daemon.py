@@ -9,7 +9,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 
 from .support import InteropTestCase, within
-from .test_commands import BIN, EmbeddedServer
+from .twistd import Serve, script
 
 
 class DaemonTests(InteropTestCase):
@@ -19,10 +19,10 @@ class DaemonTests(InteropTestCase):
 
     async def test_port_in_use(self) -> None:
         """The command ends, with status 1; the log says why in one line; no pid file is left."""
-        server = await self.started(EmbeddedServer())
+        server = await self.started(Serve())
         directory = self.new_directory()
         log, pid = directory / "log", directory / "pid"
-        twistd = ["12", str(BIN / "twistd"), f"--pidfile={pid}", f"--logfile={log}"]
+        twistd = ["12", script("twistd"), f"--pidfile={pid}", f"--logfile={log}"]
         listen = f"--listen=tcp:{server.port}:interface=127.0.0.1"
         _, err, status = await within(
             getProcessOutputAndValue(

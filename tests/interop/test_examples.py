@@ -14,22 +14,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from tests.kit.processes import Program
 
-from tests.kit.processes import START_SECONDS, Program
-
-from .servers import ReservedPort
 from .support import InteropTestCase, NodeServerTestCase
+from .twistd import Serve, script
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LOOPBACK = "tcp:0:interface=127.0.0.1"
 SUCCESS = "process finished with exit code 0"
-
-
-def script(name: str) -> Path:
-    """A program that was installed beside this Python, or in PATH."""
-    beside = Path(sys.executable).with_name(name)
-    return beside if beside.exists() else Path(shutil.which(name) or name)
 
 
 class Python(Program):
@@ -58,36 +50,15 @@ class Python(Program):
     def is_ready(self, line: str) -> bool:
         return self._ready in line
 
-    def line(self, text: str, count: int = 1) -> Deferred[str]:
-        """:return: fires with the ``count``-th line so far that holds the text."""
-
-        def found() -> str | None:
-            lines = [line for line in self.output if text in line]
-            return lines[count - 1] if len(lines) >= count else None
-
-        return self.until(found, what=f"line with {text!r}")
-
     async def end(self) -> list[str]:
         """
         Wait until it ends by itself.
 
         :return: what it printed, if it ended well.
         """
-        await self.until(lambda: self._child is None, START_SECONDS, "end")
+        await self.ended()
         assert SUCCESS in self.output[-1], self.log()
         return self.output[:-1]
-
-    def type(self, line: str) -> None:
-        """Write a line to its input."""
-        self._process.write(line.encode() + b"\n")
-
-    def interrupt(self) -> None:
-        """What Ctrl-C does."""
-        self._process.signalProcess("INT")
-
-    def end_input(self) -> None:
-        """What Ctrl-D does."""
-        self._process.closeStdin()
 
     @property
     def address(self) -> str:
@@ -115,31 +86,6 @@ def tokensock(address: str, *arguments: object, ready: str = "") -> Python:
     )
 
 
-class ServeCommand(Python):
-    """
-    ``twistd tokensock serve``.
-
-    :ivar address: its ``host:port``, the same after a restart.
-    """
-
-    def __init__(self) -> None:
-        self._reserved = ReservedPort()
-        listen = f"tcp:{self._reserved.number}:interface=127.0.0.1"
-        super().__init__(
-            "twistd tokensock",
-            *(script("twistd"), "--pidfile=", "-no", "tokensock", "serve", "--listen", listen),
-            ready="token-sockjs server on",
-        )
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self._reserved.number}"
-
-    async def close(self) -> None:
-        await super().close()
-        self._reserved.release()
-
-
 class ExampleTestCase(InteropTestCase):
     """Nothing is needed but Python."""
 
@@ -151,7 +97,7 @@ class EmbeddedServerTest(ExampleTestCase):
     """The examples whose server is ``twistd tokensock``."""
 
     async def setUp(self) -> None:
-        self.server = await self.started(ServeCommand())
+        self.server = await self.started(Serve())
 
     async def test_quickstart(self) -> None:
         """It prints what the README says."""
@@ -180,7 +126,7 @@ class EmbeddedServerTest(ExampleTestCase):
             )
         )
         ada, grace = await self.chat("ada"), await self.chat("grace")
-        ada.type("hello")
+        ada.write_line("hello")
         for each in (ada, grace, log):
             await each.line("ada: hello")
         await self.server.kill()
@@ -190,7 +136,7 @@ class EmbeddedServerTest(ExampleTestCase):
             await each.line("-- connected", count=2)
         # Subscriptions are restored before what waits is sent, but each client's alone:
         # what grace types reaches grace for certain.
-        grace.type("here again")
+        grace.write_line("here again")
         await grace.line("grace: here again")
         for each in (ada, grace):
             each.end_input()
@@ -234,7 +180,7 @@ class OwnServerTest(ExampleTestCase):
         page = f"import urllib.request as u; print(u.urlopen('http://{site.address}/').read())"
         browser = await self.started(Python("browser", "-c", page, ready="A page of the site"))
         await browser.end()
-        site.interrupt()
+        site.signal("INT")
         await site.end()
 
     async def test_echo_over_sockjs(self) -> None:
@@ -277,7 +223,7 @@ class NodeServerExamplesTest(NodeServerTestCase):
             await self.started(example("chat_client.py", name, self.node.url, ready="in the chat"))
             for name in ("ada", "grace")
         ]
-        people[0].type("hello")
+        people[0].write_line("hello")
         for each in people:
             await each.line("ada: hello")
 

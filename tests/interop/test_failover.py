@@ -13,7 +13,7 @@ from txtokensock.errors import AllHostsFailed, TokenServerError
 
 from .servers import Server
 from .support import Heard, InteropTestCase, within
-from .test_commands import EmbeddedServer
+from .twistd import Serve
 
 BUSY = """
 import sys
@@ -63,7 +63,7 @@ class FailoverTests(InteropTestCase):
         ``kill -9`` of the one, and calls are answered by the other, subscriptions are made
         anew; and back again, and when both are gone, one error names both.
         """
-        one, two = await self.started(EmbeddedServer()), await self.started(EmbeddedServer())
+        one, two = await self.started(Serve()), await self.started(Serve())
         socket, messages, failed = self.client(one, two), Heard(), Heard()
         socket.startService()
         await within(socket.when_ready(fail_after=1))
@@ -108,7 +108,7 @@ class FailoverTests(InteropTestCase):
 
     async def test_busy_and_free(self) -> None:
         """One that has no time does not keep us from one that has."""
-        busy, free = await self.started(BusyServer()), await self.started(EmbeddedServer())
+        busy, free = await self.started(BusyServer()), await self.started(Serve())
         socket = self.client(busy, free)
         socket.startService()
         await within(socket.when_ready(fail_after=1))

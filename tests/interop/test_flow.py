@@ -17,7 +17,7 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
-from tests.kit.processes import Program
+from tests.kit.processes import CommandedProgram
 from txtokensock import TokenSocket
 from txtokensock.server import Limits
 
@@ -25,7 +25,7 @@ from .embedded import EmbeddedServer as ServerHere
 from .servers import NodeServer, Redis
 from .slow_peer import CHANNEL
 from .support import InteropTestCase, within
-from .test_commands import EmbeddedServer
+from .twistd import Serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,28 +44,16 @@ SECONDS = 60.0
 """How long 100 MB may take, on a busy machine."""
 
 
-class SlowPeer(Program):
+class SlowPeer(CommandedProgram):
     """``slow_peer.py``."""
 
-    directory = ROOT
-
     def __init__(self, url: str, role: str, **options: Any) -> None:
-        super().__init__()
-        self.name = f"slow_peer {role}"
-        self._arguments = [url, role, json.dumps(options)]
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.interop.slow_peer", *self._arguments]
-
-    def is_ready(self, line: str) -> bool:
-        return line.startswith('{"event":"ready"')
+        super().__init__("tests.interop.slow_peer", url, role, json.dumps(options))
 
     async def tell(self, command: str) -> dict[str, Any]:
         """Its state, when it has done so."""
-        count = len(self.seen("state"))
-        self._process.write(command.encode() + b"\n")
-        await self.event("state", count + 1)
-        return self.seen("state")[count]
+        self.state: dict[str, Any] = await self.ask(command)
+        return self.state
 
     async def at_rest(self) -> dict[str, Any]:
         """Its state, when that changes no more."""
@@ -88,7 +76,7 @@ class SlowPeer(Program):
     def grown(self) -> int:
         """Kilobytes, from when it was ready to its last state."""
         (ready,) = self.seen("ready")
-        grown: int = self.seen("state")[-1]["peak"] - ready["peak"]
+        grown: int = (self.state["peak"] - ready["peak"]) // 1024
         return grown
 
 
@@ -239,7 +227,7 @@ class OurServerTests(WriterTests, FlowTestCase):
 
     async def setUp(self) -> None:
         await super().setUp()
-        self.process = await self.started(EmbeddedServer())
+        self.process = await self.started(Serve())
         self.url = f"http://127.0.0.1:{self.process.port}"
 
 

@@ -12,6 +12,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.kit.certificates import Authority
+from tests.kit.ports import ReservedPort
 from txtokensock import Backoff, TLSPolicy, TokenSocket
 from txtokensock.errors import ConnectFailed, ProxyRefused
 from txtokensock.web.client.proxies import Proxy
@@ -19,9 +20,8 @@ from txtokensock.web.client.proxy_endpoint import through
 
 from .embedded import EmbeddedServer
 from .proxies import MicroSocks, TinyProxy
-from .servers import ReservedPort
 from .support import InteropTestCase, within
-from .test_commands import BIN
+from .twistd import script
 
 USER, PASSWORD = "ada", "s3cret"
 
@@ -304,7 +304,7 @@ class EnvironmentTests(ProxyTestCase):
         kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         out, err, status = await within(
             getProcessOutputAndValue(
-                str(BIN / "tokensock"),
+                script("tokensock"),
                 ["rpc", "echo", "1", f"--host=http://{host}:{self.port}"],
                 env={**kept, **variables},
                 reactor=reactor,

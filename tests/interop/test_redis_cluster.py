@@ -12,7 +12,6 @@ import treq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from tests.kit.processes import EVENT_SECONDS
@@ -23,7 +22,7 @@ from txtokensock.sockjs import SockJSClientEndpoint
 
 from .embedded import EmbeddedServer
 from .servers import NodeServer, Redis
-from .support import Heard, InteropTestCase, within
+from .support import Heard, InteropTestCase, until, within
 
 ANSWER_SECONDS = 0.5
 """How long our servers let Redis take in these tests."""
@@ -46,7 +45,7 @@ class RedisTestCase(InteropTestCase):
         server = EmbeddedServer(store=store, **options)
         self.addCleanup(server.close)
         await server.start()
-        await self.until(lambda: get_status(server.url), 200)
+        await self.until_status(server.url, 200)
         return server
 
     async def ready_client(self, url: str, *channels: str) -> tuple[TokenSocket, Heard]:
@@ -67,13 +66,13 @@ class RedisTestCase(InteropTestCase):
             await within(socket.subscribe(channel))
         return socket, heard
 
-    async def until(self, ask: Any, wanted: Any) -> None:
-        """Until ``ask()`` gives this: Redis says to nobody that it is back."""
-        for _ in range(200):
-            if await ask() == wanted:
-                return
-            await deferLater(reactor, 0.05, lambda: None)
-        self.fail(f"{wanted!r} did not come")
+    async def until_status(self, url: str, status: int) -> None:
+        """Until tokens are there, or not: Redis says to nobody that it is back."""
+
+        async def answered() -> bool:
+            return await get_status(url) == status
+
+        await until(answered, f"status {status}")
 
 
 CREDENTIALS = "user=ada&q%5Ba%5D=1"
@@ -192,7 +191,7 @@ class RedisGone(RedisTestCase):
 
     async def assert_outage(self, server: EmbeddedServer, socket: TokenSocket) -> None:
         """No tokens, no publishing; everything else as before, and nothing hangs."""
-        await self.until(lambda: get_status(server.url), 503)
+        await self.until_status(server.url, 503)
         failure = await self.assertFailure(within(socket.publish("c", "lost")), RemoteError)
         self.assertEqual(failure.error, "Store unavailable")
         await self.assertFailure(within(server.server.broadcast(1)), StoreUnavailable)
@@ -203,7 +202,7 @@ class RedisGone(RedisTestCase):
         self, server: EmbeddedServer, socket: TokenSocket, heard: Heard
     ) -> None:
         """Old and new subscriptions hear, on the connection that was there before."""
-        await self.until(lambda: get_status(server.url), 200)
+        await self.until_status(server.url, 200)
         heard.clear()
         for channel in ("c", "d"):
 
@@ -213,7 +212,7 @@ class RedisGone(RedisTestCase):
                 await within(socket.rpc("echo", 1))
                 return (channel, "back") in heard
 
-            await self.until(delivered, True)
+            await until(delivered, "message")
         self.assertEqual(len(server.server.peers()), 1)
 
     async def test_killed(self) -> None:
@@ -253,7 +252,7 @@ class RedisGone(RedisTestCase):
             outcome.addErrback(lambda failure: failure.trap(RemoteError) and None)
         await within(gatherResults(outcomes))
         await self.redis.start()
-        await self.until(lambda: get_status(server.url), 200)
+        await self.until_status(server.url, 200)
 
     async def test_started_without(self) -> None:
         """A server that starts before its Redis serves as soon as that is there."""
@@ -264,7 +263,7 @@ class RedisGone(RedisTestCase):
         await server.start()
         self.assertEqual(await get_status(server.url), 503)
         await self.redis.start()
-        await self.until(lambda: get_status(server.url), 200)
+        await self.until_status(server.url, 200)
 
     async def test_stopped_meanwhile(self) -> None:
         """A server stops in time whatever its Redis does; the test finds nothing left."""

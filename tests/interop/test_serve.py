@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,6 @@ import treq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import ConnectionRefusedError
-from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.kit.certificates import self_signed
@@ -20,9 +18,9 @@ from tests.kit.processes import EVENT_SECONDS
 from txtokensock import Backoff, TLSPolicy, TokenSocket
 from txtokensock.errors import ConnectionFailed, TokenRefused, TokenSocketError
 
-from .servers import Redis, ReservedPort, Server
+from .servers import Redis
 from .support import Heard, InteropTestCase, within
-from .test_commands import BIN
+from .twistd import Serve
 
 APPLICATION = '''
 """An application's own module."""
@@ -46,61 +44,8 @@ def make_actions():
 CREDENTIALS = {"user": "ada", "password": "open"}
 
 
-class Serve(Server):
-    """
-    ``twistd -n tokensock serve`` on a port of its own.
-
-    :param directory: where it runs.
-    :param arguments: more of them.
-    :param tls: of the ``ssl:`` endpoint, if any.
-    :ivar admin_port: of its admin pages, its own also while it is down.
-    """
-
-    name = "twistd tokensock serve"
-
-    def __init__(self, directory: Path, *arguments: str, tls: str = "") -> None:
-        super().__init__()
-        self.directory = directory
-        self._arguments = arguments
-        self._tls = tls
-        self._admin = ReservedPort()
-        self.admin_port = self._admin.number
-
-    def command(self) -> list[str]:
-        kind = "ssl" if self._tls else "tcp"
-        return [
-            *(str(BIN / "twistd"), "--pidfile=", "-n", "tokensock", "serve"),
-            *("--listen", f"{kind}:{self.port}:interface=127.0.0.1{self._tls}"),
-            *("--admin", f"tcp:{self.admin_port}:interface=127.0.0.1"),
-            *self._arguments,
-        ]
-
-    def is_ready(self, line: str) -> bool:
-        return "admin pages on" in line
-
-    async def close(self) -> None:
-        await super().close()
-        self._admin.release()
-
-    async def get(self, path: str) -> tuple[int, str]:
-        """Status and body of an admin page."""
-        url = f"http://127.0.0.1:{self.admin_port}{path}"
-        response = await within(treq.get(url, persistent=False))
-        return response.code, (await response.content()).decode()
-
-    async def readiness(self) -> tuple[int, Any]:
-        """Status and body of ``/readyz``."""
-        status, body = await self.get("/readyz")
-        return status, json.loads(body)
-
-    async def until_ready(self, status: int = 200) -> Any:
-        """The body of ``/readyz``, when it has that status."""
-        for _ in range(200):
-            found, body = await self.readiness()
-            if found == status:
-                return body
-            await deferLater(reactor, 0.05, lambda: None)
-        raise AssertionError(f"/readyz stays {found}: {body}\n{self.log()}")
+class MeasuredServe(Serve):
+    """A server with admin pages."""
 
     async def number(self, name: str) -> float:
         """One number of ``/metrics``, with its labels in the name."""
@@ -109,17 +54,10 @@ class Serve(Server):
         lines = [line for line in page.splitlines() if line.startswith(f"tokensock_{name} ")]
         return float(lines[0].rpartition(" ")[2]) if lines else 0.0
 
-    async def terminate(self) -> None:
+    async def begin_to_stop(self) -> None:
         """SIGTERM; it is not over yet."""
-        self._process.signalProcess("TERM")
-        await self.until(
-            lambda: any("stopping" in line for line in self.output), what="begin of the end"
-        )
-
-    async def end(self) -> str:
-        """How it ended, when it did."""
-        await self.until(lambda: self._child is None, what="end of the process")
-        return self.output[-1]
+        self.signal("TERM")
+        await self.line("stopping")
 
 
 class ServeTestCase(InteropTestCase):
@@ -134,15 +72,16 @@ class ServeTestCase(InteropTestCase):
         self.directory = Path(temporary.name)
         (self.directory / "application.py").write_text(APPLICATION)
 
-    async def serve(self, *arguments: str, tls: str = "") -> Serve:
+    async def serve(self, *arguments: str, tls: str = "") -> MeasuredServe:
         """A server with the application's own actions and authentication."""
         return await self.started(
-            Serve(
-                self.directory,
+            MeasuredServe(
                 *("--actions", "application:make_actions"),
                 *("--authentication", "application:authenticate"),
                 *arguments,
-                tls=tls,
+                endpoint=f"{'ssl' if tls else 'tcp'}:{{}}:interface=127.0.0.1{tls}",
+                admin=True,
+                directory=self.directory,
             )
         )
 
@@ -176,7 +115,7 @@ class ServeTests(ServeTestCase):
 
     async def test_demonstration(self) -> None:
         """Without a module, the log says what is served."""
-        server = await self.started(Serve(self.directory))
+        server = await self.started(MeasuredServe(admin=True, directory=self.directory))
         self.assertEqual(server.log().count("this is the demonstration's"), 1)
         self.assertEqual(server.log().count("these are the demonstration's"), 1)
         client = await self.client(f"127.0.0.1:{server.port}")
@@ -212,7 +151,7 @@ class ServeTests(ServeTestCase):
     async def test_mistake(self) -> None:
         """A mistake in the application is one line with its place, and exit status 2."""
         (self.directory / "application.py").write_text("import json\n\njson.loads('')\n")
-        command = Serve(self.directory, "--actions", "application:x").command()
+        command = MeasuredServe("--actions", "application:x", directory=self.directory).command()
         out, err, status = await within(
             getProcessOutputAndValue(
                 command[0], command[1:], path=str(self.directory), reactor=reactor
@@ -244,7 +183,7 @@ class ServeTests(ServeTestCase):
         idle.on("disconnect", idle_closed)
         call = within(client.rpc("ask.back", 1))
         await asked.until(1)
-        await server.terminate()
+        await server.begin_to_stop()
         status, body = await server.readiness()
         self.assertEqual((status, body["server"]["state"]), (503, "stopping"))
         self.assertEqual((await server.get("/healthz"))[0], 200)
@@ -258,7 +197,7 @@ class ServeTests(ServeTestCase):
         gate.callback("done")
         self.assertEqual(await call, {"you said": "done"})
         # twistd ends in order, and then, as shells expect it, by the signal that it got.
-        self.assertIn("signal 15", await server.end())
+        self.assertIn("signal 15", await server.ended())
         self.assertIn("Server Shut Down.", server.log())
         for closed in (busy_closed, idle_closed):
             [[reason]] = await closed.until(1)
@@ -313,8 +252,8 @@ class RedisTests(ServeTestCase):
         server = await self.serve("--redis", url)
         await server.until(lambda: any("WRONGPASS" in line for line in server.output))
         self.assertEqual((await server.readiness())[0], 503)
-        await server.terminate()
-        await server.end()
+        await server.begin_to_stop()
+        await server.ended()
         self.assertNotIn("s3cret", server.log())
 
 

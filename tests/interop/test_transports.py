@@ -17,7 +17,7 @@ from txtokensock.sockjs import TRANSPORTS
 
 from .servers import NodeServer, Redis, Server
 from .support import Heard, InteropTestCase, within
-from .test_commands import EmbeddedServer
+from .twistd import Serve
 
 MANY = 1000
 EACH = {name.replace("-", "_"): (name,) for name in TRANSPORTS}
@@ -105,7 +105,7 @@ class OwnServerTests(TransportTestCase):
 
     async def run_case(self, transport: str) -> None:
         """Messages, a kill, and the end."""
-        self.server = await self.started(EmbeddedServer())
+        self.server = await self.started(Serve())
         client = await self.client(transport)
         await self.check_messages(client)
         await self.check_kill(client)

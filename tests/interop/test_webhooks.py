@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,16 +18,15 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from tests.kit.certificates import self_signed
-from tests.kit.processes import EVENT_SECONDS, Program
+from tests.kit.ports import ReservedPort
+from tests.kit.processes import EVENT_SECONDS
 from txtokensock.bridge.webhooks.inspection import Inspection
 from txtokensock.errors import RemoteError
 
 from .embedded import EmbeddedServer
-from .servers import ReservedPort
 from .support import InteropTestCase, within
 from .test_examples import EXAMPLES, Python
-
-BIN = Path(sys.executable).parent
+from .twistd import Bridge, script
 
 LONGEST = 4 * EVENT_SECONDS
 """How long a thousand deliveries may take on a busy machine."""
@@ -59,38 +56,17 @@ timeout = 1.0
 """
 
 
-class Bridge(Program):
-    """``twistd tokensock bridge``."""
-
-    name = "twistd tokensock bridge"
-
-    def __init__(self, config: Path, **environment: str) -> None:
-        super().__init__()
-        self._config = config
-        self._environment = environment
-
-    def command(self) -> list[str]:
-        twistd = [str(BIN / "twistd"), "--pidfile=", "-n"]
-        return [*twistd, "tokensock", "bridge", "--config", str(self._config)]
-
-    def environment(self) -> dict[str, str]:
-        return self._environment
-
-    def is_ready(self, line: str) -> bool:
-        return "bridge started" in line
-
-    @property
-    def running(self) -> bool:
-        return self._child is not None
+class WebhooksBridge(Bridge):
+    """A bridge with webhooks."""
 
     async def terminate(self) -> None:
         """SIGTERM, and the end that follows from it."""
-        self._process.signalProcess(signal.Signals.SIGTERM.value)
-        await self.until(lambda: self._child is None, what="end of the process")
+        self.signal("TERM")
+        await self.ended()
 
     def hang_up(self) -> None:
         """SIGHUP: it reads its configuration again."""
-        self._process.signalProcess("HUP")
+        self.signal("HUP")
 
     def reported(self) -> int:
         """How many deliveries it said were in flight when it was killed."""
@@ -174,7 +150,7 @@ class WebhooksTests(InteropTestCase):
             upstream=self.embedded.url, spool=self.spool, webhook=self.webhook.url
         )
         self.config.write_text(self.text)
-        self.bridge = await self.started(Bridge(self.config))
+        self.bridge = await self.started(WebhooksBridge(self.config))
         await self.subscribed()
 
     # -- waiting
@@ -299,7 +275,7 @@ class WebhooksTests(InteropTestCase):
         """``tokensock bridge-spool``: what it printed, said, and its exit status."""
         out, err, status = await within(
             getProcessOutputAndValue(
-                str(BIN / "tokensock"),
+                script("tokensock"),
                 ("bridge-spool", what, self.spool, *arguments),
                 reactor=reactor,
             )
@@ -361,7 +337,7 @@ class WebhooksTests(InteropTestCase):
 
     async def test_two_bridges(self) -> None:
         """A second bridge on the same spool ends at once, with a line that says why."""
-        second = Bridge(self.config)
+        second = WebhooksBridge(self.config)
         self.addCleanup(second.close)
         await self.assertFailure(Deferred.fromCoroutine(second.start()), AssertionError)
         self.assertIn("is in use by another bridge", second.log())
@@ -409,7 +385,7 @@ class ExampleTests(InteropTestCase):
         text = text.replace("webhooks.sqlite3", f"{directory.name}/webhooks.sqlite3")
         config = Path(directory.name, "webhooks.toml")
         config.write_text(text)
-        bridge = await self.started(Bridge(config, WEBHOOK_SECRET=secret))
+        bridge = await self.started(WebhooksBridge(config, WEBHOOK_SECRET=secret))
         await embedded.asked.until(1)
         (peer,) = embedded.server.peers()
         self.assertEqual(await within(peer.rpc("price", {"pieces": 2})), {"price": 10})

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Held", "give_back", "held_by", "processor_seconds"]
+__all__ = ["Held", "die_with_parent", "give_back", "held_by", "peak", "processor_seconds"]
 
 _PR_SET_PDEATHSIG = 1
 _KILL = 9
@@ -32,9 +32,18 @@ class Held:
 
 def held_by(pid: int) -> Held:
     """What a process of ours holds now."""
+    return Held(_status(pid, "VmRSS"), len(os.listdir(f"/proc/{pid}/fd")))
+
+
+def peak() -> int:
+    """The most bytes that this process ever had in memory, ``VmHWM``."""
+    return _status(os.getpid(), "VmHWM")
+
+
+def _status(pid: int, field: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return Held(int(line.split()[1]) * 1024, len(os.listdir(f"/proc/{pid}/fd")))
+    (line,) = (line for line in status.splitlines() if line.startswith(f"{field}:"))
+    return int(line.split()[1]) * 1024
 
 
 def processor_seconds(pid: int) -> float:
@@ -60,5 +69,10 @@ def give_back() -> int:
 
 
 def die_with_parent() -> None:
-    """This process is killed when its parent is gone, however that ends, also while stopped."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _KILL)
+    """
+    This process is killed when its parent is gone, however that ends, also while stopped: where
+    the system is Linux.
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, _KILL)

@@ -15,11 +15,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from twisted.internet.task import LoopingCall, deferLater
 
+from tests.kit.ports import ReservedPort
+from tests.kit.processes import ChildFailed
 from tests.kit.resources import Held
 
-from ..interop.servers import ReservedPort
 from .faults import Fault, every_fault, faults
-from .programs import Program, ProgramFailed, Tinyproxy
+from .programs import Program, Tinyproxy
 from .report import Report
 from .verdict import Verdict
 
@@ -96,7 +97,7 @@ class Conductor:
         self._running = Deferred.fromCoroutine(self._run())
         try:
             await self._running
-        except ProgramFailed as problem:
+        except ChildFailed as problem:
             self.verdict.against("the soak did not come to its end", str(problem))
         except CancelledError:
             self.verdict.against("the soak did not come to its end", "it was stopped")
@@ -114,7 +115,7 @@ class Conductor:
         if any(kind.endswith("+proxy") for kind in self._options.clients):
             await self.proxy.start()
         await self.client.start()
-        await self.client.ask("connect", "connected")
+        await self.client.told("connect", "connected")
         self.client.tell("work")
         every_minute = LoopingCall(self._minute)
         every_minute.start(60.0, now=False).addErrback(lambda _: self._running.cancel())
@@ -126,7 +127,7 @@ class Conductor:
         every_minute.stop()
         last = await self._quiet("the end")
         self._compare(first, last)
-        self.figures = await self.client.ask("end", "stopped", SETTLE)
+        self.figures = await self.client.told("end", "stopped", SETTLE)
         await self.client.terminate()
         await self.server.terminate()
         await self.network.kill()
@@ -171,15 +172,15 @@ class Conductor:
 
     async def _quiet(self, when: str) -> Held:
         """All is well and nothing is asked: what must be true now, and what the client holds."""
-        await self.client.ask("rest", "resting", SETTLE)
+        await self.client.told("rest", "resting", SETTLE)
         self.server.tell("rate", rate=0)
-        figures = await self.client.ask("check", "checked", SETTLE)
+        figures = await self.client.told("check", "checked", SETTLE)
         held = self.client.held()
         self._report.quiet(when, held, figures["objects"])
         return held
 
     async def _minute(self) -> None:
-        figures = await self.client.ask("figures", "figures")
+        figures = await self.client.told("figures", "figures")
         self._report.minute(figures, self.client.held(), self._processor_share())
 
     def _processor_share(self) -> float:

@@ -5,27 +5,20 @@ The soak's child processes, as the conductor has them.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.error import ConnectError
-from twisted.internet.protocol import ProcessProtocol, Protocol
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from tests.interop.proxies import tinyproxy_command
+from tests.kit.processes import ChildFailed, CommandedProgram, SilentProgram
 from tests.kit.resources import Held, held_by, processor_seconds
 
-__all__ = ["Program", "ProgramFailed", "Tinyproxy"]
-
-ROOT = Path(__file__).parents[2]
+__all__ = ["Program", "Tinyproxy"]
 
 PATIENCE = 60.0
 """Seconds for an answer of a child, also on a busy machine."""
@@ -33,73 +26,44 @@ PATIENCE = 60.0
 Hear = Callable[[str, dict[str, Any]], None]
 
 
-class ProgramFailed(Exception):
-    """A child did not do what it must."""
-
-
-class _Process(ProcessProtocol):
-    """One life of a child: its output by lines, and its end."""
-
-    def __init__(self, on_line: Callable[[str], None], on_end: Callable[[Failure], None]) -> None:
-        self._on_line = on_line
-        self._on_end = on_end
-        self._partial = {1: b"", 2: b""}
-
-    def childDataReceived(self, childFD: int, data: bytes) -> None:
-        *lines, self._partial[childFD] = (self._partial[childFD] + data).split(b"\n")
-        for line in lines:
-            self._on_line(line.decode("utf-8", "replace"))
-
-    def processEnded(self, reason: Failure) -> None:
-        # What is left of stdout is half an event, of one that was killed.
-        if self._partial[2]:
-            self._on_line(self._partial[2].decode("utf-8", "replace"))
-        self._on_end(reason)
-
-
-class Program:
+class Program(CommandedProgram):
     """
-    A module here as a process, that obeys, and tells what happens, in lines of JSON.
+    A module here as a process, that obeys, and tells what happens.
 
     :param module: its name.
     :param options: what each of its lives is started with.
     :param hear: called with the module's name and each event: also ``ended`` for an end that
         was not asked for, and ``noise`` for a line that is none.
     :ivar lives: how often it was started.
-    :ivar pid: of the present life, or None.
     """
 
+    start_seconds = PATIENCE
+
     def __init__(self, module: str, options: dict[str, object], hear: Hear) -> None:
+        super().__init__(f"tests.soak.{module}")
         self.name = module
         self.lives = 0
-        self.pid: int | None = None
         self._options = options
         self._hear = hear
         self._asked_to_end = False
         self._waiting: list[tuple[str, Deferred[dict[str, Any]]]] = []
 
-    async def start(self) -> None:
-        """Run it until it is ready; fails with :exc:`ProgramFailed`."""
-        self.lives += 1
+    def command(self) -> list[str]:
         options = {**self._options, "life": self.lives}
-        arguments = [f"--{key}={value}" for key, value in options.items()]
-        self._spawn([sys.executable, "-m", f"tests.soak.{self.name}", *arguments])
-        await self.next("ready")
+        return [*super().command(), *(f"--{key}={value}" for key, value in options.items())]
 
-    def _spawn(self, command: list[str]) -> None:
+    async def start(self) -> None:
+        """Run it until it is ready; fails with :exc:`~tests.kit.processes.ChildFailed`."""
+        self.lives += 1
         self._asked_to_end = False
-        self._process = reactor.spawnProcess(
-            _Process(self._line, self._ended), command[0], command, dict(os.environ), str(ROOT)
-        )
-        self.pid = self._process.pid
+        await super().start()
 
     def tell(self, do: str, **arguments: Any) -> None:
         """Have it do something."""
-        if self.pid is not None:
-            command = json.dumps({"do": do, **arguments})
-            self._process.write(command.encode("ascii") + b"\n")
+        if self.running:
+            self.write_line(json.dumps({"do": do, **arguments}))
 
-    async def ask(self, do: str, event: str, seconds: float = PATIENCE) -> dict[str, Any]:
+    async def told(self, do: str, event: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """Have it do something, until it tells ``event``."""
         told = self.next(event, seconds)
         self.tell(do)
@@ -107,7 +71,7 @@ class Program:
 
     def next(self, event: str, seconds: float = PATIENCE) -> Deferred[dict[str, Any]]:
         """
-        :return: fires with the next such event.  Fails with :exc:`ProgramFailed` after
+        :return: fires with the next such event.  Fails with :exc:`ChildFailed` after
             ``seconds``, and where the process ends.
         """
         waiting: Deferred[dict[str, Any]] = Deferred()
@@ -115,7 +79,7 @@ class Program:
 
         def failed(failure: Failure) -> Failure:
             if failure.check(TimeoutError):
-                return Failure(ProgramFailed(f"{self.name}: no {event!r} for {seconds:g} s"))
+                return Failure(ChildFailed(f"{self.name}: no {event!r} for {seconds:g} s"))
             return failure
 
         return waiting.addTimeout(seconds, reactor).addErrback(failed)
@@ -124,30 +88,27 @@ class Program:
 
     async def kill(self) -> None:
         """SIGKILL: it ends without a word to anybody, and is reaped."""
-        await self._end(signal.SIGKILL)
+        await self._end("KILL")
 
     async def terminate(self) -> None:
-        """SIGTERM: it ends in order.  Fails with :exc:`ProgramFailed` where it does not."""
-        await self._end(signal.SIGTERM)
+        """SIGTERM: it ends in order.  Fails where it does not."""
+        await self._end("TERM")
 
-    async def _end(self, how: signal.Signals) -> None:
-        if self.pid is not None:
+    async def _end(self, how: str) -> None:
+        if self.running:
             self._asked_to_end = True
-            over = self.next("over")
-            os.kill(self.pid, how)
-            await over
+            self.signal(how)
+            await self.ended(PATIENCE)
 
     def stop(self) -> None:
         """SIGSTOP: its connections stay open, and nothing comes any more."""
-        self._signal(signal.SIGSTOP)
+        if self.running:
+            super().stop()
 
     def cont(self) -> None:
         """SIGCONT: it goes on where it was."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, which: signal.Signals) -> None:
-        if self.pid is not None:
-            os.kill(self.pid, which)
+        if self.running:
+            super().cont()
 
     # -- its account
 
@@ -162,11 +123,17 @@ class Program:
 
     # -- what it says
 
-    def _line(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """The program said a line."""
+        super().say(line)
         if line.startswith('{"event":'):
-            self._tell(json.loads(line))
+            self._tell(self.events[-1])
         else:
-            self._hear(self.name, {"event": "noise", "line": line})
+            self.make_noise(line)
+
+    def make_noise(self, line: str) -> None:
+        """It said what is not an event."""
+        self._hear(self.name, {"event": "noise", "line": line})
 
     def _tell(self, event: dict[str, Any]) -> None:
         told = [one for name, one in self._waiting if name == event["event"] and not one.called]
@@ -177,19 +144,19 @@ class Program:
         for waiting in told:
             waiting.callback(event)
 
-    def _ended(self, reason: Failure) -> None:
-        self.pid = None
-        how = reason.getErrorMessage()
-        if not self._asked_to_end:
+    def has_ended(self, how: str) -> None:
+        """The process is gone."""
+        asked, waiting = self._asked_to_end, self._waiting
+        self._waiting = []
+        super().has_ended(how)  # whoever waited for that may start it again at once
+        if not asked:
             self._hear(self.name, {"event": "ended", "why": how})
-        self._tell({"event": "over"})
-        waiting, self._waiting = self._waiting, []
         for _, one in waiting:
             if not one.called:
-                one.errback(ProgramFailed(f"{self.name} has ended: {how}"))
+                one.errback(ChildFailed(f"{self.name} has ended: {how}"))
 
 
-class Tinyproxy(Program):
+class Tinyproxy(SilentProgram, Program):
     """
     Debian's tinyproxy, a real proxy, with which CONNECT leads to one port only.
 
@@ -200,31 +167,22 @@ class Tinyproxy(Program):
 
     def __init__(self, port: int, to: int, directory: Path, hear: Hear) -> None:
         super().__init__("tinyproxy", {}, hear)
-        self._port = port
-        self._configuration = directory / "tinyproxy.conf"
-        lines = (
-            *(f"Port {port}", "Listen 127.0.0.1", "Allow 127.0.0.1", f"ConnectPort {to}"),
-            *("Timeout 600", "MaxClients 100", "LogLevel Critical"),
+        self.port = port
+        self._command = tinyproxy_command(
+            directory,
+            port,
+            *("Allow 127.0.0.1", f"ConnectPort {to}", "Timeout 600", "MaxClients 100"),
+            "LogLevel Critical",
         )
-        self._configuration.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+    def command(self) -> list[str]:
+        return self._command
 
     async def start(self) -> None:
-        """Run it until it takes connections; fails with :exc:`ProgramFailed`."""
-        program = shutil.which("tinyproxy")
-        if program is None:
-            raise ProgramFailed("tinyproxy is not installed: use CLIENTS without +proxy")
-        self._spawn([program, "-d", "-c", str(self._configuration)])
-        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self._port)
-        deadline = reactor.seconds() + PATIENCE
-        while True:
-            try:
-                probe = await connectProtocol(endpoint, Protocol())
-                break
-            except ConnectError:
-                if self.pid is None or reactor.seconds() > deadline:
-                    raise ProgramFailed("tinyproxy does not listen") from None
-                await deferLater(reactor, 0.1)
-        probe.transport.abortConnection()
+        """Run it until it accepts connections; fails where it is not installed."""
+        if shutil.which("tinyproxy") is None:
+            raise ChildFailed("tinyproxy is not installed: use CLIENTS without +proxy")
+        await super().start()
 
-    def _line(self, line: str) -> None:
+    def make_noise(self, line: str) -> None:
         """Its log is its own."""

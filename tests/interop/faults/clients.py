@@ -4,20 +4,15 @@ Peers in a child process, and clients of them on the global reactor.
 
 from __future__ import annotations
 
-import itertools
-import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from tests.interop.support import within
-from tests.kit.processes import Program
+from tests.interop.support import until, within
+from tests.kit.processes import CommandedProgram
 from txtokensock import Backoff, Timeouts, TokenSocket
 
 __all__ = ["SECONDS", "PeerClient", "Peers"]
@@ -29,38 +24,17 @@ it tells that a connection was refused, lest the host have another address.
 """
 
 
-class Peers(Program):
+class Peers(CommandedProgram):
     """The program of peers, one for each transport."""
 
-    name = "tests.interop.faults.process"
-    directory = Path(__file__).parents[3]
-
     def __init__(self) -> None:
-        super().__init__()
-        self._ids = itertools.count(1)
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.interop.faults.process"]
-
-    def is_ready(self, line: str) -> bool:
-        return '"event":"ready"' in line
+        super().__init__("tests.interop.faults.process")
 
     @property
     def ports(self) -> list[int]:
         """Where they listen."""
         ports: list[int] = self.seen("ready")[0]["ports"]
         return ports
-
-    async def tell(self, do: str, **fields: Any) -> Any:
-        """
-        Have all of them do that.
-
-        :return: what each saw, where it was asked that.
-        """
-        number = next(self._ids)
-        self._process.write(json.dumps({"id": number, "do": do, **fields}).encode() + b"\n")
-        await self.event("done", id=number)
-        return self.seen("done", id=number)[0]["seen"]
 
 
 class PeerClient:
@@ -117,11 +91,9 @@ class PeerClient:
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait for it, ten seconds at most."""
-        for _ in range(500):
-            if condition():
-                return
-            await deferLater(reactor, 0.02)
-        raise AssertionError(f"no {what}: {self.failures} {self.losses} {self.handed}")
+        await until(
+            condition, lambda: f"{what}: {self.failures} {self.losses} {self.handed}", 10.0
+        )
 
     async def works(self) -> None:
         """It is connected, or will be: then a call is answered, and its channel delivers."""

@@ -1,24 +1,20 @@
 """
 Peers on real ports: ``python -m tests.interop.faults.process``, one for each transport.
 
-Each line on stdin is a command, ``{"id": 1, "do": "arm", ...}``, each line on stdout says
-what happened: ``{"event":"ready","ports":[...]}``, and ``{"event":"done","id":1,...}`` for
-each command, with what the peers saw so far.  It ends when stdin does, so that it cannot
-outlive the tests.
+Its commands are those of :class:`_Peers`, see :mod:`tests.kit.commands`.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from twisted.internet import reactor, stdio
+from twisted.internet import reactor
 from twisted.internet.interfaces import IListeningPort
-from twisted.protocols.basic import LineReceiver
 
 from tests.faults.connection import Connection
 from tests.faults.misbehaviour import KINDS
 from tests.faults.peer import Peer
+from tests.kit.commands import Commands
 
 PEERS = 3
 
@@ -70,67 +66,84 @@ class _PortPeer(Peer):
         self.most_connections = max(self.most_connections, len(heard))
 
 
-class _Commands(LineReceiver):
-    """The peers, and what they are told to do."""
-
-    delimiter = b"\n"
+class _Peers:
+    """The peers, and what they are told to do, all of them."""
 
     def __init__(self) -> None:
         self._peers = [_PortPeer() for _ in range(PEERS)]
 
-    def connectionMade(self) -> None:
-        self._say("ready", ports=[peer.number for peer in self._peers])
+    @property
+    def ports(self) -> list[int]:
+        """Where they listen."""
+        return [peer.number for peer in self._peers]
 
-    def lineReceived(self, line: bytes) -> None:
-        command = json.loads(line)
-        seen = [getattr(self, f"_do_{command['do']}")(peer, command) for peer in self._peers]
-        self._say("done", id=command["id"], seen=seen)
+    def deadlines(self, deadlines: dict[str, float]) -> None:
+        """How long clients wait."""
+        for peer in self._peers:
+            peer.deadlines.update(deadlines)
 
-    def _say(self, event: str, **fields: Any) -> None:
-        text = json.dumps({"event": event, **fields}, separators=(",", ":"))
-        self.sendLine(text.encode("ascii"))
+    def arm(self, step: str, kind: str, fault: str, times: float = float("inf")) -> None:
+        """See :meth:`~tests.faults.peer.Peer.arm`, as for the others."""
+        for peer in self._peers:
+            peer.arm(step, KINDS[kind][fault], times)
+            if peer.expecting == "token":
+                peer.maybe_refuse()
 
-    def _do_deadlines(self, peer: _PortPeer, command: Any) -> None:
-        peer.deadlines.update(command["deadlines"])
+    def disarm(self) -> None:
+        """Be honest again."""
+        for peer in self._peers:
+            peer.disarm()
 
-    def _do_arm(self, peer: _PortPeer, command: Any) -> None:
-        fault = KINDS[command["kind"]][command["fault"]]
-        peer.arm(command["step"], fault, command.get("times", float("inf")))
-        if peer.expecting == "token":
-            peer.maybe_refuse()
+    def drop(self) -> None:
+        """Reset every connection."""
+        for peer in self._peers:
+            peer.expecting = "token"
+            peer.drop()
 
-    def _do_disarm(self, peer: _PortPeer, command: Any) -> None:
-        peer.disarm()
+    def hold(self, hold: bool) -> None:
+        """Leave calls of ``hold`` without an answer, or do not."""
+        for peer in self._peers:
+            peer.holding = hold
 
-    def _do_drop(self, peer: _PortPeer, command: Any) -> None:
-        peer.expecting = "token"
-        peer.drop()
+    def publish(self, data: Any) -> None:
+        """On the channel ``c``."""
+        for peer in self._peers:
+            peer.publish("c", data)
 
-    def _do_hold(self, peer: _PortPeer, command: Any) -> None:
-        peer.holding = command["hold"]
+    def call(self) -> None:
+        """Call an action of the client, unless what came before has ended its session."""
+        for peer in self._peers:
+            if peer.session is not None:
+                peer.call("ask", None, lambda _: None)
 
-    def _do_publish(self, peer: _PortPeer, command: Any) -> None:
-        peer.publish("c", command["data"])
+    def revive(self) -> None:
+        """Find out which connections are gone."""
+        for peer in self._peers:
+            peer.revive()
 
-    def _do_call(self, peer: _PortPeer, command: Any) -> None:
-        if peer.session is not None:  # what came before may have ended it
-            peer.call("ask", None, lambda _: None)
+    def look(self) -> list[dict[str, Any]]:
+        """What each saw so far."""
+        return [
+            {
+                "overlaps": peer.overlaps,
+                "most": peer.most_connections,
+                "connections": len(peer.connections),
+                "sessions": peer.counts["sessions"],
+            }
+            for peer in self._peers
+        ]
 
-    def _do_revive(self, peer: _PortPeer, command: Any) -> None:
-        peer.revive()
 
-    def _do_look(self, peer: _PortPeer, command: Any) -> dict[str, Any]:
-        return {
-            "overlaps": peer.overlaps,
-            "most": peer.most_connections,
-            "connections": len(peer.connections),
-            "sessions": peer.counts["sessions"],
-        }
-
-    def connectionLost(self, reason: object = None) -> None:
-        reactor.stop()
+def main() -> None:
+    """The process."""
+    peers = _Peers()
+    obey = (
+        *(peers.deadlines, peers.arm, peers.disarm, peers.drop, peers.hold),
+        *(peers.publish, peers.call, peers.revive, peers.look),
+    )
+    commands = Commands({command.__name__: command for command in obey})
+    commands.run(lambda: commands.say("ready", ports=peers.ports))
 
 
 if __name__ == "__main__":
-    stdio.StandardIO(_Commands())
-    reactor.run()
+    main()

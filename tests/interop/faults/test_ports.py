@@ -13,6 +13,7 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
 from tests.interop.support import InteropTestCase, within
+from tests.kit.resources import held_by
 from txtokensock.errors import ConnectionFailed, ConnectionLost
 
 from .clients import SECONDS, PeerClient, Peers
@@ -84,8 +85,8 @@ class ProcessTests(InteropTestCase):
         await super().setUp()
         self.peers = await self.started(Peers())
         deadlines = dict.fromkeys(["token", "handshake", "open", "auth", "close"], SECONDS)
-        await self.peers.tell("deadlines", deadlines={**deadlines, "call": 4 * SECONDS})
-        self.descriptors = _descriptors()
+        await self.peers.ask("deadlines", deadlines={**deadlines, "call": 4 * SECONDS})
+        self.descriptors = _files()
         self.ones = [
             PeerClient(port, transport)
             for port, transport in zip(self.peers.ports, TRANSPORTS, strict=True)
@@ -104,11 +105,11 @@ class ProcessTests(InteropTestCase):
         for one in self.ones:
             for what, outcomes in one.handed:
                 self.assertEqual(len(outcomes), 1, what)
-        await self.peers.tell("disarm")
-        await self.peers.tell("revive")
-        await self.ones[0].until(lambda: _descriptors() <= self.descriptors, "descriptor closed")
+        await self.peers.ask("disarm")
+        await self.peers.ask("revive")
+        await self.ones[0].until(lambda: _files() <= self.descriptors, "descriptor closed")
         await deferLater(reactor, 0.1)
-        for transport, seen in zip(TRANSPORTS, await self.peers.tell("look"), strict=True):
+        for transport, seen in zip(TRANSPORTS, await self.peers.ask("look"), strict=True):
             self.assertEqual(seen["overlaps"], [], transport)
             self.assertEqual(seen["connections"], 0, transport)
             self.assertLessEqual(seen["most"], 1 if transport == "websocket" else 2, transport)
@@ -116,11 +117,11 @@ class ProcessTests(InteropTestCase):
     async def test_attempts(self) -> None:
         """Each fault of connecting names its phase, and the client comes back after it."""
         for step, kind, fault, phase in ATTEMPTS:
-            await self.peers.tell("arm", step=step, kind=kind, fault=fault)
+            await self.peers.ask("arm", step=step, kind=kind, fault=fault)
             for one in self.ones:
                 one.failures.clear()
                 one.client.startService()
-            await self.peers.tell("drop")
+            await self.peers.ask("drop")
             await self.all(
                 lambda one, what=(step, fault): one.until(lambda: one.failures, f"failure {what}")
             )
@@ -128,7 +129,7 @@ class ProcessTests(InteropTestCase):
                 self.assertIsInstance(one.failures[0], ConnectionFailed)
                 self.assertIn(one.failures[0].phase, phase.split(), (one, step, fault))
                 one.ask()
-            await self.peers.tell("disarm")
+            await self.peers.ask("disarm")
             await self.all(PeerClient.works)
         await self.ended()
 
@@ -143,23 +144,23 @@ class ProcessTests(InteropTestCase):
 
     async def lose(self, step: str, kind: str, fault: str) -> None:
         """One of them."""
-        await self.peers.tell("hold", hold=True)
+        await self.peers.ask("hold", hold=True)
         for one in self.ones:
             one.losses.clear()
             one.hand("hold", one.client.rpc("hold", timeout=20 * SECONDS))
-        await self.peers.tell("arm", step=step, kind=kind, fault=fault, times=1)
+        await self.peers.ask("arm", step=step, kind=kind, fault=fault, times=1)
         if step == "replay":
-            await self.peers.tell("drop")
+            await self.peers.ask("drop")
         for one in self.ones:
             one.ask()
-        await self.peers.tell("publish", data=1)
-        await self.peers.tell("call")
+        await self.peers.ask("publish", data=1)
+        await self.peers.ask("call")
         count = 2 if step == "replay" else 1
         await self.all(
             lambda one: one.until(lambda: len(one.losses) >= count, f"loss {step} {fault}")
         )
-        await self.peers.tell("hold", hold=False)
-        await self.peers.tell("disarm")
+        await self.peers.ask("hold", hold=False)
+        await self.peers.ask("disarm")
         await self.all(PeerClient.works)
         for one in self.ones:
             (outcome,) = [outcomes for what, outcomes in one.handed if what == "hold"][-1]
@@ -171,9 +172,9 @@ class ProcessTests(InteropTestCase):
             one.client.startService()
         await self.all(PeerClient.works)
         for step, kind, fault in KEPT:
-            await self.peers.tell("arm", step=step, kind=kind, fault=fault, times=1)
+            await self.peers.ask("arm", step=step, kind=kind, fault=fault, times=1)
             await self.all(PeerClient.ask)
-            await self.peers.tell("disarm")
+            await self.peers.ask("disarm")
             await self.all(PeerClient.works)
         for one in self.ones:
             self.assertEqual(one.losses, [])
@@ -186,18 +187,18 @@ class ProcessTests(InteropTestCase):
                 one.client.startService()
                 one.hand("subscribe", one.client.subscribe("c", one.heard.append))
             await self.all(PeerClient.works)
-            await self.peers.tell("arm", step=step, kind=kind, fault=fault, times=1)
+            await self.peers.ask("arm", step=step, kind=kind, fault=fault, times=1)
             for one in self.ones:
                 one.ask()
             await deferLater(reactor, 0.05)
             began = reactor.seconds()
             await self.all(lambda one: one.hand("end", one.client.end()))
             self.assertLess(reactor.seconds() - began, SECONDS + 1.0)
-            await self.peers.tell("disarm")
-            await self.peers.tell("revive")
+            await self.peers.ask("disarm")
+            await self.peers.ask("revive")
         await self.ended()
 
 
-def _descriptors() -> int:
+def _files() -> int:
     """How many files this process has open."""
-    return len(os.listdir("/proc/self/fd"))
+    return held_by(os.getpid()).files
