@@ -20,7 +20,7 @@ NETWORK: dict[str, list[dict[str, Any]]] = {
         {"lanes": lanes, "rate": rate} for lanes in ("out", "both") for rate in (500, 20_000)
     ],
     "refuse": [{}],
-    "deafen": [{"share": share} for share in (0.5, 1.0)],
+    "stall": [{"share": share} for share in (0.5, 1.0)],
     "truncate": [
         {"most": most, "how": how, "share": share}
         for how in ("reset", "close", "silence")

@@ -111,7 +111,7 @@ class Network:
         self._set_modes(Mode.DRIP, lanes)
         self._dripping.start(_DRIP_EVERY)
 
-    def deafen(self, share: float) -> None:
+    def stall(self, share: float) -> None:
         """
         Connections are accepted, and nothing comes of them.
 
@@ -171,7 +171,7 @@ def main() -> None:
     network = Network(routes, options.seed)
     commands = (
         *(network.refuse, network.reset, network.close, network.hold, network.swallow),
-        *(network.drip, network.deafen, network.truncate, network.clear),
+        *(network.drip, network.stall, network.truncate, network.clear),
     )
     child = Child({command.__name__: command for command in commands})
 
