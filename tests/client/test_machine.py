@@ -7,7 +7,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.examples import examples
 from txtokensock import Backoff
 from txtokensock.testing import ScriptedServer
 
@@ -256,10 +257,7 @@ class MachineTests(SynchronousTestCase):
         """
         run_state_machine_as_test(
             Machine,
-            settings=settings(
-                max_examples=150,
-                stateful_step_count=25,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
+            settings=examples(
+                150, stateful_step_count=25, suppress_health_check=list(HealthCheck)
             ),
         )

@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import globalLogPublisher
 
+from tests.kit.examples import examples
 from txtokensock.errors import ConnectionLost, RemoteError
 
 from ..common import Calls, ServerTestCase
@@ -222,13 +223,13 @@ class FuzzTests(ServerTestCase):
         client.end()
         self.settle()
 
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     @given(st.binary(max_size=60))
     def test_bytes(self, data: bytes) -> None:
         """Bytes instead of a WebSocket frame."""
         self.check(lambda session: (session.send_raw(data), session.hang_up()))
 
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     @given(st.binary(max_size=60), st.integers(0, 15), st.booleans())
     def test_frames(self, payload: bytes, opcode: int, final: bool) -> None:
         """WebSocket frames of any kind."""
@@ -239,7 +240,7 @@ class FuzzTests(ServerTestCase):
 
         self.check(send)
 
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     @given(st.sampled_from("aomch"), st.text(max_size=40))
     def test_sockjs_frames(self, kind: str, body: str) -> None:
         """SockJS frames of any content."""
@@ -254,7 +255,7 @@ class FuzzTests(ServerTestCase):
         ["rpc", "uuid", "resp", "error", "channel", "message", "internal", "command", "data", "tx"]
     )
 
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     @given(st.dictionaries(fields, json_values | st.sampled_from(["rpc", "subscribe", True])))
     def test_messages(self, message: Any) -> None:
         """Messages with the right fields and the wrong values."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kit.examples import examples
 from txtokensock.server import demo
 
 from .support import Client, ServerTestCase, TokenServer
@@ -101,19 +102,19 @@ class AnythingTests(ServerTestCase):
         self.tearDown()
         self._servers.clear()
 
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+    @examples(150)
     @given(st.lists(st.lists(TEXTS, max_size=4), max_size=6))
     def test_authenticated(self, frames: list[list[str]]) -> None:
         """From a peer that was let in."""
         self.check(frames, authenticated=True)
 
-    @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+    @examples(80)
     @given(st.lists(st.lists(TEXTS, max_size=4), max_size=3))
     def test_stranger(self, frames: list[list[str]]) -> None:
         """From one that was not."""
         self.check(frames, authenticated=False)
 
-    @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+    @examples(80)
     @given(st.lists(st.binary(max_size=40), max_size=5))
     def test_frames(self, frames: list[bytes]) -> None:
         """WebSocket messages that are no SockJS frames."""

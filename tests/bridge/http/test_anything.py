@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
+
+from tests.kit.examples import examples
 
 from .support import HttpTestCase
 
@@ -36,12 +38,7 @@ QUERIES = st.dictionaries(
 class AnythingTests(HttpTestCase):
     """Requests made at random."""
 
-    @settings(
-        max_examples=150,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )
+    @examples(150, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def check(self, data: Any) -> None:
         """One request."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from tests.common import Calls
+from tests.kit.examples import examples
 from txtokensock.bridge.wamp.demand import Demand
 from txtokensock.bridge.wamp.forwarding import WampForwarding
 from txtokensock.bridge.wamp.lease import Lease
@@ -141,7 +142,7 @@ class EqualWithoutAcks(Equal):
 class Anything(TrafficTestCase):
     """Any order of what both sides do, and of losses."""
 
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     @given(
         st.booleans(),
         st.lists(

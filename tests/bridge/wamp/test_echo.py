@@ -8,11 +8,12 @@ import json
 from collections import Counter, deque
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.examples import examples
 from txtokensock.bridge.wamp import echo as wamp_echo
 from txtokensock.bridge.wamp.echo import Echoes
 from txtokensock.errors import InvalidData
@@ -94,7 +95,7 @@ class EchoTests(SynchronousTestCase):
             self.echoes.expect(data)
             self.assertTrue(self.echoes.take(data), data)
 
-    @settings(max_examples=300, deadline=None)
+    @examples(300)
     @given(st.recursive(NUMBERS, lambda inner: st.lists(inner, max_size=3)))
     def test_numbers(self, sent: Any) -> None:
         """However JavaScript writes a number, it is the same."""
@@ -157,7 +158,7 @@ class EchoTests(SynchronousTestCase):
         self.assertLessEqual(len(self.echoes), 1000)
         self.assertEqual(self.echoes.missing, 10)
 
-    @settings(max_examples=200, deadline=None)
+    @examples(200)
     @given(st.data(), st.booleans())
     def test_exactly_the_others(self, data: st.DataObject, javascript: bool) -> None:
         """

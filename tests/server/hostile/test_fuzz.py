@@ -4,9 +4,10 @@ Bytes that nobody thought of: those of the tables, bent, cut and mixed, in piece
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kit.examples import examples
 from tests.kit.site_client import Connection
 
 from .carriers import WebSocket, Xhr
@@ -52,9 +53,7 @@ def pieces(originals: list[bytes]) -> st.SearchStrategy[Pieces]:
     return st.builds(cut, st.lists(bent(originals), min_size=1, max_size=5), places)
 
 
-fuzz = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-)
+fuzz = examples(100, database=None)
 
 
 class FuzzTests(HostileTestCase):

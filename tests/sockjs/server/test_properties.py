@@ -8,11 +8,12 @@ import json
 import re
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.examples import examples
 from tests.kit.site_client import Connection
 from tests.kit.websocket import BINARY, CLOSE, PING, PONG, TEXT, encode_frame
 
@@ -35,7 +36,7 @@ FRAMES = st.one_of(
 class AnythingTests(SynchronousTestCase):
     """A peer may send what it likes."""
 
-    @settings(max_examples=150, deadline=None)
+    @examples(150)
     @given(st.lists(FRAMES, max_size=12), st.sampled_from(["/0/a/websocket", "/websocket"]))
     def test_websocket(self, pieces: list[bytes], path: str) -> None:
         """No bytes raise, and the session ends when the connection does."""
@@ -51,7 +52,7 @@ class AnythingTests(SynchronousTestCase):
         self.assertEqual(server.resource.session_count, 0)
         self.assertEqual(server.clock.getDelayedCalls(), [])
 
-    @settings(max_examples=100, deadline=None)
+    @examples(100)
     @given(
         st.sampled_from(["GET", "POST", "PUT", "OPTIONS", "HEAD", "SUBSCRIBE"]),
         st.lists(
@@ -187,5 +188,5 @@ class PollingMachine(RuleBasedStateMachine):
         assert self.server.clock.getDelayedCalls() == []
 
 
-PollingMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)
+PollingMachine.TestCase.settings = examples(80, stateful_step_count=25)
 PollingTests = PollingMachine.TestCase
