@@ -32,7 +32,8 @@ class AttackTests(InteropTestCase):
         await super().setUp()
         if sys.platform != "linux":
             raise SkipTest("needs /proc")
-        self.server = await self.started(Serve())
+        # What is sent names this host.
+        self.server = await self.started(Serve("--allowed-host", "example.com"))
         self.attacker = Attacker(self.server.port)
 
     async def attack(self, function: Callable[..., object], *arguments: Any) -> None:

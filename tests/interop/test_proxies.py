@@ -294,7 +294,7 @@ class EnvironmentTests(ProxyTestCase):
 
     async def setUp(self) -> None:
         await super().setUp()
-        self.embedded = EmbeddedServer(interface="0.0.0.0")
+        self.embedded = EmbeddedServer(interface="0.0.0.0", allowed_hosts=["0.0.0.0"])
         self.addCleanup(self.embedded.close)
         await self.embedded.start()
         self.port = int(self.embedded.url.rpartition(":")[2])

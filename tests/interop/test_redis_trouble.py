@@ -22,7 +22,7 @@ from txtokensock.server import RedisStore
 
 from .embedded import EmbeddedServer
 from .servers import Redis
-from .support import within
+from .support import until, within
 from .test_redis_cluster import ANSWER_SECONDS, RedisTestCase, get_status, get_token, spend
 
 
@@ -77,7 +77,7 @@ class TroubleTests(RedisTestCase):
         async def found() -> bool:
             return re.search(pattern, server.server.readiness.store_problem or "") is not None
 
-        await self.until(found, True)
+        await until(found, pattern)
         self.assertFalse(server.server.readiness.ready)
 
     async def test_failover(self) -> None:
@@ -86,13 +86,13 @@ class TroubleTests(RedisTestCase):
         await tell(other, "REPLICAOF", "127.0.0.1", str(self.redis.port))
         address = _Address(self.redis)
         server = await self.served(RedisStore(endpoint=address, timeout=ANSWER_SECONDS))
-        await self.until(lambda: get_status(server.url), 200)
+        await self.until_status(server.url, 200)
         await tell(other, "REPLICAOF", "NO", "ONE")
         await tell(self.redis, "REPLICAOF", "127.0.0.1", str(other.port))
-        await self.until(lambda: get_status(server.url), 503)
+        await self.until_status(server.url, 503)
         await self.until_problem(server, "READONLY")
         address.redis = other
-        await self.until(lambda: get_status(server.url), 200)
+        await self.until_status(server.url, 200)
         self.assertTrue(await spend(await get_token(server.url), server.url))
         self.assertTrue(server.server.readiness.ready)
         self.assertEqual(self.told("READONLY"), 1)
@@ -112,7 +112,7 @@ class TroubleTests(RedisTestCase):
         await self.until_problem(server, "OOM")
         self.assertTrue(await spend(token, server.url))
         await tell(self.redis, "CONFIG", "SET", "maxmemory", "0")
-        await self.until(lambda: get_status(server.url), 200)
+        await self.until_status(server.url, 200)
         self.assertEqual(self.told("OOM"), 1)
 
     async def test_no_channels(self) -> None:
@@ -121,7 +121,7 @@ class TroubleTests(RedisTestCase):
         await tell(self.redis, "ACL", "SETUSER", "ada", "resetchannels")
         url = f"redis://ada:secret@127.0.0.1:{self.redis.port}/0"
         server = await self.served(RedisStore(url, timeout=ANSWER_SECONDS))
-        await self.until(lambda: get_status(server.url), 200)
+        await self.until_status(server.url, 200)
         socket, heard = await self.ready_client(server.url)
         failure = await self.assertFailure(within(socket.subscribe("c")), RemoteError)
         self.assertEqual(failure.error, "Store unavailable")
@@ -139,7 +139,7 @@ class TroubleTests(RedisTestCase):
         async def well() -> bool:
             return server.server.readiness.store_problem is None
 
-        await self.until(well, True)
+        await until(well, "no reason")
 
     async def test_wrong_password(self) -> None:
         """The log names it once; it may be right later."""
@@ -148,7 +148,7 @@ class TroubleTests(RedisTestCase):
         server = await self.served(RedisStore(url, timeout=ANSWER_SECONDS))
         await self.until_problem(server, "WRONGPASS")
         await tell(self.redis, "-a", "right", "CONFIG", "SET", "requirepass", "wrong")
-        await self.until(lambda: get_status(server.url), 200)
+        await self.until_status(server.url, 200)
         self.assertEqual(self.told("WRONGPASS"), 1)
 
     async def test_not_there(self) -> None:
