@@ -19,21 +19,11 @@ from ...support.patterns import Pattern
 from ..arguments import arguments_of, data_of
 from ..capacity import Capacity
 from ..config.wamp import ActionRule, CallRule, WampRules
-from .realm import CallResult, Payload, Realm, RealmLost, Undo
+from .realm import TEND_SECONDS, CallResult, Grant, Payload, Realm, RealmLost
 from .rule_counters import RuleCounters
 from .wamp_errors import answer_error, call_error, unavailable
 
 __all__ = ["ActionForwarding", "CallForwarding"]
-
-_TEND_SECONDS = 10.0
-
-
-class _Registration:
-    """The procedures of a rule; ``undo`` is None until the router has registered them."""
-
-    def __init__(self) -> None:
-        self.undo: Undo | None = None
-        self.unwanted = False
 
 
 class CallForwarding:
@@ -59,7 +49,7 @@ class CallForwarding:
         self._rule_counters = rule_counters
         self.room = Capacity(rules.queue_limit)
         self._realm: Realm | None = None
-        self._registrations: dict[CallRule, _Registration] = {}
+        self._registrations: dict[CallRule, Grant] = {}
         self._tending = LoopingCall(self._register_all)
         self._tending.clock = reactor
 
@@ -67,7 +57,7 @@ class CallForwarding:
         """Register, in this session."""
         self._realm = realm
         self._registrations.clear()
-        self._tending.start(_TEND_SECONDS)
+        self._tending.start(TEND_SECONDS)
 
     def left(self) -> None:
         """The session is gone."""
@@ -91,10 +81,7 @@ class CallForwarding:
         self._register_all()
 
     def _unregister(self, rule: CallRule) -> None:
-        registration = self._registrations.pop(rule)
-        registration.unwanted = True
-        if registration.undo is not None:
-            registration.undo()
+        self._registrations.pop(rule).withdraw()
 
     def _register_all(self) -> None:
         realm = self._realm
@@ -105,17 +92,12 @@ class CallForwarding:
                 self._register(realm, rule)
 
     def _register(self, realm: Realm, rule: CallRule) -> None:
-        registration = self._registrations[rule] = _Registration()
+        registration = self._registrations[rule] = Grant()
         pattern = Pattern(rule.procedure)
 
         def forget() -> None:
             if self._registrations.get(rule) is registration:
                 del self._registrations[rule]  # tending asks again
-
-        def registered(undo: Undo) -> None:
-            registration.undo = undo
-            if registration.unwanted:
-                undo()
 
         def failed(failure: Failure) -> None:
             forget()
@@ -128,7 +110,7 @@ class CallForwarding:
             self._call_of(rule, pattern, Pattern(rule.rpc)),
             concurrency=rule.concurrency,
             on_revoked=forget,
-        ).addCallbacks(registered, failed)
+        ).addCallbacks(registration.granted, failed)
 
     def _call_of(
         self, rule: CallRule, procedure: Pattern, rpc: Pattern

@@ -20,21 +20,11 @@ from ..upstream_socket import keep_trying
 from .demand import Demand
 from .echo import Echoes
 from .forwarded_channel import ForwardedChannel, publish_failed
-from .realm import Match, Realm, RealmLost, Undo
+from .realm import TEND_SECONDS, Grant, Match, Realm, RealmLost
 from .rule_counters import RuleCounters
 from .topic_publisher import TopicPublisher
 
 __all__ = ["ChannelForwarding"]
-
-_TEND_SECONDS = 10.0
-
-
-class _Topic:
-    """The subscription to a rule's topics; ``undo`` is None until it is confirmed."""
-
-    def __init__(self) -> None:
-        self.undo: Undo | None = None
-        self.unwanted = False
 
 
 class ChannelForwarding:
@@ -66,7 +56,7 @@ class ChannelForwarding:
         self._upstream_room = Capacity(rules.queue_limit)
         self._channels: dict[str, ForwardedChannel] = {}
         self._targets: dict[str, list[tuple[ChannelRule, str]]] = {}
-        self._topics: dict[ChannelRule, _Topic] = {}
+        self._topics: dict[ChannelRule, Grant] = {}
         self._realm: Realm | None = None
         self._demand: Demand | None = None
         self._topics_in_demand: set[str] = set()
@@ -92,7 +82,7 @@ class ChannelForwarding:
         self._reconcile()
         self._events.attach(realm)
         if not self._tending.running:
-            self._tending.start(_TEND_SECONDS, now=False)
+            self._tending.start(TEND_SECONDS, now=False)
 
     def pause(self) -> None:
         """
@@ -224,18 +214,13 @@ class ChannelForwarding:
                 self._join(realm, rule)
 
     def _join(self, realm: Realm, rule: ChannelRule) -> None:
-        topic = self._topics[rule] = _Topic()
+        topic = self._topics[rule] = Grant()
         pattern, channel = Pattern(rule.topic), Pattern(rule.channel)
 
         def event(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
             rest = pattern.match(name)
-            if rest is not None and not topic.unwanted and realm is self._realm:
+            if rest is not None and not topic.withdrawn and realm is self._realm:
                 self._event(rule, channel.fill(rest), data_of(args, kwargs))
-
-        def joined(undo: Undo) -> None:
-            topic.undo = undo
-            if topic.unwanted:
-                undo()
 
         def failed(failure: Failure) -> None:
             if self._topics.get(rule) is topic:
@@ -244,13 +229,10 @@ class ChannelForwarding:
                 self._rule_counters.refused(rule.rule, failure.getErrorMessage())
 
         match: Match = "exact" if pattern.exact else "prefix"
-        realm.subscribe(pattern.prefix, match, event).addCallbacks(joined, failed)
+        realm.subscribe(pattern.prefix, match, event).addCallbacks(topic.granted, failed)
 
     def _leave(self, rule: ChannelRule) -> None:
-        topic = self._topics.pop(rule)
-        topic.unwanted = True
-        if topic.undo is not None:
-            topic.undo()
+        self._topics.pop(rule).withdraw()
 
     def _event(self, rule: ChannelRule, name: str, data: Any) -> None:
         self._rule_counters.count(rule.rule, "in")

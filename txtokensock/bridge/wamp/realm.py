@@ -13,7 +13,9 @@ from ...errors import PeerError, UsageError, shorten
 from ..error_table import NeighbourTimeout, NeighbourUnavailable
 
 __all__ = [
+    "TEND_SECONDS",
     "CallResult",
+    "Grant",
     "JoinRefused",
     "Match",
     "OnCall",
@@ -40,6 +42,34 @@ OnCall: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any]], CallResult
 
 Undo: TypeAlias = Callable[[], Deferred[None]]
 """Takes back a subscription or a registration; its Deferred never fails."""
+
+
+TEND_SECONDS = 10.0
+"""Seconds after which the router is asked again for what it has refused or taken away."""
+
+
+class Grant:
+    """
+    A subscription or a registration that the router was asked for, and may grant late.
+
+    :ivar withdrawn: whether it is not wanted any more.
+    """
+
+    def __init__(self) -> None:
+        self.withdrawn = False
+        self._undo: Undo | None = None
+
+    def granted(self, undo: Undo) -> None:
+        """The router has confirmed; it is undone at once if that came too late."""
+        self._undo = undo
+        if self.withdrawn:
+            undo()
+
+    def withdraw(self) -> None:
+        """Undo it, now or as soon as the router has confirmed."""
+        self.withdrawn = True
+        if self._undo is not None:
+            self._undo()
 
 
 class WampError(PeerError):
