@@ -11,11 +11,12 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.errors import HandshakeRefused, SockJSClosed
 from txtokensock.sockjs.client.session import ClientSession, State
 
-from ..states import StatesTestCase, row
+from ..states import EveryState, row
 from ..test_transport import Events
 
 CLOSE_TIMEOUT = 5
@@ -332,21 +333,13 @@ protocol heard, whether the deadline runs, and the state after it.
 ALIVE = ("connecting", "handshake", "opening", "open")
 
 
-class ClientSessionStatesTests(StatesTestCase):
+class ClientSessionStatesTests(EveryState, SynchronousTestCase):
     """All pairs of a state and an input."""
 
     states, ways, inputs, expected = State, WAYS, INPUTS, EXPECTED
 
     def new_stage(self) -> Stage:
         return Stage()
-
-    def test_whole(self) -> None:
-        """The table has every state, and for each every input."""
-        self.assert_table_is_whole()
-
-    def test_every_pair(self) -> None:
-        """Each input does in each state what the table says."""
-        self.assert_every_pair()
 
     def test_nothing_is_sent_after_the_first_sign_of_an_end(self) -> None:
         """

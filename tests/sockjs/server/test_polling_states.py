@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from txtokensock.sockjs.server.polling_session import PollingSession
 from txtokensock.sockjs.server.session import State
 
-from ..states import StatesTestCase, row
+from ..states import EveryState, row
 from .stages import CLOSE_TIMEOUT, DISCONNECT_DELAY, HEARTBEAT, TRANSPORT, Stage
 
 
@@ -304,21 +306,13 @@ the seconds after which something is due, and the state.
 """
 
 
-class PollingStatesTests(StatesTestCase):
+class PollingStatesTests(EveryState, SynchronousTestCase):
     """All pairs of a state and an input."""
 
     states, ways, inputs, expected = State, WAYS, INPUTS, EXPECTED
 
     def new_stage(self) -> PollingStage:
         return PollingStage()
-
-    def test_whole(self) -> None:
-        """The table has every state, and for each every input."""
-        self.assert_table_is_whole()
-
-    def test_every_pair(self) -> None:
-        """Each input does in each state what the table says."""
-        self.assert_every_pair()
 
     def test_one_end(self) -> None:
         """

@@ -9,11 +9,12 @@ from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.sockjs.server.session import State
 from txtokensock.sockjs.server.websocket_session import WebSocketSession
 
-from ..states import StatesTestCase, row
+from ..states import EveryState, row
 from .stages import CLOSE_TIMEOUT, HEARTBEAT, HEARTBEAT_TIMEOUT, TRANSPORT, Stage
 
 
@@ -267,21 +268,13 @@ the seconds after which something is due, and the state.
 """
 
 
-class WebSocketStatesTests(StatesTestCase):
+class WebSocketStatesTests(EveryState, SynchronousTestCase):
     """All pairs of a state and an input."""
 
     states, ways, inputs, expected = State, WAYS, INPUTS, EXPECTED
 
     def new_stage(self) -> WebSocketStage:
         return WebSocketStage()
-
-    def test_whole(self) -> None:
-        """The table has every state, and for each every input."""
-        self.assert_table_is_whole()
-
-    def test_every_pair(self) -> None:
-        """Each input does in each state what the table says."""
-        self.assert_every_pair()
 
     def test_one_end(self) -> None:
         """
