@@ -19,7 +19,6 @@ from txtokensock.support.deprecation import (
     OLD_NAMES,
     OldName,
     deprecate,
-    deprecated_attributes,
     deprecated_module,
 )
 
@@ -97,32 +96,6 @@ class DeprecationTests(SynchronousTestCase):
         before = dict(OLD_NAMES)
         self.addCleanup(OLD_NAMES.update, before)
         self.addCleanup(OLD_NAMES.clear)
-
-    def test_attribute(self) -> None:
-        """A module's old name is the new object, and the line that uses it is warned."""
-        get = deprecated_attributes(
-            "txtokensock.somewhere", {"Old": "txtokensock.errors.UsageError"}, ends="9.0.0"
-        )
-        self.assertIs(get("Old"), txtokensock.UsageError)
-        [warning] = self.flushWarnings([self.test_attribute])
-        self.assertEqual(
-            warning["message"],
-            "txtokensock.somewhere.Old is deprecated and ends with txtokensock 9.0.0: "
-            "use txtokensock.errors.UsageError instead",
-        )
-        self.assertIn("txtokensock.somewhere.Old", OLD_NAMES)
-
-    def test_other_attributes(self) -> None:
-        """Names that were never there fail as with any module, and are not warned of."""
-        get = deprecated_attributes("some.module", {"Old": "a.B"}, ends="9.0.0")
-        with self.assertRaisesRegex(AttributeError, "module 'some.module' has no attribute 'x'"):
-            get("x")
-        self.assertEqual(self.flushWarnings(), [])
-
-    def test_lazy_module(self) -> None:
-        """The ``__getattr__`` that a module has already is asked for all other names."""
-        get = deprecated_attributes("m", {"Old": "a.B"}, ends="9.0.0", otherwise=str.upper)
-        self.assertEqual(get("new"), "NEW")
 
     def moved(self) -> None:
         """A module ``txtokensock.moved``, which is ``txtokensock.errors`` now."""

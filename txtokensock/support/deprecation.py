@@ -4,13 +4,6 @@ Old names: each works for one more release, warns, and is listed in ``docs/depre
 Twisted's own :mod:`twisted.python.deprecate` tells since when a name is old, not when it ends.  It
 has no list of old names, and its module attributes must exist before they are used.
 
-- A name of a module, which may be in another module now::
-
-      if not TYPE_CHECKING:  # a type checker is to tell misspelt names from old ones
-          __getattr__ = deprecated_attributes(
-              __name__, {"Old": "txtokensock.server.limits.New"}, ends="0.3.0"
-          )
-
 - A module, in the ``__init__`` of the package that it was in::
 
       deprecated_module("txtokensock.server.old", "txtokensock.server.new", ends="0.3.0")
@@ -27,7 +20,6 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -37,7 +29,6 @@ __all__ = [
     "OLD_NAMES",
     "OldName",
     "deprecate",
-    "deprecated_attributes",
     "deprecated_module",
 ]
 
@@ -101,36 +92,6 @@ def deprecate(name: str, replacement: str, *, ends: str) -> OldName:
     old = OldName(name, replacement, ends)
     OLD_NAMES[name] = old
     return old
-
-
-def deprecated_attributes(
-    module: str,
-    names: Mapping[str, str],
-    *,
-    ends: str,
-    otherwise: Callable[[str], Any] | None = None,
-) -> Callable[[str], Any]:
-    """
-    The ``__getattr__`` of a module with old names, see :pep:`562`.
-
-    :param module: the module's ``__name__``.
-    :param names: old names in it, and the full new name of each, with its module.
-    :param ends: the first release without them.
-    :param otherwise: called for other names: the ``__getattr__`` that the module had before.
-    """
-    olds = {name: deprecate(f"{module}.{name}", new, ends=ends) for name, new in names.items()}
-
-    def get(name: str) -> Any:
-        if name not in olds:
-            if otherwise is not None:
-                return otherwise(name)
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        old = olds[name]
-        old.warn()
-        home, _, new_name = old.replacement.rpartition(".")
-        return getattr(import_module(home), new_name)
-
-    return get
 
 
 def deprecated_module(name: str, replacement: str, *, ends: str) -> None:
