@@ -78,7 +78,7 @@ class Channels:
         confirmed = subscription.confirmation.wait()
 
         def timed_out(*_: object) -> Failure:
-            # S3
+            # node-token-sockjs without a pubsubClient answers no such request at all.
             hint = "confirmation (a server without publish/subscribe gives none)"
             return self._timed_out("subscribe to", channel, hint)
 

@@ -46,7 +46,7 @@ class SockJSResource:
 
     The protocol's transport is an
     :class:`~txtokensock.sockjs.interfaces.ISockJSTransport`, with the request that opened
-    the session as ``request_info``, a :class:`~.request.RequestInfo`.
+    the session as ``request_info``, a :class:`~.request_info.RequestInfo`.
 
     A frame from a client is an array of texts, or a bare text.  Anything else is broken
     framing, also an array with anything but texts: it closes a WebSocket with 3000, and an
