@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.server import demo
-from txtokensock.server.limits import RateLimit, nested_deeper_than
+from txtokensock.server.limits import nested_deeper_than
 
 from .support import Client, ServerTestCase, TokenServer
 
@@ -170,23 +170,6 @@ class LimitTests(ServerTestCase):
         server.turn(5)
         self.assertEqual(client.received(), [{"rpc": "slow", "uuid": "u", "error": "Timeout"}])
         self.assertTrue(self.pending[0].called)
-
-
-class RateLimitTests(SynchronousTestCase):
-    """The bucket."""
-
-    def test_never_more_than_the_burst(self) -> None:
-        """However long the silence, no more than the burst at once."""
-        rate = RateLimit(10.0, 3, 0.0)
-        for now in (0.0, 1000.0):
-            self.assertEqual([rate.take(now) for _ in range(4)], [True, True, True, False])
-        rate.give_back()
-        self.assertEqual([rate.take(1000.0), rate.take(1000.0)], [True, False])
-
-    def test_rate(self) -> None:
-        """In the long run, the rate."""
-        rate = RateLimit(4.0, 1, 0.0)
-        self.assertEqual(sum(rate.take(n / 16) for n in range(160)), 40)
 
 
 class NestingTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 from ..support.checks import check_count, check_positive
 
-__all__ = ["Limits", "RateLimit", "nested_deeper_than"]
+__all__ = ["Limits", "nested_deeper_than"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,33 +66,6 @@ class Limits:
         for field in fields(self):
             check = check_count if isinstance(field.default, int) else check_positive
             check(f"limits.{field.name}", getattr(self, field.name))
-
-
-class RateLimit:
-    """
-    A bucket of ``burst`` messages that fills by ``per_second``.
-
-    :param now: seconds, of the clock that :meth:`take` is told as well.
-    """
-
-    __slots__ = ("_burst", "_left", "_per_second", "_seen")
-
-    def __init__(self, per_second: float, burst: int, now: float) -> None:
-        self._per_second = per_second
-        self._burst = float(burst)
-        self._left = self._burst
-        self._seen = now
-
-    def take(self, now: float) -> bool:
-        """:return: whether one more message is within the rate."""
-        left = min(self._burst, self._left + (now - self._seen) * self._per_second)
-        self._seen = now
-        self._left = left - 1.0 if left >= 1.0 else left
-        return left >= 1.0
-
-    def give_back(self) -> None:
-        """Take back the last :meth:`take`: that message is not counted."""
-        self._left = min(self._burst, self._left + 1.0)
 
 
 # A whole string, in which brackets mean nothing, or one bracket.  A string without an end

@@ -22,10 +22,11 @@ from ..messages.from_client import (
 )
 from ..messages.from_server import encode_error, encode_error_answer
 from ..sockjs.interfaces import ISockJSTransport
+from ..support.rate_limit import RateLimit
 from . import close_codes
 from .calls import ServerCalls
 from .close_codes import CloseCode
-from .limits import RateLimit, nested_deeper_than
+from .limits import nested_deeper_than
 from .ops.observer import Problem
 from .outbox import Outbox
 from .peer import Peer, PeerState
@@ -138,7 +139,7 @@ class PeerProtocol(Protocol):
     def _answered(self, answer: ActionAnswer) -> None:
         if self._calls.answered(answer):
             # The server asked for it: its own calls must not use up the peer's rate.
-            self._rate.give_back()
+            self._rate.credit(1)
         elif self._state.identity is None and not self._authentication.pending:
             self._refuse("not_authenticated", "_rpc", None, "Forbidden")
 
