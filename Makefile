@@ -8,7 +8,7 @@ JOBS ?= auto
 # Tests of one class stay together, for they may share a server.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
-.PHONY: run test unit faults soak check docs clean
+.PHONY: run test unit faults soak mutants check docs clean
 
 run: .venv/installed
 	$(BIN)/twistd --pidfile= -n tokensock
@@ -30,6 +30,11 @@ soak: .venv/installed
 	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds=$(SECONDS)) \
 		$(if $(CALLS),--calls=$(CALLS)) $(if $(MESSAGES),--messages=$(MESSAGES)) \
 		$(if $(CLIENTS),--clients=$(CLIENTS)) $(if $(SEED),--seed=$(SEED))
+
+# Such as: make mutants ROOMS="txtokensock/server txtokensock/bridge" COUNT=60 SEED=42.
+mutants: .venv/installed
+	$(BIN)/python -m tests.mutants $(ROOMS) $(if $(COUNT),--count=$(COUNT)) \
+		$(if $(SEED),--seed=$(SEED))
 
 check: .venv/installed
 	$(BIN)/ruff check .

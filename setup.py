@@ -41,6 +41,7 @@ setup(
             "txtokensock[redis,metrics,bridge]",
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "pytest-cov>=6",
             "hypothesis>=6.100",
             # A client of Crossbar's HTTP bridge, which has nothing to do with us.
             "crossbarhttp3>=1.1",

@@ -1,0 +1,3 @@
+"""
+Small faults, put into the code one at a time, to see whether a test notices.
+"""
