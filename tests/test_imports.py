@@ -227,7 +227,7 @@ class ExportTests(SynchronousTestCase):
             *("TLSFailed", "TokenError", "TokenInvalid", "TokenRefused", "TokenServerError"),
             *("TokenSocketError", "TokenUnreachable", "UnsolicitedError", "UsageError"),
         }
-        own = {"Backoff", "Subscription", "TLSPolicy", "Timeouts", "TokenSocket"}
+        own = {"Backoff", "Gap", "Subscription", "TLSPolicy", "Timeouts", "TokenSocket"}
         self.assertEqual(set(txtokensock.__all__), errors | own)
         self.assertEqual(txtokensock.__all__, sorted(txtokensock.__all__))
 

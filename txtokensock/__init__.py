@@ -29,6 +29,7 @@ __all__ = [
     "CredentialsUnavailable",
     "Forbidden",
     "FunctionNotFound",
+    "Gap",
     "HandshakeRefused",
     "InvalidAddress",
     "InvalidChannel",
@@ -60,6 +61,7 @@ __all__ = [
 
 # An import of one of these loads it and what it needs, and nothing else.
 if TYPE_CHECKING:
+    from .client.gap import Gap
     from .client.socket import TokenSocket
     from .client.subscription import Subscription
     from .errors import (
@@ -111,6 +113,7 @@ else:
         {
             **dict.fromkeys(__all__, ".errors"),
             "Backoff": ".support.backoff",
+            "Gap": ".client.gap",
             "Subscription": ".client.subscription",
             "TLSPolicy": ".web.tls.policy",
             "Timeouts": ".support.timeouts",

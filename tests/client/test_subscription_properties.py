@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock import Backoff, Subscription
+from txtokensock import Backoff, Gap, Subscription
 from txtokensock.client.channels import Channels
 from txtokensock.client.flow import Overflow
 from txtokensock.client.request import uuid_source
@@ -174,6 +174,7 @@ class Subscriber:
         self.persistent = persistent
         self.left = False
         self.heard: list[Exception | None] = []
+        self.gaps = 0
         self.subscription = Subscription(
             channel,
             None,
@@ -184,6 +185,7 @@ class Subscriber:
             retry=BACKOFF.retry if persistent else subscription_retry(BACKOFF),
             persistent=persistent,
             on_confirmation=self._notice,
+            on_gap=self._missed,
         )
         self.outcomes: list[Any] = []
         self.asked = user.channels.subscribe(self.subscription)
@@ -194,6 +196,11 @@ class Subscriber:
         if error is None:
             assert not self.heard or self.heard[-1] is not None, "confirmed twice"
         self.heard.append(error)
+
+    def _missed(self, subscription: Subscription, gap: Gap) -> None:
+        self.gaps += 1
+        assert gap.since <= gap.until
+        assert self.gaps == self.heard.count(None) - 1, "each confirmation but the first"
 
     @property
     def may_have_ended(self) -> bool:
@@ -216,7 +223,9 @@ class Client:
         self.errors = Calls()
         self.queue = RequestQueue(self.clock, 100, self.errors)
         self.queue.reopen()
-        self.channels = Channels(self.clock, self.queue, uuid_source(), TIMEOUT, self.errors)
+        self.channels = Channels(
+            self.clock, self.queue, uuid_source(), TIMEOUT, self.errors, lambda gap: None
+        )
         self.subscribers: list[Subscriber] = []
         self.writable = True
         self.acks = True
@@ -275,7 +284,7 @@ class Client:
         self.connected = False
         self._requests.clear()
         self.served.clear()
-        tell = self.channels.disconnected(RuntimeError("lost"))
+        tell = self.channels.disconnected(RuntimeError("lost"), self.clock.seconds())
         self.queue.detach(RuntimeError("lost"))
         tell()
 
@@ -306,6 +315,7 @@ class RetryPropertyTests(SynchronousTestCase):
                 self.assertEqual(
                     subscription.confirmed, one.heard[-1:] == [None] and subscription.active
                 )
+                self.assertEqual(one.gaps, max(0, one.heard.count(None) - 1))
                 if subscription.confirmed:
                     self.assertTrue(client.connected)
                     self.assertIn(subscription.channel, client.served)

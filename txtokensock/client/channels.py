@@ -16,6 +16,7 @@ from ..messages.from_client import encode_subscribe, encode_unsubscribe
 from ..messages.from_server import Subscribed, Unsubscribed
 from ..support.waiters import Waiters
 from .channel_state import ChannelState, State
+from .gap import Gap
 from .request import Request
 from .request_queue import RequestQueue
 from .subscription import Subscription
@@ -33,6 +34,7 @@ class Channels:
     :param new_uuid: gives a uuid.
     :param timeout: seconds that a confirmation may take, time in the queue included.
     :param report: called with subscriptions that end by themselves.
+    :param missed: called with each gap of a channel.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class Channels:
         new_uuid: Callable[[], str],
         timeout: float,
         report: Callable[[Exception], None],
+        missed: Callable[[Gap], object],
     ) -> None:
         self._timeout = timeout
         self._reactor = reactor
         self._request_queue = request_queue
         self._new_uuid = new_uuid
         self._report = report
+        self._missed = missed
         self._channels: dict[str, ChannelState] = {}
         self._connected = False
 
@@ -73,7 +77,7 @@ class Channels:
             self._channels[subscription.channel] = channel
         channel.subscriptions[subscription] = None
         if channel.state is State.ON:
-            subscription.confirm()
+            subscription.confirm(self._reactor.seconds())
             return succeed(subscription)
         confirmed = subscription.confirmation.wait()
 
@@ -127,10 +131,11 @@ class Channels:
         for channel in list(self._channels.values()):
             self._reconcile(channel)
 
-    def disconnected(self, reason: Exception) -> Callable[[], None]:
+    def disconnected(self, reason: Exception, since: float) -> Callable[[], None]:
         """
         The connection is gone, and with it everything that the server knew.
 
+        :param since: when anything was received for the last time.
         :return: tells the subscriptions that had been confirmed, which is to be done when
             everything else knows of the loss.
         """
@@ -138,7 +143,7 @@ class Channels:
         lost: list[Subscription] = []
         for channel in list(self._channels.values()):
             channel.lose()
-            lost += [one for one in channel.subscriptions if one.lose()]
+            lost += [one for one in channel.subscriptions if one.lose(since)]
             channel.leavers.fire()
             self._reconcile(channel)
 
@@ -242,10 +247,13 @@ class Channels:
             # Who left is done where the channel is wanted again: the server need not be told.
             leavers = channel.leavers.take() if channel.wanted else Waiters[None]()
             waiting = _take_waiting(channel.subscriptions)
-            for subscription in tuple(channel.subscriptions):
-                subscription.confirm()
+            now = self._reactor.seconds()
+            gaps = [one.confirm(now) for one in tuple(channel.subscriptions)]
             _fire(waiting)
             leavers.fire()
+            missed = [gap for gap in gaps if gap is not None]
+            if missed:
+                self._missed(min(missed, key=lambda gap: gap.since))
         else:
             channel.state = State.OFF
             channel.leavers.fire()
@@ -287,7 +295,7 @@ class Channels:
             channel.leavers.fire()  # who left meanwhile has what they wanted
         _fire(waiting, failure)
         for one in waits:
-            one.lose()
+            one.lose(self._reactor.seconds())
             one.tell(error)
         if untold:
             self._report(error)

@@ -58,10 +58,12 @@ class ConnectionOwner(Protocol):
     def connection_writable(self) -> None:
         """Send what waits: the transport takes messages again."""
 
-    def connection_lost(self, reason: Exception) -> None:
+    def connection_lost(self, reason: Exception, last_heard: float) -> None:
         """
         Take note of the end, as soon as it has begun; called once, and only for a connection
         that was authenticated.
+
+        :param last_heard: when the server was heard of last, in seconds of the reactor's clock.
         """
 
 
@@ -177,7 +179,7 @@ class Connection(TwistedProtocol):
         self._keep_alive.stop()
         self._held.clear()
         error: Any = (self._silent or reason).value
-        self._owner.connection_lost(error)
+        self._owner.connection_lost(error, self.transport.last_received)
 
     @property
     def closing(self) -> bool:

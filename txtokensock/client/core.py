@@ -5,6 +5,7 @@ What goes on between a user and a server, across all their connections.
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
@@ -34,7 +35,7 @@ class ClientCore:
     """
     The owner of every connection, and the observer of the service that makes them.
 
-    :ivar events: ``ready``, ``reconnect``, ``message``, ``disconnect``, ``error``.
+    :ivar events: ``ready``, ``reconnect``, ``message``, ``disconnect``, ``gap``, ``error``.
     :ivar actions: what the server may call.
     :ivar expose_errors: whether it gets the texts of their unexpected exceptions.
     :ivar ignored: how many messages could not be read so far.
@@ -54,13 +55,18 @@ class ClientCore:
         expose_errors: bool = False,
     ) -> None:
         self._reactor = reactor
-        self.events = Events("ready", "reconnect", "message", "disconnect", "error")
+        self.events = Events("ready", "reconnect", "message", "disconnect", "gap", "error")
         self.actions: MutableMapping[str, Any] = dict(actions)
         self.expose_errors = expose_errors
         self.new_uuid = uuid_source()
         self.request_queue = RequestQueue(reactor, queue_limit, self.report)
         self.channels = Channels(
-            reactor, self.request_queue, self.new_uuid, call_timeout, self.report
+            reactor,
+            self.request_queue,
+            self.new_uuid,
+            call_timeout,
+            self.report,
+            partial(self.events.emit, "gap"),
         )
         self.ignored = 0
         self._complained = False
@@ -135,10 +141,10 @@ class ClientCore:
         """Send the requests that wait."""
         self.request_queue.writable()
 
-    def connection_lost(self, reason: Exception) -> None:
+    def connection_lost(self, reason: Exception, last_heard: float) -> None:
         """End or keep what is in flight, and have the channels wait for the next connection."""
         self._connection = None
-        tell_subscriptions = self.channels.disconnected(reason)
+        tell_subscriptions = self.channels.disconnected(reason, last_heard)
         self.request_queue.detach(reason)
         tell_subscriptions()
 

@@ -428,6 +428,7 @@ class TokenSocket(Service):
         buffer_limit: int | None = None,
         retry: RetryPolicy | None = None,
         on_confirmation: Listener | None = None,
+        on_gap: Listener | None = None,
     ) -> Deferred[Subscription]:
         """
         Subscribe to a channel, and again after each reconnect.
@@ -468,6 +469,8 @@ class TokenSocket(Service):
             connection is lost, the server refused or ended it.  ``subscription.active``
             says whether it will be tried again.  Errors that this hears of do not go to
             ``error`` listeners.
+        :param on_gap: called with the subscription and a :class:`~txtokensock.Gap` when it has
+            been confirmed anew, and what was published in the meantime may be missing.
         :return: fires with the :class:`~txtokensock.Subscription` when the server has
             confirmed.  Fails with :class:`~txtokensock.errors.Forbidden` or another
             :class:`~txtokensock.errors.RemoteError` where the server refuses, with
@@ -486,6 +489,7 @@ class TokenSocket(Service):
             check_channel(channel)
             check_callable.optional("handler", handler)
             check_callable.optional("on_confirmation", on_confirmation)
+            check_callable.optional("on_gap", on_gap)
             check_plain_function.optional("retry", retry)
             check_overflow(overflow)
             check_count("buffer_limit", limit)
@@ -505,6 +509,7 @@ class TokenSocket(Service):
                 retry=retry or self._subscription_retry,
                 persistent=retry is not None,
                 on_confirmation=on_confirmation,
+                on_gap=on_gap,
             )
         )
 
@@ -538,6 +543,9 @@ class TokenSocket(Service):
             a message came in, on any channel;
         ``disconnect(error)``
             the connection is gone;
+        ``gap(gap)``
+            a channel is subscribed to again, and messages may be missing: since when and
+            until when is in the :class:`~txtokensock.Gap`;
         ``error(error)``
             an error that belongs to no Deferred: a late refusal of a publish, a
             subscription that the server ended, the client gave up.

@@ -16,6 +16,7 @@ from ..support.overflow import Overflow
 from ..support.waiters import Waiters
 from .events import Listener, call_listener
 from .flow import Buffer, ReadFlow
+from .gap import Gap
 from .retries import RetryPolicy, ask_policy
 
 __all__ = ["Subscription"]
@@ -24,7 +25,8 @@ __all__ = ["Subscription"]
 class Subscription(AsyncIterable[Any]):
     """
     A subscription, confirmed by the server.  It outlives connections: messages that
-    were published while there was none are missing, as in any publish/subscribe.
+    were published while there was none are missing, as in any publish/subscribe; ``on_gap``
+    of :meth:`TokenSocket.subscribe` is told of that.
 
     Where it was made with a ``handler``, every message is passed to that.  Otherwise
     iterate over it::
@@ -58,6 +60,7 @@ class Subscription(AsyncIterable[Any]):
         retry: RetryPolicy = lambda failure, number: None,
         persistent: bool = False,
         on_confirmation: Listener | None = None,
+        on_gap: Listener | None = None,
     ) -> None:
         """
         :param retry: whether to ask the server again, and when; see
@@ -69,6 +72,8 @@ class Subscription(AsyncIterable[Any]):
         self.persistent = persistent
         self._retry = retry
         self._listener = on_confirmation
+        self._gap_listener = on_gap
+        self._missing_since: float | None = None
         self._confirmed = False
         self._was_confirmed = False
         self._flow = flow
@@ -114,19 +119,34 @@ class Subscription(AsyncIterable[Any]):
 
     # -- for those who ask the server
 
-    def confirm(self) -> None:
-        """The server has confirmed it, on this connection."""
-        if not self._ended and not self._confirmed:
-            self._confirmed = self._was_confirmed = True
-            self._tell(None)
+    def confirm(self, now: float) -> Gap | None:
+        """
+        The server has confirmed it, on this connection.
 
-    def lose(self) -> bool:
+        :return: the time in which it was not, which its user has been told of, too.
+        """
+        if self._ended or self._confirmed:
+            return None
+        since, self._missing_since = self._missing_since, None
+        self._confirmed = self._was_confirmed = True
+        self._tell(None)
+        if since is None:
+            return None
+        gap = Gap(self.channel, since, now)
+        if self._gap_listener is not None:
+            call_listener(self._gap_listener, self, gap)
+        return gap
+
+    def lose(self, since: float) -> bool:
         """
         It is not confirmed any more; see :meth:`tell`.
 
+        :param since: when messages may have begun to be missing.
         :return: whether it was.
         """
         confirmed, self._confirmed = self._confirmed, False
+        if confirmed:
+            self._missing_since = since
         return confirmed
 
     def tell(self, error: Exception) -> None:

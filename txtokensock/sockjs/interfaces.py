@@ -36,6 +36,11 @@ class ISockJSTransport(ITransport, IConsumer, IPushProducer):
         "does not grow, the peer is silent."
     )
 
+    last_received = Attribute(
+        "float: when the last of these came in, in seconds of the reactor's clock; a client's "
+        "transport knows it, and a server's has 0."
+    )
+
     def close(code: int, reason: str) -> None:
         """
         Close in order, as ``loseConnection`` does with 1000 and "Normal closure".

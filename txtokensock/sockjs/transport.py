@@ -73,6 +73,7 @@ class SockJSTransport:
         self._session = session
         self.name = name
         self.frames_received = 0
+        self.last_received = 0.0
         self._state = WAITING
         self._protocol: IProtocol | None = None
         self._undelivered: deque[bytes] = deque()

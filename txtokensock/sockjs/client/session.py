@@ -119,7 +119,7 @@ class ClientSession:
     does in each state.
 
     :param factory: builds the protocol when the session opens.
-    :param reactor: its clock is used for the deadline of an orderly close.
+    :param reactor: its clock is for the deadline of an orderly close, and for when things came.
     :param close_timeout: seconds for an orderly close before the connection is dropped.
     :param name: of the transport.
     :ivar ready: fires with None when the connection can carry frames.
@@ -134,6 +134,7 @@ class ClientSession:
         self, factory: IProtocolFactory, reactor: IReactorTime, close_timeout: float, name: str
     ) -> None:
         self._factory = factory
+        self._seconds = reactor.seconds
         self._close_timeout = close_timeout
         self._state = CONNECTING
         self._connection: FrameConnection | None = None
@@ -170,10 +171,11 @@ class ClientSession:
     def activity(self) -> None:
         """Count a sign of life that is not a frame, such as a ping."""
         self._transport.frames_received += 1
+        self._transport.last_received = self._seconds()
 
     def frame_received(self, payload: bytes) -> None:
         """Take one frame from the server."""
-        self._transport.frames_received += 1
+        self.activity()
         if self._state is CLOSING or self._state is ENDED:
             return
         try:
@@ -199,7 +201,7 @@ class ClientSession:
 
     def message_received(self, message: bytes) -> None:
         """Take one message, on a connection without SockJS frames."""
-        self._transport.frames_received += 1
+        self.activity()
         if self._state is OPEN:
             self._transport.messages_received([message])
 
