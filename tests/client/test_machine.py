@@ -108,6 +108,10 @@ class Machine(RuleBasedStateMachine):
     def end(self) -> None:
         self.ends.append(self.client.end())
 
+    @rule()
+    def reconnect_now(self) -> None:
+        self.client.reconnect_now()
+
     @rule(idempotent=st.booleans(), timeout=st.sampled_from([None, 1, 10]))
     def rpc(self, idempotent: bool, timeout: float | None) -> None:
         self.ask("rpc", self.client.rpc("f", 1, idempotent=idempotent, timeout=timeout))

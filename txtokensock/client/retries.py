@@ -4,6 +4,8 @@ Counts failures, and asks the policy what comes next.
 
 from __future__ import annotations
 
+import math
+
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -69,6 +71,7 @@ class Retries:
         self._backoff = backoff
         self._policy = policy or backoff.retry
         self._reconnect = reconnect
+        self._hurried = -math.inf
         self.start_over()
 
     def start_over(self) -> None:
@@ -76,6 +79,15 @@ class Retries:
         self._number = 0
         self.failed = 0
         self.wait = 0.0
+
+    def hurry(self, now: float) -> None:
+        """
+        Start over, for somebody says that things are well.  That is believed once in
+        ``stable_after`` seconds.
+        """
+        if now - self._hurried >= self._backoff.stable_after:
+            self._hurried = now
+            self.start_over()
 
     def attempt_failed(self, failure: Failure) -> float | None:
         """:return: seconds to the next attempt, or None to give up."""

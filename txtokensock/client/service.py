@@ -4,6 +4,7 @@ Keeps one authenticated connection, and brings it back when it is lost.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -18,7 +19,6 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -27,11 +27,14 @@ from ..errors import ClientClosed, InvalidOption
 from ..support.backoff import Backoff, RetryPolicy
 from ..support.checks import check_count
 from ..support.quiet_log import Quiet
-from ..support.timer import NextTurn
+from ..support.timer import NextTurn, Pause
 from ..support.waiters import Waiters
 from .retries import Retries
 
 __all__ = ["ReconnectingClientService", "ServiceConnection", "ServiceObserver"]
+
+_APART = 1.0
+"""Seconds between the beginnings of two attempts, where somebody insists on the second."""
 
 
 class ServiceConnection(Protocol):
@@ -107,6 +110,7 @@ class ReconnectingClientService(Service, Generic[C]):
         self._retries = Retries(backoff, retry_policy, reconnect)
         self._observer = observer
         self._client: ClientService | None = None
+        self._attempts: _Attempts | None = None
         self._stopping: Waiters[None] | None = None
         self._announcements: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._announcing = NextTurn(reactor, self._announce_now)
@@ -139,10 +143,11 @@ class ReconnectingClientService(Service, Generic[C]):
     def _start_client(self) -> None:
         self._reset()
         self._ended = None
+        self._attempts = _Attempts(self, self._endpoint, self._factory)
         self._client = _QuietClientService(
-            _Attempts(self, self._endpoint, self._factory),
+            self._attempts,
             Factory.forProtocol(TwistedProtocol),
-            retryPolicy=lambda _: self._retries.wait,
+            retryPolicy=lambda _: 0.0,  # the attempts wait, for that can be cut short
             clock=self._reactor,
         )
         self._client.startService()
@@ -199,6 +204,11 @@ class ReconnectingClientService(Service, Generic[C]):
             ready.addBoth(self._forget, ready)
         return ready
 
+    def reconnect_now(self) -> None:
+        """Connect anew, see :meth:`txtokensock.TokenSocket.reconnect_now`."""
+        if self.running and self._stopping is None and self._attempts is not None:
+            self._attempts.hurry()
+
     def _forget(self, outcome: Any, ready: Deferred[None]) -> Any:
         del self._fail_at[ready]
         return outcome
@@ -215,11 +225,11 @@ class ReconnectingClientService(Service, Generic[C]):
         self._since = self._reactor.seconds()
         self._announce(self._announce_established, connection)
 
-    def _lost(self, reason: Failure) -> None:
+    def _lost(self, reason: Failure, *, hurried: bool) -> None:
         announced, self._announced = self._announced, False
         self.connection = None
-        wait = None
-        if self._ended is None:
+        wait = 0.0 if hurried else None
+        if self._ended is None and not hurried:
             lasted = self._reactor.seconds() - self._since
             wait = self._retries.connection_lost(reason, lasted)
         announce = self._announce_loss if announced else self._announce_failure
@@ -312,12 +322,45 @@ class _Attempts:
         self._service = service
         self._endpoint = endpoint
         self._factory = factory
+        self._seconds = service._reactor.seconds
+        self._retries = service._retries
+        self._pause = Pause(service._reactor)
+        self._began = -math.inf
+        self._attempt: Deferred[Any] | None = None
+        self._connection: Any = None
+        self._hurry = False  # what there is was dropped for the next attempt
+        self._hurried = False  # the last attempt was made in a hurry
 
     def __repr__(self) -> str:
         return repr(self._endpoint)
 
+    def hurry(self) -> None:
+        """Begin an attempt now, or as soon as the last one began a second ago."""
+        now = self._seconds()
+        wait = max(0.0, self._began + _APART - now)
+        if self._attempt is None and self._connection is None:
+            self._pause.hasten(wait)
+            wait = min(self._retries.wait, wait)  # for one that is about to begin
+            self._retries.hurry(now)
+            self._retries.wait = wait
+            self._hurry = True
+        elif not wait and not self._hurry and not (self._attempt is not None and self._hurried):
+            self._retries.hurry(now)
+            self._hurry = True
+            if self._attempt is not None:
+                self._attempt.cancel()
+            else:
+                self._connection.transport.abortConnection()
+
+    def _begin(self, _: object) -> Deferred[IProtocol]:
+        self._began = self._seconds()
+        self._hurried, self._hurry = self._hurry, False
+        self._attempt = self._endpoint.connect(self._factory)
+        return self._attempt
+
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         def connected(connection: Any) -> IProtocol:
+            self._attempt, self._connection = None, connection
             stand_in = protocolFactory.buildProtocol(connection.transport.getPeer())
             assert stand_in is not None
             stand_in.makeConnection(connection.transport)
@@ -326,16 +369,21 @@ class _Attempts:
             return stand_in
 
         def failed(failure: Failure) -> Failure:
-            self._service._attempt_failed(failure)
+            attempt, self._attempt = self._attempt, None
+            if self._hurry and attempt is not None:
+                self._retries.wait = 0.0
+            else:
+                self._service._attempt_failed(failure)
             return failure
 
         # An endpoint may fail at once.  Then the policy would be asked in the middle of a
-        # transition, which is no place to stop the client from.
-        attempt: Deferred[Any] = deferLater(
-            self._service._reactor, 0, self._endpoint.connect, self._factory
-        )
+        # transition, which is no place to stop the client from; a wait of 0 is one turn.
+        attempt: Deferred[Any] = self._pause.wait(self._retries.wait).addCallback(self._begin)
         return attempt.addCallbacks(connected, failed)
 
     def _lost(self, stand_in: IProtocol, reason: Failure) -> None:
-        self._service._lost(reason)
+        self._connection = None
+        if self._hurry:
+            self._retries.wait = 0.0
+        self._service._lost(reason, hurried=self._hurry)
         stand_in.connectionLost(reason)

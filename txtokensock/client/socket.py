@@ -274,6 +274,29 @@ class TokenSocket(Service):
         elsewhere = wrong_thread()
         return self._service.when_ready(fail_after) if elsewhere is None else fail(elsewhere)
 
+    def reconnect_now(self) -> bool:
+        """
+        Connect anew without waiting, for whoever knows more of the network than the client:
+        it is back after a sleep, or another one since a VPN went up.
+
+        A connection is dropped, as nobody can tell whether it is still one; an attempt that
+        is under way is made anew, and a wait between attempts ends.  Subscriptions and what
+        waits in the queue go on; what is in flight ends as after every loss.  The waits between
+        attempts start over, at most once in ``backoff.stable_after`` seconds.
+
+        Call it as often as you like: there is at most one attempt a second by it, and an
+        attempt that it began is left to its deadlines.
+
+        :return: whether the client is running; one that was not started, was stopped or gave
+            up is not started by this.  :meth:`when_ready` waits for the connection.
+        :raises UsageError: in another thread than the reactor's.
+        """
+        elsewhere = wrong_thread()
+        if elsewhere is not None:
+            raise elsewhere
+        self._service.reconnect_now()
+        return bool(self.running)
+
     @property
     def connected(self) -> bool:
         """

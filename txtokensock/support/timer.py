@@ -102,6 +102,7 @@ class Pause:
     """
 
     def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
         self._timer = Timer(reactor, self.end)
         self._over: Deferred[None] | None = None
 
@@ -116,6 +117,11 @@ class Pause:
         over: Deferred[None] = Deferred(lambda _: self._timer.stop())
         self._over = over
         return over
+
+    def hasten(self, seconds: float) -> None:
+        """End the wait in so many seconds, unless it ends before, or there is none."""
+        if self._timer.running and self._timer.due > self._reactor.seconds() + seconds:
+            self._timer.start(seconds)
 
     def end(self) -> None:
         """End the wait now; nothing happens if there is none."""
