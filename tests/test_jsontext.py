@@ -39,6 +39,32 @@ class Point:
     x: Any
 
 
+class Text(str):
+    """Text that shows itself otherwise, as ``numpy.str_`` and ``markupsafe.Markup`` may."""
+
+    def __str__(self) -> str:
+        return "shown"
+
+    __repr__ = __str__
+
+
+class Whole(int):
+    """A whole number that does, too."""
+
+    def __repr__(self) -> str:
+        return "shown"
+
+    def __index__(self) -> int:
+        return 0
+
+
+class Real(float):
+    """As ``numpy.float64`` is one: its ``repr`` is no JSON."""
+
+    def __repr__(self) -> str:
+        return f"Real({float(self)})"
+
+
 class DumpsTests(SynchronousTestCase):
     """Writing."""
 
@@ -60,6 +86,38 @@ class DumpsTests(SynchronousTestCase):
             (msgspec.Raw(b'{"a":1}'), b'{"a":1}'),
         ):
             self.assertEqual(dumps(value), text)
+
+    def test_subclasses(self) -> None:
+        """
+        Those of text and numbers, as numpy and markupsafe have them, are written as
+        ``json.dumps`` writes them, at every depth, and as keys.
+        """
+        for value in (Text("é"), Whole(7), Whole(2**70), Real(-0.0), Real(0.1), Real(123.25)):
+            for data in (
+                value,
+                [None, (value,)],
+                {"a": {"b": [value]}},
+                {value: value},
+                [{value: None}],
+                {"null": {value: 1}},
+            ):
+                self.assertEqual(json.loads(dumps(data)), json.loads(json.dumps(data)))
+                self.assertIs(type(loads(dumps(value))), type(value).__base__)
+        self.assertEqual(dumps(Point(Text("x"))), b'{"x":"x"}')
+
+    def test_subclasses_that_are_no_numbers(self) -> None:
+        """NaN stays refused, whoever's it is."""
+        for number in (Real("nan"), Real("inf"), Real("-inf")):
+            for value in (number, [number], {"a": [None, number]}, Point(number), {number: 1}):
+                self.assertRaises(InvalidData, dumps, value)
+
+    def test_keys(self) -> None:
+        """Keys that are no text become text, as in ``json.dumps`` where that takes them."""
+        for key in (True, False, None, 1, -1.5, Whole(1), Real(1.5), Text("x")):
+            for value in (1, None):
+                data = {key: value}
+                self.assertEqual(json.loads(dumps(data)), json.loads(json.dumps(data)), key)
+        self.assertRaises(InvalidData, dumps, {(): 1})
 
     def test_not_a_number(self) -> None:
         """NaN and the infinities, wherever they are, also beside a null."""
@@ -84,6 +142,8 @@ class DumpsTests(SynchronousTestCase):
             self.assertRaises(InvalidData, dumps, msgspec.Raw(raw))
             self.assertRaises(InvalidData, dumps, [msgspec.Raw(raw)])
         self.assertEqual(dumps([msgspec.Raw('"é"'.encode())]), '["é"]'.encode())
+        self.assertEqual(dumps([msgspec.Raw(b"[null]"), None]), b"[[null],null]")
+        self.assertRaises(InvalidData, dumps, [msgspec.Raw(b"[null]"), float("nan")])
 
     def test_raising_values(self) -> None:
         """Also where the value itself raises."""

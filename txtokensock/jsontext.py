@@ -9,12 +9,16 @@ here:
   as U+FFFD, the replacement character.
 - msgspec writes NaN and the infinities as ``null``.  That silently changes the
   caller's data, so they are refused.
+- msgspec knows no subclasses of text and numbers, such as ``numpy.float64`` and
+  ``markupsafe.Markup``, and neither True, False nor None as a key.  They are written as
+  ``json.dumps`` writes them.
 - whatever is wrong with a peer's text, there is one error: :class:`Malformed`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, Generic, TypeVar
 
@@ -73,20 +77,43 @@ def _replace_half_pair(match: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if match.group("half") else match.group()
 
 
+def _plain(value: Any) -> Any:
+    """What msgspec is to write instead of a value, or a key, that it does not know."""
+    if isinstance(value, str):
+        return str.__str__(value)  # str() would ask the subclass
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{float.__repr__(value)} has no JSON form")
+        return float.__float__(value)
+    if value is None or isinstance(value, bool):  # as keys: msgspec knows the values
+        return json.dumps(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    raise TypeError(f"objects of type {type(value).__name__} have no JSON form")
+
+
+def _without_text(value: Any) -> Any:
+    return None if isinstance(value, msgspec.Raw) else _plain(value)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
 def dumps(value: Any) -> bytes:
     """
     The compact JSON of ``value``, in UTF-8.
 
-    :param value: anything msgspec encodes: the JSON types, and also tuples,
-        dataclasses, msgspec structs, datetimes, UUIDs, Decimals, enums.
+    :param value: anything msgspec encodes: the JSON types and their subclasses, and also
+        tuples, sets, bytes, dataclasses, msgspec structs, datetimes, UUIDs, Decimals, enums.
+        ``docs/client.rst`` has what becomes of each.
     :raises InvalidData: for what has no JSON form: NaN, infinities, half surrogate
         pairs, cycles, other types.
     """
     try:
-        text = msgspec.json.encode(value)
+        text = _encode(value)
         if b"null" in text:
             # Either a None or a NaN: only a second look can tell.
-            json.dumps(msgspec.to_builtins(value), allow_nan=False)
+            json.dumps(msgspec.to_builtins(value, enc_hook=_without_text), allow_nan=False)
         if not text.isascii():
             text.decode()  # msgspec copies a Raw as it is, and it shares a frame with others
     except RecursionError:
