@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.errors import InvalidData
-from txtokensock.jsontext import Decoder, Malformed, dumps, loads
+from txtokensock.jsontext import Decoder, Malformed, dumps, loads, nested_deeper_than
 
 VALUES = st.recursive(
     st.none()
@@ -217,3 +217,36 @@ class LoadsTests(SynchronousTestCase):
         whole = joined.decode("utf-16-be", "surrogatepass")
         expected = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in whole)
         self.assertEqual(loads(f'"{text}"'.encode()), expected)
+
+
+class NestingTests(SynchronousTestCase):
+    """``nested_deeper_than`` against the real thing."""
+
+    @given(
+        st.recursive(
+            st.none() | st.integers() | st.text('[]{}"\\aé', max_size=5),
+            lambda inner: (
+                st.lists(inner, max_size=4)
+                | st.dictionaries(st.text('[]{}"\\aé', max_size=5), inner, max_size=4)
+            ),
+        ),
+        st.integers(1, 6),
+    )
+    def test_depth(self, value: Any, depth: int) -> None:
+        """It agrees with the depth of the decoded value."""
+        for ascii_only in (True, False):
+            text = json.dumps(value, ensure_ascii=ascii_only).encode()
+            self.assertEqual(nested_deeper_than(text, depth), _depth(value) > depth)
+
+    def test_strings_without_an_end(self) -> None:
+        """It comes back quickly from text that is no JSON, however it is quoted."""
+        brackets = b"[" * 1_000_000
+        self.assertTrue(nested_deeper_than(b'""' + brackets, 64))
+        for text in (b'"', b'"\\', b'"' + b'\\"' * 500_000, b'"' * 500_001, b'"\\' * 500_001):
+            self.assertFalse(nested_deeper_than(text + brackets, 64))
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0

@@ -16,6 +16,7 @@ __all__ = [
     "ActionError",
     "AllHostsFailed",
     "AllTransportsFailed",
+    "AnnouncedLimits",
     "AttemptTimeout",
     "AuthenticationAborted",
     "AuthenticationError",
@@ -35,6 +36,7 @@ __all__ = [
     "InvalidChannel",
     "InvalidData",
     "InvalidOption",
+    "MessageTooLarge",
     "NetworkError",
     "PeerError",
     "PeerSilent",
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
         InvalidChannel,
         InvalidData,
         InvalidOption,
+        MessageTooLarge,
         NetworkError,
         PeerError,
         PeerSilent,
@@ -104,6 +107,7 @@ if TYPE_CHECKING:
         UnsolicitedError,
         UsageError,
     )
+    from .messages.announced_limits import AnnouncedLimits
     from .support.backoff import Backoff
     from .support.timeouts import Timeouts
     from .web.tls.policy import TLSPolicy
@@ -112,6 +116,7 @@ else:
         globals(),
         {
             **dict.fromkeys(__all__, ".errors"),
+            "AnnouncedLimits": ".messages.announced_limits",
             "Backoff": ".support.backoff",
             "Gap": ".client.gap",
             "Subscription": ".client.subscription",

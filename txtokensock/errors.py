@@ -5,7 +5,8 @@ One tree, ordered by whose move is next::
 
     TokenSocketError
       UsageError            you: the call itself cannot work
-        InvalidOption, InvalidAddress, InvalidChannel, InvalidData
+        InvalidOption, InvalidAddress, InvalidChannel
+        InvalidData         MessageTooLarge
         ClientClosed, QueueFull
       PeerError             the other side answered, and the answer is no
         RemoteError         FunctionNotFound, Forbidden
@@ -56,6 +57,7 @@ __all__ = [
     "InvalidChannel",
     "InvalidData",
     "InvalidOption",
+    "MessageTooLarge",
     "NetworkError",
     "PeerError",
     "PeerSilent",
@@ -124,11 +126,21 @@ class InvalidAddress(InvalidOption):
 
 
 class InvalidChannel(UsageError, ValueError):
-    """A channel name that is not a non-empty string, or that the server keeps for itself."""
+    """
+    A channel name that is not a non-empty string, that the server keeps for itself, or that
+    is longer than the server takes.
+    """
 
 
 class InvalidData(UsageError, ValueError):
-    """The data has no JSON form (or one that the wire would change, such as NaN)."""
+    """
+    The data has no JSON form (or one that the wire would change, such as NaN), or nests
+    deeper than the server takes.
+    """
+
+
+class MessageTooLarge(InvalidData):
+    """The message is larger than the server has announced to take: send less at a time."""
 
 
 class ClientClosed(UsageError):

@@ -26,7 +26,7 @@ import msgspec
 
 from .errors import InvalidData, shorten
 
-__all__ = ["Decoder", "Malformed", "dumps", "loads"]
+__all__ = ["Decoder", "Malformed", "dumps", "loads", "nested_deeper_than"]
 
 T = TypeVar("T")
 
@@ -127,3 +127,29 @@ def dumps(value: Any) -> bytes:
 
 loads: Decoder[Any] = Decoder(object)
 """Any JSON at all."""
+
+
+# A whole string, in which brackets mean nothing, or one bracket.  A string without an end
+# goes on to the end of the text, and the quantifiers are possessive: text that is full of
+# quotes must not be gone through again from each of them.
+_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+
+
+def nested_deeper_than(text: bytes, depth: int) -> bool:
+    """
+    Whether the JSON in ``text`` nests deeper than ``depth``.
+
+    Few messages have so many brackets at all; only those are looked at one by one.
+    """
+    if text.count(b"[") + text.count(b"{") <= depth:
+        return False
+    level = 0
+    for found in _BRACKET.finditer(text):
+        mark = found.group()
+        if mark in (b"[", b"{"):
+            level += 1
+            if level > depth:
+                return True
+        elif mark in (b"]", b"}"):
+            level -= 1
+    return False

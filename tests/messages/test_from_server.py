@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.jsontext import Malformed
+from txtokensock.messages.announced_limits import AnnouncedLimits
 from txtokensock.messages.from_server import (
     Answer,
     ChannelMessage,
@@ -65,8 +66,9 @@ class DecodingTests(SynchronousTestCase):
             )
 
     def test_acks(self) -> None:
-        """Exactly ``"tx":{"acks":1}`` announces acknowledgements."""
-        self.assertTrue(decode({"uuid": "u", "resp": "success", "tx": {"acks": 1}}).acks)
+        """``"tx":{"acks":1}``, whatever else that holds, announces acknowledgements."""
+        for hint in ({"acks": 1}, {"acks": 1, "limits": {}}, {"more": [], "acks": 1}):
+            self.assertTrue(decode({"uuid": "u", "resp": "success", "tx": hint}).acks)
         for hint in (
             None,
             1,
@@ -79,6 +81,20 @@ class DecodingTests(SynchronousTestCase):
             [["acks", 1]],
         ):
             self.assertFalse(decode({"uuid": "u", "resp": "success", "tx": hint}).acks)
+
+    def test_limits(self) -> None:
+        """Limits may be announced with acknowledgements or without, all or some."""
+        for limits, expected in (
+            ({}, AnnouncedLimits()),
+            ({"channels": 7, "more": 1}, AnnouncedLimits(channels=7)),
+            (None, None),
+            ([5], None),
+            ("channels", None),
+        ):
+            for acks in ({}, {"acks": 1}):
+                hint = {**acks, "limits": limits}
+                answer = decode({"uuid": "u", "resp": "success", "tx": hint})
+                self.assertEqual(answer, Answer("u", "success", None, bool(acks), expected))
 
     def test_calls(self) -> None:
         """A call to the client."""
@@ -156,10 +172,11 @@ class EncodingTests(SynchronousTestCase):
             (encode_answer("f", 7, 1), '{"rpc":"f","uuid":7,"resp":1}'),
             (encode_error_answer("f", "u", "no"), '{"rpc":"f","uuid":"u","error":"no"}'),
             (encode_error("Invalid message"), '{"error":"Invalid message"}'),
-            (encode_auth_success("u", acks=False), '{"rpc":"auth","uuid":"u","resp":"success"}'),
+            (encode_auth_success("u"), '{"rpc":"auth","uuid":"u","resp":"success"}'),
             (
-                encode_auth_success("u", acks=True),
-                '{"rpc":"auth","uuid":"u","resp":"success","tx":{"acks":1}}',
+                encode_auth_success("u", AnnouncedLimits(calls=2, messages_per_second=0.5)),
+                '{"rpc":"auth","uuid":"u","resp":"success",'
+                '"tx":{"acks":1,"limits":{"calls":2,"messages_per_second":0.5}}}',
             ),
             (
                 encode_subscribed("c"),

@@ -21,7 +21,20 @@ from tests.kit.sockjs import ReceivedFrames
 from tests.kit.websocket import TEXT, UPGRADE, WebSocketClient
 from txtokensock.server import Limits, TokenSocketServer
 
-SUCCESS = {"resp": "success", "tx": {"acks": 1}}
+LIMITS = {
+    "message_size": 1024 * 1024,
+    "frame_size": 4 * 1024 * 1024,
+    "frame_messages": 10_000,
+    "json_depth": 64,
+    "channel_length": 256,
+    "channels": 1_000,
+    "calls": 10_000,
+    "messages_per_second": 1_000.0,
+    "message_burst": 20_000,
+}
+"""What a server with the limits that are the defaults announces."""
+
+SUCCESS = {"resp": "success", "tx": {"acks": 1, "limits": LIMITS}}
 
 
 class TokenServer:

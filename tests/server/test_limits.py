@@ -7,13 +7,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.server import demo
-from txtokensock.server.limits import nested_deeper_than
 
 from .support import Client, ServerTestCase, TokenServer
 
@@ -170,36 +166,3 @@ class LimitTests(ServerTestCase):
         server.turn(5)
         self.assertEqual(client.received(), [{"rpc": "slow", "uuid": "u", "error": "Timeout"}])
         self.assertTrue(self.pending[0].called)
-
-
-class NestingTests(SynchronousTestCase):
-    """``nested_deeper_than`` against the real thing."""
-
-    @given(
-        st.recursive(
-            st.none() | st.integers() | st.text('[]{}"\\aé', max_size=5),
-            lambda inner: (
-                st.lists(inner, max_size=4)
-                | st.dictionaries(st.text('[]{}"\\aé', max_size=5), inner, max_size=4)
-            ),
-        ),
-        st.integers(1, 6),
-    )
-    def test_depth(self, value: Any, depth: int) -> None:
-        """It agrees with the depth of the decoded value."""
-        for ascii_only in (True, False):
-            text = json.dumps(value, ensure_ascii=ascii_only).encode()
-            self.assertEqual(nested_deeper_than(text, depth), _depth(value) > depth)
-
-    def test_strings_without_an_end(self) -> None:
-        """It comes back quickly from text that is no JSON, however it is quoted."""
-        brackets = b"[" * 1_000_000
-        self.assertTrue(nested_deeper_than(b'""' + brackets, 64))
-        for text in (b'"', b'"\\', b'"' + b'\\"' * 500_000, b'"' * 500_001, b'"\\' * 500_001):
-            self.assertFalse(nested_deeper_than(text + brackets, 64))
-
-
-def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        value = list(value.values())
-    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0

@@ -25,6 +25,7 @@ from ..errors import (
     SockJSClosed,
 )
 from ..jsontext import Malformed
+from ..messages.announced_limits import AnnouncedLimits
 from ..messages.from_client import (
     encode_action_error,
     encode_action_result,
@@ -74,6 +75,7 @@ class Connection(TwistedProtocol):
     :param keep_alive: makes the watch over a silent server, given the connection.
     :ivar pause_count: how often reading was stopped, or taken up again.
     :ivar acks: whether the server acknowledges every request.
+    :ivar limits: what the server announced to take, in its answer to ``auth``.
     :ivar when_lost: called with the reason, once, where it had been authenticated.
     """
 
@@ -97,6 +99,7 @@ class Connection(TwistedProtocol):
         self.when_lost: Callable[[Failure], object] = lambda _: None
         self.pause_count = 0
         self.acks = False
+        self.limits: AnnouncedLimits | None = None
         self._has_room = True
         self._lost = False
         self._end_told = False
@@ -128,6 +131,7 @@ class Connection(TwistedProtocol):
             waiting.errback(Failure(AuthenticationRefused(answer.error, self._token)))
         else:
             self.acks = answer.acks
+            self.limits = answer.limits
             self._established = True
             self._keep_alive.start()
             waiting.callback(None)

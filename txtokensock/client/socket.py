@@ -19,6 +19,7 @@ from ..actions import Action, Actions, check_actions, remove_action
 from ..address import addresses, url_path
 from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
+from ..messages.announced_limits import AnnouncedLimits
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
 from ..sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS
 from ..support.backoff import Backoff, RetryPolicy
@@ -327,6 +328,16 @@ class TokenSocket(Service):
         """
         connection = self._connection
         return None if connection is None else connection.transport_name
+
+    @property
+    def limits(self) -> AnnouncedLimits | None:
+        """
+        What the server takes from this client, as it announced on the present connection;
+        None where there is no connection, and where it announced nothing, as JavaScript
+        servers do.
+        """
+        connection = self._connection
+        return None if connection is None else connection.limits
 
     @property
     def ignored_messages(self) -> int:

@@ -3,7 +3,8 @@ What a server sends.
 
 =================  =====================================================================
 answer             ``{"rpc":NAME,"uuid":U,"resp":DATA}``, or ``"error"`` instead of
-                   ``"resp"``; to ``auth`` the same, ours with ``"tx":{"acks":1}``
+                   ``"resp"``; to ``auth`` the same, ours with
+                   ``"tx":{"acks":1,"limits":{...}}``
 call to client     ``{"internal":true,"command":"rpc","data":{"fid":F,"command":NAME,
                    "args":DATA}}``
 subscribed         ``{"internal":true,"command":"subscribe","data":{"channel":C}}``; 3.1.0
@@ -25,6 +26,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import is_error
 from ..jsontext import Decoder, Malformed, dumps
+from .announced_limits import AnnouncedLimits
 from .from_client import Uuid
 
 __all__ = [
@@ -55,12 +57,14 @@ class Answer(Struct, frozen=True):
     :ivar result: None where there was none; meaningless beside an error.
     :ivar error: None for success, see :func:`~txtokensock.errors.is_error`.
     :ivar acks: on the answer to ``auth``: the server acknowledges every request.
+    :ivar limits: there as well, the limits that the server announces.
     """
 
     uuid: str
     result: Any = None
     error: Any = None
     acks: bool = False
+    limits: AnnouncedLimits | None = None
 
 
 class ServerCall(Struct, frozen=True):
@@ -134,9 +138,6 @@ class _ChannelData(Struct):
     uuid: str | None = None
 
 
-_ACKS = {"acks": 1}
-"""Capability hint on the answer to ``auth``; JavaScript clients ignore unknown fields."""
-
 _decode = Decoder(_FromServer)
 _decode_call = Decoder(_CallData)
 _decode_channel = Decoder(_ChannelData)
@@ -159,14 +160,21 @@ def decode_server_message(data: bytes) -> ServerMessage:
     if message.internal:
         return _internal(message)
     if message.uuid is not None:
-        acks = message.tx is not None and message.tx == _ACKS
         error = message.error if is_error(message.error) else None
-        return Answer(message.uuid, message.resp, error, acks)
+        answer = Answer(message.uuid, message.resp, error)
+        return answer if message.tx is None else _with_hints(answer, message.tx)
     if message.channel is not None:
         return ChannelMessage(message.channel, message.message)
     if message.error is not None:
         return ServerError(message.error)
     raise Malformed("a message of no known shape")
+
+
+def _with_hints(answer: Answer, tx: Any) -> Answer:
+    if not isinstance(tx, dict):
+        return answer
+    limits = AnnouncedLimits.of(tx.get("limits"))
+    return Answer(answer.uuid, answer.result, answer.error, tx.get("acks") == 1, limits)
 
 
 _ANSWER_HEAD = re.compile(
@@ -207,11 +215,18 @@ def _internal(message: _FromServer) -> ServerMessage:
 # -- encoding: the server's half --------------------------------------------------
 
 
+class _Hints(Struct):
+    """What the answer to ``auth`` says of our server; JavaScript clients do not look at it."""
+
+    acks: int
+    limits: AnnouncedLimits
+
+
 class _Success(Struct, omit_defaults=True):
     rpc: str
     uuid: Uuid = None
     resp: Any = UNSET
-    tx: Any = UNSET
+    tx: _Hints | UnsetType = UNSET
 
 
 class _Refusal(Struct, omit_defaults=True):
@@ -247,12 +262,15 @@ def encode_answer(rpc: str, uuid: Uuid, result: Any) -> bytes:
     return dumps(_Success(rpc, uuid, result))
 
 
-def encode_auth_success(uuid: Uuid, *, acks: bool) -> bytes:
+def encode_auth_success(uuid: Uuid, limits: AnnouncedLimits | None = None) -> bytes:
     """
     The answer to ``auth``.  The originals repeat the token in it; clients do not
     look at it there, so it is left out.
+
+    :param limits: of a server that acknowledges every request; None leaves both out.
     """
-    return dumps(_Success("auth", uuid, "success", _ACKS if acks else UNSET))
+    tx = UNSET if limits is None else _Hints(1, limits)
+    return dumps(_Success("auth", uuid, "success", tx))
 
 
 def encode_error_answer(rpc: str | None, uuid: Uuid, error: Any) -> bytes:

@@ -4,12 +4,12 @@ Limits of what one peer may use.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 
+from ..messages.announced_limits import AnnouncedLimits
 from ..support.checks import check_count, check_positive
 
-__all__ = ["Limits", "nested_deeper_than"]
+__all__ = ["Limits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,28 +67,7 @@ class Limits:
             check = check_count if isinstance(field.default, int) else check_positive
             check(f"limits.{field.name}", getattr(self, field.name))
 
-
-# A whole string, in which brackets mean nothing, or one bracket.  A string without an end
-# goes on to the end of the text, and the quantifiers are possessive: text that is full of
-# quotes must not be gone through again from each of them.
-_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-
-
-def nested_deeper_than(text: bytes, depth: int) -> bool:
-    """
-    Whether the JSON in ``text`` nests deeper than ``depth``.
-
-    Few messages have so many brackets at all; only those are looked at one by one.
-    """
-    if text.count(b"[") + text.count(b"{") <= depth:
-        return False
-    level = 0
-    for found in _BRACKET.finditer(text):
-        mark = found.group()
-        if mark in (b"[", b"{"):
-            level += 1
-            if level > depth:
-                return True
-        elif mark in (b"]", b"}"):
-            level -= 1
-    return False
+    def announced(self) -> AnnouncedLimits:
+        """Those that a client can exceed by accident, for the answer to its ``auth``."""
+        names = AnnouncedLimits.__struct_fields__
+        return AnnouncedLimits(**{name: getattr(self, name) for name in names})

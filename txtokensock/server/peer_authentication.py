@@ -116,7 +116,8 @@ class PeerAuthentication:
             self._answered("success", begun)
             self._deadline.stop()
             self._state.identity = identity
-            self._send(encode_auth_success(uuid, acks=self._context.acks))
+            limits = self._context.limits.announced() if self._context.acks else None
+            self._send(encode_auth_success(uuid, limits))
 
     def _not_proved(self, failure: Failure, uuid: Uuid, begun: float) -> None:
         self._pending = None

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..errors import SockJSClosed
-from ..jsontext import Malformed
+from ..jsontext import Malformed, nested_deeper_than
 from ..messages.from_client import (
     ActionAnswer,
     Auth,
@@ -26,7 +26,6 @@ from ..support.rate_limit import RateLimit
 from . import close_codes
 from .calls import ServerCalls
 from .close_codes import CloseCode
-from .limits import nested_deeper_than
 from .ops.observer import Problem
 from .outbox import Outbox
 from .peer import Peer, PeerState

@@ -4,7 +4,7 @@ What a scripted server does in each phase, and the tokens that it has given out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 __all__ = ["Script", "Step"]
@@ -41,6 +41,8 @@ class Script:
 
     :ivar acks: whether ``auth`` is answered with the hint that everything is
         acknowledged.
+    :ivar limits: the limits that are announced there, such as ``{"message_size": 65536}``, or
+        None.
     :ivar respond: called with a session and every message that it receives after
         ``auth``, or None.
     """
@@ -55,6 +57,7 @@ class Script:
 
     def __init__(self) -> None:
         self.acks = False
+        self.limits: Mapping[str, Any] | None = None
         self.respond: Callable[[Any, Any], object] | None = None
         self._issued = 0
         self._valid_tokens: set[str] = set()

@@ -45,6 +45,8 @@ class ScriptedServer(Script, MemoryHost):
     :ivar attempts: how many TCP connections for a socket were asked for.
     :ivar acks: whether ``auth`` is answered with the hint that everything is
         acknowledged.
+    :ivar limits: the limits that are announced there, such as ``{"message_size": 65536}``, or
+        None.
     :ivar respond: called with a session and every message that it receives after
         ``auth``, or None.
     """

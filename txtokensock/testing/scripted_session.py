@@ -113,8 +113,10 @@ class ScriptedSession:
             self.refuse_auth()
             return
         self.authenticated = True
-        hint = {"tx": {"acks": 1}} if self._script.acks else {}
-        self.send({**request, "resp": "success", **hint})
+        hints: dict[str, Any] = {"acks": 1} if self._script.acks else {}
+        if self._script.limits is not None:
+            hints["limits"] = dict(self._script.limits)
+        self.send({**request, "resp": "success", **({"tx": hints} if hints else {})})
 
     def refuse_auth(self) -> None:
         """An error, and a close."""

@@ -13,6 +13,7 @@ from tests.kit.tables import each
 from txtokensock.errors import ConnectionLost, RemoteError
 from txtokensock.server import Peer, close_codes
 
+from ..support import LIMITS
 from .carriers import CARRIERS
 from .stage import HostileTestCase, ask
 
@@ -51,7 +52,8 @@ class TokenTests(_ConversationTests):
     def attack(self, carrier: Any) -> None:
         stage = self.stage
         auth = {"rpc": "auth", "token": stage.token(), "uuid": "u"}
-        won = {"rpc": "auth", "uuid": "u", "resp": "success", "tx": {"acks": 1}}
+        hints = {"acks": 1, "limits": {**LIMITS, "calls": 1000}}
+        won = {"rpc": "auth", "uuid": "u", "resp": "success", "tx": hints}
         lost = {"rpc": "auth", "uuid": "u", "error": "Token not found"}
         first, second = carrier(stage), carrier(stage)
         self.assertEqual(ask(first, auth), [won])
