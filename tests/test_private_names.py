@@ -22,14 +22,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from .test_imports import imported, modules
 
 ALLOWED: dict[str, dict[str, str]] = {
-    "sockjs/client/client_websocket.py": {
-        "_dataReceived": "what dataReceived does once it has built a debug message of each read"
-    },
     "sockjs/server/server_websocket.py": {
-        "_dataReceived": "likewise",
         "_fail_connection": "a message of too many fragments ends as one of too many bytes",
     },
-    "bridge/wamp/router_connection.py": {"_dataReceived": "likewise"},
+    "bridge/wamp/router_connection.py": {
+        "_dataReceived": "what dataReceived does once it has built a debug message of each read"
+    },
     "bridge/wamp/router_session.py": {"_session_id": "whether the realm is joined"},
     "bridge/wamp/wamp_session.py": {
         "_transport": "how much waits to be sent, and whether the session is still attached",

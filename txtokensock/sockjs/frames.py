@@ -117,7 +117,7 @@ def decode_server_frame(frame: bytes) -> ServerFrame | None:
     kind, body = frame[:1], frame[1:]
     try:
         if kind == b"a":
-            return Messages([text.encode() for text in _decode_texts(body)])
+            return Messages(decode_messages(frame))
         if kind == b"m":
             return Messages([_decode_text(body).encode()])
         if kind == b"c":
@@ -131,6 +131,18 @@ def decode_server_frame(frame: bytes) -> ServerFrame | None:
     if not frame:
         return None
     raise FrameError(f"an unknown frame: {shorten(repr(frame[:40]))}")
+
+
+def decode_messages(frame: bytes) -> list[bytes]:
+    """
+    :param frame: one that begins with ``a``, as a server's frames mostly do.
+    :return: its messages, each in UTF-8.
+    :raises FrameError: if it is not a valid frame.
+    """
+    try:
+        return [text.encode() for text in _decode_texts(frame[1:])]
+    except Malformed as problem:
+        raise FrameError(f"a broken 'a' frame: {problem}") from None
 
 
 def decode_client_frame(frame: bytes) -> list[bytes]:

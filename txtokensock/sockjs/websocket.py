@@ -10,15 +10,17 @@ the two sides:
 - ``_dataReceived``: what ``dataReceived`` does once it has built a debug message of each read.
 - ``_fail_connection``: closes with the codes of RFC 6455, which ``sendClose`` refuses.
 - ``failedByMe``: nothing that follows a violation of the peer's is delivered.
+- ``data``: what it has read and not used yet: the beginning of a frame, or of the answer to the
+  handshake.
+- ``current_frame``: the frame whose head it has read: the rest of that is its own to read.
+- ``inside_message``: whether it waits for more fragments of a message.
 - ``message_data``: what ``onMessageEnd`` delivers; Autobahn's own makes a Deferred a message,
   for listeners that we do not have.
 - ``message_is_binary``: the same.
-- ``sendFrame``: ``sendMessage`` applies the limit for incoming messages to outgoing ones.
 - ``sendData``: Autobahn's own can trickle, and logs: a quarter of what a message costs.
 - ``dropConnection``: Autobahn's own resets the connection after a clean close.
 - ``processHandshake``: joins several headers of one name, which cookies do not survive.
 - ``failHandshake``: is given the reason why a server's answer does not open a WebSocket.
-- ``data``: what has come of the answer to the handshake.
 - ``http_status_line``: the status that refused a handshake.
 - ``http_headers``: the ``Location`` and ``Retry-After`` of that answer.
 - ``wasClean``: whether the closing handshake was complete.
@@ -38,10 +40,9 @@ from zope.interface import implementer
 
 from ..support.quiet_log import Quiet
 from .pongs import Pongs
+from .text_frames import TextFrameReader
 
 __all__ = ["TIMERS_OFF", "WebSocketConnection"]
-
-_TEXT = 1  # the opcode of a text frame, RFC 6455 section 5.2
 
 TIMERS_OFF = {"openHandshakeTimeout": 0, "closeHandshakeTimeout": 0, "autoPingInterval": 0}
 """Autobahn's protocol options of both sides."""
@@ -50,11 +51,13 @@ TIMERS_OFF = {"openHandshakeTimeout": 0, "closeHandshakeTimeout": 0, "autoPingIn
 @implementer(IPushProducer)
 class WebSocketConnection:
     """
-    A mixin for Autobahn's protocols: sends text, counts fragments, answers pings, and
-    follows its TCP connection's buffer, whose push producer it is.
+    A mixin for Autobahn's protocols: sends and reads text, counts fragments, answers pings,
+    and follows its TCP connection's buffer, whose push producer it is.
 
-    :param on_message: called with each message, and whether it is binary.
+    :param on_texts: called with the text messages of one read, in order.
+    :param on_binary: called with each binary message.
     :param on_activity: called with each ping and pong, which show that the peer is alive.
+    :param text_frames: takes the frames that need no Autobahn.
     """
 
     log = Quiet()
@@ -67,23 +70,53 @@ class WebSocketConnection:
     transport: Any
     state: Any
     STATE_OPEN: int
+    data: bytes
+    current_frame: Any
+    inside_message: bool
     failedByMe: bool
     message_data: list[bytes]
     message_is_binary: bool
-    sendFrame: Any
+    _dataReceived: Any
     sendPing: Any
     sendPong: Any
     sendClose: Any
 
     def __init__(
-        self, on_message: Callable[[bytes, bool], object], on_activity: Callable[[], object]
+        self,
+        on_texts: Callable[[list[bytes]], object],
+        on_binary: Callable[[bytes], object],
+        on_activity: Callable[[], object],
+        text_frames: TextFrameReader,
     ) -> None:
         super().__init__()
-        self._on_message = on_message
+        self._on_texts = on_texts
+        self._on_binary = on_binary
         self._on_activity = on_activity
+        self._text_frames = text_frames
         self._pongs = Pongs(self.sendPong)
         self._fragments = 0
         self._producing = False
+
+    def bytes_received(self, data: bytes) -> None:
+        """
+        Read what came in.  Whole text frames are handed up together; whatever else there is,
+        and what follows it in the same read, is Autobahn's.
+        """
+        frames = self._text_frames
+        if (
+            self.state == self.STATE_OPEN
+            and not self.data
+            and self.current_frame is None
+            and not self.inside_message
+        ):
+            payloads, data = frames.take(data)
+            if payloads:
+                self._on_texts(payloads)
+            if not data:
+                return
+        elif kept := frames.release():
+            data = kept + data
+        self._dataReceived(data)
 
     # -- from Autobahn
 
@@ -99,8 +132,13 @@ class WebSocketConnection:
 
     def onMessageEnd(self) -> None:
         data, self.message_data = self.message_data, []
-        if not self.failedByMe:
-            self._on_message(b"".join(data), self.message_is_binary)
+        if self.failedByMe:
+            return
+        message = b"".join(data)
+        if self.message_is_binary:
+            self._on_binary(message)
+        else:
+            self._on_texts([message])
 
     def onPing(self, payload: bytes) -> None:
         self._on_activity()
@@ -121,7 +159,12 @@ class WebSocketConnection:
     def send_text(self, payload: bytes) -> None:
         """Send one message, unless the WebSocket is closing."""
         if self.state == self.STATE_OPEN:
-            self.sendFrame(opcode=_TEXT, payload=payload)
+            self.transport.write(self.encode_text(payload))
+
+    @staticmethod
+    def encode_text(payload: bytes) -> bytes:
+        """Make the frame of a message."""
+        raise NotImplementedError
 
     def ping(self) -> None:
         """Ask for a pong, unless the WebSocket is closing."""

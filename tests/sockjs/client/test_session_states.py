@@ -125,7 +125,7 @@ def opening(stage: Stage) -> None:
 def open_(stage: Stage) -> None:
     """Messages go both ways."""
     opening(stage)
-    stage.session.frame_received(b"o")
+    stage.session.frames_received([b"o"])
 
 
 def given_up(stage: Stage) -> None:
@@ -136,7 +136,7 @@ def given_up(stage: Stage) -> None:
 def refused(stage: Stage) -> None:
     """The server said no before the session was open."""
     opening(stage)
-    stage.session.frame_received(b'c[3000,"no"]')
+    stage.session.frames_received([b'c[3000,"no"]'])
 
 
 def closing(stage: Stage) -> None:
@@ -173,11 +173,11 @@ INPUTS: dict[str, Callable[[Stage], object]] = {
     "connection": Stage.connect,
     "carries": lambda stage: stage.session.connection_open(),
     "session_open": lambda stage: stage.session.session_open(),
-    "o": lambda stage: stage.session.frame_received(b"o"),
-    "h": lambda stage: stage.session.frame_received(b"h"),
-    "a": lambda stage: stage.session.frame_received(b'a["m"]'),
-    "c": lambda stage: stage.session.frame_received(b'c[3000,"bye"]'),
-    "nonsense": lambda stage: stage.session.frame_received(b"?"),
+    "o": lambda stage: stage.session.frames_received([b"o"]),
+    "h": lambda stage: stage.session.frames_received([b"h"]),
+    "a": lambda stage: stage.session.frames_received([b'a["m"]']),
+    "c": lambda stage: stage.session.frames_received([b'c[3000,"bye"]']),
+    "nonsense": lambda stage: stage.session.frames_received([b"?"]),
     "message": lambda stage: stage.session.message_received(b"m"),
     "violation": lambda stage: stage.session.violation("test"),
     "closing": lambda stage: stage.session.connection_closing(SockJSClosed(3000, "")),

@@ -136,7 +136,7 @@ class EndTests(SynchronousTestCase):
         server = Server()
         client = server.websocket()
         client.tcp.protocol._channel.dataReceived.__self__.processData = lambda: 1 / 0
-        client.send('["a"]')
+        client.send("", PING)
         server.clock.advance(0)
         self.assertTrue(client.tcp.aborting)
         self.assertEqual(len(server.protocols[0].lost), 1)

@@ -23,6 +23,7 @@ from ...web.client.http_context import HTTPContext
 from ...web.tls.policy import is_tls_problem
 from ..frames import encode_client_frame
 from ..producer import ProducerFlow
+from ..text_frames import TextFrameReader, masked_text_frame
 from ..websocket import TIMERS_OFF, WebSocketConnection
 from .refusals import refused
 from .session import ClientSession
@@ -46,12 +47,25 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
     :param session: gets the frames.
     :param http_context: keeps the cookies that the answer to the handshake sets.
     :param url: of the handshake's request.
+    :param max_message_size: bytes of a message.
     """
 
     most_fragments = 10_000
+    encode_text = staticmethod(masked_text_frame)
 
-    def __init__(self, session: ClientSession, http_context: HTTPContext, url: str) -> None:
-        super().__init__(self._message_received, session.activity)
+    def __init__(
+        self,
+        session: ClientSession,
+        http_context: HTTPContext,
+        url: str,
+        max_message_size: int,
+    ) -> None:
+        super().__init__(
+            self._texts_received,
+            self._binary_received,
+            session.activity,
+            TextFrameReader(masked=False, limit=max_message_size),
+        )
         self._session = session
         self._http_context = http_context
         self._url = url
@@ -75,7 +89,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
             return
         in_handshake = self.state == self.STATE_CONNECTING
         try:
-            self._dataReceived(data)
+            self.bytes_received(data)
         except Exception:
             # No bytes from a peer may reach the reactor as an exception.  Autobahn lets
             # some of the handshake pass unchecked, such as bytes that are not UTF-8; what
@@ -113,11 +127,11 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         self.follow_buffer()
         self._session.connection_open()
 
-    def _message_received(self, payload: bytes, is_binary: bool) -> None:
-        if is_binary:
-            self._session.violation("a binary message")
-        else:
-            self._session.frame_received(payload)
+    def _texts_received(self, payloads: list[bytes]) -> None:
+        self._session.frames_received(payloads)
+
+    def _binary_received(self, _: bytes) -> None:
+        self._session.violation("a binary message")
 
     def too_many_fragments(self) -> None:
         self._session.violation("too many fragments")
@@ -177,8 +191,14 @@ class _RawClientWebSocket(_ClientWebSocket):
     for idle.
     """
 
-    def __init__(self, session: ClientSession, http_context: HTTPContext, url: str) -> None:
-        super().__init__(session, http_context, url)
+    def __init__(
+        self,
+        session: ClientSession,
+        http_context: HTTPContext,
+        url: str,
+        max_message_size: int,
+    ) -> None:
+        super().__init__(session, http_context, url, max_message_size)
         self._beat = Timer(http_context.reactor, self._on_beat)
 
     def onOpen(self) -> None:
@@ -186,11 +206,15 @@ class _RawClientWebSocket(_ClientWebSocket):
         self._beat.start(_HEARTBEAT)
         self._session.session_open()
 
-    def _message_received(self, payload: bytes, is_binary: bool) -> None:
-        if is_binary or not _is_text(payload):
-            self._session.violation("a message that is not text in UTF-8")
-        else:
-            self._session.message_received(payload)
+    def _texts_received(self, payloads: list[bytes]) -> None:
+        for payload in payloads:
+            if _is_text(payload):
+                self._session.message_received(payload)
+            else:
+                self._binary_received(payload)
+
+    def _binary_received(self, _: bytes) -> None:
+        self._session.violation("a message that is not text in UTF-8")
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self._beat.stop()
@@ -242,13 +266,14 @@ def _connect(
     factory.port, factory.resource = address.port, f"{address.prefix}{path}"
     factory.log = _ClientWebSocket.log
     factory.noisy = False
-    build: Any = lambda: websocket(session, target.http_context, url)  # noqa: E731
+    limit = target.max_message_size
+    build: Any = lambda: websocket(session, target.http_context, url, limit)  # noqa: E731
     factory.protocol = build
     factory.setProtocolOptions(
         **TIMERS_OFF,
         serverConnectionDropTimeout=0,
-        maxMessagePayloadSize=target.max_message_size,
-        maxFramePayloadSize=target.max_message_size,
+        maxMessagePayloadSize=limit,
+        maxFramePayloadSize=limit,
         utf8validateIncoming=False,  # it is checked with the frame
     )
     endpoint = target.http_context.dialer.endpoint(

@@ -67,7 +67,7 @@ class _HTTPFrameConnection:
             self._ask,
             lambda: framing.reader(target.max_message_size),
             on_response=self._accepts,
-            on_frame=session.frame_received,
+            on_frames=session.frames_received,
             on_violation=session.violation,
             on_failure=self._receiving_failed,
         )

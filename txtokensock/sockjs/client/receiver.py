@@ -35,7 +35,8 @@ class Receiver:
     :param new_reader: makes what reads one response.
     :param on_response: called with each response as soon as its head is there; says whether
         it is one with frames.  If not, the receiver is to be stopped.
-    :param on_frame: called with each frame; some may follow even where one ended the session.
+    :param on_frames: called with the frames of one read, in order; some may follow even where
+        one ended the session.
     :param on_violation: called with what is wrong, where what came in is not frames.
     :param on_failure: called with what a request failed with, or when its response broke
         off: what was in it is unknown.
@@ -47,14 +48,14 @@ class Receiver:
         new_reader: Callable[[], FrameReader],
         *,
         on_response: Callable[[IResponse], bool],
-        on_frame: Callable[[bytes], object],
+        on_frames: Callable[[list[bytes]], object],
         on_violation: Callable[[str], object],
         on_failure: Callable[[Exception], object],
     ) -> None:
         self._request = request
         self._new_reader = new_reader
         self._on_response = on_response
-        self._on_frame = on_frame
+        self._on_frames = on_frames
         self._on_violation = on_violation
         self._on_failure = on_failure
         self._asked: Deferred[Any] | None = None
@@ -132,8 +133,8 @@ class Receiver:
             self._on_violation(str(problem))
             return
         body.frames += len(frames)
-        for frame in frames:
-            self._on_frame(frame)
+        if frames:
+            self._on_frames(frames)
 
     def ended(self, body: _Body, reason: Failure) -> None:
         """Judge a response that has ended, and send the next request."""

@@ -28,6 +28,7 @@ from ..frames import (
     Heartbeat,
     Messages,
     Open,
+    decode_messages,
     decode_server_frame,
 )
 from ..interfaces import ISockJSSession
@@ -40,7 +41,7 @@ class FrameConnection(Protocol):
     """
     What moves the frames of one session: a WebSocket, or HTTP requests.
 
-    It tells its session ``connection_made`` and ``connection_open`` once, then ``frame_received``
+    It tells its session ``connection_made`` and ``connection_open`` once, then ``frames_received``
     and ``activity`` as things come in, and ``connection_lost`` exactly once, at the end.  A
     connection without SockJS frames says ``session_open`` and ``message_received`` instead.
     """
@@ -168,21 +169,35 @@ class ClientSession:
         if self._state is OPENING:
             self._open()
 
-    def activity(self) -> None:
-        """Count a sign of life that is not a frame, such as a ping."""
-        self._transport.frames_received += 1
+    def activity(self, frames: int = 1) -> None:
+        """Count signs of life, which need not be SockJS frames: a ping is one."""
+        self._transport.frames_received += frames
         self._transport.last_received = self._seconds()
 
-    def frame_received(self, payload: bytes) -> None:
-        """Take one frame from the server."""
-        self.activity()
+    def frames_received(self, frames: list[bytes]) -> None:
+        """Take the frames of one read, in order; their messages are handed up together."""
+        self.activity(len(frames))
+        messages: list[bytes] = []
+        try:
+            for frame in frames:
+                if self._state is OPEN and frame[:1] == b"a":
+                    messages += decode_messages(frame)
+                    continue
+                if messages:
+                    self._transport.messages_received(messages)
+                    messages = []
+                self._frame_received(frame)
+        except FrameError as problem:
+            self._transport.messages_received(messages)
+            self.violation(str(problem))
+        else:
+            if messages:
+                self._transport.messages_received(messages)
+
+    def _frame_received(self, payload: bytes) -> None:
         if self._state is CLOSING or self._state is ENDED:
             return
-        try:
-            frame = decode_server_frame(payload)
-        except FrameError as problem:
-            self.violation(str(problem))
-            return
+        frame = decode_server_frame(payload)
         match frame:
             case Messages(messages) if self._state is OPEN:
                 self._transport.messages_received(messages)

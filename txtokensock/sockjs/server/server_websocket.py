@@ -13,6 +13,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from ...errors import SockJSClosed, shorten
+from ..text_frames import TextFrameReader, text_frame
 from ..websocket import TIMERS_OFF, WebSocketConnection
 from .websocket_session import WebSocketSession
 
@@ -32,12 +33,19 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
 
     :param key: the request's ``Sec-WebSocket-Key``.
     :param session: whose WebSocket this is.
+    :param max_message_size: bytes; a larger message closes the WebSocket with 1009.
     """
 
     most_fragments = 1000
+    encode_text = staticmethod(text_frame)
 
-    def __init__(self, key: str, session: WebSocketSession) -> None:
-        super().__init__(session.message_received, session.activity)
+    def __init__(self, key: str, session: WebSocketSession, max_message_size: int) -> None:
+        super().__init__(
+            session.texts_received,
+            session.binary_received,
+            session.activity,
+            TextFrameReader(masked=True, limit=max_message_size),
+        )
         self._key = key
         self._session = session
         self._after_violation = b""
@@ -64,7 +72,7 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
             self._look_for_close(data)
             return
         try:
-            self._dataReceived(data)
+            self.bytes_received(data)
         except Exception:
             # No bytes from a peer may reach the reactor as an exception.
             self._log.failure("Autobahn could not read what the client sent")
@@ -142,12 +150,13 @@ class WebSocketFactory:
             utf8validateIncoming=False,  # the JSON decoder does
         )
         self._factory = factory
+        self._max_message_size = max_message_size
 
     def build(self, key: str, session: WebSocketSession) -> WebSocketServerProtocol:
         """
         :param key: the request's ``Sec-WebSocket-Key``.
         :return: a protocol that sends the answer to the handshake when it is connected.
         """
-        protocol = _ServerWebSocket(key, session)
+        protocol = _ServerWebSocket(key, session, self._max_message_size)
         protocol.factory = self._factory
         return protocol

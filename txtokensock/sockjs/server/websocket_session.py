@@ -89,21 +89,22 @@ class WebSocketSession(ServerSession):
         self._pinged = False
         self._stalled = 0
 
-    def message_received(self, payload: bytes, is_binary: bool) -> None:
-        """Take one WebSocket message."""
-        if self._state is not OPEN:
-            return
-        try:
-            if is_binary:
-                raise FrameError("a binary message")
-            messages = self._decode(payload)
-        except FrameError:
-            if is_binary or _is_utf8(payload):
-                self._violation(*self._violation_close)
+    def texts_received(self, payloads: list[bytes]) -> None:
+        """Take the text messages of one read, in order."""
+        for payload in payloads:
+            if self._state is not OPEN:
+                return
+            try:
+                messages = self._decode(payload)
+            except FrameError:
+                self._violation(*(self._violation_close if _is_utf8(payload) else _NOT_UTF8))
             else:
-                self._violation(*_NOT_UTF8)
-        else:
-            self._deliver(messages)
+                self._deliver(messages)
+
+    def binary_received(self, _: bytes) -> None:
+        """Close: SockJS has no binary messages."""
+        if self._state is OPEN:
+            self._violation(*self._violation_close)
 
     def activity(self) -> None:
         """Count a ping or pong, which shows that the peer is alive."""
