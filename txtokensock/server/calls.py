@@ -27,14 +27,21 @@ class ServerCalls:
 
     :param reactor: for their deadlines.
     :param send: sends an encoded message.
+    :param credit: called with 1 for each answer that the peer may send from now on, and with
+        -1 for each that is not waited for any more.
     :param timeout: seconds for a call that says nothing else.
     """
 
     def __init__(
-        self, reactor: IReactorTime, send: Callable[[bytes], None], timeout: float
+        self,
+        reactor: IReactorTime,
+        send: Callable[[bytes], None],
+        credit: Callable[[int], None],
+        timeout: float,
     ) -> None:
         self._reactor = reactor
         self._send = send
+        self._credit = credit
         self._waiting: dict[str, tuple[Deferred[Any], Timer]] = {}
         self._timeout = timeout
         self._closed = False
@@ -62,10 +69,11 @@ class ServerCalls:
         timer.start(timeout)
 
         def cancelled(_: Deferred[Any]) -> None:
-            self._forget(fid)
+            self._give_up(fid)
 
         answer: Deferred[Any] = Deferred(cancelled)
         self._waiting[fid] = (answer, timer)
+        self._credit(1)
         self._send(message)
         return answer
 
@@ -84,15 +92,21 @@ class ServerCalls:
         """The peer is gone: fail all calls that wait, and all later ones."""
         self._closed = True
         for fid in tuple(self._waiting):
-            waiting = self._forget(fid)
+            waiting = self._give_up(fid)
             if waiting is not None:
                 waiting.errback(ConnectionLost("the peer went before it answered"))
 
     def _timed_out(self, fid: str, name: str, timeout: float) -> None:
-        waiting = self._forget(fid)
+        waiting = self._give_up(fid)
         if waiting is not None:
             text = f"the peer did not answer {name!r} within {timeout:g} seconds"
             waiting.errback(CallTimeout(text, may_have_run=True))
+
+    def _give_up(self, fid: str) -> Deferred[Any] | None:
+        waiting = self._forget(fid)
+        if waiting is not None:
+            self._credit(-1)
+        return waiting
 
     def _forget(self, fid: str) -> Deferred[Any] | None:
         if fid not in self._waiting:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ..messages.announced_limits import AnnouncedLimits
+from ..sockjs.server.input_meter import InputLimits
 from ..support.checks import check_count, check_positive
 
 __all__ = ["Limits"]
@@ -29,10 +30,22 @@ class Limits:
     :ivar channels: channels to which one peer may be subscribed.
     :ivar calls: requests of one peer in flight; a client that reconnects sends all that it
         had queued, and requests add up while hooks or the store are slow.
-    :ivar messages_per_second: how many messages one peer may send in the long run.
+    :ivar messages_per_second: how many messages one peer may send in the long run.  Whatever
+        else it sends counts as well: a WebSocket ping or pong, a frame without a message and
+        a poll beside an open one as 5 messages, a frame that goes on with a WebSocket message
+        as 1, each 64 KiB of a frame as 1, and what is not a message, or not a frame, and is
+        answered as 10.
+        Answers to the server's own calls do not count.
     :ivar message_burst: how many it may send at once after a silence; a client that
         reconnects sends all that it had queued.
+    :ivar unauthenticated_size: bytes of one frame before ``auth`` has succeeded, and bytes
+        that may wait meanwhile.  More is refused as for ``frame_size``: a WebSocket by the
+        frame's header, before its bytes come.
+    :ivar unauthenticated_per_second: ``messages_per_second`` until then.
+    :ivar unauthenticated_burst: ``message_burst`` until then.
     :ivar buffered: bytes that may wait for a peer that reads slowly.
+    :ivar buffered_total: bytes that may wait for all peers together, with what has come of
+        their unfinished frames; when more do, those that hold the most are closed with 4001.
     :ivar peers_per_address: connections from one IP address; when as many again are just
         being refused, further ones are answered 429.  Behind a reverse proxy all come
         from the proxy's: raise it there.
@@ -54,7 +67,11 @@ class Limits:
     calls: int = 10_000
     messages_per_second: float = 1_000.0
     message_burst: int = 20_000
+    unauthenticated_size: int = 8 * 1024
+    unauthenticated_per_second: float = 5.0
+    unauthenticated_burst: int = 50
     buffered: int = 4 * 1024 * 1024
+    buffered_total: int = 256 * 1024 * 1024
     peers_per_address: int = 1_000
     token_lifetime: int = 30
     auth_timeout: float = 10.0
@@ -71,3 +88,16 @@ class Limits:
         """Those that a client can exceed by accident, for the answer to its ``auth``."""
         names = AnnouncedLimits.__struct_fields__
         return AnnouncedLimits(**{name: getattr(self, name) for name in names})
+
+    def input(self) -> InputLimits:
+        """What a peer may send once it is authenticated."""
+        return InputLimits(per_second=self.messages_per_second, burst=self.message_burst)
+
+    def unauthenticated_input(self) -> InputLimits:
+        """What a peer may send before that."""
+        return InputLimits(
+            frame_size=self.unauthenticated_size,
+            waiting=self.unauthenticated_size,
+            per_second=min(self.unauthenticated_per_second, self.messages_per_second),
+            burst=min(self.unauthenticated_burst, self.message_burst),
+        )

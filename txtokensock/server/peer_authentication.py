@@ -42,6 +42,7 @@ class PeerAuthentication:
     :param state: of the peer; its identity is written here.
     :param send: sends it an encoded message.
     :param end: closes it.
+    :param authenticated: called when an ``auth`` has succeeded, before its answer.
     """
 
     _log = Logger()
@@ -53,12 +54,14 @@ class PeerAuthentication:
         state: PeerState,
         send: Callable[[bytes], None],
         end: Callable[[CloseCode], None],
+        authenticated: Callable[[], None],
     ) -> None:
         self._context = context
         self._peer = peer
         self._state = state
         self._send = send
         self._end = end
+        self._authenticated = authenticated
         self._pending: Deferred[Identity] | None = None
         self._deadline = Timer(context.reactor, partial(end, AUTHENTICATION_TIMEOUT))
         self._closed = False
@@ -116,6 +119,7 @@ class PeerAuthentication:
             self._answered("success", begun)
             self._deadline.stop()
             self._state.identity = identity
+            self._authenticated()
             limits = self._context.limits.announced() if self._context.acks else None
             self._send(encode_auth_success(uuid, limits))
 

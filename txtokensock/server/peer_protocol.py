@@ -21,8 +21,8 @@ from ..messages.from_client import (
     decode_client_message,
 )
 from ..messages.from_server import encode_error, encode_error_answer
-from ..sockjs.interfaces import ISockJSTransport
-from ..support.rate_limit import RateLimit
+from ..sockjs.server.input_meter import MALFORMED
+from ..sockjs.server.session import SessionTransport
 from . import close_codes
 from .calls import ServerCalls
 from .close_codes import CloseCode
@@ -47,16 +47,13 @@ class PeerProtocol(Protocol):
 
     _log = Logger()
 
-    transport: ISockJSTransport
+    transport: SessionTransport
 
     def __init__(self, context: ServerContext, address: IAddress) -> None:
         limits = context.limits
         self._context = context
         self._state = PeerState()
-        self._rate = RateLimit(
-            limits.messages_per_second, limits.message_burst, context.reactor.seconds()
-        )
-        self._calls = ServerCalls(context.reactor, self._send, limits.call_timeout)
+        self._calls = ServerCalls(context.reactor, self._send, self._credit, limits.call_timeout)
         self.peer = Peer(
             self._state,
             address,
@@ -66,7 +63,7 @@ class PeerProtocol(Protocol):
         )
         self._requests = PeerRequests(context, self.peer, self._send, self._end, self._idle)
         self._authentication = PeerAuthentication(
-            context, self.peer, self._state, self._send, self._end
+            context, self.peer, self._state, self._send, self._end, self._authenticated
         )
         self._leaving = False
         self._close_code: CloseCode | None = None
@@ -81,6 +78,7 @@ class PeerProtocol(Protocol):
         self._outbox = Outbox(self.transport, context.turn_end, context.observer)
         context.observer.peer_connected()
         context.hub.add(self.peer, self._send)
+        self.transport.limit_input(context.limits.unauthenticated_input(), self._too_much)
         refusal = context.peers.admit(self.peer, context.limits, self._leave)
         if refusal is None:
             self._authentication.start_deadline()
@@ -110,6 +108,7 @@ class PeerProtocol(Protocol):
         except Malformed:
             self._context.observer.message_refused("invalid_message")
             self._send(encode_error("Invalid message"))
+            self.transport.charge(MALFORMED - 1)  # it was counted as a message already
         except InvalidRequest as problem:
             self._refuse("invalid_request", problem.rpc, problem.uuid, "Invalid request")
         else:
@@ -127,8 +126,6 @@ class PeerProtocol(Protocol):
 
     def _limit_exceeded(self, data: bytes) -> CloseCode | None:
         limits = self._context.limits
-        if not self._rate.take(self._context.reactor.seconds()):
-            return close_codes.TOO_MANY_MESSAGES
         if len(data) > limits.message_size:
             return close_codes.MESSAGE_TOO_LARGE
         if nested_deeper_than(data, limits.json_depth):
@@ -136,11 +133,22 @@ class PeerProtocol(Protocol):
         return None
 
     def _answered(self, answer: ActionAnswer) -> None:
-        if self._calls.answered(answer):
-            # The server asked for it: its own calls must not use up the peer's rate.
-            self._rate.credit(1)
-        elif self._state.identity is None and not self._authentication.pending:
-            self._refuse("not_authenticated", "_rpc", None, "Forbidden")
+        waited_for = self._calls.answered(answer)
+        if waited_for or self._state.identity is not None or self._authentication.pending:
+            return
+        self._refuse("not_authenticated", "_rpc", None, "Forbidden")
+
+    # -- what the peer may send
+
+    def _authenticated(self) -> None:
+        self.transport.limit_input(self._context.limits.input(), self._too_much)
+
+    def _too_much(self) -> None:
+        self._end(close_codes.TOO_MANY_MESSAGES)
+
+    def _credit(self, messages: int) -> None:
+        # The server's own calls must not use up the peer's rate.
+        self.transport.credit(messages)
 
     def _refuse(self, problem: Problem, rpc: str | None, uuid: Uuid, error: Any) -> None:
         """

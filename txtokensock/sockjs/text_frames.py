@@ -32,8 +32,17 @@ class TextFrameReader:
 
     def __init__(self, *, masked: bool, limit: int) -> None:
         self._masked = masked
-        self._limit = min(limit, _LONG)
+        self.limit(limit)
         self._tail = b""
+
+    def limit(self, size: int) -> None:
+        """Leave frames with a longer payload to Autobahn from now on."""
+        self._limit = min(size, _LONG)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the beginning of a frame is kept."""
+        return bool(self._tail)
 
     def take(self, data: bytes) -> tuple[list[bytes], bytes]:
         """

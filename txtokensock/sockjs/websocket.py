@@ -21,6 +21,9 @@ the two sides:
 - ``dropConnection``: Autobahn's own resets the connection after a clean close.
 - ``processHandshake``: joins several headers of one name, which cookies do not survive.
 - ``failHandshake``: is given the reason why a server's answer does not open a WebSocket.
+- ``consumeData``: Autobahn's own goes on with all that was read, whatever came to light.
+- ``processData``: the same.
+- ``frame_data``: what has come of a frame.
 - ``http_status_line``: the status that refused a handshake.
 - ``http_headers``: the ``Location`` and ``Retry-After`` of that answer.
 - ``wasClean``: whether the closing handshake was complete.
@@ -176,6 +179,15 @@ class WebSocketConnection:
 
     def fail(self, code: int, reason: str) -> None:
         """Close for a violation of RFC 6455; nothing that follows it is delivered."""
+        raise NotImplementedError
+
+    def limit_messages(self, size: int) -> None:
+        """Close for a message of more bytes, from now on, before its bytes come."""
+        self.maxMessagePayloadSize = self.maxFramePayloadSize = size
+        self._text_frames.limit(size)
+
+    def ignore_input(self) -> None:
+        """Look at nothing that the peer sends any more, but at the end of the connection."""
         raise NotImplementedError
 
     def abort(self) -> None:

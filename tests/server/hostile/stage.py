@@ -19,12 +19,22 @@ from txtokensock.server import Peer
 
 from .carriers import CARRIERS, Carrier, WebSocket
 
-__all__ = ["HostileTestCase", "Stage"]
+__all__ = ["AS_AFTER_AUTH", "HostileTestCase", "Stage"]
 
 _OURS = ("txtokensock.", "twisted.", "autobahn.")
 
 _UNTRACKED = ("twisted.logger.", "twisted.trial.", "twisted.python.modules.")
 """What grows for other reasons than clients."""
+
+AS_AFTER_AUTH = {
+    "limits": {
+        "calls": 1000,
+        "unauthenticated_size": 4 * 1024 * 1024,
+        "unauthenticated_per_second": 1000.0,
+        "unauthenticated_burst": 20_000,
+    }
+}
+"""Options of a server that lets strangers send as much as others."""
 
 HOST = "10.6.6.6"
 """The attacker's address."""

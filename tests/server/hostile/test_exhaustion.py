@@ -37,9 +37,9 @@ class FloodTests(HostileTestCase):
 
     def messages(self, carrier: Any) -> None:
         """20 000 at once, and no more."""
-        session = carrier(self.stage)
+        session = self.stage.authenticated_over(carrier)
         for _ in range(3):
-            session.send(*["{"] * 7000)
+            session.send(*["{}"] * 7000)
         self.assertEqual(session.closed or _read(session), close_codes.TOO_MANY_MESSAGES)
 
     def channels(self, carrier: Any) -> None:

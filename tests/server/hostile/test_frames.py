@@ -10,7 +10,7 @@ from tests.kit.tables import each
 
 from .carriers import WebSocket, Xhr
 from .cases_frames import FRAMES, WIRE, FrameCase, WireCase
-from .stage import HostileTestCase
+from .stage import AS_AFTER_AUTH, HostileTestCase
 
 BROKEN_FRAMING = (3000, "Broken framing.")
 NOT_UTF8 = (1007, "a text message that is not UTF-8")
@@ -27,6 +27,8 @@ def _violation(body: bytes) -> tuple[int, str]:
 
 
 class _SessionTests(HostileTestCase):
+    options = AS_AFTER_AUTH
+
     def session(self, carrier: Any, *, authenticated: bool) -> Any:
         """A session of the attacker's."""
         return self.stage.authenticated_over(carrier) if authenticated else carrier(self.stage)

@@ -11,7 +11,7 @@ from tests.kit.tables import each
 
 from .carriers import CARRIERS, RawWebSocket
 from .cases_messages import MESSAGES, Case
-from .stage import HostileTestCase
+from .stage import AS_AFTER_AUTH, HostileTestCase
 
 
 def _sent(case: Case, carrier: Any) -> bool:
@@ -39,7 +39,9 @@ class _MessageTests(HostileTestCase):
 
 @each(RUNS)
 class BeforeAuthTests(_MessageTests):
-    """From a stranger."""
+    """From a stranger, who may send as much as others."""
+
+    options = AS_AFTER_AUTH
 
     def run_case(self, case: Case, carrier: Any) -> None:
         """What the stranger is told, how it ends, and that nobody else notices."""

@@ -14,6 +14,7 @@ from txtokensock.sockjs.server.options import SockJSOptions
 from txtokensock.sockjs.server.request_info import RequestInfo
 from txtokensock.sockjs.server.resource import SockJSResource
 from txtokensock.sockjs.server.session import ServerSession, State
+from txtokensock.sockjs.server.shared_buffers import SharedBuffers
 
 from ..test_transport import Events
 from .support import Recorders
@@ -50,6 +51,7 @@ class Stage:
         nowhere: Any = "nowhere"
         self.info = RequestInfo("test", "/", Headers(), nowhere, nowhere, False)
         self.options = options(self.clock)
+        self.buffers = SharedBuffers(self.options.max_buffered_total)
 
     def on_end(self, _: ServerSession) -> None:
         """The session told the table that it has ended."""

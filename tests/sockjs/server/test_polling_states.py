@@ -54,6 +54,7 @@ class PollingStage(Stage):
             self.options,
             self.clock,
             self.on_end,
+            self.buffers,
             lambda: self.noted.append("forgotten"),
         )
 

@@ -54,7 +54,7 @@ class WebSocketStage(Stage):
     def __init__(self) -> None:
         super().__init__()
         self.session = WebSocketSession(
-            self.protocol, self.info, self.options, self.clock, self.on_end
+            self.protocol, self.info, self.options, self.clock, self.on_end, self.buffers
         )
 
     def open(self) -> None:

@@ -15,7 +15,7 @@ from ...web.server.origins import AllowedOrigins, OriginPolicy
 __all__ = ["SockJSOptions"]
 
 _SECONDS = ("heartbeat", "heartbeat_timeout", "disconnect_delay", "close_timeout")
-_COUNTS = ("response_limit", "max_message_size", "max_buffered")
+_COUNTS = ("response_limit", "max_message_size", "max_buffered", "max_buffered_total")
 _OPTIONAL_COUNTS = ("max_array_length", "max_sessions", "max_sessions_per_address")
 
 
@@ -47,6 +47,8 @@ class SockJSOptions:
     :ivar max_buffered: bytes that may wait for a client that does not read; more close
         the session with 4001.  With a WebSocket, the TCP buffer is included as soon as
         it is full.
+    :ivar max_buffered_total: bytes that may wait in all sessions together, in and out; when
+        more do, those that hold the most are closed with 4001.
     :ivar allowed_origins: whose pages may use this, see
         :data:`~txtokensock.web.server.origins.AllowedOrigins`; all by default, as SockJS
         is made for.  Others get 403.  Clients that are not browsers pass.
@@ -69,6 +71,7 @@ class SockJSOptions:
     max_message_size: int = 1024 * 1024
     max_array_length: int | None = None
     max_buffered: int = 4 * 1024 * 1024
+    max_buffered_total: int = 256 * 1024 * 1024
     allowed_origins: AllowedOrigins = "*"
     allowed_hosts: Collection[str] = ()
     max_sessions: int | None = None

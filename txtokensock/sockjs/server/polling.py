@@ -130,7 +130,7 @@ class PollingPages:
         self,
         session_id: str,
         request: Request,
-        body_of: Callable[[Request], bytes],
+        body_of: Callable[[Request, int], bytes],
         taken: tuple[int, str],
     ) -> Answer:
         self._session_headers(request)
@@ -138,13 +138,15 @@ class PollingPages:
         if session is None:
             return not_found(request)
         try:
-            body = body_of(request)
+            body = body_of(request, session.frame_size)
             if not body:
                 raise _Refused(http.INTERNAL_SERVER_ERROR, "Payload expected.")
             messages = decode_client_frame(body)
         except _Refused as refused:
+            session.refused(_size(request))
             return answer(request, refused.status, str(refused))
         except FrameError:
+            session.refused(_size(request))
             return answer(request, http.INTERNAL_SERVER_ERROR, "Broken JSON encoding.")
         late = LateAnswer(request)
 
@@ -154,18 +156,17 @@ class PollingPages:
         session.received(messages, len(body), reply)
         return NOT_DONE_YET
 
-    def _body(self, request: Any) -> bytes:
+    def _body(self, request: Any, most: int) -> bytes:
         # twisted.web has read all of it, into a file if it is large: only here does it get
         # into memory.
-        size = request.content.seek(0, 2)
-        request.content.seek(0)
-        if size > self._options.max_message_size:
+        if _size(request) > most:
             raise _Refused(http.REQUEST_ENTITY_TOO_LARGE, "Too large.")
+        request.content.seek(0)
         body: bytes = request.content.read()
         return body
 
-    def _form_body(self, request: Request) -> bytes:
-        body = self._body(request)
+    def _form_body(self, request: Request, most: int) -> bytes:
+        body = self._body(request, most)
         content_type = (header(request, b"content-type") or "").partition(";")[0]
         if content_type.strip().lower() != "application/x-www-form-urlencoded":
             return body
@@ -175,6 +176,12 @@ class PollingPages:
         except ValueError:
             raise _Refused(http.INTERNAL_SERVER_ERROR, "Payload expected.") from None
         return fields.get("d", [""])[0].encode()
+
+
+def _size(request: Any) -> int:
+    """Bytes of a request's body."""
+    size: int = request.content.seek(0, 2)
+    return size
 
 
 def _callback(request: Any) -> str:

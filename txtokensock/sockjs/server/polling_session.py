@@ -23,9 +23,11 @@ from ..frames import (
     encode_client_frame,
     encode_close_frame,
 )
+from .input_meter import EMPTY, MALFORMED, MESSAGES, SPARE_POLL
 from .options import SockJSOptions
 from .request_info import RequestInfo
 from .session import ENDED, OPEN, OPENING, ServerSession
+from .shared_buffers import SharedBuffers
 from .stream import FrameStream
 
 __all__ = ["PollingSession"]
@@ -68,9 +70,10 @@ class PollingSession(ServerSession):
         options: SockJSOptions,
         reactor: IReactorTime,
         on_end: Callable[[ServerSession], object],
+        buffers: SharedBuffers,
         on_forgotten: Callable[[], object],
     ) -> None:
-        super().__init__(protocol, info, options, reactor, on_end)
+        super().__init__(protocol, info, options, reactor, on_end, buffers)
         self._on_forgotten = on_forgotten
         self._stream: FrameStream | None = None
         self._quiet_beats = 0
@@ -79,14 +82,14 @@ class PollingSession(ServerSession):
         self._close_frame: bytes | None = None
         self._next_turn = NextTurn(reactor, self._flush)
         self._absence = Timer(reactor, self._on_absence)
-        self._reading_paused = False
-        self._held: list[Reply] = []
-        self._bytes_held = 0
+        self._replies: list[Reply] = []
 
     # -- requests
 
     def attach(self, stream: FrameStream) -> None:
         """Write frames into a response, from now on until it is full."""
+        if self._stream is not None:
+            self.meter.count(SPARE_POLL)
         if self._state is ENDED or self._stream is not None:
             stream.write(_STILL_OPEN if self._close_frame is None else self._close_frame)
             stream.finish()
@@ -114,15 +117,31 @@ class PollingSession(ServerSession):
         if self._state is not OPEN:
             reply(http.NO_CONTENT)  # the client may not have got the close frame yet
             return
-        if self._reading_paused and self._bytes_held + size > self._options.max_buffered:
+        kind = MESSAGES if messages else EMPTY
+        if not self.meter.count(kind, size, len(messages)):
+            reply(http.NO_CONTENT)
+            return
+        most = min(self._most_undelivered, self._options.max_buffered)
+        if self._reading_paused and self._bytes_undelivered + size > most:
             reply(http.SERVICE_UNAVAILABLE)
             return
         self._deliver(messages)
         if self._reading_paused and self._state is not ENDED:
-            self._held.append(reply)
-            self._bytes_held += size
+            self._replies.append(reply)
+            self._bytes_undelivered += size
+            self._account()
         else:
             reply(http.NO_CONTENT)
+
+    def refused(self, size: int) -> None:
+        """
+        A request of the client's is answered with an error: it has no messages, or too many
+        bytes.
+
+        :param size: bytes of the request's body.
+        """
+        if self._state is OPEN:
+            self.meter.count(MALFORMED, size)
 
     def forget(self) -> None:
         """Let requests find the session no longer."""
@@ -159,6 +178,7 @@ class PollingSession(ServerSession):
         if self._bytes_waiting > self._options.max_buffered:
             self._overflow()
             return
+        self._account()
         if self._bytes_waiting > _HIGH_WATER:
             self._flow.hold()
         if self._stream is not None:
@@ -169,6 +189,7 @@ class PollingSession(ServerSession):
         while self._waiting and self._can_write():
             self._quiet_beats = 0
             self._write(self._take())
+        self._account()
         if self._waiting:
             return
         self._flow.release()
@@ -215,7 +236,7 @@ class PollingSession(ServerSession):
             return
         self._close_frame = encode_close_frame(code, reason)
         if (code, reason) == TOO_SLOW:
-            self._waiting.clear()
+            self._drop_waiting()
         self._deadline.start(self._options.close_timeout)
         self._flush()
 
@@ -243,10 +264,17 @@ class PollingSession(ServerSession):
         """Drop what waits, and the connection of an open response."""
         self._next_turn.cancel()
         self._beat.stop()
-        self._waiting.clear()
+        self._drop_waiting()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.abort()
+
+    def _drop_waiting(self) -> None:
+        self._waiting.clear()
+        self._bytes_waiting = 0
+
+    def _bytes_held(self) -> int:
+        return self._bytes_waiting + self._bytes_undelivered
 
     # -- reading
 
@@ -256,9 +284,10 @@ class PollingSession(ServerSession):
     def resume_reading(self) -> None:
         self._reading_paused = False
         self._let_go(http.NO_CONTENT)
+        self._account()
 
     def _let_go(self, status: int) -> None:
-        held, self._held = self._held, []
-        self._bytes_held = 0
-        for reply in held:
+        replies, self._replies = self._replies, []
+        self._bytes_undelivered = 0
+        for reply in replies:
             reply(status)

@@ -10,6 +10,7 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.error import ConnectionLost
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from ...errors import SockJSClosed, shorten
@@ -48,7 +49,9 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
         )
         self._key = key
         self._session = session
-        self._after_violation = b""
+        self._ignoring = False
+        self._ignored = b""
+        self._unfinished = 0
 
     def __repr__(self) -> str:
         return f"<WebSocket of {self._session!r}>"
@@ -65,10 +68,7 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
 
     def dataReceived(self, data: bytes) -> None:
         self._session.bytes_received()
-        if self.failedByMe:
-            # What follows a violation is ignored, but it has to be read from the socket:
-            # closing a socket with unread bytes resets the connection, and the close frame
-            # that says what was wrong would be lost.
+        if self._ignoring:
             self._look_for_close(data)
             return
         try:
@@ -77,16 +77,62 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
             # No bytes from a peer may reach the reactor as an exception.
             self._log.failure("Autobahn could not read what the client sent")
             self._session.abort()
-        else:
-            if self.failedByMe:
-                self._session.websocket_closing()
+            return
+        if self.failedByMe:
+            self.ignore_input()
+            self._session.websocket_closing()
+        if self._ignoring:
+            if self.data:
+                self._look_for_close(self._forget_input())
+        elif self.inside_message or self._text_frames.kept:
+            self._unfinished += len(data)
+            self._session.unfinished(self._unfinished)
+        elif self._unfinished:
+            self._unfinished = 0
+            self._session.unfinished(0)
+
+    def consumeData(self) -> None:
+        """Read frames, up to the first after which nothing counts any more."""
+        if self.state == self.STATE_CONNECTING:
+            super().consumeData()
+            return
+        while not (self._ignoring or self.failedByMe or self.state == self.STATE_CLOSED):
+            if not self.processData():
+                return
+        self.ignore_input()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # It may be long until somebody collects the garbage that a connection is.
+        self._forget_input()
+        super().connectionLost(reason)
+
+    def ignore_input(self) -> None:
+        """
+        Look only for the peer's close from now on.
+
+        What follows a violation has to be read from the socket all the same: closing a socket
+        with unread bytes resets the connection, and the close frame that says what was wrong
+        would be lost.
+        """
+        if not self._ignoring:
+            self._ignoring = True
+            self._look_for_close(self._forget_input())
+
+    def _forget_input(self) -> bytes:
+        """:return: what was read, and not looked at."""
+        rest, self.data = self._text_frames.release() + self.data, b""
+        self.message_data, self.frame_data = [], []
+        if self._unfinished:
+            self._unfinished = 0
+            self._session.unfinished(0)
+        return rest
 
     def _look_for_close(self, data: bytes) -> None:
         """
         Drop the connection once the peer has answered our close.  Where its frames begin and
-        end is not known any more after a violation, but its answer is the last that it sends.
+        end is not known any more, but its answer is the last that it sends.
         """
-        tail = self._after_violation = (self._after_violation + data)[-_LONGEST_CLOSE:]
+        tail = self._ignored = (self._ignored + data[-_LONGEST_CLOSE:])[-_LONGEST_CLOSE:]
         for start in range(len(tail) - 5):
             if tail[start] == 0x88 and tail[start + 1] == 0x80 | (len(tail) - start - 6):
                 self.dropConnection()
@@ -103,6 +149,11 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
 
     def too_many_fragments(self) -> None:
         self.fail(self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG, "too many fragments")
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        super().onMessageFrameBegin(length)
+        if self._fragments > 1:
+            self._session.piece_received()
 
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
         self._session.websocket_closing()

@@ -5,6 +5,7 @@ What the sessions of a SockJS server have in common: their states, counters and 
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Callable
 
 from twisted.internet.error import ConnectionAborted
@@ -19,8 +20,10 @@ from ..frames import ARRAY_TOO_LONG, TOO_SLOW
 from ..interfaces import ISockJSSession
 from ..producer import ProducerFlow
 from ..transport import SockJSTransport
+from .input_meter import InputLimits, InputMeter
 from .options import SockJSOptions
 from .request_info import RequestInfo
+from .shared_buffers import SharedBuffers
 
 __all__ = ["ServerSession", "SessionTransport", "State"]
 
@@ -66,6 +69,28 @@ class SessionTransport(SockJSTransport):
     def __init__(self, session: ServerSession, request_info: RequestInfo) -> None:
         super().__init__(session, request_info.transport)
         self.request_info = request_info
+        self._server_session = session
+
+    def limit_input(self, limits: InputLimits, exceeded: Callable[[], object]) -> None:
+        """
+        Limit what the client may send from now on, besides what the server's options do.
+
+        :param exceeded: called each time that it sends more, which is not delivered.  It
+            closes the session.
+        """
+        self._server_session.limit_input(limits, exceeded)
+
+    def charge(self, messages: int) -> bool:
+        """
+        Count messages that the client has not sent, for what it sent costs more than others.
+
+        :return: whether they were within the rate; if not, ``exceeded`` was called.
+        """
+        return self._server_session.meter.count(messages)
+
+    def credit(self, messages: float) -> None:
+        """Allow the client so many messages more, once: answers to what it is asked."""
+        self._server_session.meter.credit(messages)
 
 
 @implementer(ISockJSSession)
@@ -79,7 +104,10 @@ class ServerSession:
     :param options: of the server.
     :param reactor: its clock is used for all deadlines.
     :param on_end: called with the session when it has ended.
+    :param buffers: what it and the other sessions hold.
     :ivar transport: the protocol's transport.
+    :ivar meter: counts all that the client sends.
+    :ivar frame_size: the most bytes of a frame from the client.
     """
 
     _log = Logger()
@@ -91,6 +119,7 @@ class ServerSession:
         options: SockJSOptions,
         reactor: IReactorTime,
         on_end: Callable[[ServerSession], object],
+        buffers: SharedBuffers,
     ) -> None:
         self._protocol = protocol
         self._info = info
@@ -101,10 +130,32 @@ class ServerSession:
         self._deadline = Timer(reactor, self._on_deadline)
         self._state = OPENING
         self._reason: Failure | None = None
+        self._reading_paused = False
+        self._bytes_undelivered = 0
+        self._most_undelivered = sys.maxsize
+        self._on_exceeded: Callable[[], object] | None = None
+        self._buffers = buffers
+        self._held = 0
+        self.frame_size = options.max_message_size
+        self.meter = InputMeter(reactor, self._input_exceeded)
         self.transport = SessionTransport(self, info)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._info!r}>"
+
+    def limit_input(self, limits: InputLimits, exceeded: Callable[[], object]) -> None:
+        """Limit what the client may send, see :meth:`SessionTransport.limit_input`."""
+        self.frame_size = min(limits.frame_size, self._options.max_message_size)
+        self._most_undelivered = limits.waiting
+        self._on_exceeded = exceeded
+        self.meter.limit(limits.per_second, limits.burst)
+
+    def shed(self) -> None:
+        """Close, for all sessions together hold too much; drop it if it is closing already."""
+        if self._state is CLOSING:
+            self.abort()
+        else:
+            self._overflow()
 
     # -- for subclasses
 
@@ -130,6 +181,22 @@ class ServerSession:
         self._log.info("{session} does not read: closing it", session=self)
         self.transport.close(*TOO_SLOW)
 
+    def _input_exceeded(self) -> None:
+        """The client sent more than it may; the input that was too much is not delivered."""
+        if self._on_exceeded is not None:
+            self._on_exceeded()
+
+    def _bytes_held(self) -> int:
+        """How many bytes wait here, in and out."""
+        raise NotImplementedError
+
+    def _account(self) -> None:
+        """Tell how many bytes wait here, for the bound of all sessions together."""
+        held = 0 if self._state is ENDED else self._bytes_held()
+        if held != self._held:
+            self._held = held
+            self._buffers.hold(self, held)
+
     def _end(self, reason: Failure) -> None:
         """Tell the table and the protocol that the session is over; the first reason counts."""
         if self._state is ENDED:
@@ -138,6 +205,7 @@ class ServerSession:
         self._beat.stop()
         self._deadline.stop()
         self._flow.stop()
+        self._account()
         self._on_end(self)
         self.transport.ended(self._reason or reason)
 

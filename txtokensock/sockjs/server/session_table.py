@@ -18,6 +18,7 @@ from .options import SockJSOptions
 from .polling_session import PollingSession
 from .request_info import RequestInfo
 from .session import ServerSession
+from .shared_buffers import SharedBuffers
 from .websocket_session import WebSocketSession
 
 __all__ = ["SessionTable"]
@@ -46,6 +47,7 @@ class SessionTable:
         self._factory = factory
         self._sessions: Admissions[ServerSession] = Admissions()
         self._by_id: dict[str, PollingSession] = {}
+        self._buffers = SharedBuffers(options.max_buffered_total)
         self._ends: Waiters[None] = Waiters()
 
     def __len__(self) -> int:
@@ -82,7 +84,9 @@ class SessionTable:
 
         :param protocol: what :meth:`admit` gave.
         """
-        session = session_type(protocol, info, self.options, self.reactor, self._remove)
+        session = session_type(
+            protocol, info, self.options, self.reactor, self._remove, self._buffers
+        )
         self._add(session)
         return session
 
@@ -97,7 +101,9 @@ class SessionTable:
         :param protocol: what :meth:`admit` gave.
         """
         forget = partial(self._by_id.pop, session_id, None)
-        session = PollingSession(protocol, info, self.options, self.reactor, self._remove, forget)
+        session = PollingSession(
+            protocol, info, self.options, self.reactor, self._remove, self._buffers, forget
+        )
         self._add(session)
         self._by_id[session_id] = session
         return session

@@ -24,9 +24,11 @@ from ..frames import (
     encode_server_frame,
 )
 from ..websocket import WebSocketConnection
+from .input_meter import EMPTY, MESSAGES, PIECE, PING, InputLimits
 from .options import SockJSOptions
 from .request_info import RequestInfo
 from .session import CLOSING, ENDED, OPEN, OPENING, ServerSession
+from .shared_buffers import SharedBuffers
 
 __all__ = ["RawWebSocketSession", "WebSocketSession"]
 
@@ -59,17 +61,18 @@ class WebSocketSession(ServerSession):
         options: SockJSOptions,
         reactor: IReactorTime,
         on_end: Callable[[ServerSession], object],
+        buffers: SharedBuffers,
     ) -> None:
-        super().__init__(protocol, info, options, reactor, on_end)
+        super().__init__(protocol, info, options, reactor, on_end, buffers)
         self._websocket: WebSocketConnection | None = None
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
         self._bytes_in_buffer = 0
+        self._bytes_unfinished = 0
         self._buffer_full = False
         self._stalled = 0
         self._silence = Timer(reactor, self._on_silence)
         self._pinged = False
-        self._reading_paused = False
         self._close_with: tuple[int, str] | None = None
 
     # -- for the WebSocket
@@ -90,25 +93,48 @@ class WebSocketSession(ServerSession):
         self._stalled = 0
 
     def texts_received(self, payloads: list[bytes]) -> None:
-        """Take the text messages of one read, in order."""
+        """Take the text messages of one read, in order, as long as they are not too many."""
         for payload in payloads:
+            size = len(payload)
             if self._state is not OPEN:
-                return
+                if not self.meter.count(MESSAGES, size):
+                    return
+                continue
             try:
                 messages = self._decode(payload)
             except FrameError:
                 self._violation(*(self._violation_close if _is_utf8(payload) else _NOT_UTF8))
-            else:
-                self._deliver(messages)
+                continue
+            if not self.meter.count(MESSAGES if messages else EMPTY, size, len(messages)):
+                return
+            if self._reading_paused and self._bytes_undelivered + size > self._most_undelivered:
+                self._input_exceeded()
+                return
+            self._deliver(messages)
+            if self._reading_paused:
+                self._bytes_undelivered += size
+                self._account()
 
     def binary_received(self, _: bytes) -> None:
         """Close: SockJS has no binary messages."""
         if self._state is OPEN:
             self._violation(*self._violation_close)
+        else:
+            self.meter.count(MESSAGES)
 
     def activity(self) -> None:
         """Count a ping or pong, which shows that the peer is alive."""
         self.transport.frames_received += 1
+        self.meter.count(PING)
+
+    def piece_received(self) -> None:
+        """Count a frame that goes on with a message."""
+        self.meter.count(PIECE)
+
+    def unfinished(self, size: int) -> None:
+        """So many bytes of a message have come that is not complete."""
+        self._bytes_unfinished = size
+        self._account()
 
     def buffer_full(self) -> None:
         """Let frames wait here, for the TCP buffer is full."""
@@ -122,6 +148,7 @@ class WebSocketSession(ServerSession):
         self._bytes_in_buffer = 0
         self._stalled = 0
         self._flush()
+        self._account()
         if not self._buffer_full:
             self._flow.release()
             if self._pinged and self._state is OPEN:
@@ -142,7 +169,7 @@ class WebSocketSession(ServerSession):
     def websocket_lost(self, reason: Failure) -> None:
         """End the session: the WebSocket is closed, or lost."""
         self._silence.stop()
-        self._waiting.clear()
+        self._drop_waiting()
         self._end(reason)
 
     # -- framing
@@ -171,8 +198,11 @@ class WebSocketSession(ServerSession):
         if self._state is OPEN:
             for frame in frames:
                 self._put(frame)
-            if self._bytes_waiting + self._bytes_in_buffer > self._options.max_buffered:
+            waiting = self._bytes_waiting + self._bytes_in_buffer
+            if waiting > self._options.max_buffered:
                 self._overflow()
+            elif waiting:
+                self._account()
 
     def _put(self, frame: bytes) -> None:
         self._waiting.append(frame)
@@ -191,6 +221,11 @@ class WebSocketSession(ServerSession):
         if self._close_with is not None and not self._waiting:
             close_with, self._close_with = self._close_with, None
             self._websocket.close(*close_with)
+
+    def _drop_waiting(self) -> None:
+        self._waiting.clear()
+        self._bytes_waiting = 0
+        self._account()
 
     # -- heartbeats
 
@@ -220,16 +255,17 @@ class WebSocketSession(ServerSession):
             return
         self.websocket_closing()
         if (code, reason) == TOO_SLOW:
-            self._waiting.clear()
+            self._drop_waiting()
         frames, self._close_with = self._last_words(code, reason)
         self._waiting.extend(frames)
+        self._bytes_waiting += sum(map(len, frames))
         self._flush()
 
     def _violation(self, code: int, reason: str) -> None:
         """Close the WebSocket without a ``c`` frame: the peer sent an invalid one."""
         if self._begin_close(code, reason) and self._websocket is not None:
             self.websocket_closing()
-            self._waiting.clear()
+            self._drop_waiting()
             if code == _NOT_UTF8[0]:
                 self._websocket.fail(code, reason)
             else:
@@ -241,6 +277,16 @@ class WebSocketSession(ServerSession):
         if self._websocket is not None and self._state is not ENDED:
             self._websocket.abort()
 
+    def _input_exceeded(self) -> None:
+        super()._input_exceeded()
+        if self._websocket is not None:
+            self._websocket.ignore_input()
+
+    def shed(self) -> None:
+        super().shed()
+        if self._websocket is not None:
+            self._websocket.ignore_input()
+
     # -- reading
 
     def pause_reading(self) -> None:
@@ -250,8 +296,19 @@ class WebSocketSession(ServerSession):
 
     def resume_reading(self) -> None:
         self._reading_paused = False
+        self._bytes_undelivered = 0
+        self._account()
         if self._websocket is not None and self._state is not ENDED:
             self._websocket.resume()
+
+    def limit_input(self, limits: InputLimits, exceeded: Callable[[], object]) -> None:
+        super().limit_input(limits, exceeded)
+        if self._websocket is not None:
+            self._websocket.limit_messages(self.frame_size)
+
+    def _bytes_held(self) -> int:
+        waiting = self._bytes_waiting + self._bytes_in_buffer
+        return waiting + self._bytes_undelivered + self._bytes_unfinished
 
 
 class RawWebSocketSession(WebSocketSession):
