@@ -8,7 +8,7 @@ JOBS ?= auto
 # Tests of one class stay together, for they may share a server.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
-.PHONY: run test unit faults soak mutants check docs clean
+.PHONY: run test unit faults soak mutants bench check docs clean
 
 run: .venv/installed
 	$(BIN)/twistd --pidfile= -n tokensock
@@ -36,6 +36,12 @@ mutants: .venv/installed
 	$(BIN)/python -m tests.mutants $(ROOMS) $(if $(COUNT),--count=$(COUNT)) \
 		$(if $(SEED),--seed=$(SEED))
 
+# Such as: make bench ONLY="in flight" SECONDS=5 ROUNDS=3 BASE=before.json; on an idle machine.
+bench: .venv/installed-bench
+	$(BIN)/python -m benchmarks.compare $(if $(ONLY),--only="$(ONLY)") \
+		$(if $(SECONDS),--seconds=$(SECONDS)) $(if $(ROUNDS),--rounds=$(ROUNDS)) \
+		$(if $(BASE),--base=$(BASE))
+
 check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,6 +63,11 @@ docs: .venv/installed-docs
 
 .venv/installed-docs: .venv/installed
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]' \
+		--config-settings editable_mode=compat
+	touch $@
+
+.venv/installed-bench: .venv/installed
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]' \
 		--config-settings editable_mode=compat
 	touch $@
 

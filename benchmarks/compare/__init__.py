@@ -1,0 +1,3 @@
+"""
+txtokensock beside the JavaScript originals, and beside what others do for the same purpose.
+"""

@@ -1,0 +1,64 @@
+/*
+ * sockjs-client under a ledger of calls: `node client.js PORT TRANSPORT`, with SESSION, the module
+ * that has the ledger, in the environment.  Obeys the works of ../drivers.py, line by line.
+ */
+"use strict";
+
+const readline = require("readline");
+const [port, transport] = process.argv.slice(2);
+const Session = require(process.env.SESSION).over(transport);
+const session = new Session({ host: "127.0.0.1", port: Number(port), authentication: {} }, {});
+
+const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
+const now = () => Number(process.hrtime.bigint()) / 1e9;
+let listening = () => {};
+session.onmessage((channel, message) => listening(message));
+
+function result(seconds, done, latencies, wrong) {
+  latencies.sort((a, b) => a - b);
+  const at = (share) => latencies[Math.floor(share * (latencies.length - 1))] || 0;
+  return { done, seconds, p50: at(0.5), p99: at(0.99), wrong };
+}
+
+const works = {
+  rpc({ in_flight, size, seconds }, finish) {
+    const data = "x".repeat(size), latencies = [], begun = now();
+    let done = 0, wrong = 0, running = in_flight;
+    const call = () => {
+      const sent = now();
+      if (sent - begun > seconds) {
+        if (!--running) finish(result(now() - begun, done, latencies, wrong));
+        return;
+      }
+      session.rpc("echo", data, (error, answer) => {
+        latencies.push(now() - sent);
+        done++;
+        if (error || answer !== data) wrong++;
+        call();
+      });
+    };
+    for (let calls = 0; calls < in_flight; calls++) call();
+  },
+
+  receive({ count, size, seconds }, finish) {
+    const data = "x".repeat(size), begun = now();
+    let done = 0, wrong = 0;
+    const burst = () => session.rpc("burst", { channel: "bench", data, count }, () => {});
+    listening = (message) => {
+      if (message !== data) wrong++;
+      if (++done % count) return;
+      if (now() - begun < seconds) burst();
+      else finish(result(now() - begun, done, [], wrong));
+    };
+    burst();
+  },
+};
+
+session.ready(() => session.subscribe("bench", () => {}));
+setTimeout(() => say({ ready: true }), 500); /* its subscription may not be confirmed to it */
+readline.createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const work = JSON.parse(line);
+    works[work.work](work, say);
+  })
+  .on("close", () => process.exit(0));
