@@ -16,6 +16,7 @@ from txtokensock.bridge import service
 from txtokensock.bridge.config.http import HttpConfig
 from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.service import Bridge
+from txtokensock.bridge.shares import Shares
 from txtokensock.bridge.wamp.wamp_side import WampSide
 from txtokensock.bridge.webhooks.database import SpoolUnavailable
 from txtokensock.bridge.webhooks.target import Target
@@ -84,9 +85,11 @@ class WampStoppedTooSoonTests(TrafficTestCase):
         section = WampConfig(
             url="ws://router.test/", realm="r", calls=rules(calls=CALLS).calls, stop_timeout=5.0
         )
+        socket = self.socket()
         side = WampSide(
             section,
-            socket=self.socket(),
+            socket=socket,
+            shares=Shares(lambda: socket.limits, self.clock.seconds),
             counters=self.counters,
             reactor=cast(Any, self.clock),
             connect=connect,

@@ -23,6 +23,7 @@ from tests.kit.processes import EVENT_SECONDS
 from txtokensock import Backoff, TokenSocket
 from txtokensock.bridge.config.wamp import WampConfig, problems
 from txtokensock.bridge.counters import Counters
+from txtokensock.bridge.shares import Shares
 from txtokensock.bridge.wamp.wamp_side import WampSide
 
 from .crossbar import REALM, Crossbar, CrossbarMissing, install_crossbar
@@ -111,7 +112,10 @@ class CrossbarTestCase(InteropTestCase):
         section = msgspec.convert({"url": url, **fields}, WampConfig)
         found = list(problems(section, "wamp"))
         self.assertEqual(found, [])
-        side = WampSide(section, socket=socket, counters=self.counters, reactor=reactor)
+        shares = Shares(lambda: socket.limits, reactor.seconds)
+        side = WampSide(
+            section, socket=socket, shares=shares, counters=self.counters, reactor=reactor
+        )
         self.addCleanup(side.stopService)
         side.startService()
         return side

@@ -21,9 +21,11 @@ from ..errors import (
     FunctionNotFound,
     InvalidChannel,
     InvalidData,
+    MessageTooLarge,
     NetworkError,
     RemoteError,
     TokenSocketError,
+    UsageError,
 )
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "ErrorKind",
     "NeighbourTimeout",
     "NeighbourUnavailable",
+    "ShareExceeded",
     "action_error",
     "classify",
 ]
@@ -42,6 +45,10 @@ class NeighbourUnavailable(NetworkError):
 
 class NeighbourTimeout(NetworkError, TimeoutError):
     """The neighbour of a side, or what is behind it, did not answer in time."""
+
+
+class ShareExceeded(UsageError):
+    """A caller would use more of the connection upstream than its share: it may later."""
 
 
 class ErrorKind(Enum):
@@ -88,8 +95,10 @@ _KINDS: tuple[tuple[type[BaseException], ErrorKind], ...] = (
     (ConnectionLost, ErrorKind.DISCONNECTED),
     (NeighbourTimeout, ErrorKind.TIMEOUT),
     (NeighbourUnavailable, ErrorKind.UNAVAILABLE),
+    (MessageTooLarge, ErrorKind.TOO_LARGE),
     (InvalidData, ErrorKind.INVALID_ARGUMENT),
     (InvalidChannel, ErrorKind.INVALID_ARGUMENT),
+    (ShareExceeded, ErrorKind.TOO_MANY_REQUESTS),
     (TokenSocketError, ErrorKind.UNAVAILABLE),  # the queue is full, the client is stopped
     (CancelledError, ErrorKind.CANCELED),
 )

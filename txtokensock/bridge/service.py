@@ -33,6 +33,7 @@ def _http(bridge: Bridge, section: Any) -> Side:
     return HttpSide(
         section,
         socket=bridge.upstream.socket,
+        shares=bridge.upstream.shares,
         counters=bridge.counters,
         reactor=bridge.reactor,
         states=bridge.states,
@@ -44,7 +45,11 @@ def _webhooks(bridge: Bridge, section: Any) -> Side:
     from .webhooks.webhooks_side import WebhooksSide
 
     return WebhooksSide(
-        section, socket=bridge.upstream.socket, counters=bridge.counters, reactor=bridge.reactor
+        section,
+        socket=bridge.upstream.socket,
+        shares=bridge.upstream.shares,
+        counters=bridge.counters,
+        reactor=bridge.reactor,
     )
 
 
@@ -52,7 +57,11 @@ def _wamp(bridge: Bridge, section: Any) -> Side:
     from .wamp.wamp_side import WampSide
 
     return WampSide(
-        section, socket=bridge.upstream.socket, counters=bridge.counters, reactor=bridge.reactor
+        section,
+        socket=bridge.upstream.socket,
+        shares=bridge.upstream.shares,
+        counters=bridge.counters,
+        reactor=bridge.reactor,
     )
 
 

@@ -16,6 +16,7 @@ from ..client.socket import TokenSocket
 from ..support.backoff import Backoff, RetryPolicy
 from .config.upstream import UpstreamConfig
 from .health import Condition, Health, SideState
+from .shares import Shares
 
 __all__ = ["Upstream", "keep_trying"]
 
@@ -38,6 +39,7 @@ class Upstream:
     :param reactor: for everything.
     :param options: more options of the socket, for tests.
     :ivar socket: the socket, which the sides use.
+    :ivar shares: what each caller may use of it.
     """
 
     name = "upstream"
@@ -69,6 +71,7 @@ class Upstream:
             "tls": section.policy(),
         }
         self.socket = TokenSocket(section.host, reactor=reactor, **(whole | options))
+        self.shares = Shares(lambda: self.socket.limits, reactor.seconds, section.call_timeout)
         self._health = Health(self.name, reactor.seconds)
         self.socket.on("ready", self._connected)
         self.socket.on("reconnect", self._connected)

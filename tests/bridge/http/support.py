@@ -31,6 +31,7 @@ from txtokensock.bridge.config.section import Secret
 from txtokensock.bridge.counters import Counters
 from txtokensock.bridge.health import SideState
 from txtokensock.bridge.http import HttpSide
+from txtokensock.bridge.shares import Shares
 from txtokensock.testing import MemoryNetwork, ScriptedServer
 
 URL = "http://127.0.0.1:8090"
@@ -189,6 +190,7 @@ class HttpTestCase(ServerTestCase):
         self.side = HttpSide(
             HttpConfig(keys=keys, **options),
             socket=self.upstream,
+            shares=Shares(lambda: self.upstream.limits, self.reactor.seconds),
             counters=self.counters,
             reactor=self.reactor,
             states=lambda: [*self.others, self.side.state()],

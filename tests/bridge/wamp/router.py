@@ -28,6 +28,7 @@ class Router:
 
     :param clock: acknowledgements come in a turn of their own.
     :ivar forbidden: prefixes of what nobody may do anything with.
+    :ivar disclosing: whether it says which session calls and publishes.
     :ivar acknowledges: False holds all acknowledgements back.
     """
 
@@ -37,6 +38,7 @@ class Router:
         self.forbidden: tuple[str, ...] = ("com.forbidden.",)
         self.registrations: list[tuple[Session, str, Match, OnCall, bool, Any]] = []
         self.subscriptions: list[tuple[Session, str, Match, OnEvent]] = []
+        self.disclosing = False
         self._ids: dict[str, int] = {}
         self._next = 0
 
@@ -58,7 +60,8 @@ class Router:
         for session, name, match, on_event in self.subscriptions[:]:
             fits = topic == name if match == "exact" else topic.startswith(name)
             if fits and session is not by:
-                on_event(topic, args, kwargs)
+                publisher = by.number if by is not None and self.disclosing else None
+                on_event(topic, args, kwargs, publisher)
 
     def subscription_id(self, topic: str) -> int:
         return self._ids.setdefault(topic, len(self._ids) + 1)
@@ -93,6 +96,7 @@ class Session:
 
     def __init__(self, router: Router) -> None:
         self._router = router
+        self.number = len(router.sessions) + 1
         self.open = True
 
     def lose(self) -> None:
@@ -153,7 +157,8 @@ class Session:
                 if procedure == name or (match == "prefix" and procedure.startswith(name)):
                     self._router.registrations.remove(one)  # and so they go round
                     self._router.registrations.append(one)
-                    return on_call(procedure, args, kwargs)
+                    caller = self.number if self._router.disclosing else None
+                    return on_call(procedure, args, kwargs, caller)
             raise WampError("wamp.error.no_such_procedure", [f"no callee for {procedure}"])
 
         return self._asked(procedure, call)

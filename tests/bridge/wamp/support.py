@@ -16,9 +16,10 @@ from txtokensock import TokenSocket
 from txtokensock.bridge.config.section import Problem
 from txtokensock.bridge.config.wamp import WampRules, rule_problems
 from txtokensock.bridge.counters import Counters
+from txtokensock.bridge.shares import Shares
 from txtokensock.bridge.wamp.forwarding import WampForwarding
 from txtokensock.errors import ActionError
-from txtokensock.server import TokenSocketServer
+from txtokensock.server import Limits, TokenSocketServer
 from txtokensock.testing import MemoryServer
 
 from .router import Router, Session
@@ -41,11 +42,13 @@ class TrafficTestCase(SynchronousTestCase):
     """
     With a real server and a router, both in memory, and somebody at each.
 
+    :ivar limits: of the server.
     :ivar outsider: a client of the server.
     :ivar component: a session at the router.
     """
 
     acks = True
+    limits: Mapping[str, Any] = {}
 
     def setUp(self) -> None:
         self.memory = MemoryServer(self._server)
@@ -67,7 +70,11 @@ class TrafficTestCase(SynchronousTestCase):
             "deep": {"er": lambda data, peer: ["deeper", data]},
         }
         return TokenSocketServer(
-            lambda query: True, actions=actions, acks=self.acks, reactor=clock
+            lambda query: True,
+            actions=actions,
+            acks=self.acks,
+            limits=Limits(**self.limits),
+            reactor=clock,
         )
 
     def _unanswered(self, data: Any, peer: Any) -> Deferred[Any]:
@@ -102,9 +109,11 @@ class TrafficTestCase(SynchronousTestCase):
 
     def traffic(self, section: WampRules, socket: TokenSocket | None = None) -> WampForwarding:
         """A bridge that is started, and has no session yet."""
+        socket = socket or self.socket()
         traffic = WampForwarding(
             section,
-            socket=socket or self.socket(),
+            socket=socket,
+            shares=Shares(lambda: socket.limits, self.clock.seconds),
             counters=self.counters,
             reactor=self.clock,
         )
@@ -134,7 +143,7 @@ class TrafficTestCase(SynchronousTestCase):
         """What the component gets of a topic, from now on: the data of each event."""
         heard = Calls()
 
-        def event(_: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        def event(_: str, args: Sequence[Any], kwargs: Mapping[str, Any], *__: object) -> None:
             heard.append(dict(kwargs) if kwargs else args[0] if len(args) == 1 else list(args))
 
         self.component.subscribe(topic, "exact", event)

@@ -180,12 +180,12 @@ class Actions(TrafficTestCase):
 
     def test_answer(self) -> None:
         """A procedure's result is the answer; its shape is that of arguments."""
-        self.register("com.example.notify", lambda _, args, kwargs: succeed(([1, args], kwargs)))
+        self.register("com.example.notify", lambda _, args, kw, __: succeed(([1, args], kw)))
         self.assertEqual(self.successResultOf(self.ask("notify", {"x": 1})), [1, [{"x": 1}]])
 
     def test_spread(self) -> None:
         """Keywords, and beside other actions of the same branch."""
-        self.register("com.example.read", lambda _, args, kwargs: succeed(([kwargs], {})))
+        self.register("com.example.read", lambda _, args, kwargs, __: succeed(([kwargs], {})))
         self.assertEqual(self.successResultOf(self.ask("user.read", {"a": 1})), {"a": 1})
         self.assertEqual(self.successResultOf(self.ask("user.write")), "written")
 
@@ -193,7 +193,7 @@ class Actions(TrafficTestCase):
         """The procedure's error as it is, and the router's."""
         self.register(
             "com.example.notify",
-            lambda _, args, kwargs: fail(WampError("com.example.no", ["why"], {"error": 1})),
+            lambda _, args, kwargs, __: fail(WampError("com.example.no", ["why"], {"error": 1})),
         )
         self.assertEqual(
             self.error(self.ask("notify")),

@@ -77,7 +77,9 @@ class SessionTests(SynchronousTestCase):
         """No name of an argument does any harm."""
         heard: list[Any] = []
 
-        def event(topic: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        def event(
+            topic: str, args: Sequence[Any], kwargs: Mapping[str, Any], _: int | None
+        ) -> None:
             heard.append((topic, args, kwargs))
 
         self.session.subscribe("com.x", "exact", event)
@@ -94,7 +96,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_hostile_call(self) -> None:
         """And of a call."""
-        self.registered(lambda name, args, kwargs: succeed((args, kwargs)))
+        self.registered(lambda name, args, kwargs, _: succeed((args, kwargs)))
         self.get(wire.Invocation(9, 7, args=[1], kwargs=HOSTILE))
         self.assertEqual((self.last.args, self.last.kwargs), ([1], HOSTILE))
 

@@ -21,6 +21,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from tests.common import collect_garbage
 from txtokensock.bridge.config.webhooks import CallRule, ChannelRule, WebhooksConfig, problems
 from txtokensock.bridge.counters import Counters
+from txtokensock.bridge.shares import Shares
 from txtokensock.bridge.webhooks.database import connect
 from txtokensock.bridge.webhooks.schema import Cursor
 from txtokensock.bridge.webhooks.webhooks_side import WebhooksSide
@@ -219,6 +220,7 @@ class WebhooksTestCase(SynchronousTestCase):
         side = WebhooksSide(
             section,
             socket=self.socket,
+            shares=Shares(lambda: self.socket.limits, self.clock.seconds),
             counters=self.counters,
             reactor=self.clock,
             agent=self.webhook.agent,

@@ -22,6 +22,7 @@ from ...errors import UsageError
 from ...messages import check_channel
 from ...web.server.answers import unbuffered
 from ..counters import Counters
+from ..shares import Share
 from .api_keys import Caller
 from .api_requests import bad_request
 from .responses import forbidden, unavailable
@@ -88,10 +89,13 @@ class EventStreams:
         for stream in list(self._callers):
             stream.finish()
 
-    async def read(self, request: Any, caller: Caller, begin: Callable[[], None]) -> None:
+    async def read(
+        self, request: Any, caller: Caller, share: Share, begin: Callable[[], None]
+    ) -> None:
         """
         Read until the client or the bridge ends the stream.
 
+        :param share: of the caller.
         :param begin: called once the server has agreed: the answer is 200.
         :raises Refusal: before that, if the request is not valid.
         :raises TokenSocketError: before that, if the server refuses.
@@ -101,25 +105,31 @@ class EventStreams:
             self._counters.count("http", f"{caller.name}/events", "in")
             if not self._socket.connected:
                 raise unavailable("not connected to the server")
-            stream = Stream(request, self.room, self._reactor)
-            self._callers[stream] = caller.name
-            ended: list[Exception] = []
-            subscribing = [self._subscribe(stream, channel, ended) for channel in channels]
-            try:
-                await _all(subscribing)
-                if ended:  # the server ended one while it had not confirmed another
-                    raise ended[0]
-                begin()
-                request.setHeader("content-type", "text/event-stream")
-                unbuffered(request)
-                self._counters.count("http", f"{caller.name}/events", "out")
-                stream.start(_FIRST)
-                await stream.ended
-            finally:
-                for subscribed in subscribing:
-                    subscribed.cancel()
-                    subscribed.addCallback(self._unsubscribe)
-                del self._callers[stream]
+            with share.listening(channels):
+                await self._read(request, caller.name, channels, begin)
+
+    async def _read(
+        self, request: Any, caller: str, channels: list[str], begin: Callable[[], None]
+    ) -> None:
+        stream = Stream(request, self.room, self._reactor)
+        self._callers[stream] = caller
+        ended: list[Exception] = []
+        subscribing = [self._subscribe(stream, channel, ended) for channel in channels]
+        try:
+            await _all(subscribing)
+            if ended:  # the server ended one while it had not confirmed another
+                raise ended[0]
+            begin()
+            request.setHeader("content-type", "text/event-stream")
+            unbuffered(request)
+            self._counters.count("http", f"{caller}/events", "out")
+            stream.start(_FIRST)
+            await stream.ended
+        finally:
+            for subscribed in subscribing:
+                subscribed.cancel()
+                subscribed.addCallback(self._unsubscribe)
+            del self._callers[stream]
 
     def end_others(self, stays: Callable[[str], bool]) -> None:
         """End the streams of keys that have changed; their readers can come again."""

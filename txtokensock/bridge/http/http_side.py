@@ -28,6 +28,7 @@ from ..config.http import HttpConfig
 from ..config.section import Problem
 from ..counters import Counters
 from ..health import Condition, Health, SideState
+from ..shares import Shares
 from .api_keys import ApiKeys
 from .bridge_site import bridge_site, site_limits
 from .replay_file import ReplayFile
@@ -46,6 +47,7 @@ class HttpSide(Service):
 
     :param section: checked.
     :param socket: upstream.
+    :param shares: of it.
     :param counters: by rule.
     :param states: of all sides, for the pages.
     :param stop_timeout: seconds for what is in flight when the bridge stops.
@@ -61,6 +63,7 @@ class HttpSide(Service):
         section: HttpConfig,
         *,
         socket: TokenSocket,
+        shares: Shares,
         counters: Counters,
         reactor: Any,
         states: Callable[[], list[SideState]],
@@ -75,6 +78,7 @@ class HttpSide(Service):
             section,
             ApiKeys(section, self._replays),
             socket=socket,
+            shares=shares,
             counters=counters,
             states=states,
             reactor=reactor,

@@ -16,6 +16,7 @@ from ...client.socket import TokenSocket
 from ...errors import RemoteError
 from ..capacity import Capacity
 from ..counters import Counters
+from ..shares import Share
 from .responses import ApiResponse, json_response, unavailable
 
 __all__ = ["Publishing"]
@@ -41,10 +42,11 @@ class Publishing:
         self.waiting_bytes = Capacity(0)
 
     async def publish(
-        self, rule: str, size: int, send: Callable[[], Deferred[None]]
+        self, rule: str, share: Share, size: int, send: Callable[[], Deferred[None]]
     ) -> ApiResponse:
         """
         :param rule: for the counters.
+        :param share: of the caller.
         :param size: bytes.
         :param send: publishes or broadcasts.
         :return: 202, and ``queued`` where it waits for the server.
@@ -52,7 +54,7 @@ class Publishing:
         :raises TokenSocketError: where the server refused it, or might not have got it.
         """
         if self._socket.connected:
-            await send()
+            await share.call(send, size)
             self._counters.count("http", rule, "out")
             return _accepted()
         if not self._take(size):
@@ -63,7 +65,7 @@ class Publishing:
                 count=self.waiting.taken,
             )
             raise unavailable("not connected, and no more can wait for that")
-        sent = send()
+        sent = share.call(send, size)
         if sent.called:
             self._give(size)
             await sent  # not even taken

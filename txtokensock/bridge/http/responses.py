@@ -18,6 +18,7 @@ from ..error_table import ErrorKind, classify
 __all__ = ["ApiResponse", "Refusal", "forbidden", "json_response", "refusal_of", "unavailable"]
 
 JSON = "application/json"
+_LATER = (("retry-after", "1"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Refusal(Portable):
 
 def unavailable(reason: str) -> Refusal:
     """503: nothing was done, and it may work later."""
-    return Refusal(ErrorKind.UNAVAILABLE, reason, headers=(("retry-after", "1"),))
+    return Refusal(ErrorKind.UNAVAILABLE, reason, headers=_LATER)
 
 
 def forbidden(reason: str) -> Refusal:
@@ -96,4 +97,5 @@ def refusal_of(problem: TokenSocketError) -> Refusal:
     error = classify(problem)
     if error.kind is ErrorKind.UNAVAILABLE:
         return unavailable(error.detail)
-    return Refusal(error.kind, error.detail, final=error.final, **error.doubt)
+    headers = _LATER if error.kind is ErrorKind.TOO_MANY_REQUESTS else ()
+    return Refusal(error.kind, error.detail, headers=headers, final=error.final, **error.doubt)

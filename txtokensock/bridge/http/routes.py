@@ -22,6 +22,7 @@ from ..config.http import HttpConfig
 from ..counters import Counters
 from ..error_table import ErrorKind
 from ..health import SideState
+from ..shares import Share, Shares
 from .api_keys import ApiKeys, Caller
 from .api_requests import ApiRequest, bad_request, read_broadcast, read_call, read_publish
 from .bridge_metrics import BridgeMetrics
@@ -54,6 +55,7 @@ class Pages:
     :param section: checked.
     :param authentication: of the same section.
     :param socket: upstream.
+    :param shares: of it.
     :param counters: by rule; the rules of this side are its keys.
     :param states: of all sides.
     :param reactor: for the time.
@@ -69,11 +71,13 @@ class Pages:
         authentication: ApiKeys,
         *,
         socket: TokenSocket,
+        shares: Shares,
         counters: Counters,
         states: Callable[[], list[SideState]],
         reactor: IReactorTime,
     ) -> None:
         self._socket = socket
+        self._shares = shares
         self._counters = counters
         self._states = states
         self._reactor = reactor
@@ -119,7 +123,10 @@ class Pages:
             if not self._socket.connected:
                 raise unavailable("not connected to the server")
             timeout = min(asked.timeout or math.inf, self.section.call_timeout)
-            value = await self._socket.rpc(asked.name, asked.data, timeout=timeout)
+            value = await self._share(request, caller).call(
+                lambda: self._socket.rpc(asked.name, asked.data, timeout=timeout),
+                len(request.content.getvalue()),
+            )
             self._counters.count("http", f"{caller.name}/call", "out")
             return json_response(HTTPStatus.OK, {"args": [value]})
 
@@ -135,6 +142,7 @@ class Pages:
         async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
             return await self.publishing.publish(
                 f"{caller.name}/publish",
+                self._share(request, caller),
                 len(request.content.getvalue()),
                 lambda: self._socket.publish(asked.name, asked.data),
             )
@@ -151,6 +159,7 @@ class Pages:
         async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
             return await self.publishing.publish(
                 f"{caller.name}/broadcast",
+                self._share(request, caller),
                 len(request.content.getvalue()),
                 lambda: self._socket.broadcast(asked.data),
             )
@@ -169,7 +178,10 @@ class Pages:
             caller = self._caller(request, b"")
             rule = caller.name
             await self.streams.read(
-                request, caller, lambda: self._begin(request, "events", HTTPStatus.OK)
+                request,
+                caller,
+                self._share(request, caller),
+                lambda: self._begin(request, "events", HTTPStatus.OK),
             )
             return None
         except (Refusal, TokenSocketError) as problem:
@@ -264,6 +276,12 @@ class Pages:
 
     def _caller(self, request: Any, body: bytes) -> Caller:
         return self._authentication.caller(request, body, self._reactor.seconds())
+
+    def _share(self, request: Any, caller: Caller) -> Share:
+        """Upstream, a key is one caller; where there are none, an address is."""
+        keys = self.section.authentication == "keys"
+        who = caller.name if keys else getattr(request.getClientAddress(), "host", "")
+        return self._shares.of(f"http {who}")
 
     def _respond(self, request: Any, route: str, result: ApiResponse) -> bytes:
         self._begin(request, route, result.status, *result.headers)

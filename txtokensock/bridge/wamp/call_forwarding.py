@@ -19,7 +19,8 @@ from ...support.patterns import Pattern
 from ..arguments import arguments_of, data_of
 from ..capacity import Capacity
 from ..config.wamp import ActionRule, CallRule, WampRules
-from .realm import TEND_SECONDS, CallResult, Grant, Payload, Realm, RealmLost
+from ..shares import Shares
+from .realm import TEND_SECONDS, CallResult, Grant, OnCall, Payload, Realm, RealmLost, caller_of
 from .rule_counters import RuleCounters
 from .wamp_errors import answer_error, call_error, unavailable
 
@@ -32,6 +33,7 @@ class CallForwarding:
 
     :param rules: which, and how many at once.
     :param socket: the upstream.
+    :param shares: of it.
     :param rule_counters: counts the outcomes.
     :param reactor: for attempts to register what the router refused.
     """
@@ -41,11 +43,13 @@ class CallForwarding:
         rules: WampRules,
         *,
         socket: TokenSocket,
+        shares: Shares,
         rule_counters: RuleCounters,
         reactor: IReactorTime,
     ) -> None:
         self._rules = rules.calls
         self._socket = socket
+        self._shares = shares
         self._rule_counters = rule_counters
         self.room = Capacity(rules.queue_limit)
         self._realm: Realm | None = None
@@ -112,10 +116,10 @@ class CallForwarding:
             on_revoked=forget,
         ).addCallbacks(registration.granted, failed)
 
-    def _call_of(
-        self, rule: CallRule, procedure: Pattern, rpc: Pattern
-    ) -> Callable[[str, Sequence[Any], Mapping[str, Any]], CallResult]:
-        def on_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> CallResult:
+    def _call_of(self, rule: CallRule, procedure: Pattern, rpc: Pattern) -> OnCall:
+        def on_call(
+            name: str, args: Sequence[Any], kwargs: Mapping[str, Any], session: int | None
+        ) -> CallResult:
             self._rule_counters.count(rule.rule, "in")
             rest = procedure.match(name)
             if rest is None:
@@ -124,7 +128,10 @@ class CallForwarding:
                 return self._refuse(rule, unavailable("there is no connection to the server"))
             if not self.room.take():
                 return self._refuse(rule, unavailable("too many calls at once"))
-            called = self._socket.rpc(rpc.fill(rest), data_of(args, kwargs), timeout=rule.timeout)
+            function, data = rpc.fill(rest), data_of(args, kwargs)
+            called = self._shares.of(caller_of(session)).call(
+                lambda: self._socket.rpc(function, data, timeout=rule.timeout)
+            )
             return called.addCallbacks(self._answered, self._failed, (rule,), errbackArgs=(rule,))
 
         return on_call

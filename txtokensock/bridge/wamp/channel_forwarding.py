@@ -16,11 +16,13 @@ from ...support.patterns import Pattern
 from ..arguments import data_of
 from ..capacity import Capacity
 from ..config.wamp import ChannelRule, WampRules
+from ..error_table import ShareExceeded
+from ..shares import Shares
 from ..upstream_socket import keep_trying
 from .demand import Demand
 from .echo import Echoes
 from .forwarded_channel import ForwardedChannel, publish_failed
-from .realm import TEND_SECONDS, Grant, Match, Realm, RealmLost
+from .realm import TEND_SECONDS, Grant, Match, Realm, RealmLost, caller_of
 from .rule_counters import RuleCounters
 from .topic_publisher import TopicPublisher
 
@@ -36,6 +38,7 @@ class ChannelForwarding:
 
     :param rules: what to forward, and the limits.
     :param socket: the upstream.
+    :param shares: of it.
     :param rule_counters: counts the outcomes.
     :param reactor: for the time.
     """
@@ -45,11 +48,13 @@ class ChannelForwarding:
         rules: WampRules,
         *,
         socket: TokenSocket,
+        shares: Shares,
         rule_counters: RuleCounters,
         reactor: IReactorTime,
     ) -> None:
         self._rules = rules
         self._socket = socket
+        self._shares = shares
         self._rule_counters = rule_counters
         self._reactor = reactor
         self._events = TopicPublisher(rule_counters, Capacity(rules.queue_limit))
@@ -61,6 +66,7 @@ class ChannelForwarding:
         self._demand: Demand | None = None
         self._topics_in_demand: set[str] = set()
         self._turn = False
+        self._left_out = 0
         self._tending = LoopingCall(self._tend)
         self._tending.clock = reactor
 
@@ -108,7 +114,7 @@ class ChannelForwarding:
         self._realm = None
         self._events.discard(why)
         for name in list(self._channels):
-            self._channels.pop(name).stop(why)
+            self._drop(name, why)
         self._targets.clear()
         self._stop_tending()
 
@@ -148,7 +154,7 @@ class ChannelForwarding:
     def _tend(self) -> None:
         for channel in list(self._channels.values()):
             channel.look()
-        self._subscribe_topics()
+        self._reconcile()
 
     def _stop_tending(self) -> None:
         if self._tending.running:
@@ -162,14 +168,30 @@ class ChannelForwarding:
             return
         self._targets = self._wanted()
         for name in [name for name in self._channels if name not in self._targets]:
-            self._channels.pop(name).stop("the channel is not forwarded any more")
-        for name in self._targets:
-            if name not in self._channels:
-                channel = self._channels[name] = self._new_channel(name)
-                channel.start()
+            self._drop(name, "the channel is not forwarded any more")
+        self._add([name for name in self._targets if name not in self._channels])
         for rule in [rule for rule in self._topics if rule not in self._rules.channels]:
             self._leave(rule)
         self._subscribe_topics()
+
+    def _add(self, names: list[str]) -> None:
+        """Whoever subscribes to a topic may ask for a channel more: there may be too many."""
+        left_out, self._left_out = self._left_out, 0
+        for number, name in enumerate(names):
+            try:
+                self._shares.of(caller_of(None)).take([name])
+            except ShareExceeded as problem:  # tending asks again
+                self._left_out = len(names) - number
+                if self._left_out > left_out:
+                    rule = self._targets[name][0][0].rule
+                    self._rule_counters.refused(rule, f"{name} is not forwarded: {problem}")
+                return
+            channel = self._channels[name] = self._new_channel(name)
+            channel.start()
+
+    def _drop(self, name: str, why: str) -> None:
+        self._channels.pop(name).stop(why)
+        self._shares.of(caller_of(None)).give([name])
 
     def _wanted(self) -> dict[str, list[tuple[ChannelRule, str]]]:
         wanted: dict[str, list[tuple[ChannelRule, str]]] = {}
@@ -190,6 +212,7 @@ class ChannelForwarding:
         return ForwardedChannel(
             name,
             self._socket,
+            self._shares,
             self._rule_counters,
             self._upstream_room,
             Echoes(self._reactor.seconds, self._rules.echo_timeout, self._rules.json_text),
@@ -217,10 +240,13 @@ class ChannelForwarding:
         topic = self._topics[rule] = Grant()
         pattern, channel = Pattern(rule.topic), Pattern(rule.channel)
 
-        def event(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        def event(
+            name: str, args: Sequence[Any], kwargs: Mapping[str, Any], session: int | None
+        ) -> None:
             rest = pattern.match(name)
             if rest is not None and not topic.withdrawn and realm is self._realm:
-                self._event(rule, channel.fill(rest), data_of(args, kwargs))
+                data = data_of(args, kwargs)
+                self._event(rule, channel.fill(rest), data, caller_of(session))
 
         def failed(failure: Failure) -> None:
             if self._topics.get(rule) is topic:
@@ -234,7 +260,7 @@ class ChannelForwarding:
     def _leave(self, rule: ChannelRule) -> None:
         self._topics.pop(rule).withdraw()
 
-    def _event(self, rule: ChannelRule, name: str, data: Any) -> None:
+    def _event(self, rule: ChannelRule, name: str, data: Any, caller: str) -> None:
         self._rule_counters.count(rule.rule, "in")
         if not self._upstream_room.take():
             self._rule_counters.dropped(
@@ -243,9 +269,10 @@ class ChannelForwarding:
             return
         channel = self._channels.get(name)
         if channel is not None:
-            channel.publish(rule.rule, data)
+            channel.publish(rule.rule, data, caller)
         else:  # nobody here hears it come back
-            self._socket.publish(name, data).addBoth(self._published, rule)
+            published = self._shares.of(caller).call(lambda: self._socket.publish(name, data))
+            published.addBoth(self._published, rule)
 
     def _published(self, outcome: Any, rule: ChannelRule) -> None:
         self._upstream_room.give()

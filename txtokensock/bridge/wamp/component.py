@@ -36,7 +36,11 @@ class TokenSocketComponent(WampSession):
         self._upstream = Upstream(options.upstream, reactor)
         self.counters = Counters()
         self._forwarding = WampForwarding(
-            options, socket=self._upstream.socket, counters=self.counters, reactor=reactor
+            options,
+            socket=self._upstream.socket,
+            shares=self._upstream.shares,
+            counters=self.counters,
+            reactor=reactor,
         )
         self._forwarding.start()
 

@@ -4,7 +4,7 @@ Which topics have subscribers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
@@ -73,7 +73,7 @@ class Demand:
         looked.addErrback(lambda failure: failure.trap(WampError) and None)
         return looked  # type: ignore[return-value]
 
-    def _created(self, _: str, args: Sequence[Any], __: Mapping[str, Any]) -> None:
+    def _created(self, _: str, args: Sequence[Any], *__: object) -> None:
         if len(args) > 1 and self._add(args[1]) and self._gone is None:
             self._tell()
 
@@ -88,7 +88,7 @@ class Demand:
         self._by_id[number] = uri
         return True
 
-    def _deleted(self, _: str, args: Sequence[Any], __: Mapping[str, Any]) -> None:
+    def _deleted(self, _: str, args: Sequence[Any], *__: object) -> None:
         if len(args) < 2 or not isinstance(args[1], int):
             return
         if self._gone is not None:

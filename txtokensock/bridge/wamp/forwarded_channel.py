@@ -17,13 +17,12 @@ from ...client.subscription import Subscription
 from ...errors import (
     CallTimeout,
     ConnectionLost,
-    InvalidChannel,
-    InvalidData,
     PeerError,
     UsageError,
 )
 from ...support.backoff import RetryPolicy
 from ..capacity import Capacity
+from ..shares import Shares
 from .echo import Echoes, Expected
 from .rule_counters import RuleCounters
 
@@ -33,11 +32,12 @@ __all__ = ["ForwardedChannel", "publish_failed"]
 class _Message:
     """One message on its way to the channel."""
 
-    __slots__ = ("data", "expected", "rule", "sending")
+    __slots__ = ("caller", "data", "expected", "rule", "sending")
 
-    def __init__(self, rule: str, data: Any) -> None:
+    def __init__(self, rule: str, data: Any, caller: str) -> None:
         self.rule = rule
         self.data = data
+        self.caller = caller
         self.expected: Expected | None = None
         self.sending: Deferred[None] | None = None
 
@@ -49,6 +49,7 @@ class ForwardedChannel:
 
     :param name: the channel's.
     :param socket: the upstream.
+    :param shares: of it.
     :param rule_counters: counts the outcomes.
     :param room: for messages on their way to channels.
     :param echoes: of this channel.
@@ -62,6 +63,7 @@ class ForwardedChannel:
         self,
         name: str,
         socket: TokenSocket,
+        shares: Shares,
         rule_counters: RuleCounters,
         room: Capacity,
         echoes: Echoes,
@@ -70,6 +72,7 @@ class ForwardedChannel:
     ) -> None:
         self.name = name
         self._socket = socket
+        self._shares = shares
         self._rule_counters = rule_counters
         self._room = room
         self._deliver = deliver
@@ -145,9 +148,9 @@ class ForwardedChannel:
         self._held = False
         self._flush()
 
-    def publish(self, rule: str, data: Any) -> None:
+    def publish(self, rule: str, data: Any, caller: str) -> None:
         """A message that was taken from a topic, and for which there is room."""
-        self._waiting.append(_Message(rule, data))
+        self._waiting.append(_Message(rule, data, caller))
         self._flush()
 
     def _flush(self) -> None:
@@ -162,7 +165,9 @@ class ForwardedChannel:
             self._rule_counters.refused(message.rule, str(problem))
             return
         self._sent[message] = None
-        message.sending = self._socket.publish(self.name, message.data)
+        message.sending = self._shares.of(message.caller).call(
+            lambda: self._socket.publish(self.name, message.data)
+        )
         message.sending.addCallbacks(
             self._published, self._failed, (message,), errbackArgs=(message,)
         )
@@ -203,7 +208,7 @@ class ForwardedChannel:
 
 def publish_failed(rule_counters: RuleCounters, rule: str, failure: Failure) -> None:
     """Count a message that was not published upstream."""
-    if failure.check(PeerError, InvalidChannel, InvalidData):
+    if failure.check(PeerError):
         rule_counters.refused(rule, failure.getErrorMessage())
     else:
         rule_counters.dropped(rule, failure.getErrorMessage())

@@ -11,6 +11,7 @@ from ...client.socket import TokenSocket
 from ..capacity import Capacity
 from ..config.wamp import WampRules
 from ..counters import Counters
+from ..shares import Shares
 from .call_forwarding import ActionForwarding, CallForwarding
 from .channel_forwarding import ChannelForwarding
 from .lease import Lease
@@ -24,6 +25,7 @@ class WampForwarding:
     """
     :param rules: what goes where.
     :param socket: the upstream; others start and stop it.
+    :param shares: of it.
     :param counters: of the bridge.
     :param reactor: for the time.
     """
@@ -33,6 +35,7 @@ class WampForwarding:
         rules: WampRules,
         *,
         socket: TokenSocket,
+        shares: Shares,
         counters: Counters,
         reactor: IReactorTime,
     ) -> None:
@@ -40,11 +43,11 @@ class WampForwarding:
         self._rules = rules
         self._reactor = reactor
         self._calls = CallForwarding(
-            rules, socket=socket, rule_counters=rule_counters, reactor=reactor
+            rules, socket=socket, shares=shares, rule_counters=rule_counters, reactor=reactor
         )
         self._actions = ActionForwarding(rules, socket=socket, rule_counters=rule_counters)
         self._channels = ChannelForwarding(
-            rules, socket=socket, rule_counters=rule_counters, reactor=reactor
+            rules, socket=socket, shares=shares, rule_counters=rule_counters, reactor=reactor
         )
         self._lease: Lease | None = None
         self._realm: Realm | None = None

@@ -4,8 +4,7 @@ Whose turn it is, among several bridges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -105,5 +104,5 @@ class Lease:
         self._later.start(self._retry)
 
 
-def _nothing(_: str, __: Sequence[Any], ___: Mapping[str, Any]) -> CallResult:
+def _nothing(*_: object) -> CallResult:
     return succeed(([], {}))

@@ -27,18 +27,25 @@ __all__ = [
     "Undo",
     "Unserializable",
     "WampError",
+    "caller_of",
 ]
 
 Match: TypeAlias = Literal["exact", "prefix"]
 Payload: TypeAlias = tuple[Sequence[Any], Mapping[str, Any]]
 """Positional and keyword arguments."""
 
-OnEvent: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any]], object]
-"""Called with the topic, args and kwargs of an event."""
+OnEvent: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any], int | None], object]
+"""
+Called with the topic, args and kwargs of an event, and the session that published it, where
+the router says that.
+"""
 
 CallResult: TypeAlias = Deferred[Payload]
-OnCall: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any]], CallResult]
-"""Called with the procedure, args and kwargs; to be failed with a :class:`WampError`."""
+OnCall: TypeAlias = Callable[[str, Sequence[Any], Mapping[str, Any], int | None], CallResult]
+"""
+Called with the procedure, args and kwargs, and the session that calls, where the router says
+that; to be failed with a :class:`WampError`.
+"""
 
 Undo: TypeAlias = Callable[[], Deferred[None]]
 """Takes back a subscription or a registration; its Deferred never fails."""
@@ -70,6 +77,11 @@ class Grant:
         self.withdrawn = True
         if self._undo is not None:
             self._undo()
+
+
+def caller_of(session: int | None) -> str:
+    """Who calls or publishes, as far as the router says it; all others are one."""
+    return "wamp" if session is None else f"wamp {session}"
 
 
 class WampError(PeerError):

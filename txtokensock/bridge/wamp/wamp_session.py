@@ -246,7 +246,7 @@ class WampSession(ApplicationSession):
         if msg.enc_algo:
             return  # encrypted for somebody else
         for topic, on_event in self._on_event.get(msg.subscription, [])[:]:
-            on_event(msg.topic or topic, msg.args or (), msg.kwargs or {})
+            on_event(msg.topic or topic, msg.args or (), msg.kwargs or {}, msg.publisher)
 
     def _invocation(self, msg: Any) -> None:
         procedure, on_call, _ = self._on_call.get(msg.registration, ("", None, None))
@@ -257,7 +257,8 @@ class WampSession(ApplicationSession):
             self._send_error(msg.request, WampError(uri))
             return
         try:
-            answer = on_call(msg.procedure or procedure, msg.args or (), msg.kwargs or {})
+            name = msg.procedure or procedure
+            answer = on_call(name, msg.args or (), msg.kwargs or {}, msg.caller)
         except Exception:
             self._log.failure("the call of {procedure} failed", procedure=procedure)
             answer = fail(WampError("wamp.error.runtime_error"))

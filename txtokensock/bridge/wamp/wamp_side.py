@@ -19,6 +19,7 @@ from ...web.tls.policy import explain, is_tls_problem
 from ..config.wamp import WampConfig, WampRules
 from ..counters import Counters
 from ..health import Condition, Health, SideState
+from ..shares import Shares
 from .forwarding import WampForwarding
 from .router_connection import connect
 from .router_endpoint import Joined, RouterEndpoint
@@ -32,6 +33,7 @@ class WampSide(Service):
 
     :param section: ``[wamp]``.
     :param socket: the upstream; others start and stop it.
+    :param shares: of it.
     :param counters: of the bridge.
     :param reactor: for everything.
     :param connect: connects to the router and joins, without a deadline; by default with
@@ -46,6 +48,7 @@ class WampSide(Service):
         section: WampConfig,
         *,
         socket: TokenSocket,
+        shares: Shares,
         counters: Counters,
         reactor: Any,
         connect: Callable[[WampConfig, Any], Awaitable[Joined]] = connect,
@@ -54,7 +57,7 @@ class WampSide(Service):
         self._section = section
         self._reactor = reactor
         self._forwarding = WampForwarding(
-            section, socket=socket, counters=counters, reactor=reactor
+            section, socket=socket, shares=shares, counters=counters, reactor=reactor
         )
         self._service = self._new_service()
         self._health = Health(self.name, reactor.seconds)

@@ -17,6 +17,7 @@ from ...errors import InvalidData
 from ...jsontext import dumps
 from ..config.webhooks import ChannelRule
 from ..counters import Counters
+from ..shares import Shares
 from ..upstream_socket import keep_trying
 from . import spool_tables as store
 from .channel_reader import ChannelReader
@@ -49,11 +50,13 @@ class ChannelRules:
         reactor: IReactorTime,
         new_id: Callable[[], str],
         *,
+        shares: Shares,
         jitter: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
         self.uncertain = 0
         self._socket = socket
+        self._shares = shares
         self._requests = requests
         self._counters = counters
         self._reactor = reactor
@@ -120,6 +123,7 @@ class ChannelRules:
         wanted = {(name, channel) for name, r in self._rules.items() for channel in r.channels}
         for key in [key for key in self._readers if key not in wanted]:
             self._readers.pop(key).stop()
+            self._shares.give([key[1]])
         for name, channel in sorted(wanted - self._readers.keys()):
             self._listen(name, channel)
         self._orphans.clear()
@@ -150,6 +154,7 @@ class ChannelRules:
             partial(self._take, name, channel),
             retry=keep_trying(self._jitter),
         )
+        self._shares.hold([channel])
         reader.start()
 
     # -- what comes in
@@ -223,6 +228,7 @@ class ChannelRules:
     def stop(self) -> Deferred[Any]:
         """:return: fires when nothing more comes in, and nothing is in flight."""
         readers = [reader.stop() for reader in self._readers.values()]
+        self._shares.give([channel for _, channel in self._readers])
         self._readers.clear()
         deliveries = [each.stop() for each in self._deliveries.values()]
         return DeferredList([*readers, *deliveries], consumeErrors=True)

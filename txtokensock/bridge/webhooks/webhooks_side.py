@@ -24,6 +24,7 @@ from ...support.timer import Timer
 from ..config.webhooks import WebhooksConfig
 from ..counters import Counters
 from ..health import Condition, Health, SideState
+from ..shares import Shares
 from .channel_rules import ChannelRules
 from .database import Database, Lock, SpoolUnavailable, SQLite, prepare
 from .target import Target
@@ -58,6 +59,7 @@ class WebhooksSide(Service):
         section: WebhooksConfig,
         *,
         socket: TokenSocket,
+        shares: Shares,
         counters: Counters,
         reactor: Any,
         agent: IAgent | None = None,
@@ -75,7 +77,14 @@ class WebhooksSide(Service):
         self._lock: Lock | None = None
         self._requests = Requests(reactor, section.policy(), agent=agent, now=now)
         self._rules = ChannelRules(
-            socket, self._requests, counters, reactor, self.new_id, jitter=jitter, now=now
+            socket,
+            self._requests,
+            counters,
+            reactor,
+            self.new_id,
+            shares=shares,
+            jitter=jitter,
+            now=now,
         )
         self._calls: dict[str, tuple[str, WebhookCalls]] = {}
         self._taken: set[str] = set()

@@ -1,0 +1,276 @@
+"""
+What each caller of the bridge may use of the one connection upstream (no I/O).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.python.failure import Failure
+
+from ..errors import CallTimeout
+from ..messages.announced_limits import AnnouncedLimits
+from ..support.rate_limit import RateLimit
+from .error_table import ShareExceeded
+
+__all__ = ["Share", "Shares"]
+
+T = TypeVar("T")
+
+_ACTIVE = 10.0
+"""Seconds for which a caller counts after it did something."""
+
+_USABLE = 0.9
+"""Of the server's rate: the rest is for pings, and for what arrives late and all at once."""
+
+_SIZE = 64 * 1024
+"""So many bytes count as one message more."""
+
+
+class Shares:
+    """
+    The server's limits hold for the bridge, whoever its callers are: one of them must not
+    use up what all have.  Each has an equal share of the rate, the calls and the channels,
+    among those that did something in the last ten seconds, or have a call under way, and at
+    least 1.  What a server does not announce is not shared.
+
+    :param limits: gives those of the present connection, or None; each connection has an
+        object of its own.
+    :param seconds: the time.
+    :param call_timeout: seconds that the server may take for a call.  For so long, one that
+        was sent and then given up is under way there, and counts.
+    """
+
+    def __init__(
+        self,
+        limits: Callable[[], AnnouncedLimits | None],
+        seconds: Callable[[], float],
+        call_timeout: float = 60.0,
+    ) -> None:
+        self._limits = limits
+        self.seconds = seconds
+        self.call_timeout = call_timeout
+        self._active: OrderedDict[str, Share] = OrderedDict()
+        self._resting: OrderedDict[str, Share] = OrderedDict()
+        self.limits: AnnouncedLimits | None = None
+        self.rate: RateLimit | None = None
+        self._channels: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        """How many callers count at present."""
+        self._sort_out(self.seconds())
+        return len(self._active)
+
+    def of(self, caller: str) -> Share:
+        """The share of a caller, who is active now."""
+        now = self.seconds()
+        self._sort_out(now)
+        share = self._active.get(caller) or self._resting.pop(caller, None) or Share(self)
+        share.seen = now
+        self._active[caller] = share
+        self._active.move_to_end(caller)
+        return share
+
+    def hold(self, channels: Collection[str]) -> None:
+        """The configuration asks for these channels: they are nobody's share, but taken."""
+        self._channels.update(channels)
+
+    def give(self, channels: Collection[str]) -> None:
+        """They are not subscribed to any more, see :meth:`hold`."""
+        _less(self._channels, channels)
+
+    def part(self, limit: float) -> float:
+        """How much of it one caller may have."""
+        return max(1.0, limit / max(1, len(self._active)))
+
+    def new(self, channels: Collection[str]) -> int:
+        """
+        How many of these nobody listens to yet.
+
+        :raises ShareExceeded: if they are more than the server takes.
+        """
+        new = sum(channel not in self._channels for channel in channels)
+        limit = self.look().channels
+        if new and limit is not None and len(self._channels) + new > limit:
+            raise ShareExceeded(
+                f"all callers have {len(self._channels)} of the server's {limit} channels"
+            )
+        return new
+
+    def look(self) -> AnnouncedLimits:
+        """Take note of the limits of the present connection."""
+        limits = self._limits()
+        if limits is not self.limits:
+            self.limits = limits
+            self.rate = None if limits is None else _new_rate(limits, self.seconds(), _USABLE)
+            if self.rate is not None:  # they were subscribed to as soon as it was there
+                self.rate.credit(-len(self._channels))
+        return limits or _NOTHING
+
+    def _sort_out(self, now: float) -> None:
+        """Let those rest that were not active lately, and forget whose rate is as new."""
+        for caller, share in list(_before(self._active, now - _ACTIVE)):
+            if share.calls > 0:
+                share.seen = now
+                self._active.move_to_end(caller)
+            else:
+                self._resting[caller] = self._active.pop(caller)
+        limits = self.limits or _NOTHING
+        per_second, burst = limits.messages_per_second, limits.message_burst
+        refill = burst / per_second if per_second and burst else 0.0
+        for caller, share in list(_before(self._resting, now - max(_ACTIVE, refill))):
+            if share.channels:
+                share.seen = now
+                self._resting.move_to_end(caller)
+            else:
+                del self._resting[caller]
+
+
+_NOTHING = AnnouncedLimits()
+
+
+class Share:
+    """
+    What one caller uses, and how much more it may.
+
+    :ivar channels: how often it listens to each.
+    :ivar seen: when it was active.
+    """
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+        self._limits: AnnouncedLimits | None = None
+        self._rate: RateLimit | None = None
+        self._calls = 0
+        self._given_up: deque[tuple[float, AnnouncedLimits | None]] = deque()
+        self.channels: Counter[str] = Counter()
+        self.seen = 0.0
+
+    @property
+    def calls(self) -> int:
+        """How many calls are under way, here or at the server."""
+        now, limits = self._shares.seconds(), self._shares.limits
+        while self._given_up and (
+            self._given_up[0][0] <= now or self._given_up[0][1] is not limits
+        ):
+            self._given_up.popleft()
+        return self._calls + len(self._given_up)
+
+    def call(self, send: Callable[[], Deferred[T]], size: int = 0) -> Deferred[T]:
+        """
+        Send one request upstream.
+
+        :param send: sends it; its Deferred fires when the request is over.
+        :param size: bytes of it, about.
+        :return: that of ``send``; fails with :class:`.ShareExceeded`, and sends nothing,
+            where the caller has used up its share.
+        """
+        try:
+            most = self._part("calls")
+            if self.calls >= most:
+                raise _exceeded("calls", f"{most:.0f} calls of this caller are under way")
+            self._spend(1 + size // _SIZE)
+        except ShareExceeded as problem:
+            return fail(problem)
+        self._calls += 1
+        over = self._shares.seconds() + self._shares.call_timeout
+        return send().addBoth(self._called, (over, self._shares.limits))
+
+    def _called(self, outcome: Any, server: tuple[float, AnnouncedLimits | None]) -> Any:
+        self._calls -= 1
+        if isinstance(outcome, Failure) and _may_go_on(outcome.value):
+            self._given_up.append(server)
+        return outcome
+
+    def take(self, channels: Collection[str]) -> None:
+        """
+        Subscribe to channels, each once; :meth:`give` them back.
+
+        :raises ShareExceeded: if these are more than its share, or than there are left.
+        """
+        most = self._part("channels")
+        if len(self.channels.keys() | channels) > max(most, len(self.channels)):
+            raise _exceeded("channels", f"this caller may listen to {most:.0f} channels")
+        self._spend(2 * self._shares.new(channels))  # they are unsubscribed later
+        self.channels.update(channels)
+        self._shares.hold(channels)
+
+    def give(self, channels: Collection[str]) -> None:
+        """Give back what was taken."""
+        _less(self.channels, channels)
+        self._shares.give(channels)
+
+    @contextmanager
+    def listening(self, channels: Collection[str]) -> Iterator[None]:
+        """
+        Listen to channels for a while.
+
+        :raises ShareExceeded: see :meth:`take`.
+        """
+        self.take(channels)
+        try:
+            yield
+        finally:
+            self.give(channels)
+
+    def _part(self, limit: str) -> float:
+        value = getattr(self._shares.look(), limit)
+        return math.inf if value is None else math.floor(self._shares.part(value))
+
+    def _spend(self, cost: int) -> None:
+        """:raises ShareExceeded: if so many messages are more than the rate allows."""
+        shares, limits = self._shares, self._shares.look()
+        now = shares.seconds()
+        if limits is not self._limits:  # another connection, whose rate is as new
+            self._limits, self._rate = limits, _new_rate(limits, now)
+        if self._rate is None or shares.rate is None or not cost:
+            return
+        per_second, burst = _rate(limits)
+        self._rate.change(shares.part(per_second), shares.part(burst))
+        if not self._rate.take(now, cost):
+            raise _exceeded("messages_per_second", "this caller sends too much")
+        if not shares.rate.take(now, cost):
+            self._rate.credit(cost)
+            raise ShareExceeded("all callers send as much as the server's rate allows")
+
+
+def _may_go_on(problem: BaseException | None) -> bool:
+    if isinstance(problem, CallTimeout):
+        return problem.may_have_run
+    return isinstance(problem, CancelledError)
+
+
+def _rate(limits: AnnouncedLimits) -> tuple[float, float]:
+    per_second = limits.messages_per_second or 0.0
+    return per_second, limits.message_burst or per_second
+
+
+def _new_rate(limits: AnnouncedLimits, now: float, part: float = 1.0) -> RateLimit | None:
+    if limits.messages_per_second is None:
+        return None
+    per_second, burst = _rate(limits)
+    return RateLimit(per_second * part, max(1.0, burst * part), now)
+
+
+def _before(shares: OrderedDict[str, Share], time: float) -> Iterator[tuple[str, Share]]:
+    """Those that were seen last before a time; the order is that of the times."""
+    for caller, share in shares.items():
+        if share.seen > time:
+            return
+        yield caller, share
+
+
+def _exceeded(limit: str, what: str) -> ShareExceeded:
+    return ShareExceeded(f"{what}: more than its share of the server's limit {limit}")
+
+
+def _less(counter: Counter[str], channels: Collection[str]) -> None:
+    counter.subtract(channels)
+    for channel in channels:
+        if not counter[channel]:
+            del counter[channel]
