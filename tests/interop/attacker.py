@@ -114,6 +114,27 @@ class Attacker:
         with self.connection() as tcp:
             _pour(tcp, request("GET", "/sockets/iframe.html") * 100, seconds)
 
+    def unfinished_frames(self, count: int, *, authenticated: bool) -> None:
+        """As many sessions at once, each with a frame of 4 MiB that lacks its last byte."""
+        data = encode_frame("x" * 4 * 1024 * 1024, TEXT)[:-1]
+        with contextlib.ExitStack() as stack:
+            sessions = [
+                stack.enter_context(self.websocket(authenticated=authenticated))
+                for _ in range(count)
+            ]
+            for tcp in sessions:
+                with contextlib.suppress(OSError):  # who is refused may hear so before the end
+                    tcp.sendall(data)
+
+    def floods(self, count: int) -> None:
+        """As many frames without a message, and pings, and strangers who send them at once."""
+        for frame in (encode_frame("[]", TEXT), encode_frame("", PING)):
+            with contextlib.ExitStack() as stack:
+                for _ in range(10):
+                    tcp = stack.enter_context(self.websocket())
+                    with contextlib.suppress(OSError):
+                        tcp.sendall(frame * count)
+
     def large_bodies(self, megabytes: int) -> None:
         """As a form, which twisted.web reads into memory; once with its length, once without."""
         path, form = "/sockets/000/x/jsonp_send", "application/x-www-form-urlencoded"

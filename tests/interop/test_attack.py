@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,37 @@ class AttackTests(InteropTestCase):
         await self.attack(self.attacker.hostile_sessions, 800)
         await self.survived()
         self.assertLess(self.memory() - before, 8 * 1024)
+
+    async def test_unfinished_frames(self) -> None:
+        """
+        Frames that never end: those of strangers are not kept, and of those of peers nothing
+        is left when they are gone.
+        """
+        for authenticated in (False, True):
+            await self.attack(self.unfinished, 10, authenticated)
+            before = self.memory()
+            await self.attack(self.unfinished, 100, authenticated)
+            await self.survived()
+            self.assertLess(self.memory() - before, 32 * 1024, authenticated)
+
+    def unfinished(self, count: int, authenticated: bool) -> None:
+        self.attacker.unfinished_frames(count, authenticated=authenticated)
+
+    async def test_floods(self) -> None:
+        """Nobody waits for ten strangers who send what carries nothing."""
+        client = TokenSocket(f"http://127.0.0.1:{self.server.port}", reactor=reactor)
+        self.addCleanup(client.end)
+        client.startService()
+        await within(client.when_ready())
+        floods = deferToThread(self.attacker.floods, 60_000)
+        longest = 0.0
+        while not floods.called:
+            begun = time.monotonic()
+            await within(client.rpc("echo", 1))
+            longest = max(longest, time.monotonic() - begun)
+        await within(floods, ATTACK_SECONDS)
+        self.assertLess(longest, 0.5)
+        await self.survived()
 
     async def test_nothing_is_read(self) -> None:
         """Whoever sends and does not read fills buffers of a bounded size."""

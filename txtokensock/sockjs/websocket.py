@@ -14,16 +14,14 @@ the two sides:
   handshake.
 - ``current_frame``: the frame whose head it has read: the rest of that is its own to read.
 - ``inside_message``: whether it waits for more fragments of a message.
-- ``message_data``: what ``onMessageEnd`` delivers; Autobahn's own makes a Deferred a message,
-  for listeners that we do not have.
-- ``message_is_binary``: the same.
+- ``message_is_binary``: what ``onMessageEnd`` delivers; Autobahn's own makes a Deferred a
+  message, for listeners that we do not have.
 - ``sendData``: Autobahn's own can trickle, and logs: a quarter of what a message costs.
 - ``dropConnection``: Autobahn's own resets the connection after a clean close.
 - ``processHandshake``: joins several headers of one name, which cookies do not survive.
 - ``failHandshake``: is given the reason why a server's answer does not open a WebSocket.
 - ``consumeData``: Autobahn's own goes on with all that was read, whatever came to light.
 - ``processData``: the same.
-- ``frame_data``: what has come of a frame.
 - ``http_status_line``: the status that refused a handshake.
 - ``http_headers``: the ``Location`` and ``Retry-After`` of that answer.
 - ``wasClean``: whether the closing handshake was complete.
@@ -42,6 +40,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..support.quiet_log import Quiet
+from .message_buffer import MessageBuffer
 from .pongs import Pongs
 from .text_frames import TextFrameReader
 
@@ -77,7 +76,6 @@ class WebSocketConnection:
     current_frame: Any
     inside_message: bool
     failedByMe: bool
-    message_data: list[bytes]
     message_is_binary: bool
     _dataReceived: Any
     sendPing: Any
@@ -96,6 +94,7 @@ class WebSocketConnection:
         self._on_binary = on_binary
         self._on_activity = on_activity
         self._text_frames = text_frames
+        self._message = MessageBuffer()
         self._pongs = Pongs(self.sendPong)
         self._fragments = 0
         self._producing = False
@@ -133,11 +132,14 @@ class WebSocketConnection:
         if self._fragments > self.most_fragments and not self.failedByMe:
             self.too_many_fragments()
 
+    def onMessageFrameData(self, payload: bytes) -> None:
+        if not self.failedByMe:
+            self._message.add(payload)
+
     def onMessageEnd(self) -> None:
-        data, self.message_data = self.message_data, []
+        message = self._message.take()
         if self.failedByMe:
             return
-        message = b"".join(data)
         if self.message_is_binary:
             self._on_binary(message)
         else:

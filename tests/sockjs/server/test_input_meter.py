@@ -44,7 +44,7 @@ class InputMeterTests(SynchronousTestCase):
             (MESSAGES, 64 * 1024 - 1, 1, 1),
             (MESSAGES, 3 * 64 * 1024, 1, 3),
             (MESSAGES, 3 * 64 * 1024, 4, 4),
-            (PING, 0, 0, 5),
+            (PING, 0, 0, 10),
             (MALFORMED, 0, 0, 10),
             (MALFORMED, 1024 * 1024, 0, 16),
         ):

@@ -29,11 +29,11 @@ MESSAGES = 1
 """A frame with messages, or a request with them: it costs as many as it has."""
 PIECE = 1
 """A WebSocket frame that goes on with a message."""
-EMPTY = 5
+EMPTY = 10
 """A frame without a message."""
-PING = 5
+PING = 10
 """A ping or a pong."""
-SPARE_POLL = 5
+SPARE_POLL = 10
 """A request for frames while another one is open."""
 MALFORMED = 10
 """What is not a frame, or not a message, and is answered."""

@@ -121,7 +121,7 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
     def _forget_input(self) -> bytes:
         """:return: what was read, and not looked at."""
         rest, self.data = self._text_frames.release() + self.data, b""
-        self.message_data, self.frame_data = [], []
+        self._message.clear()
         if self._unfinished:
             self._unfinished = 0
             self._session.unfinished(0)
