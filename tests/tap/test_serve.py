@@ -88,6 +88,7 @@ class OptionsTests(MakingTestCase):
             (("--admin", "bogus:1"), "--admin bogus:1: "),
             (("--actions", "txtokensock_missing:x"), "--actions: there is no module"),
             (("--authentication", "json:__name__"), "--authentication: json:__name__ is a str"),
+            (("--limits-for", "json:__name__"), "--limits-for: json:__name__ is a str"),
         ):
             reactor = MemoryReactorClock()
             status, line = self.exit_of("serve", *arguments, reactor=reactor)

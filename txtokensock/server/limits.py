@@ -4,13 +4,22 @@ Limits of what one peer may use.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import TypeAlias
 
 from ..messages.announced_limits import AnnouncedLimits
 from ..sockjs.server.input_meter import InputLimits
 from ..support.checks import check_count, check_positive
+from .tokens import Identity
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "LimitsFor"]
+
+_OF_ONE_PEER = (
+    *("message_size", "json_depth", "channel_length", "channels", "calls"),
+    *("messages_per_second", "message_burst", "call_timeout"),
+)
+"""What one peer may have otherwise than others, once it is authenticated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +97,10 @@ class Limits:
         names = AnnouncedLimits.__struct_fields__
         return AnnouncedLimits(**{name: getattr(self, name) for name in names})
 
+    def within(self, server: Limits) -> Limits:
+        """These, with what holds for all peers of a server, and before ``auth``, as it has it."""
+        return replace(server, **{name: getattr(self, name) for name in _OF_ONE_PEER})
+
     def input(self) -> InputLimits:
         """What a peer may send once it is authenticated."""
         return InputLimits(per_second=self.messages_per_second, burst=self.message_burst)
@@ -100,3 +113,13 @@ class Limits:
             per_second=min(self.unauthenticated_per_second, self.messages_per_second),
             burst=min(self.unauthenticated_burst, self.message_burst),
         )
+
+
+LimitsFor: TypeAlias = Callable[[Identity], Limits | None]
+"""
+Gives the limits of a peer that has just been authenticated, by its identity, which is
+what ``authentication`` returned for it as it came back from JSON; None for those of all.  Only
+what is counted for one peer is taken from them: ``message_size`` (within ``frame_size``),
+``json_depth``, ``channel_length``, ``channels``, ``calls``, ``messages_per_second``,
+``message_burst`` and ``call_timeout`` for its requests.
+"""

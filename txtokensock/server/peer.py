@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IAddress
 from ..sockjs.frames import NORMAL_CLOSURE, check_close
 from .calls import ServerCalls
 from .close_codes import CloseCode
+from .limits import Limits
 from .tokens import Identity
 
 __all__ = ["Peer", "PeerState"]
@@ -25,10 +26,12 @@ class PeerState:
     """
     What changes about a peer; its protocol writes it, and its :class:`Peer` reads it.
 
+    :ivar limits: those of all peers, and once it is authenticated its own.
     :ivar identity: None until the peer is authenticated.
     :ivar ended: whether its end has begun; nothing is sent to it any more.
     """
 
+    limits: Limits
     identity: Identity | None = None
     ended: bool = False
 
@@ -74,6 +77,11 @@ class Peer:
     def authenticated(self) -> bool:
         """Whether it is authenticated and its end has not begun."""
         return self._state.identity is not None and not self._state.ended
+
+    @property
+    def limits(self) -> Limits:
+        """What it may use."""
+        return self._state.limits
 
     @property
     def address(self) -> IAddress:

@@ -118,10 +118,11 @@ class PeerAuthentication:
         if not self._closed:
             self._answered("success", begun)
             self._deadline.stop()
+            self._state.limits = limits = self._context.limits_of(identity)
             self._state.identity = identity
             self._authenticated()
-            limits = self._context.limits.announced() if self._context.acks else None
-            self._send(encode_auth_success(uuid, limits))
+            announced = limits.announced() if self._context.acks else None
+            self._send(encode_auth_success(uuid, announced))
 
     def _not_proved(self, failure: Failure, uuid: Uuid, begun: float) -> None:
         self._pending = None

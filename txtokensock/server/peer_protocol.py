@@ -52,7 +52,7 @@ class PeerProtocol(Protocol):
     def __init__(self, context: ServerContext, address: IAddress) -> None:
         limits = context.limits
         self._context = context
-        self._state = PeerState()
+        self._state = PeerState(limits)
         self._calls = ServerCalls(context.reactor, self._send, self._credit, limits.call_timeout)
         self.peer = Peer(
             self._state,
@@ -125,7 +125,7 @@ class PeerProtocol(Protocol):
                 self._requests.handle(message)
 
     def _limit_exceeded(self, data: bytes) -> CloseCode | None:
-        limits = self._context.limits
+        limits = self._state.limits
         if len(data) > limits.message_size:
             return close_codes.MESSAGE_TOO_LARGE
         if nested_deeper_than(data, limits.json_depth):
@@ -141,7 +141,7 @@ class PeerProtocol(Protocol):
     # -- what the peer may send
 
     def _authenticated(self) -> None:
-        self.transport.limit_input(self._context.limits.input(), self._too_much)
+        self.transport.limit_input(self._state.limits.input(), self._too_much)
 
     def _too_much(self) -> None:
         self._end(close_codes.TOO_MANY_MESSAGES)

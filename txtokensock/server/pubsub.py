@@ -81,7 +81,7 @@ class PubSub:
             check_channel(channel)
         except InvalidChannel:
             raise Refused("Invalid request") from None
-        if len(channel.encode()) > self._context.limits.channel_length:
+        if len(channel.encode()) > self._peer.limits.channel_length:
             raise LimitExceeded(CHANNEL_NAME_TOO_LONG)
         return channel
 
@@ -97,7 +97,7 @@ class PubSub:
 
     def _check_room(self, channel: str) -> None:
         context = self._context
-        if not context.hub.has_room(self._peer, channel, context.limits.channels):
+        if not context.hub.has_room(self._peer, channel, self._peer.limits.channels):
             raise LimitExceeded(TOO_MANY_CHANNELS)
 
     async def _unsubscribe(self, channel: str, uuid: Uuid) -> list[bytes]:

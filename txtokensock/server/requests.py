@@ -88,7 +88,7 @@ class PeerRequests:
     def handle(self, request: PeerRequest) -> None:
         """Start to work on a request."""
         begun = self._context.reactor.seconds()
-        if len(self._in_flight) >= self._context.limits.calls:
+        if len(self._in_flight) >= self._peer.limits.calls:
             self._context.observer.request_answered(_kind(request), "limit", 0.0)
             self._refuse_and_end(request_name(request), request.uuid, TOO_MANY_CALLS)
         elif isinstance(request, Call):
@@ -133,7 +133,7 @@ class PeerRequests:
         if not entry.answered:
             context = self._context
             timer = self._in_flight[entry] = Timer(context.reactor, partial(self._late, entry))
-            timer.start(context.limits.call_timeout)
+            timer.start(self._peer.limits.call_timeout)
 
     def _succeeded(self, messages: list[bytes], entry: _InFlight) -> None:
         if self._finish(entry, "success"):

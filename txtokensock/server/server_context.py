@@ -8,18 +8,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..actions import Action, Actions, find_action, outcome_error
+from ..support.checks import check_instance
+from ..support.user_functions import call_plain_function
 from .hooks import Hooks
 from .hub import Hub
-from .limits import Limits
+from .limits import Limits, LimitsFor
 from .ops.observer import Observer
 from .outbox import TurnEnd
 from .peer import Peer
 from .peer_table import PeerTable
+from .tokens import Identity
 
 __all__ = ["ServerContext"]
+
+_log = Logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +34,8 @@ class ServerContext:
     What the peers of one server share; it is the same for all of them.
 
     :ivar reactor: for every timer.
-    :ivar limits: of every peer.
+    :ivar limits: of every peer, unless it has its own.
+    :ivar limits_for: gives a peer its own.
     :ivar actions: which peers may call; looked up at each call, so they may change.
     :ivar own_actions: the server's own actions, which take precedence.
     :ivar hooks: decide what peers may do.
@@ -42,6 +49,7 @@ class ServerContext:
 
     reactor: IReactorTime
     limits: Limits
+    limits_for: LimitsFor | None
     actions: Actions
     own_actions: Actions
     hooks: Hooks
@@ -55,6 +63,18 @@ class ServerContext:
     def find_action(self, name: str) -> Action | None:
         """Find the action of that name; None if there is none."""
         return find_action(self.own_actions, name) or find_action(self.actions, name)
+
+    def limits_of(self, identity: Identity) -> Limits:
+        """The limits of a peer; where ``limits_for`` fails, those of all."""
+        if self.limits_for is None:
+            return self.limits
+        try:
+            limits = call_plain_function(self.limits_for, identity)
+            if limits is not None:
+                return check_instance("limits_for's result", limits, Limits).within(self.limits)
+        except Exception:
+            _log.failure("limits_for failed: the limits of all peers hold for this one")
+        return self.limits
 
     def outcome_error(self, failure: Failure, name: str, peer: Peer) -> Any:
         """What a peer is told of its request that failed, see :func:`~.actions.outcome_error`."""

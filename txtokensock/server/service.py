@@ -22,13 +22,13 @@ from ..messages import check_channel
 from ..messages.from_server import encode_subscribed, encode_unsubscribed
 from ..sockjs.server.options import SockJSOptions
 from ..sockjs.server.resource import SockJSResource
-from ..support.checks import check_callable, check_flag
+from ..support.checks import check_callable, check_flag, check_plain_function
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import AllowedOrigins, OriginPolicy
 from ..web.server.site import BoundedSite, SiteLimits
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
-from .limits import Limits
+from .limits import Limits, LimitsFor
 from .mount import Mounts, SockJSRoute
 from .ops.observer import Observer
 from .ops.readiness import Readiness, readiness
@@ -82,6 +82,8 @@ class TokenSocketServer(Service):
     :param expose_errors: whether clients get the texts of unexpected exceptions of actions
         and hooks, instead of a reference to the log.
     :param limits: see :class:`Limits`.
+    :param limits_for: gives single peers other limits, such as a bridge with many callers: see
+        :data:`~txtokensock.server.limits.LimitsFor`.
     :param sockjs: some of :class:`~txtokensock.sockjs.SockJSOptions`, by name, such as
         ``{"websocket": False, "heartbeat": 10.0}``; they go before ``limits``.
     :param observer: is told what happens, see :class:`Observer`.
@@ -105,6 +107,7 @@ class TokenSocketServer(Service):
         jsonp: bool = False,
         expose_errors: bool = False,
         limits: Limits | None = None,
+        limits_for: LimitsFor | None = None,
         sockjs: Mapping[str, Any] | None = None,
         observer: Observer | None = None,
         reactor: Any = None,
@@ -121,6 +124,7 @@ class TokenSocketServer(Service):
         self._context = ServerContext(
             reactor=reactor,
             limits=limits,
+            limits_for=check_plain_function.optional("limits_for", limits_for),
             actions=actions,
             own_actions={"_ping": _ping} if ping else {},
             hooks=Hooks(reactor, limits.hook_timeout, expose_errors=expose_errors),

@@ -21,6 +21,7 @@ from ..bridge.config.listen import Listen
 from ..errors import InvalidOption
 from ..server import TokenSocketServer
 from ..server.demo import ACTIONS, authenticate
+from ..server.limits import LimitsFor
 from ..server.ops.admin import AdminPages, admin_site
 from ..server.token_route import Authenticate
 from ..web.server.hosts import HostPolicy
@@ -67,6 +68,7 @@ def make_server(options: ServeOptions, reactor: Any) -> ServeService:
         store=store,
         allowed_origins=_allowed_origins(options["allowed-origins"]),
         allowed_hosts=_allowed_hosts(options["allowed-hosts"]),
+        limits_for=_limits_for(options["limits-for"]),
         observer=metrics,
         reactor=reactor,
     )
@@ -105,6 +107,10 @@ def _authentication(reference: str | None, listen: str) -> Authenticate:
         )
         return authenticate
     return _checked("authentication", load_function, reference)
+
+
+def _limits_for(reference: str | None) -> LimitsFor | None:
+    return None if reference is None else _checked("limits-for", load_function, reference)
 
 
 def _allowed_origins(origins: Sequence[str]) -> AllowedOrigins:

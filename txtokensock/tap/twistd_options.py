@@ -52,6 +52,11 @@ class ServeOptions(usage.Options):
             " --listen is not for this machine alone",
         ],
         [
+            *("limits-for", None, None),
+            "module:attribute of a function of an identity that returns the Limits of that peer,"
+            " such as a bridge, or None for those of all",
+        ],
+        [
             *("admin", None, None),
             "Where to have /healthz, /readyz and /metrics: an endpoint string that clients do"
             " not reach, such as tcp:9090:interface=127.0.0.1",
