@@ -112,8 +112,9 @@ class Connection:
         self.channel.makeConnection(self.tcp)
 
     def send(self, data: bytes) -> None:
-        """Bytes reach the server."""
+        """Bytes reach the server, and turns of its reactor pass until it has read them."""
         self.channel.dataReceived(data)
+        self.tcp.clock.advance(0)
 
     def take(self) -> bytes:
         """What the server sent since this was last asked."""

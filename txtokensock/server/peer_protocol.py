@@ -75,7 +75,7 @@ class PeerProtocol(Protocol):
 
     def connectionMade(self) -> None:
         context = self._context
-        self._outbox = Outbox(self.transport, context.turn_end, context.observer)
+        self._outbox = Outbox(self.transport, context.slices, context.observer)
         context.observer.peer_connected()
         context.hub.add(self.peer, self._send)
         self.transport.limit_input(context.limits.unauthenticated_input(), self._too_much)

@@ -60,7 +60,7 @@ class RunningServer:
             for peer in left:
                 peer.close(*SHUTTING_DOWN)
         await self.sockjs.close_sessions(*SHUTTING_DOWN)
-        context.turn_end.stop()
+        context.slices.stop()
         context.hub.link = None
         context.peers.set_open(False, context.reactor.seconds())
         await self._link.close()

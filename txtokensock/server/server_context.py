@@ -13,12 +13,12 @@ from twisted.python.failure import Failure
 
 from ..actions import Action, Actions, find_action, outcome_error
 from ..support.checks import check_instance
+from ..support.slices import Slices
 from ..support.user_functions import call_plain_function
 from .hooks import Hooks
 from .hub import Hub
 from .limits import Limits, LimitsFor
 from .ops.observer import Observer
-from .outbox import TurnEnd
 from .peer import Peer
 from .peer_table import PeerTable
 from .tokens import Identity
@@ -41,7 +41,8 @@ class ServerContext:
     :ivar hooks: decide what peers may do.
     :ivar hub: delivers messages of channels.
     :ivar acks: whether requests are acknowledged, see PROTOCOL section 5.
-    :ivar turn_end: says when the messages for peers leave.
+    :ivar slices: says when the messages for peers leave, and continues what takes longer than a
+        turn of the reactor.
     :ivar observer: is told what happens.
     :ivar expose_errors: whether clients are told the texts of unexpected exceptions.
     :ivar peers: all peers.
@@ -55,7 +56,7 @@ class ServerContext:
     hooks: Hooks
     hub: Hub
     acks: bool
-    turn_end: TurnEnd
+    slices: Slices
     observer: Observer
     expose_errors: bool
     peers: PeerTable = field(default_factory=PeerTable)

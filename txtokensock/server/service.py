@@ -23,6 +23,7 @@ from ..messages.from_server import encode_subscribed, encode_unsubscribed
 from ..sockjs.server.options import SockJSOptions
 from ..sockjs.server.resource import SockJSResource
 from ..support.checks import check_callable, check_flag, check_plain_function
+from ..support.slices import Slices
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import AllowedOrigins, OriginPolicy
 from ..web.server.site import BoundedSite, SiteLimits
@@ -32,7 +33,6 @@ from .limits import Limits, LimitsFor
 from .mount import Mounts, SockJSRoute
 from .ops.observer import Observer
 from .ops.readiness import Readiness, readiness
-from .outbox import TurnEnd
 from .peer import Peer
 from .peer_protocol import PeerProtocol
 from .running_server import RunningServer
@@ -130,7 +130,7 @@ class TokenSocketServer(Service):
             hooks=Hooks(reactor, limits.hook_timeout, expose_errors=expose_errors),
             hub=self._hub,
             acks=acks,
-            turn_end=TurnEnd(reactor),
+            slices=Slices(reactor),
             observer=observer or Observer(),
             expose_errors=check_flag("expose_errors", expose_errors),
         )

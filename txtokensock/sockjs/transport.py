@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..support.deprecation import deprecate
+from ..support.slices import LONGEST_SLICE, Slices
 from .frames import NORMAL_CLOSURE, check_close
 from .interfaces import ISockJSProtocol, ISockJSSession, ISockJSTransport
 
@@ -65,12 +66,17 @@ class SockJSTransport:
 
     :param session: what moves the messages.
     :param name: of what carries the session.
+    :param slices: for messages that are too many for one turn of the reactor; while they
+        wait, no more is read.  None delivers all at once.
     """
 
     _log = Logger()
 
-    def __init__(self, session: ISockJSSession, name: str = "") -> None:
+    def __init__(
+        self, session: ISockJSSession, name: str = "", slices: Slices | None = None
+    ) -> None:
         self._session = session
+        self._slices = slices
         self.name = name
         self.frames_received = 0
         self.last_received = 0.0
@@ -79,6 +85,8 @@ class SockJSTransport:
         self._undelivered: deque[bytes] = deque()
         self._paused = False
         self._delivering = False
+        self._continuing = False  # the rest is delivered in a later turn
+        self._reading_held = False  # until then
         self._reason: Failure | None = None
         self._news_of_closing: Failure | None = None
 
@@ -110,7 +118,11 @@ class SockJSTransport:
         """Deliver messages in order, now or when the protocol resumes."""
         if self._state is OPEN:
             self._undelivered.extend(messages)
-            self._deliver()
+            if not self._continuing:
+                self._deliver()
+            elif not self._reading_held and not self._paused:
+                self._reading_held = True
+                self._session.pause_reading()
         elif self._state is WAITING:
             self._undelivered.extend(messages)
 
@@ -148,8 +160,11 @@ class SockJSTransport:
             return
         self._delivering = True
         try:
-            while self._undelivered and not self._paused:
-                protocol.dataReceived(self._undelivered.popleft())
+            if self._slices is not None:
+                self._deliver_slice(protocol, self._slices)
+            else:
+                while self._undelivered and not self._paused:
+                    protocol.dataReceived(self._undelivered.popleft())
             if self._state is HALF_CLOSED and not self._undelivered:
                 self._tell_of_closing(protocol)
         except BaseException:
@@ -158,6 +173,37 @@ class SockJSTransport:
             self._delivering = False
         if self._state is DRAINING and not self._undelivered:
             self._finish()
+
+    def _deliver_slice(self, protocol: Any, slices: Slices) -> None:
+        """Deliver what one turn has room for, and the rest later."""
+        undelivered = self._undelivered
+        share = left = slices.share
+        begun: float | None = None
+        while undelivered and not self._paused:
+            if left <= 0:
+                if not self._continuing:
+                    self._continuing = True
+                    slices.call(self._continue)
+                break
+            left -= 1 + (len(undelivered[0]) >> 12)
+            protocol.dataReceived(undelivered.popleft())
+            if not left & 7:  # now and then, for the clock costs more
+                now = slices.seconds()
+                begun = now if begun is None else begun
+                if now - begun >= LONGEST_SLICE:
+                    left = 0
+        slices.units -= share - left
+
+    def _continue(self) -> None:
+        self._continuing = False
+        self._deliver()
+        if self._reading_held and not self._continuing:
+            self._reading_held = False
+            self._read_again()
+
+    def _read_again(self) -> None:
+        if not self._paused and self._state in (OPEN, HALF_CLOSED):
+            self._session.resume_reading()
 
     def _tell_of_closing(self, protocol: Any) -> None:
         news, self._news_of_closing = self._news_of_closing, None
@@ -243,7 +289,7 @@ class SockJSTransport:
         """Stop delivering, and stop reading from the network."""
         if not self._paused:
             self._paused = True
-            if self._state is OPEN:
+            if self._state is OPEN and not self._reading_held:
                 self._session.pause_reading()
 
     def resumeProducing(self) -> None:
@@ -252,8 +298,10 @@ class SockJSTransport:
             return
         self._paused = False
         self._deliver()
-        if not self._paused and self._state in (OPEN, HALF_CLOSED):
-            self._session.resume_reading()
+        if self._continuing:
+            self._reading_held = True
+        else:
+            self._read_again()
 
     def stopProducing(self) -> None:
         """Close, for the consumer wants no more."""

@@ -211,6 +211,7 @@ class WebSocketInTests(SynchronousTestCase):
         client.send('["c"]')
         self.assertEqual(protocol.received, [])
         protocol.transport.resumeProducing()
+        server.clock.advance(0)
         self.assertEqual(protocol.received, [b"a", b"b", b"c"])
         self.assertEqual(client.tcp.producerState, "producing")
 

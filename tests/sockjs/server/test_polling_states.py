@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.sockjs.server.polling_session import PollingSession
 from txtokensock.sockjs.server.session import State
+from txtokensock.support.slices import Slices
 
 from ..states import EveryState, row
 from .stages import CLOSE_TIMEOUT, DISCONNECT_DELAY, HEARTBEAT, TRANSPORT, Stage
@@ -53,6 +54,7 @@ class PollingStage(Stage):
             self.info,
             self.options,
             self.clock,
+            Slices(self.clock),
             self.on_end,
             self.buffers,
             lambda: self.noted.append("forgotten"),

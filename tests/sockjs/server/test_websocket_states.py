@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.sockjs.server.session import State
 from txtokensock.sockjs.server.websocket_session import WebSocketSession
+from txtokensock.support.slices import Slices
 
 from ..states import EveryState, row
 from .stages import CLOSE_TIMEOUT, HEARTBEAT, HEARTBEAT_TIMEOUT, TRANSPORT, Stage
@@ -54,7 +55,13 @@ class WebSocketStage(Stage):
     def __init__(self) -> None:
         super().__init__()
         self.session = WebSocketSession(
-            self.protocol, self.info, self.options, self.clock, self.on_end, self.buffers
+            self.protocol,
+            self.info,
+            self.options,
+            self.clock,
+            Slices(self.clock),
+            self.on_end,
+            self.buffers,
         )
 
     def open(self) -> None:

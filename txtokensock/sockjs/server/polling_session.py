@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from ...support.slices import Slices
 from ...support.timer import NextTurn, Timer
 from ..frames import (
     HEARTBEAT_FRAME,
@@ -69,11 +70,12 @@ class PollingSession(ServerSession):
         info: RequestInfo,
         options: SockJSOptions,
         reactor: IReactorTime,
+        slices: Slices,
         on_end: Callable[[ServerSession], object],
         buffers: SharedBuffers,
         on_forgotten: Callable[[], object],
     ) -> None:
-        super().__init__(protocol, info, options, reactor, on_end, buffers)
+        super().__init__(protocol, info, options, reactor, slices, on_end, buffers)
         self._on_forgotten = on_forgotten
         self._stream: FrameStream | None = None
         self._quiet_beats = 0

@@ -20,6 +20,11 @@ from .websocket_session import WebSocketSession
 
 __all__ = ["WebSocketFactory"]
 
+_PIECE = 4096
+"""Bytes of what was read that are looked at together, where they hold many frames."""
+
+_MANY_FRAMES = 16
+
 _LONGEST_CLOSE = 131
 """Bytes of a client's longest close frame: head, mask, and a payload of 125."""
 
@@ -52,6 +57,8 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
         self._ignoring = False
         self._ignored = b""
         self._unfinished = 0
+        self._unread = b""  # waits for a later turn, or until the session reads again
+        self._reading_paused = False
 
     def __repr__(self) -> str:
         return f"<WebSocket of {self._session!r}>"
@@ -68,7 +75,54 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
 
     def dataReceived(self, data: bytes) -> None:
         self._session.bytes_received()
+        if self._unread or self._reading_paused:
+            self._unread += data
+        else:
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        """Take what one turn of the reactor has room for, and the rest later."""
+        slices, transport = self._session.slices, self._session.transport
+        size, start = _PIECE, 0
+        while not self._reading_paused and slices.units > 0:
+            frames = transport.frames_received
+            self._take(data[start : start + size])
+            start += size
+            frames = transport.frames_received - frames
+            slices.units -= 1 + frames
+            if start >= len(data):
+                return
+            if frames < _MANY_FRAMES:
+                size *= 4
+        self._unread = data[start:]
+        if not self._reading_paused:
+            super().pause()
+            slices.call(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._unread and not self._reading_paused:
+            data, self._unread = self._unread, b""
+            self._read(data)
+            if not self._unread and not self._reading_paused:
+                super().resume()
+
+    def pause(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            super().pause()
+
+    def resume(self) -> None:
+        self._reading_paused = False
+        if self._unread:
+            self._session.slices.call(self._read_on)
+        else:
+            super().resume()
+
+    def _take(self, data: bytes) -> None:
         if self._ignoring:
+            # What follows a violation is ignored, but it has to be read from the socket:
+            # closing a socket with unread bytes resets the connection, and the close frame
+            # that says what was wrong would be lost.
             self._look_for_close(data)
             return
         try:
@@ -104,6 +158,7 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         # It may be long until somebody collects the garbage that a connection is.
         self._forget_input()
+        self._unread = b""
         super().connectionLost(reason)
 
     def ignore_input(self) -> None:

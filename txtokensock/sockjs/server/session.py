@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import SockJSClosed
+from ...support.slices import Slices
 from ...support.timer import Timer
 from ..frames import ARRAY_TOO_LONG, TOO_SLOW
 from ..interfaces import ISockJSSession
@@ -62,12 +63,13 @@ class SessionTransport(SockJSTransport):
     """
     The transport of a protocol on a SockJS server.
 
+    :param slices: see :class:`SockJSTransport`.
     :ivar request_info: the :class:`~txtokensock.sockjs.server.request_info.RequestInfo` of
         the HTTP request that opened the session.
     """
 
-    def __init__(self, session: ServerSession, request_info: RequestInfo) -> None:
-        super().__init__(session, request_info.transport)
+    def __init__(self, session: ServerSession, request_info: RequestInfo, slices: Slices) -> None:
+        super().__init__(session, request_info.transport, slices)
         self.request_info = request_info
         self._server_session = session
 
@@ -103,6 +105,7 @@ class ServerSession:
     :param info: the request that opened the session.
     :param options: of the server.
     :param reactor: its clock is used for all deadlines.
+    :param slices: of all sessions, for what is too much for one turn of the reactor.
     :param on_end: called with the session when it has ended.
     :param buffers: what it and the other sessions hold.
     :ivar transport: the protocol's transport.
@@ -118,6 +121,7 @@ class ServerSession:
         info: RequestInfo,
         options: SockJSOptions,
         reactor: IReactorTime,
+        slices: Slices,
         on_end: Callable[[ServerSession], object],
         buffers: SharedBuffers,
     ) -> None:
@@ -138,7 +142,7 @@ class ServerSession:
         self._held = 0
         self.frame_size = options.max_message_size
         self.meter = InputMeter(reactor, self._input_exceeded)
-        self.transport = SessionTransport(self, info)
+        self.transport = SessionTransport(self, info, slices)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._info!r}>"

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, I
 from twisted.logger import Logger
 from twisted.web import http
 
+from ...support.slices import Slices
 from ...support.waiters import Waiters
 from ...web.server.admissions import Admissions
 from .options import SockJSOptions
@@ -45,6 +46,7 @@ class SessionTable:
         self.options = options
         self.closed = False
         self._factory = factory
+        self._slices = Slices(reactor)
         self._sessions: Admissions[ServerSession] = Admissions()
         self._by_id: dict[str, PollingSession] = {}
         self._buffers = SharedBuffers(options.max_buffered_total)
@@ -85,7 +87,7 @@ class SessionTable:
         :param protocol: what :meth:`admit` gave.
         """
         session = session_type(
-            protocol, info, self.options, self.reactor, self._remove, self._buffers
+            protocol, info, self.options, self.reactor, self._slices, self._remove, self._buffers
         )
         self._add(session)
         return session
@@ -102,7 +104,14 @@ class SessionTable:
         """
         forget = partial(self._by_id.pop, session_id, None)
         session = PollingSession(
-            protocol, info, self.options, self.reactor, self._remove, self._buffers, forget
+            protocol,
+            info,
+            self.options,
+            self.reactor,
+            self._slices,
+            self._remove,
+            self._buffers,
+            forget,
         )
         self._add(session)
         self._by_id[session_id] = session

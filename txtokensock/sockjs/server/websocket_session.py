@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
 
 from ...errors import InvalidData
+from ...support.slices import Slices
 from ...support.timer import Timer
 from ..frames import (
     HEARTBEAT_FRAME,
@@ -60,10 +61,12 @@ class WebSocketSession(ServerSession):
         info: RequestInfo,
         options: SockJSOptions,
         reactor: IReactorTime,
+        slices: Slices,
         on_end: Callable[[ServerSession], object],
         buffers: SharedBuffers,
     ) -> None:
-        super().__init__(protocol, info, options, reactor, on_end, buffers)
+        super().__init__(protocol, info, options, reactor, slices, on_end, buffers)
+        self.slices = slices
         self._websocket: WebSocketConnection | None = None
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
@@ -129,6 +132,7 @@ class WebSocketSession(ServerSession):
 
     def piece_received(self) -> None:
         """Count a frame that goes on with a message."""
+        self.transport.frames_received += 1
         self.meter.count(PIECE)
 
     def unfinished(self, size: int) -> None:

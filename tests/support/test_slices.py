@@ -1,0 +1,106 @@
+"""
+Work that is continued in later turns of the reactor.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from txtokensock.support.slices import Slices
+
+
+class Slow(Clock):
+    """A clock that moves on as work is done."""
+
+    def turn(self) -> None:
+        """One turn of the reactor: what it schedules is for the next."""
+        due, self.calls = self.calls, []
+        for call in due:
+            call.called = 1
+            call.func()
+
+
+class SlicesTests(SynchronousTestCase):
+    """Order, and where a turn ends."""
+
+    def setUp(self) -> None:
+        self.clock = Slow()
+        self.slices = Slices(self.clock)
+        self.done: list[int] = []
+
+    def work(self, number: int, seconds: float = 0.0, units: int = 0) -> None:
+        """Ask for a call that takes so long."""
+
+        def function() -> None:
+            self.done.append(number)
+            self.clock.rightNow += seconds
+            self.slices.units -= units
+
+        self.slices.call(function)
+
+    def test_a_turn_is_short(self) -> None:
+        """Functions are called in order, and after 5 ms the rest waits for the next turn."""
+        for number in range(7):
+            self.work(number, 0.002)
+        self.assertEqual(self.done, [])
+        self.clock.turn()
+        self.assertEqual(self.done, [0, 1, 2])
+        self.clock.turn()
+        self.assertEqual(self.done, [0, 1, 2, 3, 4, 5])
+        self.clock.turn()
+        self.assertEqual((self.done, self.clock.calls), ([*range(7)], []))
+
+    def test_a_clock_that_stands_still(self) -> None:
+        """A turn also ends at a count."""
+        for number in range(1500):
+            self.work(number)
+        self.clock.turn()
+        self.assertEqual(len(self.done), 1000)
+
+    def test_behind_all_others(self) -> None:
+        """Who asks again is called in a later turn, behind those that wait."""
+
+        def again() -> None:
+            self.done.append(0)
+            self.slices.call(again)
+
+        self.slices.call(again)
+        self.clock.turn()
+        self.assertEqual(self.done, [0])
+        self.work(1)
+        self.clock.turn()
+        self.assertEqual(self.done, [0, 0, 1])
+        self.slices.stop()
+        self.assertEqual(self.clock.calls, [])
+
+    def test_units(self) -> None:
+        """With no units left the turn is over; the next one has them anew."""
+        most = self.slices.units
+        for number in range(4):
+            self.work(number, units=most // 2)
+        self.slices.units = 0
+        self.clock.turn()
+        self.assertEqual(self.done, [0, 1])
+        self.clock.turn()
+        self.assertEqual((self.done, self.slices.units), ([0, 1, 2, 3], 0))
+
+    def test_shares(self) -> None:
+        """The more wait, the less is one's share; never more than is left."""
+        alone = self.slices.share
+        self.work(0)
+        self.assertLess(self.slices.share, alone)
+        for number in range(1000):
+            self.work(number)
+        least = self.slices.share
+        self.assertGreater(least, 0)
+        self.slices.units = least - 1
+        self.assertEqual(self.slices.share, least - 1)
+
+    def test_a_function_that_raises(self) -> None:
+        """The others are called all the same."""
+        self.slices.call(lambda: 1 / 0)
+        self.work(1)
+        self.assertRaises(ZeroDivisionError, self.clock.turn)
+        self.clock.turn()
+        self.assertEqual(self.done, [1])

@@ -1,0 +1,87 @@
+"""
+Work that is continued in later turns of the reactor, so that no turn is long.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+
+from .timer import NextTurn
+
+__all__ = ["LONGEST_SLICE", "Slices"]
+
+LONGEST_SLICE = 0.005
+"""Seconds after which the rest waits for the next turn."""
+
+_MOST_CALLS = 1_000  # for a clock that is set back, or one that does not move
+
+_UNITS = 128
+_LEAST_SHARE = 8
+
+
+class Slices:
+    """
+    Calls functions in later turns of the reactor, in order, for at most 5 ms a turn.  A function
+    that has more to do asks to be called again, and is behind all others then.
+
+    What may be done at once, without waiting for a turn, is counted, since a clock costs more
+    than a count: ``units`` for all callers together, which are given anew in each turn in
+    which functions are called.  A unit is about what one small message costs.
+
+    (Twisted's ``Cooperator`` has no such count, begins nothing at once, and takes longer to
+    forget a finished task the more there are.)
+
+    :param reactor: whose turns count.
+    :ivar units: what is left; who does work takes it off, and with none left asks to be called.
+    """
+
+    __slots__ = ("_due", "_reactor", "_turn", "units")
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self.units = _UNITS
+        self._reactor = reactor
+        self._due: deque[Callable[[], object]] = deque()
+        self._turn = NextTurn(reactor, self._run)
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    @property
+    def share(self) -> int:
+        """Units for one caller, so that those who wait have some too; none if none is left."""
+        return min(self.units, max(_LEAST_SHARE, _UNITS // (len(self._due) + 1)))
+
+    def call(self, function: Callable[[], object]) -> None:
+        """
+        Call a function in a later turn.
+
+        :param function: called without arguments; it must not raise.
+        """
+        self._due.append(function)
+        self._turn.schedule()
+
+    def stop(self) -> None:
+        """Drop the functions that wait, and any timer."""
+        self._due.clear()
+        self._turn.cancel()
+
+    def seconds(self) -> float:
+        """The reactor's clock."""
+        return self._reactor.seconds()
+
+    def _run(self) -> None:
+        self.units = _UNITS
+        due, seconds = self._due, self._reactor.seconds
+        end = seconds() + LONGEST_SLICE
+        try:
+            # Those that are added meanwhile wait, so that the reactor can read and write first.
+            for _ in range(min(len(due), _MOST_CALLS)):
+                due.popleft()()
+                if self.units <= 0 or seconds() >= end:
+                    break
+        finally:
+            if due:
+                self._turn.schedule()
