@@ -42,6 +42,10 @@ bench: .venv/installed-bench
 		$(if $(SECONDS),--seconds=$(SECONDS)) $(if $(ROUNDS),--rounds=$(ROUNDS)) \
 		$(if $(BASE),--base=$(BASE))
 
+# What others feel of attacks; such as: make neighbours ARGS="pings bridge"; see docs/security.rst.
+neighbours: .venv/installed
+	$(BIN)/python -m tests.neighbours $(ARGS)
+
 check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

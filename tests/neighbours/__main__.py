@@ -1,0 +1,92 @@
+"""
+``python -m tests.neighbours``: see ``docs/security.rst``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+from .attack import Attack
+from .attacks import ATTACKS
+from .stage import STAGES, Stage
+from .verdict import MOST, Verdict, heading
+
+AGAIN = 2
+"""How often an attack is repeated of which somebody felt too much: the median counts."""
+
+
+def stage_of(attack: Attack) -> str:
+    """The key of its stage."""
+    return f"{attack.target}-tls" if attack.tls else attack.target
+
+
+async def attacked(stage: Stage, attack: Attack) -> Verdict:
+    """Do it, and again where the first time could have been bad luck."""
+    runs = [await stage.attack(attack)]
+    if runs[0].waited > stage.quiet + MOST:
+        runs += [await stage.attack(attack) for _ in range(AGAIN)]
+    return Verdict(attack, stage_of(attack), stage.quiet, runs)
+
+
+async def neighbours(wanted: Sequence[str], log: str) -> int:
+    """
+    Run the attacks whose names hold one of these texts, or all.
+
+    :param log: a file for what the targets print, or empty.
+    :return: how many broke a rule.
+    """
+    chosen = [
+        attack
+        for attack in ATTACKS
+        if not wanted or any(text in f"{attack.name} {stage_of(attack)}" for text in wanted)
+    ]
+    broken: list[Verdict] = []
+    print(heading(), flush=True)
+    for name, kind in STAGES.items():
+        mine = [attack for attack in chosen if stage_of(attack) == name]
+        if not mine:
+            continue
+        with tempfile.TemporaryDirectory(prefix="txtokensock-neighbours-") as directory:
+            stage = kind(Path(directory))
+            try:
+                await stage.start()
+                for attack in mine:
+                    verdict = await attacked(stage, attack)
+                    print(verdict, flush=True)
+                    for rule in verdict.broken():
+                        print(f"    {rule}", flush=True)
+                    if verdict.broken():
+                        broken.append(verdict)
+            finally:
+                await stage.close()
+                if log:
+                    with open(log, "a") as file:
+                        file.write(stage.log())
+    print(f"{len(chosen)} attacks, {len(broken)} of them felt by others")
+    return len(broken)
+
+
+def main(reactor: Any) -> Deferred[None]:
+    """Run what the command line says."""
+    parser = argparse.ArgumentParser(prog="make neighbours")
+    parser.add_argument("--log", default="", help="a file for what the targets print")
+    parser.add_argument("wanted", nargs="*", help="parts of names; by default, all")
+    found = parser.parse_args(sys.argv[1:])
+
+    async def run() -> None:
+        if await neighbours(found.wanted, found.log):
+            raise SystemExit(1)
+
+    return Deferred.fromCoroutine(run())
+
+
+if __name__ == "__main__":
+    react(main)

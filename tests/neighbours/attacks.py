@@ -1,0 +1,15 @@
+"""All attacks."""
+
+from __future__ import annotations
+
+from . import attacks_bridge, attacks_connections, attacks_peers, attacks_strangers
+
+__all__ = ["ATTACKS"]
+
+ATTACKS = [
+    *attacks_connections.ATTACKS,
+    *attacks_strangers.ATTACKS,
+    *attacks_peers.ATTACKS,
+    *attacks_bridge.ATTACKS,
+]
+"""In the order in which they are run."""
