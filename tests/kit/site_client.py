@@ -90,7 +90,8 @@ class TCP(StringTransport):
     def lose(self, reason: Exception) -> None:
         if not self.lost:
             self.lost = True
-            self.protocol.connectionLost(Failure(reason))
+            protocol, self.protocol, self.producer = self.protocol, None, None
+            protocol.connectionLost(Failure(reason))
 
     aborting = False
 

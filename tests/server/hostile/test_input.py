@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import json
 import tracemalloc
+import weakref
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from txtokensock.server import close_codes
 from txtokensock.sockjs.message_buffer import MessageBuffer
 
 from .carriers import CARRIERS, RawWebSocket, WebSocket, Xhr
-from .stage import HostileTestCase, ask
+from .stage import HostileTestCase, Stage, ask
 
 MEGABYTE = 1024 * 1024
 STRANGER, PEER = 50, 20_000
@@ -403,29 +404,47 @@ class LossTests(HostileTestCase):
         self.freed(lambda sessions: [each.client.send("x", TEXT) for each in sessions], data)
 
     def test_what_waits(self) -> None:
-        """What a slow reader was sent."""
-
-        def slow(sessions: list[WebSocket]) -> None:
-            for session in sessions:
-                session.leave()
-
-        call = json.dumps({"rpc": "echo", "req": "x" * 900_000, "uuid": 1})
+        """What was written for a slow reader; its TCP connection, which has the rest, as well."""
         gc.collect()
         gc.disable()
         self.addCleanup(gc.enable)
-        sessions = [self.stage.authenticated_over(WebSocket) for _ in range(10)]
-        for session in sessions:
+        call = json.dumps({"rpc": "echo", "req": "x" * 900_000, "uuid": 1})
+        for carrier in (WebSocket, RawWebSocket):
+            session = self.stage.authenticated_over(carrier)
             session.client.tcp.stop_reading()
             for _ in range(4):
                 session.send(call)
                 self.stage.turn()
-        buffers = self.stage.service._running_server.sockjs._table._buffers  # type: ignore[union-attr]
-        self.assertGreater(buffers.total, 30 * MEGABYTE)
-        slow(sessions)
-        self.assertEqual(buffers.total, 0)
+            self.assertGreater(_total(self.stage), 2 * MEGABYTE)
+            connection = weakref.ref(session.client.tcp)
+            session.leave()
+            self.assertEqual(_total(self.stage), 0)
+            del session
+            self.stage.connections.clear()
+            self.assertIsNone(connection())
         gc.enable()
-        del sessions, session, buffers
         self.survived()
+
+    def test_a_stream(self) -> None:
+        """The connection of a streaming response is gone at once as well."""
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        stream = self.stage.connection()
+        stream.request("POST", "/sockets/000/slow/xhr_streaming")
+        connection = weakref.ref(stream.tcp)
+        stream.drop()
+        del stream
+        self.stage.connections.clear()
+        self.assertIsNone(connection())
+        gc.enable()
+        self.survived()
+
+
+def _total(stage: Stage) -> int:
+    """How many bytes wait in all sessions."""
+    table = stage.service._running_server.sockjs._table  # type: ignore[union-attr]
+    return table._buffers.total
 
 
 class TotalTests(HostileTestCase):
@@ -435,8 +454,7 @@ class TotalTests(HostileTestCase):
 
     def total(self) -> int:
         """How many bytes wait."""
-        table = self.stage.service._running_server.sockjs._table  # type: ignore[union-attr]
-        return table._buffers.total
+        return _total(self.stage)
 
     def slow(self, size: int) -> Any:
         """A peer that does not read, and for which that much waits."""

@@ -156,10 +156,13 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
         self.ignore_input()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        # It may be long until somebody collects the garbage that a connection is.
+        # It may be long until somebody collects the garbage that a connection is, and the
+        # transport has what was written and not read.
         self._forget_input()
         self._unread = b""
         super().connectionLost(reason)
+        self._producing = False
+        self.transport = None
 
     def ignore_input(self) -> None:
         """

@@ -59,6 +59,8 @@ class FrameStream:
 
     def write(self, frame: bytes) -> None:
         """Write one frame; nothing happens if the connection is lost."""
+        if self._lost:
+            return
         data = self._framing.wrap(frame)
         if self._framing.single:
             self._request.setHeader(b"content-length", b"%d" % len(data))
@@ -84,6 +86,7 @@ class FrameStream:
 
     def _connection_lost(self, _: object) -> None:
         self._lost = True
+        self._request = None  # a circle: it would keep the connection's buffer
         if self._on_lost is not None:
             self._on_lost()
 

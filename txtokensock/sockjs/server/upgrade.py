@@ -88,6 +88,8 @@ def take_over(request: Request, protocol: IProtocol) -> Answer:
     def connection_lost(reason: Failure) -> None:
         protocol.connectionLost(reason)
         http_connection_lost(reason)  # fires notifyFinish, and tells the site
+        # A circle would keep the transport, and with it what was written and not read.
+        del channel.dataReceived, channel.rawDataReceived, channel.connectionLost
 
     # The channel is a producer: it pauses reading while its responses are not read.
     transport.unregisterProducer()
