@@ -41,7 +41,7 @@ ALLOWED = {
     "server/store": BASE,
     "server/ops": MESSAGES | {"server", "web/server"},
     "bridge": BRIDGE | {"bridge/http", "bridge/wamp", "bridge/webhooks"},
-    "bridge/config": BRIDGE | {"bridge/wamp"},
+    "bridge/config": BRIDGE | {"bridge/wamp", "web/server"},
     "bridge/http": BRIDGE | {"web/server"},
     "bridge/wamp": BRIDGE,
     "bridge/webhooks": BRIDGE,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .errors import InvalidAddress, InvalidOption, shorten
 
-__all__ = ["Address", "addresses", "url_host", "url_path"]
+__all__ = ["Address", "addresses", "ip_address_of", "is_loopback", "url_host", "url_path"]
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9.])?")
@@ -114,6 +114,32 @@ def _names_port(host: object) -> bool:
         return False
     authority = host.rpartition("://")[2].partition("/")[0]
     return _split_authority(authority)[1] is not None
+
+
+def ip_address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """
+    :param host: IPv6 without brackets.
+    :return: the IP address, None for a name.  An IPv4 address that IPv6 has mapped, as
+        sockets for both have it, is that IPv4 address; a zone is left out.
+    """
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_loopback(host: str) -> bool:
+    """
+    Whether a host is this machine, and no other can reach it there.
+
+    :param host: a name in any case, or an IP address, IPv6 without brackets.
+    """
+    name = host.lower()
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, section 6.3
+        return True
+    address = ip_address_of(name)
+    return address is not None and address.is_loopback
 
 
 def url_host(host: str) -> str:

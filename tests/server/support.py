@@ -74,9 +74,9 @@ class TokenServer:
         """Time passes."""
         self.clock.advance(seconds)
 
-    def client(self, address: str = "10.0.0.1", path: str = "/sockets") -> Client:
+    def client(self, address: str = "10.0.0.1", path: str = "/sockets", **headers: str) -> Client:
         """A client with an open SockJS session, that has sent nothing yet."""
-        client = Client(self, address, path)
+        client = Client(self, address, path, headers)
         self.clients.append(client)
         return client
 
@@ -94,11 +94,14 @@ _uuids = map(str, itertools.count(1))
 class Client(ReceivedFrames):
     """One SockJS session over a WebSocket, message by message."""
 
-    def __init__(self, server: TokenServer, address: str, prefix: str) -> None:
+    def __init__(
+        self, server: TokenServer, address: str, prefix: str, headers: dict[str, str]
+    ) -> None:
         super().__init__()
         self.server = server
         connection = server.connection(address)
-        connection.request("GET", f"{prefix}/000/{next(_uuids)}/websocket", UPGRADE)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET", f"{prefix}/000/{next(_uuids)}/websocket", UPGRADE | named)
         self.connection = connection
         self.tcp = connection.tcp
         self.websocket = WebSocketClient(connection)

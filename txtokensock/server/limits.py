@@ -56,7 +56,7 @@ class Limits:
         their unfinished frames; when more do, those that hold the most are closed with 4001.
     :ivar peers_per_address: connections from one IP address; when as many again are just
         being refused, further ones are answered 429.  Behind a reverse proxy all come
-        from the proxy's: raise it there.
+        from the proxy's, unless ``trusted_proxies`` names it.
     :ivar token_lifetime: whole seconds from the token request to ``auth``.
     :ivar auth_timeout: seconds from the connection to the end of ``auth``.
     :ivar hook_timeout: seconds for one hook, and for ``authentication``.

@@ -85,7 +85,7 @@ class Peer:
 
     @property
     def address(self) -> IAddress:
-        """Where it connected from; a proxy's address, if it came through one."""
+        """Where it connected from: the proxy, where that is none of ``trusted_proxies``."""
         return self._address
 
     @property

@@ -27,6 +27,7 @@ from ..support.slices import Slices
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import AllowedOrigins, OriginPolicy
 from ..web.server.site import BoundedSite, SiteLimits
+from ..web.server.trusted_proxies import TrustedProxies
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
 from .limits import Limits, LimitsFor
@@ -76,6 +77,8 @@ class TokenSocketServer(Service):
     :param allowed_origins: see :data:`~txtokensock.web.server.origins.AllowedOrigins`.
     :param allowed_hosts: hosts besides the loopback names that requests to a loopback address
         may be for, such as that of a proxy on this machine; others get 421.
+    :param trusted_proxies: networks of the proxies that may say who the client is, such as
+        ``["10.0.0.0/8"]``, see :class:`~txtokensock.web.server.trusted_proxies.TrustedProxies`.
     :param jsonp: whether the token route answers ``?callback=f`` with a script to pages of any
         origin, where ``allowed_origins`` is ``"*"``.  Pages that prove to be of the server's
         own or a listed origin always get one: the JavaScript clients ask so.
@@ -88,6 +91,7 @@ class TokenSocketServer(Service):
         ``{"websocket": False, "heartbeat": 10.0}``; they go before ``limits``.
     :param observer: is told what happens, see :class:`Observer`.
     :param reactor: for everything; the global one by default.
+    :ivar trusted_proxies: the proxies, for other sites of the application.
     :raises InvalidOption: for an option that is not valid.
     """
 
@@ -104,6 +108,7 @@ class TokenSocketServer(Service):
         acks: bool = True,
         allowed_origins: AllowedOrigins = None,
         allowed_hosts: Collection[str] = (),
+        trusted_proxies: Collection[str] = (),
         jsonp: bool = False,
         expose_errors: bool = False,
         limits: Limits | None = None,
@@ -120,6 +125,7 @@ class TokenSocketServer(Service):
         check_actions(actions)
         limits = limits or Limits()
         self._store = _checked_store(store)
+        self.trusted_proxies = TrustedProxies(trusted_proxies)
         self._hub = Hub(filter)
         self._context = ServerContext(
             reactor=reactor,
@@ -143,13 +149,20 @@ class TokenSocketServer(Service):
                     self._context,
                     OriginPolicy(allowed_origins),
                     HostPolicy(allowed_hosts, allowed_origins),
+                    self.trusted_proxies,
                     jsonp,
                 ),
             ),
             (url_path("socket_prefix", socket_prefix), SockJSRoute(self._sockjs_now)),
         ]
         self._sockjs_options = _sockjs_options(
-            limits, allowed_origins, allowed_hosts, sockjs or {}
+            limits,
+            {
+                "allowed_origins": allowed_origins,
+                "allowed_hosts": allowed_hosts,
+                "trusted_proxies": trusted_proxies,
+                **(sockjs or {}),
+            },
         )
         self._running_server: RunningServer | None = None
 
@@ -173,7 +186,12 @@ class TokenSocketServer(Service):
         read, neither of which twisted.web's own sees to.
         """
         limits = SiteLimits(max_body=self._context.limits.frame_size)
-        return BoundedSite(self.resource(rest), limits, reactor=self._context.reactor)
+        return BoundedSite(
+            self.resource(rest),
+            limits,
+            trusted_proxies=self.trusted_proxies,
+            reactor=self._context.reactor,
+        )
 
     # -- hooks
 
@@ -349,12 +367,7 @@ class _PeerFactory(Factory):
         return PeerProtocol(self._context, addr)
 
 
-def _sockjs_options(
-    limits: Limits,
-    allowed_origins: AllowedOrigins,
-    allowed_hosts: Collection[str],
-    chosen: Mapping[str, Any],
-) -> SockJSOptions:
+def _sockjs_options(limits: Limits, chosen: Mapping[str, Any]) -> SockJSOptions:
     by_limits = SockJSOptions(
         max_message_size=limits.frame_size,
         max_array_length=limits.frame_messages,
@@ -362,8 +375,6 @@ def _sockjs_options(
         max_buffered_total=limits.buffered_total,
         # Those that are told that they are too many are there until they know.
         max_sessions_per_address=2 * limits.peers_per_address,
-        allowed_origins=allowed_origins,
-        allowed_hosts=allowed_hosts,
     )
     return replace(by_limits, **chosen)
 

@@ -25,6 +25,7 @@ from ..web.server.header_text import header
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import OriginPolicy
 from ..web.server.site import warn_of_parsed_forms
+from ..web.server.trusted_proxies import TrustedProxies
 from .server_context import ServerContext
 from .tokens import encode_identity, issue
 
@@ -51,6 +52,7 @@ class TokenRoute(Resource):
     :param context: what the server's peers share.
     :param origins: whose pages may have tokens.
     :param hosts: which names it answers to.
+    :param proxies: which may say who the client is.
     :param jsonp: whether ``?callback=f`` gives a script to all pages, where ``origins`` allow
         all; others get one if they prove that they are allowed.
     """
@@ -63,6 +65,7 @@ class TokenRoute(Resource):
         context: ServerContext,
         origins: OriginPolicy,
         hosts: HostPolicy,
+        proxies: TrustedProxies,
         jsonp: bool,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -70,6 +73,7 @@ class TokenRoute(Resource):
         self._context = context
         self._origins = origins
         self._hosts = hosts
+        self._proxies = proxies
         self._jsonp = jsonp
 
     def getChild(self, path: bytes, request: Any) -> IResource:
@@ -82,6 +86,7 @@ class TokenRoute(Resource):
     def render(self, request: Any) -> Answer:
         """Answer ``GET``, and the ``OPTIONS`` of a page that asks whether it may."""
         warn_of_parsed_forms(request)
+        self._proxies.look_at(request)
         if not self._hosts.allow(request):
             return self._refuse(request, HTTPStatus.MISDIRECTED_REQUEST, MISDIRECTED)
         callback = self._callback(request)

@@ -140,7 +140,7 @@ def _admin(
     endpoint = _endpoint(reactor, "admin", description)
     registry = metrics.registry(server)
     pages = AdminPages(server, lambda: metrics_page(registry), reactor)
-    site = admin_site(pages, reactor)
+    site = admin_site(pages, reactor, trusted_proxies=server.trusted_proxies)
     elsewhere = "serve --admin tcp:9091:interface=127.0.0.1"
     return EndpointService(endpoint, description, site, "admin pages", elsewhere)
 

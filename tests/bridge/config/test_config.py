@@ -96,6 +96,10 @@ BAD: list[tuple[str, str]] = [
     (OPEN + 'listen = "tcp:8090:interface=10.0.0.1"', "http.listen: 'tcp:8090:interface=10"),
     (OPEN + 'listen = "tcp6:8090"', "http.listen: 'tcp6:8090' is not a loopback address"),
     (OPEN + 'listen = "systemd:domain=INET:index=0"', "http.listen: "),
+    (
+        OPEN + 'trusted_proxies = ["10.0.0.0/33"]',
+        "http.trusted_proxies: has '10.0.0.0/33': a network is like",
+    ),
     (OPEN + "body_limit = -1", "http.body_limit: is -1: it must be a whole number above 0"),
     (OPEN + "heartbeat = 0.0", "http.heartbeat: is 0: it must be a number of seconds"),
     (HTTP + "keys = {}", "http.keys: expected array, got table"),

@@ -165,6 +165,31 @@ class OpenTests(HttpTestCase):
         self.assertEqual(sum(each.get("event") == "http.open" for each in logged), 1)
 
 
+class TrustedProxiesTests(HttpTestCase):
+    """Without keys, behind a proxy that ends TLS."""
+
+    def ask_as(self, origin: str, scheme: str) -> int:
+        """The answer's status to a page of an origin, that a proxy on this machine asks for."""
+        headers = {
+            "origin": origin,
+            "x-forwarded-for": "203.0.113.7",
+            "x-forwarded-proto": scheme,
+        }
+        return self.ask("/call", CALL, headers=headers).status
+
+    def test_reload(self) -> None:
+        """The proxies that are trusted can change; one that is not says nothing."""
+        self.answers["f"] = 1
+        self.serve()
+        self.assertEqual(self.ask_as("http://127.0.0.1:8090", "https"), 200)
+        trusting = HttpConfig(authentication="none", trusted_proxies=("127.0.0.1", "10.0.0.0/8"))
+        self.side.reload(trusting)
+        self.assertEqual(self.ask_as("http://127.0.0.1:8090", "https"), 403)
+        self.assertEqual(self.ask_as("https://127.0.0.1:8090", "https"), 200)
+        self.side.reload(HttpConfig(authentication="none"))
+        self.assertEqual(self.ask_as("http://127.0.0.1:8090", "https"), 200)
+
+
 class SignedTests(HttpTestCase):
     """Signed requests, byte for byte as Crossbar's documentation has them."""
 

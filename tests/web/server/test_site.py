@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.interfaces import IHalfCloseableDescriptor
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -20,6 +20,7 @@ from tests.kit.websocket import UPGRADE
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
 from txtokensock.web.server.site import BoundedSite, SiteLimits
+from txtokensock.web.server.trusted_proxies import TrustedProxies
 
 from ...sockjs.server.support import Recorders, Server
 
@@ -247,6 +248,66 @@ class SiteTests(SynchronousTestCase):
         for worse in (0, -1, "1000", True):
             with self.assertRaises(InvalidOption):
                 SiteLimits(max_body=1, connections=worse)  # type: ignore[arg-type]
+
+
+class TrustedProxyTests(SynchronousTestCase):
+    """A site behind a proxy that it trusts."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.requests: list[Any] = []
+        page = Resource()
+        page.isLeaf = True
+        page.render = self.render  # type: ignore[method-assign]
+        self.site = BoundedSite(
+            page,
+            SiteLimits(max_body=10),
+            trusted_proxies=TrustedProxies(["10.0.0.1"]),
+            reactor=self.clock,
+        )
+        self.site.startFactory()
+        self.addCleanup(self.site.stopFactory)
+
+    def render(self, request: Any) -> bytes:
+        """Keep the request."""
+        self.requests.append((request.getClientAddress().host, request.isSecure()))
+        return b"here"
+
+    def ask(self, proxy: str) -> str:
+        """What is logged of a request that a proxy makes for a client with TLS."""
+        headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+        connection = Connection(self, proxy)
+        connection.request("GET", "/", headers)
+        connection.drop()
+        return " ".join(map(formatEvent, self.logged))
+
+    def test_client(self) -> None:
+        """Pages and the access log are told the client, not the proxy."""
+        self.assertIn('"203.0.113.7" - - ', self.ask("10.0.0.1"))
+        self.assertEqual(self.requests, [("203.0.113.7", True)])
+
+    def test_stranger(self) -> None:
+        """What somebody else says is not looked at."""
+        self.assertIn('"10.0.0.2" - - ', self.ask("10.0.0.2"))
+        self.assertEqual(self.requests, [("10.0.0.2", False)])
+
+    def test_changed(self) -> None:
+        """Others may be trusted from now on."""
+        self.site.trusted_proxies = TrustedProxies(["10.0.0.2"])
+        self.ask("10.0.0.1")
+        self.ask("10.0.0.2")
+        self.assertEqual(self.requests, [("10.0.0.1", False), ("203.0.113.7", True)])
+
+    def test_keep_alive(self) -> None:
+        """A proxy sends requests of several clients over one connection."""
+        connection = Connection(self, "10.0.0.1")
+        for client in ("203.0.113.7", "203.0.113.8"):
+            connection.request("GET", "/", {"X-Forwarded-For": client})
+        connection.request("GET", "/")
+        clients = [host for host, _ in self.requests]
+        self.assertEqual(clients, ["203.0.113.7", "203.0.113.8", "10.0.0.1"])
+        connection.drop()
 
 
 class ParsedFormsTests(SynchronousTestCase):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from ...errors import InvalidOption
+from ...web.server.trusted_proxies import TrustedProxies
 from .listen import Listen
 from .numbers import counts, seconds
 from .patterns import pattern_problems
@@ -67,6 +68,7 @@ class HttpConfig(Section, frozen=True):
     :ivar keys: the keys of clients.
     :ivar hosts: without keys: values of ``Host`` that are accepted besides the loopback names;
         any other could be that of a web page.
+    :ivar trusted_proxies: networks of the proxies that may say who the client is.
     :ivar body_limit: bytes of a request.
     :ivar call_timeout: seconds that a call may take; who calls may ask for less.
     :ivar connections: how many at once.
@@ -90,6 +92,7 @@ class HttpConfig(Section, frozen=True):
     authentication: Literal["keys", "none"] = "keys"
     keys: tuple[KeyConfig, ...] = ()
     hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     body_limit: int = MIB
     call_timeout: float = 60.0
     connections: int = 1000
@@ -118,6 +121,10 @@ def _usable(secret: str) -> str:
 def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
     """What is wrong with ``[http]``."""
     yield from _who_may_come_in(section, path)
+    try:
+        TrustedProxies(section.trusted_proxies)
+    except InvalidOption as problem:
+        yield Problem(f"{path}.trusted_proxies", str(problem).removeprefix("trusted_proxies "))
     yield from seconds(section, path, "signature_tolerance", "idempotency_expiry", "heartbeat")
     yield from seconds(section, path, "call_timeout", "stream_timeout")
     yield from counts(section, path, "body_limit", "connections", "concurrency", "streams")

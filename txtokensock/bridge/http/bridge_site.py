@@ -12,6 +12,7 @@ from twisted.web.resource import IResource, Resource
 
 from ...web.server.answers import answer
 from ...web.server.site import BoundedRequest, BoundedSite, SiteLimits
+from ...web.server.trusted_proxies import TrustedProxies
 from ..config.http import HttpConfig
 
 __all__ = ["bridge_site", "site_limits"]
@@ -78,5 +79,6 @@ def bridge_site(resource: IResource, section: HttpConfig, reactor: Any) -> Bound
         logged=False,
         answers_too_large=True,
         request=_BridgeRequest,
+        trusted_proxies=TrustedProxies(section.trusted_proxies),
         reactor=reactor,
     )

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 
 from ...client.socket import TokenSocket
 from ...errors import InvalidOption
+from ...web.server.trusted_proxies import TrustedProxies
 from ..config.http import HttpConfig
 from ..config.section import Problem
 from ..counters import Counters
@@ -203,6 +204,7 @@ class HttpSide(Service):
         authentication = ApiKeys(section, self._replays)
         self._section = section
         self.site.limits = site_limits(section)
+        self.site.trusted_proxies = TrustedProxies(section.trusted_proxies)
         self._pages.configure(section, authentication)
         self._pages.streams.start(section.heartbeat, section.stream_timeout)
         if self._port is None:

@@ -11,6 +11,7 @@ from ...errors import InvalidOption
 from ...support.checks import check_count, check_seconds
 from ...web.server.hosts import HostPolicy
 from ...web.server.origins import AllowedOrigins, OriginPolicy
+from ...web.server.trusted_proxies import TrustedProxies
 
 __all__ = ["SockJSOptions"]
 
@@ -54,6 +55,8 @@ class SockJSOptions:
         is made for.  Others get 403.  Clients that are not browsers pass.
     :ivar allowed_hosts: hosts besides the loopback names that requests to a loopback address
         may be for, see :class:`~txtokensock.web.server.hosts.HostPolicy`.  Others get 421.
+    :ivar trusted_proxies: networks of the proxies that may say who the client is, see
+        :class:`~txtokensock.web.server.trusted_proxies.TrustedProxies`.
     :ivar max_sessions: sessions at one time; more are refused with 503.
     :ivar max_sessions_per_address: the same for one client's host, with 429.
     :raises InvalidOption: for a value that is not valid.
@@ -74,6 +77,7 @@ class SockJSOptions:
     max_buffered_total: int = 256 * 1024 * 1024
     allowed_origins: AllowedOrigins = "*"
     allowed_hosts: Collection[str] = ()
+    trusted_proxies: Collection[str] = ()
     max_sessions: int | None = None
     max_sessions_per_address: int | None = None
 
@@ -88,3 +92,4 @@ class SockJSOptions:
             raise InvalidOption(f"sockjs_url is {self.sockjs_url!r}: it must be a URL")
         OriginPolicy(self.allowed_origins)
         HostPolicy(self.allowed_hosts, self.allowed_origins)
+        TrustedProxies(self.trusted_proxies)

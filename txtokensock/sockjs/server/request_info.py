@@ -10,6 +10,8 @@ from typing import Any
 from twisted.internet.interfaces import IAddress
 from twisted.web.http_headers import Headers
 
+from ...web.server.trusted_proxies import is_secure
+
 __all__ = ["RequestInfo"]
 
 
@@ -27,9 +29,9 @@ class RequestInfo:
         names of sockjs-node.
     :ivar path: the URL's path.
     :ivar headers: a copy of the request's headers.
-    :ivar peer: the client's address.
+    :ivar peer: the client's address, also where it came through a trusted proxy.
     :ivar host: the server's address.
-    :ivar secure: whether the request came over TLS.
+    :ivar secure: whether the client used TLS.
     """
 
     transport: str
@@ -50,7 +52,7 @@ class RequestInfo:
             request.requestHeaders.copy(),
             request.getClientAddress(),
             request.getHost(),
-            request.isSecure(),
+            is_secure(request),
         )
 
     def __repr__(self) -> str:

@@ -26,6 +26,7 @@ from ...web.server.answers import (
 from ...web.server.hosts import HostPolicy
 from ...web.server.origins import OriginPolicy
 from ...web.server.site import warn_of_parsed_forms
+from ...web.server.trusted_proxies import TrustedProxies
 from ..frames import GO_AWAY, check_close
 from .options import SockJSOptions
 from .pages import IFRAME_PATH, IframePage, greeting, info
@@ -80,6 +81,7 @@ class SockJSResource:
         self._options = replace(options or SockJSOptions(), **changes)
         self._origins = OriginPolicy(self._options.allowed_origins)
         self._hosts = HostPolicy(self._options.allowed_hosts, self._options.allowed_origins)
+        self._proxies = TrustedProxies(self._options.trusted_proxies)
         self._table = SessionTable(reactor, self._options, factory)
         self._websockets = WebSocketFactory(reactor, self._options.max_message_size)
         self._polling = PollingPages(self._table)
@@ -121,6 +123,7 @@ class SockJSResource:
     def render(self, request: Any) -> Answer:
         """Answer a request for any of the pages of SockJS."""
         warn_of_parsed_forms(request)
+        self._proxies.look_at(request)
         _hide_session(request)
         if not self._hosts.allow(request):
             return misdirected(request)

@@ -17,6 +17,7 @@ from ...errors import InvalidOption, shorten
 from ...support.deprecation import deprecate
 from ...support.user_functions import call_plain_function
 from .header_text import header
+from .trusted_proxies import forwarded, is_secure
 
 __all__ = ["AllowedOrigins", "OriginPolicy", "same_origin"]
 
@@ -167,7 +168,7 @@ def same_origin(request: Any, origin: str) -> bool:
     """
     _SAME_ORIGIN.warn()
     parsed = _parse(origin)
-    scheme = "https" if request.isSecure() else "http"
+    scheme = "https" if is_secure(request) else "http"
     return parsed is not None and parsed.scheme == scheme and _is_own(request, parsed)
 
 
@@ -215,10 +216,14 @@ def _is_own(request: Any, origin: _Origin) -> bool:
     """
     Whether the origin is the host that the request is for.
 
-    A proxy in front may have ended TLS: only a request that came over TLS to us tells
-    the scheme for certain.
+    A proxy in front may have ended TLS: only a request that came over TLS to us, or through a
+    trusted proxy that says it, tells the scheme for certain.
     """
-    if origin.scheme not in _DEFAULT_PORTS or (request.isSecure() and origin.scheme != "https"):
+    if origin.scheme not in _DEFAULT_PORTS:
+        return False
+    said = forwarded(request)
+    certain = is_secure(request) or (said is not None and said.secure is not None)
+    if certain and is_secure(request) != (origin.scheme == "https"):
         return False
     return _parse(f"{origin.scheme}://{header(request, b'host') or ''}") == origin
 

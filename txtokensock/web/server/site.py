@@ -27,6 +27,7 @@ from ...support.checks import check_count
 from .access_log import access_log_line, without_query
 from .admissions import Admissions
 from .answers import raw_answer
+from .trusted_proxies import Forwarded, TrustedProxies
 
 __all__ = ["BoundedRequest", "BoundedSite", "SiteLimits", "warn_of_parsed_forms"]
 
@@ -61,6 +62,7 @@ class BoundedRequest(Request):
     _received = 0
     _refused = False
     channel: Any
+    forwarded: Forwarded | None = None
 
     def __repr__(self) -> str:
         target = (self.method + b" " + without_query(self.uri)).decode("ascii", "replace")
@@ -68,13 +70,15 @@ class BoundedRequest(Request):
 
     def process(self) -> None:
         """
-        Give the request to its resource.
+        Give the request to its resource, with the client's address if it came through a
+        trusted proxy.
 
         twisted.web accepts bytes that are not ASCII in a target, and raises where it puts
         them into a text, such as that of a 405.
         """
         if not self.uri.isascii():
             self.uri = quote(self.uri, safe=punctuation).encode()
+        self.channel.site.trusted_proxies.look_at(self)
         super().process()  # type: ignore[no-untyped-call]
 
     def finish(self) -> None:
@@ -84,6 +88,11 @@ class BoundedRequest(Request):
         """
         self.uri = without_query(self.uri)
         super().finish()  # type: ignore[no-untyped-call]
+
+    def isSecure(self) -> bool:
+        """Whether the client used TLS, as far as we or a trusted proxy know."""
+        said = None if self.forwarded is None else self.forwarded.secure
+        return bool(super().isSecure()) if said is None else said  # type: ignore[no-untyped-call]
 
     def gotLength(self, length: int | None) -> None:
         """Check the length of the body, which is None if it comes in chunks."""
@@ -263,9 +272,11 @@ class BoundedSite(Site):
         ``request.too_large`` marks them.  By default they are answered 413 at once, and the
         connection is closed.
     :param request: the class of its requests.
+    :param trusted_proxies: whose word is taken for the client's address, in the log as well.
     :param options: further arguments of :class:`twisted.web.server.Site`.
     :ivar limits: the limits; new ones hold for the requests and connections after them.
     :ivar connections: the connections that are open.
+    :ivar trusted_proxies: the same; others hold for the requests and connections after them.
     """
 
     protocol = BoundedChannel  # type: ignore[assignment]  # as good as what can do HTTP/2 too
@@ -279,6 +290,7 @@ class BoundedSite(Site):
         logged: bool = True,
         answers_too_large: bool = False,
         request: type[BoundedRequest] = BoundedRequest,
+        trusted_proxies: TrustedProxies | None = None,
         **options: Any,
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
@@ -290,6 +302,7 @@ class BoundedSite(Site):
         )
         self.limits = limits
         self.answers_too_large = answers_too_large
+        self.trusted_proxies = trusted_proxies or TrustedProxies()
         self.connections: Admissions[BoundedChannel] = Admissions()
         self._logged = logged
 
