@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from twisted.application.service import IService
@@ -15,8 +17,9 @@ from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from tests.kit.certificates import self_signed
-from txtokensock.server import TokenSocketServer
-from txtokensock.tap import Options, makeService
+from txtokensock.server import Limits, TokenSocketServer
+from txtokensock.tap import Options, makeService, serve
+from txtokensock.tap.twistd_options import ServeOptions
 from txtokensock.web.server.site import BoundedSite
 
 from .support import BusyReactor, MakingTestCase, PortsReactor
@@ -85,6 +88,15 @@ class OptionsTests(MakingTestCase):
             (("--allowed-origin", "http://[::1"), "--allowed-origin: "),
             (("--allowed-host", "example.com:80"), "--allowed-host: "),
             (("--allowed-origin", "*", "--allowed-origin", "http://a"), "--allowed-origin: "),
+            (("--trusted-proxy", "10.0.0.0/33"), "--trusted-proxy: trusted_proxies has '10.0"),
+            (("--limit", "chanels=1"), "--limit: there is no limit 'chanels'; is it channels"),
+            (("--limit", "x=1"), "--limit: there is no limit 'x'; is it message_size or frame_"),
+            (("--limit", "channels"), "--limit: limits.channels is '': it must be a whole number"),
+            (("--limit", "channels=1.5"), "--limit: limits.channels is 1.5: it must be a whole"),
+            (("--limit", "channels=0"), "--limit: limits.channels is 0: it must be a whole numb"),
+            (("--limit", "auth_timeout=nan"), "--limit: limits.auth_timeout is nan: it must be"),
+            (("--limit", "auth_timeout=s\nx"), "--limit: limits.auth_timeout is 's\\nx': it mus"),
+            (("--limit", "channels=" + "9" * 5000), "--limit: limits.channels is "),
             (("--admin", "bogus:1"), "--admin bogus:1: "),
             (("--actions", "txtokensock_missing:x"), "--actions: there is no module"),
             (("--authentication", "json:__name__"), "--authentication: json:__name__ is a str"),
@@ -96,6 +108,28 @@ class OptionsTests(MakingTestCase):
             self.assertTrue(line.startswith(f"twistd tokensock: {said}"), line)
             self.assertEqual(line.count("\n"), 1, line)
             self.assertEqual((reactor.tcpServers, reactor.getDelayedCalls()), ([], []))
+
+    def test_limits(self) -> None:
+        """Every limit can be set, and is in the help with its default."""
+        given: dict[str, Any] = {
+            field.name: field.default * 2 if isinstance(field.default, int) else 1.5
+            for field in fields(Limits)
+        }
+        made: list[dict[str, Any]] = []
+
+        def server(*args: Any, **options: Any) -> TokenSocketServer:
+            made.append(options)
+            return TokenSocketServer(*args, **options)
+
+        self.patch(serve, "TokenSocketServer", server)
+        options = [option for name in given for option in ("--limit", f"{name}={given[name]}")]
+        self.made("serve", "--limit", "channels=1", *options, "--trusted-proxy", "10.0.0.0/8")
+        self.made("serve")
+        self.assertEqual([each["limits"] for each in made], [Limits(**given), Limits()])
+        self.assertEqual([each["trusted_proxies"] for each in made], [["10.0.0.0/8"], []])
+        text = " ".join(str(ServeOptions()).split())
+        for field in fields(Limits):
+            self.assertIn(f" {field.name}={field.default}", text)
 
     def test_missing_extras(self) -> None:
         """What is not installed is named, with the way to install it."""

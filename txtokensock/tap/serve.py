@@ -7,6 +7,8 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,11 +23,12 @@ from ..bridge.config.listen import Listen
 from ..errors import InvalidOption
 from ..server import TokenSocketServer
 from ..server.demo import ACTIONS, authenticate
-from ..server.limits import LimitsFor
+from ..server.limits import Limits, LimitsFor
 from ..server.ops.admin import AdminPages, admin_site
 from ..server.token_route import Authenticate
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import AllowedOrigins, OriginPolicy
+from ..web.server.trusted_proxies import TrustedProxies
 from .endpoint_service import EndpointService
 from .fatal import fail
 from .object_reference import load_actions, load_function
@@ -68,6 +71,8 @@ def make_server(options: ServeOptions, reactor: Any) -> ServeService:
         store=store,
         allowed_origins=_allowed_origins(options["allowed-origins"]),
         allowed_hosts=_allowed_hosts(options["allowed-hosts"]),
+        trusted_proxies=_trusted_proxies(options["trusted-proxies"]),
+        limits=_checked("limit", _limits, options["limits"]),
         limits_for=_limits_for(options["limits-for"]),
         observer=metrics,
         reactor=reactor,
@@ -122,6 +127,34 @@ def _allowed_origins(origins: Sequence[str]) -> AllowedOrigins:
 def _allowed_hosts(hosts: Sequence[str]) -> Sequence[str]:
     _checked("allowed-host", HostPolicy, hosts)
     return hosts
+
+
+def _trusted_proxies(networks: Sequence[str]) -> Sequence[str]:
+    _checked("trusted-proxy", TrustedProxies, networks)
+    return networks
+
+
+def _limits(texts: Sequence[str]) -> Limits:
+    """:raises InvalidOption: if a text is not ``NAME=VALUE`` of a limit."""
+    names = [field.name for field in fields(Limits)]
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in names:
+            close = get_close_matches(name, names) or names
+            raise InvalidOption(f"there is no limit {name!r}; is it {' or '.join(close)}?")
+        values[name] = _number(value)
+    return Limits(**values)
+
+
+def _number(text: str) -> int | float | str:
+    """The number that a text is; what is none is left to be refused."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
 
 
 def _metrics() -> ServerMetrics:

@@ -5,10 +5,12 @@ The options of ``twistd tokensock``, which are only read here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from twisted.python import usage
 
 from ..errors import InvalidOption
+from ..server.limits import Limits
 from .fatal import fail
 
 __all__ = ["EMBEDDED_LISTEN", "BridgeOptions", "Options", "ServeOptions"]
@@ -23,7 +25,8 @@ class ServeOptions(usage.Options):
     synopsis = "[options]"
     longdesc = (
         "A token-sockjs server. Without options: in memory, with the actions echo and whoami,"
-        " for everybody on this machine."
+        " for everybody on this machine.\n\nThe limits, and their defaults: "
+        + ", ".join(f"{field.name}={field.default}" for field in fields(Limits))
     )
     optParameters = [
         [
@@ -67,6 +70,8 @@ class ServeOptions(usage.Options):
         super().__init__()  # type: ignore[no-untyped-call]
         self["allowed-origins"] = []
         self["allowed-hosts"] = []
+        self["trusted-proxies"] = []
+        self["limits"] = []
 
     def opt_allowed_origin(self, origin: str) -> None:
         """
@@ -81,6 +86,21 @@ class ServeOptions(usage.Options):
         loopback address, as from a proxy on this machine.  It may be given several times.
         """
         self["allowed-hosts"].append(host)
+
+    def opt_trusted_proxy(self, network: str) -> None:
+        """
+        Believe the proxies of this network, such as 10.0.0.0/8 or 127.0.0.1, or unix for UNIX
+        sockets, who the client is: X-Forwarded-For, Forwarded, X-Forwarded-Proto.  It may be
+        given several times.
+        """
+        self["trusted-proxies"].append(network)
+
+    def opt_limit(self, limit: str) -> None:
+        """
+        Set a limit, as NAME=VALUE such as channels=100; they are listed below.  It may be given
+        several times.
+        """
+        self["limits"].append(limit)
 
     def postOptions(self) -> None:
         """Make the store of ``--redis`` now: its URL may hold a password, which a store hides."""
