@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.address import Address, url_host, url_path
+from txtokensock.address import Address, is_loopback, url_host, url_path
 from txtokensock.errors import InvalidAddress, InvalidOption
 
 
@@ -128,3 +128,20 @@ class URLTests(SynchronousTestCase):
         for value in values:
             error = self.assertRaises(InvalidOption, url_path, "token_path", value)
             self.assertIn("token_path", str(error))
+
+
+class LoopbackTests(SynchronousTestCase):
+    """Which hosts are this machine."""
+
+    def test_loopback(self) -> None:
+        """Names and addresses, also as a socket for both kinds of addresses has them."""
+        for host in (
+            *("localhost", "LocalHost", "a.localhost", "127.0.0.1", "127.255.0.9", "::1"),
+            *("::ffff:127.0.0.1", "0:0:0:0:0:0:0:1", "::1%lo"),
+        ):
+            self.assertTrue(is_loopback(host), host)
+        for host in (
+            *("", "localhost.evil.example", "notlocalhost", "127.0.0.1.evil.example", "0.0.0.0"),
+            *("10.0.0.1", "::", "::ffff:10.0.0.1", "127.1", "[::1]", "2130706433"),
+        ):
+            self.assertFalse(is_loopback(host), host)

@@ -141,14 +141,15 @@ class TokenSocketServer(Service):
             expose_errors=check_flag("expose_errors", expose_errors),
         )
         self._context.peers.since = reactor.seconds()
+        origins = OriginPolicy(allowed_origins)
         self._routes = [
             (
                 url_path("token_path", token_path),
                 TokenRoute(
                     authentication,
                     self._context,
-                    OriginPolicy(allowed_origins),
-                    HostPolicy(allowed_hosts, allowed_origins),
+                    origins,
+                    HostPolicy(allowed_hosts, origins),
                     self.trusted_proxies,
                     jsonp,
                 ),

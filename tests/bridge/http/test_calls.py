@@ -124,6 +124,14 @@ class ShapeTests(HttpTestCase):
             self.assertEqual((status, uri), (403, "wamp.error.not_authorized"), host)
         for host in ("http://localhost:8090", "http://127.0.0.2", "http://bridge.test"):
             self.assertEqual(self.ask("/call", {"rpc": "f"}, url=host).status, 200, host)
+        body = b'{"rpc":"f"}'
+        head = b"POST /call HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 11\r\n"
+        for value, answered in (
+            *((b"a.localhost:8090", b"200"), (b"[::ffff:127.0.0.1]", b"200")),
+            *((b"evil.test@localhost", b"403"), (b"localhost/evil.test", b"403"), (b"", b"403")),
+        ):
+            raw = self.raw(head + b"Host: %s\r\n\r\n" % value + body)
+            self.assertTrue(raw.startswith(b"HTTP/1.1 " + answered), (value, raw))
 
     def test_foreign_pages(self) -> None:
         """Without keys, a page of another origin is refused, whichever header tells."""

@@ -173,7 +173,14 @@ class EnvironmentTests(EnvironmentTestCase):
     def test_loopback(self) -> None:
         """This machine is never looked for at a proxy of the environment."""
         os.environ["ALL_PROXY"] = "http://all.test:1"
-        for host in ("localhost", "127.0.0.1", "127.9.9.9", "::1"):
+        for host in (
+            "localhost",
+            "a.localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "::1",
+            "::ffff:127.0.0.1",
+        ):
             self.assertEqual(self.chosen(host), "none")
         for host in ("localhost.test", "128.0.0.1", "::2", "127.test"):
             self.assertEqual(self.chosen(host), "http://all.test:1")

@@ -13,6 +13,8 @@ from twisted.web.test.requesthelper import DummyRequest
 
 from txtokensock.errors import InvalidOption
 from txtokensock.web.server.hosts import HostPolicy
+from txtokensock.web.server.origins import OriginPolicy
+from txtokensock.web.server.trusted_proxies import TrustedProxies
 
 LOCAL = IPv4Address("TCP", "127.0.0.1", 8080)
 
@@ -58,12 +60,35 @@ class HostPolicyTests(SynchronousTestCase):
 
     def test_listed(self) -> None:
         """Listed hosts are allowed, and those of listed origins; with a star, all are."""
-        policy = HostPolicy({"App.example"}, ["https://b.example:8443", "null"])
-        for host in ("app.example", "app.example:8080", "b.example", "localhost"):
+        origins = OriginPolicy(["https://b.example:8443", "http://[2001:db8::1]/", "null"])
+        policy = HostPolicy({"App.example"}, origins)
+        for host in ("app.example", "app.example:8080", "b.example", "localhost", "[2001:db8::1]"):
             self.assertTrue(policy.allow(request(host)), host)
         self.assertFalse(policy.allow(request("c.example")))
-        self.assertFalse(HostPolicy((), lambda *_: True).allow(request("c.example")))
-        self.assertTrue(HostPolicy((), "*").allow(request("c.example")))
+        decided = OriginPolicy(lambda *_: True)
+        self.assertFalse(HostPolicy((), decided).allow(request("c.example")))
+        self.assertTrue(HostPolicy((), OriginPolicy("*")).allow(request("c.example")))
+
+    def test_trusted_proxies(self) -> None:
+        """What they pass on is judged only where allowed_hosts is set, whatever the address."""
+        origins = OriginPolicy(["https://b.example"])
+        for headers, allowed, host, answered in (
+            ({"x-forwarded-for": "203.0.113.7"}, (), "app.example", True),
+            ({"forwarded": "for=203.0.113.7"}, (), "app.example", True),
+            ({"x-forwarded-for": "203.0.113.7"}, ["app.example"], "app.example", True),
+            ({"x-forwarded-for": "203.0.113.7"}, ["app.example"], "b.example", True),
+            ({"x-forwarded-for": "203.0.113.7"}, ["app.example"], "c.example", False),
+            # Not for somebody else: it may be a browser on this machine.
+            ({}, (), "app.example", False),
+        ):
+            for address in (LOCAL, IPv4Address("TCP", "10.0.0.1", 1)):
+                made = request(host, address)
+                made.client = IPv4Address("TCP", "127.0.0.1", 40000)
+                for name, value in headers.items():
+                    made.requestHeaders.setRawHeaders(name, [value])
+                TrustedProxies(["127.0.0.1"]).look_at(made)
+                expected = answered or (not headers and address is not LOCAL)
+                self.assertEqual(HostPolicy(allowed, origins).allow(made), expected, headers)
 
     def test_logged(self) -> None:
         """The log names the host and the option."""

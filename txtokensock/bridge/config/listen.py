@@ -4,11 +4,11 @@ Where a side listens: Twisted's endpoint strings, and who can reach them.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 from twisted.internet.endpoints import serverFromString
 
+from ...address import is_loopback
 from ...errors import InvalidOption, shorten
 
 __all__ = ["Listen"]
@@ -56,12 +56,7 @@ class Listen:
         """Whether only programs of this machine can connect, as far as can be told."""
         if self.kind == "unix":
             return True
-        if self.kind not in _INTERFACES:
-            return False
-        try:
-            return ipaddress.ip_address(self.interface).is_loopback
-        except ValueError:
-            return self.interface == "localhost"
+        return self.kind in _INTERFACES and is_loopback(self.interface)
 
     def is_at(self, host: str, port: int) -> bool:
         """Whether a connection to this host (a name or an address) and port arrives here."""
@@ -69,11 +64,7 @@ class Listen:
             return False
         if host == self.interface:
             return True
-        try:
-            here = host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
-        return here and (self.loopback or self.interface in ("", "0.0.0.0", "::"))
+        return is_loopback(host) and (self.loopback or self.interface in ("", "0.0.0.0", "::"))
 
 
 def _arguments(description: str) -> tuple[str, list[str], dict[str, str]]:

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from twisted.logger import Logger
 
+from ...address import is_loopback
+from ...web.server.hosts import host_name
 from ...web.server.origins import OriginPolicy
 from ..config.http import HttpConfig, KeyConfig
 from ..error_table import ErrorKind
@@ -137,16 +137,9 @@ class ApiKeys:
         A page's script may ask for a name that leads to us since a moment ago: it cannot
         make its browser say another name than that.
         """
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-            if (
-                name in self._hosts
-                or name == "localhost"
-                or ipaddress.ip_address(name).is_loopback
-            ):
-                return
-        except ValueError:
-            pass
+        name = host_name(host)
+        if name in self._hosts or is_loopback(name):
+            return
         raise Refusal(
             ErrorKind.NOT_AUTHORIZED,
             "the request was made to another host: use a key, or name the host in http.hosts",

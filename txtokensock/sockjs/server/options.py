@@ -91,5 +91,5 @@ class SockJSOptions:
         if not isinstance(self.sockjs_url, str) or not self.sockjs_url:
             raise InvalidOption(f"sockjs_url is {self.sockjs_url!r}: it must be a URL")
         OriginPolicy(self.allowed_origins)
-        HostPolicy(self.allowed_hosts, self.allowed_origins)
+        HostPolicy(self.allowed_hosts)
         TrustedProxies(self.trusted_proxies)

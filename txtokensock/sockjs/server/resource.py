@@ -80,7 +80,7 @@ class SockJSResource:
             from twisted.internet import reactor
         self._options = replace(options or SockJSOptions(), **changes)
         self._origins = OriginPolicy(self._options.allowed_origins)
-        self._hosts = HostPolicy(self._options.allowed_hosts, self._options.allowed_origins)
+        self._hosts = HostPolicy(self._options.allowed_hosts, self._origins)
         self._proxies = TrustedProxies(self._options.trusted_proxies)
         self._table = SessionTable(reactor, self._options, factory)
         self._websockets = WebSocketFactory(reactor, self._options.max_message_size)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]  # typeshed: elsewhere only
@@ -15,7 +15,7 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed: elsewher
     proxy_bypass_environment,
 )
 
-from ...address import Address, url_host
+from ...address import Address, ip_address_of, is_loopback, url_host
 from ...errors import InvalidOption
 
 __all__ = ["Proxy", "ProxyOption", "proxy_for"]
@@ -158,20 +158,13 @@ def proxy_for(option: ProxyOption, host: str, port: int, *, secure: bool) -> Pro
 
 def _is_direct(host: str, port: int, proxies: dict[str, str]) -> bool:
     """Whether a host is reached without the environment's proxy."""
-    address = _as_address(host)
-    if host == "localhost" or (address is not None and address.is_loopback):
+    if is_loopback(host):
         return True
     if proxy_bypass_environment(f"{url_host(host)}:{port}", proxies):
         return True
+    address = ip_address_of(host)
     networks = proxies.get("no", "").split(",")
     return address is not None and any(_contains(network, address) for network in networks)
-
-
-def _as_address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host)
-    except ValueError:
-        return None
 
 
 def _contains(network: str, address: IPv4Address | IPv6Address) -> bool:

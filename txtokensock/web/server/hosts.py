@@ -7,7 +7,6 @@ that is for this machine alone, and by their ``Host`` they come from the server'
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Collection
 from typing import Any
@@ -16,11 +15,13 @@ from urllib.parse import urlsplit
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.logger import Logger
 
+from ...address import is_loopback
 from ...errors import InvalidOption, shorten
 from .header_text import header
-from .origins import AllowedOrigins
+from .origins import OriginPolicy
+from .trusted_proxies import forwarded
 
-__all__ = ["HostPolicy"]
+__all__ = ["HostPolicy", "host_name"]
 
 
 _NO_DELIMITERS = re.compile(r"[^/?#@\\\s]+")
@@ -32,21 +33,24 @@ class HostPolicy:
     ``localhost`` and loopback addresses, and for what is listed.  Requests to other addresses
     are answered whatever their ``Host`` is, and those without one come from no browser.
 
+    What comes through a trusted proxy is for the proxy's names, whatever the address: it is
+    judged only where ``allowed_hosts`` says what these are.
+
     :param allowed_hosts: more names, without ports.
-    :param allowed_origins: their hosts are allowed as well; where all pages are, all names are.
+    :param origins: the hosts of those that are listed are allowed as well; where all pages are
+        allowed, all names are.
     :raises InvalidOption: if ``allowed_hosts`` is not a collection of names.
     """
 
     _log = Logger()
 
     def __init__(
-        self, allowed_hosts: Collection[str], allowed_origins: AllowedOrigins = None
+        self, allowed_hosts: Collection[str] = (), origins: OriginPolicy | None = None
     ) -> None:
-        self._everyone = isinstance(allowed_origins, str) and allowed_origins == "*"
-        hosts = _checked(allowed_hosts)
-        if isinstance(allowed_origins, Collection) and not self._everyone:
-            hosts |= {urlsplit(origin).hostname or "" for origin in allowed_origins}
-        self._hosts = hosts - {""}
+        listed = _checked(allowed_hosts)
+        self._everyone = origins is not None and origins.everyone
+        self._judges_proxies = bool(listed)
+        self._hosts = listed | (origins.hosts if origins is not None else set())
 
     def allow(self, request: Any) -> bool:
         """
@@ -55,49 +59,43 @@ class HostPolicy:
         :param request: an :class:`~twisted.web.iweb.IRequest`.
         """
         host = header(request, b"host")
-        if self._everyone or host is None or not _is_loopback_address(request.getHost()):
+        if self._everyone or host is None or not self._judges(request):
             return True
-        name = _name(host)
-        if name in self._hosts or _is_loopback(name):
+        name = host_name(host)
+        if name in self._hosts or is_loopback(name):
             return True
         self._log.info(
-            "refused a request for {host} that came to a loopback address: allowed_hosts"
-            " (serve --allowed-host) would allow it",
+            "refused a request for {host}: allowed_hosts (serve --allowed-host) would allow it",
             host=shorten(host),
         )
         return False
+
+    def _judges(self, request: Any) -> bool:
+        if forwarded(request) is not None:
+            return self._judges_proxies
+        address = request.getHost()
+        return isinstance(address, IPv4Address | IPv6Address) and is_loopback(address.host)
 
 
 def _checked(hosts: Collection[str]) -> set[str]:
     if isinstance(hosts, str | bytes) or not isinstance(hosts, Collection):
         raise InvalidOption(f"allowed_hosts is {hosts!r}: it must be a collection of host names")
     for host in hosts:
-        if not isinstance(host, str) or not host or _name(host) != host.strip("[]").lower():
+        if not isinstance(host, str) or not host or host_name(host) != host.strip("[]").lower():
             raise InvalidOption(
                 f"allowed_hosts has {host!r}: a host is like 'app.example.com', without a port"
             )
-    return {_name(host) for host in hosts}
+    return {host_name(host) for host in hosts}
 
 
-def _name(host: str) -> str:
-    """What is before the port; empty if it is not a host."""
+def host_name(host: str) -> str:
+    """
+    :param host: the value of ``Host``.
+    :return: what is before the port, IPv6 without brackets; empty if it is not a host.
+    """
     if not _NO_DELIMITERS.fullmatch(host):
         return ""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, section 6.3
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
-
-
-def _is_loopback_address(address: object) -> bool:
-    return isinstance(address, IPv4Address | IPv6Address) and _is_loopback(address.host)

@@ -46,16 +46,17 @@ class OriginPolicy:
     :param allowed: see :data:`AllowedOrigins`.
     :param option: what the log names where a page is refused.
     :raises InvalidOption: if it is none of these, or holds what is not an origin.
+    :ivar everyone: whether all pages may.
     """
 
     _log = Logger()
 
     def __init__(self, allowed: AllowedOrigins, *, option: str = "allowed_origins") -> None:
         self._option = option
-        self._everyone = isinstance(allowed, str) and allowed == "*"
+        self.everyone = isinstance(allowed, str) and allowed == "*"
         self._decide: Callable[[Any, str], bool] | None = None
         self._listed: frozenset[_Origin] = frozenset()
-        if self._everyone or allowed is None:
+        if self.everyone or allowed is None:
             return
         if callable(allowed):
             self._decide = allowed
@@ -66,6 +67,11 @@ class OriginPolicy:
             )
         else:
             self._listed = frozenset(_checked(origin) for origin in allowed)
+
+    @property
+    def hosts(self) -> set[str]:
+        """The hosts of the origins that are listed, IPv6 without brackets."""
+        return {origin.host.strip("[]") for origin in self._listed if origin.host}
 
     def allow(self, request: Any) -> bool:
         """
@@ -90,7 +96,7 @@ class OriginPolicy:
         return allowed
 
     def _allow(self, request: Any) -> bool:
-        if self._everyone:
+        if self.everyone:
             return True
         origin = header(request, b"origin")
         if origin is not None:
@@ -113,7 +119,7 @@ class OriginPolicy:
         :param everyone: whether ``"*"`` means all pages here as well.  It proves nothing, so
             that under it only the server's own pages are allowed otherwise.
         """
-        if self._everyone and everyone:
+        if self.everyone and everyone:
             return True
         allowed = self._is_proven(request)
         if not allowed:
@@ -121,7 +127,7 @@ class OriginPolicy:
                 "refused a script to a page of {origin}: {remedy}",
                 origin=shorten(_claimed_origin(request)),
                 remedy="jsonp=True would allow it, to all pages"
-                if self._everyone
+                if self.everyone
                 else "allowed_origins (serve --allowed-origin) would allow it, if the page says"
                 " its origin",
             )
@@ -142,7 +148,7 @@ class OriginPolicy:
 
         :param origin: as the browser sent it.
         """
-        return self._everyone or self._allow_page(request, origin, own=True)
+        return self.everyone or self._allow_page(request, origin, own=True)
 
     def _allow_page(self, request: Any, origin: str, *, own: bool) -> bool:
         """:param own: whether the host that the request is for counts."""
