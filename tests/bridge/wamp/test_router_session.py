@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autobahn.wamp import message as wire
 from autobahn.wamp.types import CloseDetails
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -13,6 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.wamp.realm import JoinRefused, RealmLost
 from txtokensock.bridge.wamp.router_session import RouterSession
+
+from .test_wamp_session import Transport
 
 
 class EndTests(SynchronousTestCase):
@@ -41,3 +44,64 @@ class EndTests(SynchronousTestCase):
         lost.trap(RealmLost)
         self.assertIn("ended the session: wamp.close.killed you are too slow", str(lost.value))
         self.assertIn("events of topics are missing", str(lost.value))
+
+    def test_connection_lost(self) -> None:
+        """Autobahn says that of a connection that is gone: the router has said nothing."""
+        self.session.joined.callback(None)
+        self.session.onLeave(CloseDetails(CloseDetails.REASON_TRANSPORT_LOST, "the transport"))
+        self.session.wire_lost(Failure(ConnectionDone()))
+        [lost] = self.lost
+        self.assertEqual(str(lost.value), "Connection was closed cleanly.")
+
+
+class PingTests(SynchronousTestCase):
+    """Every ten seconds the router has to prove that it lives, within three."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        section = WampConfig(url="ws://router.test/ws", realm="r", ping=10.0, ping_timeout=3.0)
+        self.session = RouterSession(section, self.clock)
+        self.transport = Transport()
+        self.session._transport = self.transport
+        self.session._session_id = 1
+        self.session.onJoin(None)
+        self.addCleanup(self._end)
+
+    def _end(self) -> None:
+        self.session.onClose(True)
+        self.session.wire_lost(Failure(ConnectionDone()))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def advance(self, seconds: int, *, events: bool = False) -> None:
+        """Time passes, second by second."""
+        for _ in range(seconds):
+            if events:
+                self.session.onMessage(wire.Event(99, 1))
+            self.clock.advance(1)
+
+    def test_answers(self) -> None:
+        """An answer of any kind, time after time."""
+        for answer in (wire.Result, lambda request: wire.Error(48, request, "com.no")) * 3:
+            self.advance(10)
+            self.session.onMessage(answer(self.transport.sent[-1].request))
+        self.assertFalse(self.transport.aborted)
+
+    def test_silent(self) -> None:
+        """No answer, and nothing else."""
+        self.advance(12)
+        self.assertFalse(self.transport.aborted)
+        self.advance(1)
+        self.assertTrue(self.transport.aborted)
+        lost: list[Any] = []
+        self.session.on_lost = lost.append
+        self.session.onLeave(CloseDetails(CloseDetails.REASON_TRANSPORT_LOST, "the transport"))
+        self.session.wire_lost(Failure(ConnectionDone()))
+        self.assertEqual(str(lost[0].value), "dropped: no sign of life within 3 seconds")
+
+    def test_behind_events(self) -> None:
+        """While events come, the answer may take any time; only then it is too late."""
+        self.advance(300, events=True)
+        self.assertFalse(self.transport.aborted)
+        self.assertEqual(len(self.transport.sent), 1)
+        self.advance(6)
+        self.assertTrue(self.transport.aborted)

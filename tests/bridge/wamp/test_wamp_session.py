@@ -151,6 +151,24 @@ class SessionTests(SynchronousTestCase):
         self.failureResultOf(published, RequestTimeout)
         self.assertTrue(self.transport.aborted)
 
+    def test_behind_events(self) -> None:
+        """The answer to a request may be behind events, a minute long; it is answered once."""
+        for answered in (True, False):
+            published = self.session.publish("com.x", [1], {})
+            request = self.last.request
+            for _ in range(59):
+                self.get(wire.Event(99, 1))
+                self.clock.advance(1)
+            self.assertFalse(self.transport.aborted)
+            if answered:
+                self.get(wire.Published(request, 1))
+                self.successResultOf(published)
+            else:
+                self.get(wire.Event(99, 1))
+                self.clock.advance(1)
+                self.failureResultOf(published, RequestTimeout)
+                self.assertTrue(self.transport.aborted)
+
     def test_lost(self) -> None:
         """Whatever waits fails when the connection goes, and what is asked afterwards."""
         waiting = [

@@ -4,6 +4,7 @@ The WAMP side of the bridge; :class:`TokenSocketComponent` is for Crossbar conta
 =========================  =============================================================
 wamp_session.py            a session, as the rules see one: :class:`~.realm.Realm`
 router_session.py          the same over a connection of our own; challenge.py answers for it
+silence.py                 whether a router that owes an answer is silent
 router_connection.py       WebSocket and RawSocket; router_endpoint.py is the way there
 component.py               a session that a Crossbar container keeps
 wamp_side.py               keeps a session, as a side of the bridge

@@ -19,7 +19,7 @@ from ...web.tls.handshake import TLSEndpoint
 from ..config.wamp import WampConfig
 from .realm import Realm, RequestTimeout
 
-__all__ = ["Joined", "RouterEndpoint", "client_endpoint"]
+__all__ = ["Joined", "RouterEndpoint", "Session", "client_endpoint"]
 
 _PORTS = {"ws": 80, "wss": 443}
 
@@ -48,6 +48,7 @@ class Session(Realm, Protocol):
     """A session over a connection of our own."""
 
     lost: bool
+    received_at: float
     on_lost: Callable[[Failure], object]
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autobahn.wamp.types import ComponentConfig
+from autobahn.wamp.types import CloseDetails, ComponentConfig
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
@@ -16,10 +16,14 @@ from ...errors import InvalidOption, shorten
 from ...web.tls.policy import explain
 from ..config.wamp import WampConfig
 from .challenge import signature
-from .realm import JoinRefused, RealmLost, RequestTimeout
+from .realm import JoinRefused, RealmLost
+from .silence import Silence
 from .wamp_session import WampSession
 
 __all__ = ["RouterSession"]
+
+_FOR_EVER = 1e8
+"""Seconds, more than three years."""
 
 
 class RouterSession(WampSession):
@@ -77,24 +81,42 @@ class RouterSession(WampSession):
     def onLeave(self, details: Any) -> None:
         if self._problem is None and not self.joined.called:
             self._problem = JoinRefused(details.reason, details.message or "")
-        elif self._problem is None and not self._drop.running:  # else it agrees to our end
+        elif self._problem is None and not self._is_our_end(details):
             why = shorten(f"{details.reason} {details.message or ''}".strip())
             self._problem = RealmLost(
                 f"the router ended the session: {why}; events of topics are missing until the next"
             )
         super().onLeave(details)
 
+    def _is_our_end(self, details: Any) -> bool:
+        """Whether the router agrees to it, or has said nothing, as Autobahn then says for it."""
+        return self._drop.running or details.reason == CloseDetails.REASON_TRANSPORT_LOST
+
+    def drop(self, why: str) -> None:
+        """End the connection at once, whatever the router does; that is why it is lost."""
+        if self._problem is None and self.joined.called:
+            self._problem = RealmLost(f"dropped: {why}")
+        super().drop(why)
+
     def _ping(self) -> Deferred[None]:
-        """Ask the router for something: any answer, also a refusal, proves that it lives."""
-        asked = self.call(
-            "wamp.session.get", [self._session_id], {}, timeout=self._section.ping_timeout
+        """
+        Ask the router for something: any answer, also a refusal, proves that it lives, and so
+        does whatever else comes meanwhile.
+        """
+        seconds = self._section.ping_timeout
+        silence = Silence(
+            self._reactor,
+            lambda: self.received,
+            seconds,
+            lambda: self.drop(f"no sign of life within {seconds:g} seconds"),
         )
 
-        def failed(failure: Failure) -> None:
-            if failure.check(RequestTimeout):
-                self.drop(f"no sign of life within {self._section.ping_timeout:g} seconds")
+        def over(_: object) -> None:
+            silence.stop()
 
-        return asked.addErrback(failed).addCallback(lambda _: None)
+        # Its end comes with the session's, at the latest.
+        asked = self.call("wamp.session.get", [self._session_id], {}, timeout=_FOR_EVER)
+        return asked.addBoth(over)
 
     # -- from the wire
 

@@ -37,10 +37,14 @@ from .realm import (
     Unserializable,
     WampError,
 )
+from .silence import Silence
 
 __all__ = ["WampSession"]
 
 _CLOSE_SECONDS = 5.0
+
+_PATIENCE = 6
+"""How many times ``request_timeout`` a router has that is not silent."""
 
 
 class WampSession(ApplicationSession):
@@ -50,7 +54,10 @@ class WampSession(ApplicationSession):
     :param config: Autobahn's.
     :param reactor: for deadlines.
     :param request_timeout: seconds for the router to answer; one that does not has its
-        connection dropped, for nobody knows then what it has done.
+        connection dropped, for nobody knows then what it has done.  While it sends other
+        messages, it has several times as long.
+    :ivar received: how many messages the router has sent.
+    :ivar received_at: when the last of them came.
     """
 
     log = Quiet()
@@ -62,6 +69,8 @@ class WampSession(ApplicationSession):
         super().__init__(config)
         self._reactor = reactor
         self._request_timeout = request_timeout
+        self.received = 0
+        self.received_at = reactor.seconds()
         self._requests: dict[int, Deferred[Any]] = {}
         self._on_event: dict[int, list[tuple[str, OnEvent]]] = {}
         self._on_call: dict[int, tuple[str, OnCall, Callable[[], object] | None]] = {}
@@ -177,14 +186,31 @@ class WampSession(ApplicationSession):
             return fail(Unserializable(f"cannot be sent to the router: {shorten(str(problem))}"))
         answered: Deferred[Any] = Deferred(lambda _: self._withdraw(number, call_timeout))
         self._requests[number] = answered
-        seconds = self._request_timeout if call_timeout is None else call_timeout
+        if call_timeout is None:
+            return self._awaited(number, answered)
 
         def timed_out(*_: object) -> Failure:
-            if call_timeout is None:
-                self.drop(f"the router did not answer within {seconds:g} seconds")
-            return Failure(RequestTimeout(f"no answer within {seconds:g} seconds"))
+            return Failure(RequestTimeout(f"no answer within {call_timeout:g} seconds"))
 
-        return answered.addTimeout(seconds, self._reactor, timed_out)
+        return answered.addTimeout(call_timeout, self._reactor, timed_out)
+
+    def _awaited(self, number: int, answered: Deferred[Any]) -> Deferred[Any]:
+        """Wait for what only the router has to answer."""
+        seconds = self._request_timeout
+
+        def silent() -> None:
+            self.drop(f"the router did not answer within {seconds:g} seconds")
+            if self._requests.pop(number, None) is not None:  # else the end has failed it
+                problem = RequestTimeout(f"no answer within {seconds:g} seconds")
+                answered.errback(Failure(problem))
+
+        silence = Silence(self._reactor, lambda: self.received, seconds, silent, _PATIENCE)
+
+        def over(outcome: Any) -> Any:
+            silence.stop()
+            return outcome
+
+        return answered.addBoth(over)
 
     def _withdraw(self, number: int, call_timeout: float | None) -> None:
         self._requests.pop(number, None)
@@ -214,6 +240,8 @@ class WampSession(ApplicationSession):
     # -- messages
 
     def onMessage(self, msg: Any) -> None:
+        self.received += 1
+        self.received_at = self._reactor.seconds()
         if self._session_id is None or isinstance(msg, wire.Goodbye):
             super().onMessage(msg)
             return

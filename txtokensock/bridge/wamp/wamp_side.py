@@ -5,6 +5,7 @@ The side of the bridge that faces a WAMP router.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from twisted.application.service import Service
@@ -22,7 +23,7 @@ from ..health import Condition, Health, SideState
 from ..shares import Shares
 from .forwarding import WampForwarding
 from .router_connection import connect
-from .router_endpoint import Joined, RouterEndpoint
+from .router_endpoint import Joined, RouterEndpoint, Session
 
 __all__ = ["WampSide"]
 
@@ -60,6 +61,7 @@ class WampSide(Service):
             section, socket=socket, shares=shares, counters=counters, reactor=reactor
         )
         self._service = self._new_service()
+        self._session: Session | None = None
         self._health = Health(self.name, reactor.seconds)
 
     def _new_service(self) -> ReconnectingClientService[Joined]:
@@ -135,7 +137,21 @@ class WampSide(Service):
         """The realm is joined."""
         self._health.works()
         self._log.info("joined {realm}", realm=self._section.realm)
+        self._tell_gap()
+        self._session = connection.realm
         self._forwarding.joined(connection.realm)
+
+    def _tell_gap(self) -> None:
+        """Say when there was no session: nobody knows how many events that has cost."""
+        before, self._session = self._session, None
+        if before is not None and any(rule.to_upstream for rule in self._section.channels):
+            self._log.warn(
+                "events of {realm} between {since} and {until} may be lost: there was no session",
+                event="wamp.gap",
+                realm=self._section.realm,
+                since=_utc(before.received_at),
+                until=_utc(self._reactor.seconds()),
+            )
 
     def disconnected(self, reason: Exception, retry_in: float | None) -> None:
         """The session is gone."""
@@ -145,6 +161,10 @@ class WampSide(Service):
 
     def gave_up(self, error: ClientClosed) -> None:
         """Not called: the retry policy never gives up."""
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _connection(section: WampConfig) -> tuple[Any, ...]:

@@ -1,0 +1,126 @@
+"""
+The WAMP side, across sessions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
+
+from tests.common import BACKOFF
+from txtokensock.bridge.config.wamp import WampConfig
+from txtokensock.bridge.counters import Counters
+from txtokensock.bridge.shares import Shares
+from txtokensock.bridge.wamp.router_endpoint import Joined
+from txtokensock.bridge.wamp.wamp_side import WampSide
+
+from .router import Session
+from .support import TrafficTestCase, rules
+
+NEWS = {"channel": "news", "topic": "com.example.news", "direction": "to-upstream"}
+
+
+class OwnSession(Session):
+    """A session of the router's, as a connection of our own has it."""
+
+    lost = False
+    received_at = 0.0
+
+    def close(self) -> None:
+        """Leave in order."""
+        self.end()
+
+    abort = close
+
+    def end(self) -> None:
+        """The connection is gone."""
+        if not self.lost:
+            self.lost = True
+            self.lose()
+            self.on_lost(Failure(ConnectionDone()))
+
+    def getPeer(self) -> None:
+        """Nobody asks."""
+
+    getHost = getPeer
+
+
+class GapTests(TrafficTestCase):
+    """What is said of the time without a session."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = EventLoggingObserver()
+        globalLogPublisher.addObserver(self.log)
+        self.addCleanup(globalLogPublisher.removeObserver, self.log)
+        self.sessions: list[OwnSession] = []
+
+    async def connect(self, section: Any, reactor: Any) -> Joined:
+        """Join."""
+        session = OwnSession(self.router)
+        self.router.sessions.append(session)
+        self.sessions.append(session)
+        return Joined(session, session)
+
+    def start(self, **fields: Any) -> WampSide:
+        """A side that has joined."""
+        section = WampConfig(
+            url="ws://router.test/", realm="r", channels=rules(**fields).channels, stop_timeout=1.0
+        )
+        socket = self.socket(backoff=BACKOFF)
+        side = WampSide(
+            section,
+            socket=socket,
+            shares=Shares(lambda: socket.limits, self.clock.seconds),
+            counters=Counters(),
+            reactor=self.clock,
+            connect=self.connect,
+        )
+        side.startService()
+        self.addCleanup(self.stop, side)
+        self.memory.advance(1)
+        self.assertEqual(len(self.sessions), 1)
+        return side
+
+    def stop(self, side: WampSide) -> None:
+        """It is over."""
+        stopped = side.stopService()
+        self.memory.advance(5)
+        self.successResultOf(stopped)
+
+    def gaps(self) -> list[tuple[str, str]]:
+        """Since when and until when, of what was said."""
+        return [
+            (event["since"][14:], event["until"][14:19])
+            for event in self.log
+            if event.get("event") == "wamp.gap"
+        ]
+
+    def test_gap(self) -> None:
+        """From the last message of the router until there is a session, each time."""
+        self.start(channels=[NEWS])
+        self.assertEqual(self.gaps(), [])
+        self.memory.advance(60 - self.clock.seconds())
+        self.sessions[-1].received_at = 42.25
+        self.sessions[-1].end()
+        self.memory.advance(10)
+        (gap,) = self.gaps()
+        self.assertEqual(gap[0], "00:42.250+00:00")
+        self.assertLess(gap[1], "01:10")
+        self.assertGreaterEqual(gap[1], "01:00")
+        self.sessions[-1].received_at = 75.0
+        self.sessions[-1].end()
+        self.memory.advance(10)
+        self.assertEqual([since for since, _ in self.gaps()][1:], ["01:15.000+00:00"])
+
+    def test_no_events(self) -> None:
+        """Who takes no events misses none."""
+        self.start(channels=[{**NEWS, "direction": "to-wamp"}])
+        self.sessions[-1].end()
+        self.memory.advance(10)
+        self.assertEqual(len(self.sessions), 2)
+        self.assertEqual(self.gaps(), [])
