@@ -123,7 +123,7 @@ class PeerEndTests(ServerTestCase):
         (peer,) = server.service.peers()
         public = {name for name in dir(peer) if not name.startswith("_")}
         described = {"address", "auth", "authenticated", "channels", "close", "id", "rpc"}
-        self.assertEqual(public, described)
+        self.assertEqual(public, described | {"limits"})
 
     def test_repr(self) -> None:
         """A peer's repr says how it is, and nothing that is secret."""

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.turns import one_turn
 from txtokensock.sockjs.transport import SockJSTransport
 from txtokensock.support.slices import Slices
 
@@ -47,10 +48,7 @@ class SlicedStage:
 
     def turn(self) -> None:
         """One turn of the reactor, not those that follow from it."""
-        due, self.clock.calls = self.clock.calls, []
-        for call in due:
-            call.called = 1
-            call.func()
+        one_turn(self.clock)
 
 
 class SlicedDeliveryTests(SynchronousTestCase):

@@ -7,25 +7,15 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.turns import one_turn
 from txtokensock.support.slices import Slices
-
-
-class Slow(Clock):
-    """A clock that moves on as work is done."""
-
-    def turn(self) -> None:
-        """One turn of the reactor: what it schedules is for the next."""
-        due, self.calls = self.calls, []
-        for call in due:
-            call.called = 1
-            call.func()
 
 
 class SlicesTests(SynchronousTestCase):
     """Order, and where a turn ends."""
 
     def setUp(self) -> None:
-        self.clock = Slow()
+        self.clock = Clock()
         self.slices = Slices(self.clock)
         self.done: list[int] = []
 
@@ -44,18 +34,18 @@ class SlicesTests(SynchronousTestCase):
         for number in range(7):
             self.work(number, 0.002)
         self.assertEqual(self.done, [])
-        self.clock.turn()
+        one_turn(self.clock)
         self.assertEqual(self.done, [0, 1, 2])
-        self.clock.turn()
+        one_turn(self.clock)
         self.assertEqual(self.done, [0, 1, 2, 3, 4, 5])
-        self.clock.turn()
+        one_turn(self.clock)
         self.assertEqual((self.done, self.clock.calls), ([*range(7)], []))
 
     def test_a_clock_that_stands_still(self) -> None:
         """A turn also ends at a count."""
         for number in range(1500):
             self.work(number)
-        self.clock.turn()
+        one_turn(self.clock)
         self.assertEqual(len(self.done), 1000)
 
     def test_behind_all_others(self) -> None:
@@ -66,10 +56,10 @@ class SlicesTests(SynchronousTestCase):
             self.slices.call(again)
 
         self.slices.call(again)
-        self.clock.turn()
+        one_turn(self.clock)
         self.assertEqual(self.done, [0])
         self.work(1)
-        self.clock.turn()
+        one_turn(self.clock)
         self.assertEqual(self.done, [0, 0, 1])
         self.slices.stop()
         self.assertEqual(self.clock.calls, [])
@@ -80,9 +70,9 @@ class SlicesTests(SynchronousTestCase):
         for number in range(4):
             self.work(number, units=most // 2)
         self.slices.units = 0
-        self.clock.turn()
+        one_turn(self.clock)
         self.assertEqual(self.done, [0, 1])
-        self.clock.turn()
+        one_turn(self.clock)
         self.assertEqual((self.done, self.slices.units), ([0, 1, 2, 3], 0))
 
     def test_shares(self) -> None:
@@ -101,6 +91,6 @@ class SlicesTests(SynchronousTestCase):
         """The others are called all the same."""
         self.slices.call(lambda: 1 / 0)
         self.work(1)
-        self.assertRaises(ZeroDivisionError, self.clock.turn)
-        self.clock.turn()
+        self.assertRaises(ZeroDivisionError, one_turn, self.clock)
+        one_turn(self.clock)
         self.assertEqual(self.done, [1])

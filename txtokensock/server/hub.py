@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -21,7 +22,11 @@ from ..messages.from_server import (
     encode_channel_message,
     encode_unsubscribed,
 )
+from ..support.slices import Slices
 from ..support.user_functions import call_plain_function
+from .fan_out import Act, FanOut, drain
+from .ops.observer import Observer
+from .outbox import Outbox
 from .peer import Peer
 from .store.interface import IStoreLink, IStoreListener
 
@@ -44,13 +49,9 @@ message, any JSON, or :data:`DROP`.  The message is a copy of the peer's own.
 """
 
 
-Deliver: TypeAlias = Callable[[bytes], object]
-"""Sends a peer an encoded message; never raises."""
-
-
 @dataclass(slots=True)
 class _Subscriber:
-    deliver: Deliver
+    outbox: Outbox
     channels: dict[str, None] = field(default_factory=dict)
 
 
@@ -61,15 +62,22 @@ class Hub:
 
     :param filter: see :data:`Filter`; a filter that raises is logged, and its peer does
         not get the message.
+    :param slices: for what takes longer than a turn of the reactor.
+    :param most: bytes of messages that may wait to be delivered.
+    :param observer: is told of those that are dropped.
     :ivar link: to the store, set while the server runs.
     """
 
     _log = Logger()
 
-    def __init__(self, filter: Filter | None) -> None:
+    def __init__(
+        self, filter: Filter | None, slices: Slices, most: int, observer: Observer
+    ) -> None:
         self._filter = filter
+        self._slices = slices
         self._subscribers: dict[Peer, _Subscriber] = {}
-        self._channels: dict[str, dict[Peer, Deliver]] = {}
+        self._channels: dict[str, dict[Peer, Outbox]] = {}
+        self._fan_out = FanOut(self._channels, self._outboxes, slices, most, observer)
         self.link: IStoreLink | None = None
 
     def refuses(self, channel: str) -> bool:
@@ -80,13 +88,13 @@ class Hub:
 
     # -- subscriptions
 
-    def add(self, peer: Peer, deliver: Deliver) -> None:
+    def add(self, peer: Peer, outbox: Outbox) -> None:
         """
         Let a peer be subscribed from now on.
 
-        :param deliver: called with each message for the peer.
+        :param outbox: gets each message for the peer.
         """
-        self._subscribers[peer] = _Subscriber(deliver)
+        self._subscribers[peer] = _Subscriber(outbox)
 
     def discard(self, peer: Peer) -> None:
         """Forget a peer that is gone, and all its subscriptions."""
@@ -99,7 +107,7 @@ class Hub:
         """Send an encoded message to one peer; nothing happens if it is gone."""
         subscriber = self._subscribers.get(peer)
         if subscriber is not None:
-            subscriber.deliver(message)
+            subscriber.outbox.write(message)
 
     def subscribe(self, peer: Peer, channel: str) -> Deferred[None]:
         """
@@ -113,7 +121,7 @@ class Hub:
         if subscriber is None or self.link is None:
             return succeed(None)
         subscriber.channels[channel] = None
-        self._channels.setdefault(channel, {})[peer] = subscriber.deliver
+        self._channels.setdefault(channel, {})[peer] = subscriber.outbox
         return self.link.subscribe(channel).addErrback(self._not_subscribed, peer, channel)
 
     def _not_subscribed(self, failure: Failure, peer: Peer, channel: str) -> Failure:
@@ -139,6 +147,11 @@ class Hub:
     def channels(self) -> list[str]:
         """Names of the channels to which a peer of this server is subscribed."""
         return list(self._channels)
+
+    @property
+    def channel_count(self) -> int:
+        """How many they are."""
+        return len(self._channels)
 
     def channels_of(self, peer: Peer) -> list[str]:
         """Channels of one peer, in the order of their subscription."""
@@ -174,36 +187,52 @@ class Hub:
 
     def channel_message(self, channel: str, message: bytes) -> None:
         """Deliver a message to the peers of one channel."""
-        # A copy: delivery may end a peer.
-        self._deliver(channel, message, tuple(self._channels.get(channel, {}).items()))
+        if channel in self._channels:
+            self._fan_out.deliver(channel, self._sending(message, channel), len(message))
 
     def broadcast_message(self, message: bytes) -> None:
         """
         Deliver a message to all peers, once for each of their channels, as if it had been
         published there: peers without channels get nothing, as with node-token-sockjs.
         """
-        for channel in tuple(self._channels):
-            self.channel_message(channel, message)
+        self._fan_out.broadcast(partial(self._sending, message), len(message))
 
     def unsubscribe_all(self, channel: str) -> None:
         """Unsubscribe all peers of a channel, and tell them."""
         notice = encode_unsubscribed(channel)
-        for peer in self.peers_of(channel):
-            self.unsubscribe(peer, channel)
-            self.tell(peer, notice)
 
-    def _deliver(
-        self, channel: str, message: bytes, peers: Iterable[tuple[Peer, Deliver]]
-    ) -> None:
+        def unsubscribe(peer: Peer, outbox: Outbox) -> None:
+            self.unsubscribe(peer, channel)
+            outbox.write(notice)
+
+        self._fan_out.deliver(channel, unsubscribe, len(notice))
+
+    def delivered(self, channel: str | None) -> Deferred[None] | None:
+        """When what waits for a channel has been delivered, see :meth:`FanOut.delivered`."""
+        return self._fan_out.delivered(channel)
+
+    async def drain(self, channel: str | None) -> None:
+        """Wait, for seconds at most, until the peers of a channel have room, None for all."""
+        await drain(self._fan_out.slowest(channel), self._slices)
+
+    def stop(self) -> None:
+        """Drop what waits to be delivered, and be without a store."""
+        self.link = None
+        self._fan_out.stop()
+
+    def _outboxes(self) -> Iterable[Outbox]:
+        return [subscriber.outbox for subscriber in self._subscribers.values()]
+
+    def _sending(self, message: bytes, channel: str) -> bytes | Act:
         if self._filter is None:
-            encoded = encode_channel_json(channel, message)
-            for _, deliver in peers:
-                deliver(encoded)
-            return
-        for peer, deliver in peers:
+            return encode_channel_json(channel, message)
+
+        def send(peer: Peer, outbox: Outbox) -> None:
             filtered = self._filtered(peer, channel, message)
             if filtered is not None:
-                deliver(filtered)
+                outbox.write(filtered)
+
+        return send
 
     def _filtered(self, peer: Peer, channel: str, message: bytes) -> bytes | None:
         assert self._filter is not None

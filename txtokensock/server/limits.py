@@ -54,6 +54,10 @@ class Limits:
     :ivar buffered: bytes that may wait for a peer that reads slowly.
     :ivar buffered_total: bytes that may wait for all peers together, with what has come of
         their unfinished frames; when more do, those that hold the most are closed with 4001.
+    :ivar undelivered: bytes of messages that may wait to be delivered to the peers of their
+        channels, in all; beyond them messages are dropped, which is logged and counted.  Peers
+        that publish are not read while their messages wait, so that only what comes from
+        other servers, and what the application publishes without waiting, can be so much.
     :ivar peers_per_address: connections from one IP address; when as many again are just
         being refused, further ones are answered 429.  Behind a reverse proxy all come
         from the proxy's, unless ``trusted_proxies`` names it.
@@ -80,6 +84,7 @@ class Limits:
     unauthenticated_burst: int = 50
     buffered: int = 4 * 1024 * 1024
     buffered_total: int = 256 * 1024 * 1024
+    undelivered: int = 64 * 1024 * 1024
     peers_per_address: int = 1_000
     token_lifetime: int = 30
     auth_timeout: float = 10.0

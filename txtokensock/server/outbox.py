@@ -7,8 +7,13 @@ calls, and the copies of a broadcast, leave in one frame.
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
 from ..sockjs.interfaces import ISockJSTransport
 from ..support.slices import Slices
+from ..support.waiters import Waiters
 from .ops.observer import Observer
 
 __all__ = ["Outbox"]
@@ -17,13 +22,17 @@ _FRAME_SIZE = 64 * 1024
 """Bytes after which a frame is sent: receivers limit the size of one."""
 
 
+@implementer(IPushProducer)
 class Outbox:
     """
-    Writes messages to a transport, several in one frame.
+    Writes messages to a transport, several in one frame, and follows how full its buffer is.
 
     :param transport: takes the messages.
     :param slices: says when to hand them over.
     :param observer: is told how many leave.
+    :ivar full: whether more waits for the peer to read than the network takes.
+    :ivar patience_from: when it is worth again to wait until it is not, in seconds of the
+        reactor's clock.
     """
 
     def __init__(self, transport: ISockJSTransport, slices: Slices, observer: Observer) -> None:
@@ -33,6 +42,10 @@ class Outbox:
         self._messages: list[bytes] = []
         self._size = 0
         self._due = False
+        self._drains: Waiters[None] | None = None
+        self.full = False
+        self.patience_from = 0.0
+        transport.registerProducer(self, True)
 
     def write(self, message: bytes) -> None:
         """Send a message at the end of this turn, or at once if a frame is full."""
@@ -55,3 +68,32 @@ class Outbox:
     def _turn_ended(self) -> None:
         self._due = False
         self.flush()
+
+    # -- IPushProducer
+
+    def pauseProducing(self) -> None:
+        """Note that the buffer is full: what is sent now waits until the peer reads."""
+        self.full = True
+
+    def resumeProducing(self) -> None:
+        """Note that the buffer has drained."""
+        self.full = False
+        drains, self._drains = self._drains, None
+        if drains is not None:
+            drains.fire()
+
+    def stopProducing(self) -> None:
+        """Let those go who wait: nothing can be sent any more."""
+        self.resumeProducing()
+
+    def drained(self, seconds: float) -> Deferred[None]:
+        """
+        :return: fires with None when the buffer has drained, or after so many seconds.
+            Cancelling it ends this wait.
+        """
+        if not self.full:
+            return succeed(None)
+        if self._drains is None:
+            self._drains = Waiters()
+        wait = self._drains.wait()
+        return wait.addTimeout(seconds, self._slices.reactor, lambda *_: None)

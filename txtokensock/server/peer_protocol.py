@@ -61,11 +61,14 @@ class PeerProtocol(Protocol):
             channels_of=context.hub.channels_of,
             end=self._end,
         )
-        self._requests = PeerRequests(context, self.peer, self._send, self._end, self._idle)
+        self._requests = PeerRequests(
+            context, self.peer, self._send, self._end, self._idle, self._slow_down
+        )
         self._authentication = PeerAuthentication(
             context, self.peer, self._state, self._send, self._end, self._authenticated
         )
         self._leaving = False
+        self._slowed = 0
         self._close_code: CloseCode | None = None
 
     def __repr__(self) -> str:
@@ -77,7 +80,7 @@ class PeerProtocol(Protocol):
         context = self._context
         self._outbox = Outbox(self.transport, context.slices, context.observer)
         context.observer.peer_connected()
-        context.hub.add(self.peer, self._send)
+        context.hub.add(self.peer, self._outbox)
         self.transport.limit_input(context.limits.unauthenticated_input(), self._too_much)
         refusal = context.peers.admit(self.peer, context.limits, self._leave)
         if refusal is None:
@@ -167,6 +170,14 @@ class PeerProtocol(Protocol):
         """Send an encoded message; nothing happens if the peer is gone."""
         if not self._state.ended:
             self._outbox.write(message)
+
+    def _slow_down(self, slower: bool) -> None:
+        """Do not read what the peer sends, until this was said as often with False."""
+        self._slowed += 1 if slower else -1
+        if slower and self._slowed == 1:
+            self.transport.pauseProducing()
+        elif not slower and self._slowed == 0:
+            self.transport.resumeProducing()
 
     # -- the end
 

@@ -5,6 +5,8 @@ broadcast.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 from ..errors import InvalidChannel
@@ -19,6 +21,7 @@ from ..messages.from_server import (
 )
 from ..support.portable import Portable
 from .close_codes import CHANNEL_NAME_TOO_LONG, TOO_MANY_CHANNELS, CloseCode
+from .fan_out import PACE
 from .hooks import Refused
 from .keyed_queue import Place
 from .peer import Peer
@@ -47,11 +50,16 @@ class PubSub:
 
     :param context: what the server's peers share.
     :param peer: whose requests.
+    :param slow_down: stops the reading of what the peer sends, and with False starts it again.
     """
 
-    def __init__(self, context: ServerContext, peer: Peer) -> None:
+    def __init__(
+        self, context: ServerContext, peer: Peer, slow_down: Callable[[bool], None]
+    ) -> None:
         self._context = context
         self._peer = peer
+        self._slow_down = slow_down
+        self._unpaced = 0  # bytes for one receiver since the slow ones were waited for
 
     async def handle(self, request: PubSubRequest, place: Place) -> list[bytes]:
         """
@@ -108,13 +116,38 @@ class PubSub:
 
     async def _publish(self, channel: str, request: Publish) -> list[bytes]:
         await self._context.hooks.ask("publish", self._peer, channel, request.data)
-        await self._context.hub.publish(channel, dumps(request.data))
+        message = dumps(request.data)
+        await self._context.hub.publish(channel, message)
+        self._unpaced += len(message)
+        await self._delivered(channel)
         return self._ack("_publish", request.uuid)
 
     async def _broadcast(self, request: Broadcast) -> list[bytes]:
         await self._context.hooks.ask("broadcast", self._peer, request.data)
-        await self._context.hub.broadcast(dumps(request.data))
+        message = dumps(request.data)
+        await self._context.hub.broadcast(message)
+        self._unpaced += len(message) * self._context.hub.channel_count
+        await self._delivered(None)
         return self._ack("_broadcast", request.uuid)
+
+    async def _delivered(self, channel: str | None) -> None:
+        """
+        Do not read what the peer sends until what it published has been delivered, and, where
+        it published much, until those have room who read slower than that.
+        """
+        context = self._context
+        delivered = context.hub.delivered(channel)
+        if delivered is None and self._unpaced < PACE:
+            return
+        self._slow_down(True)
+        try:
+            if delivered is not None:
+                await delivered
+            if self._unpaced >= PACE:
+                self._unpaced = 0
+                await context.hub.drain(channel)
+        finally:
+            context.slices.call(partial(self._slow_down, False))  # after the answer
 
     def _ack(self, rpc: str, uuid: Uuid) -> list[bytes]:
         # The answer first, then the notice: the one order in which all three JavaScript

@@ -59,6 +59,7 @@ class PeerRequests:
     :param send: sends it an encoded message.
     :param end: closes it.
     :param idle: called when the last request in flight was answered.
+    :param slow_down: stops the reading of what the peer sends, and with False starts it again.
     """
 
     _log = Logger()
@@ -70,6 +71,7 @@ class PeerRequests:
         send: Callable[[bytes], None],
         end: Callable[[CloseCode], None],
         idle: Callable[[], None],
+        slow_down: Callable[[bool], None],
     ) -> None:
         self._context = context
         self._peer = peer
@@ -77,7 +79,7 @@ class PeerRequests:
         self._end = end
         self._idle = idle
         self._in_flight: dict[_InFlight, Timer] = {}
-        self._pubsub = PubSub(context, peer)
+        self._pubsub = PubSub(context, peer, slow_down)
         # A slow hook must not turn "subscribe, unsubscribe" around, nor lose what is
         # published between them.
         self._channel_queues = KeyedQueue()

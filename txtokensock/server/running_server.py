@@ -60,8 +60,8 @@ class RunningServer:
             for peer in left:
                 peer.close(*SHUTTING_DOWN)
         await self.sockjs.close_sessions(*SHUTTING_DOWN)
+        context.hub.stop()
         context.slices.stop()
-        context.hub.link = None
         context.peers.set_open(False, context.reactor.seconds())
         await self._link.close()
         self._over()

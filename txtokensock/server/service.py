@@ -126,7 +126,8 @@ class TokenSocketServer(Service):
         limits = limits or Limits()
         self._store = _checked_store(store)
         self.trusted_proxies = TrustedProxies(trusted_proxies)
-        self._hub = Hub(filter)
+        slices, observer = Slices(reactor), observer or Observer()
+        self._hub = Hub(filter, slices, limits.undelivered, observer)
         self._context = ServerContext(
             reactor=reactor,
             limits=limits,
@@ -136,8 +137,8 @@ class TokenSocketServer(Service):
             hooks=Hooks(reactor, limits.hook_timeout, expose_errors=expose_errors),
             hub=self._hub,
             acks=acks,
-            slices=Slices(reactor),
-            observer=observer or Observer(),
+            slices=slices,
+            observer=observer,
             expose_errors=check_flag("expose_errors", expose_errors),
         )
         self._context.peers.since = reactor.seconds()
@@ -277,7 +278,8 @@ class TokenSocketServer(Service):
         """
         Unsubscribe all peers of all servers that share the store from a channel.
 
-        :return: fires with None when the store has it.  Fails with
+        :return: fires with None when the store has it, and what waits for the channel on this
+            server has been sent to its peers.  Fails with
             :class:`~txtokensock.errors.InvalidChannel`, or with
             :class:`~txtokensock.errors.StoreUnavailable` if the store cannot be reached
             or this server does not run.
@@ -286,6 +288,7 @@ class TokenSocketServer(Service):
 
     async def _unsubscribe_all(self, channel: str) -> None:
         await self._hub.unsubscribe_everywhere(check_channel(channel))
+        await self._delivered(channel)
 
     def publish(self, channel: str, data: Any) -> Deferred[None]:
         """
@@ -299,6 +302,7 @@ class TokenSocketServer(Service):
 
     async def _publish(self, channel: str, data: Any) -> None:
         await self._hub.publish(check_channel(channel), dumps(data))
+        await self._delivered(channel)
 
     def broadcast(self, data: Any) -> Deferred[None]:
         """
@@ -313,6 +317,12 @@ class TokenSocketServer(Service):
 
     async def _broadcast(self, data: Any) -> None:
         await self._hub.broadcast(dumps(data))
+        await self._delivered(None)
+
+    async def _delivered(self, channel: str | None) -> None:
+        delivered = self._hub.delivered(channel)
+        if delivered is not None:
+            await delivered
 
     # -- IService
 

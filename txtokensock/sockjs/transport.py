@@ -188,7 +188,7 @@ class SockJSTransport:
             left -= 1 + (len(undelivered[0]) >> 12)
             protocol.dataReceived(undelivered.popleft())
             if not left & 7:  # now and then, for the clock costs more
-                now = slices.seconds()
+                now = slices.reactor.seconds()
                 begun = now if begun is None else begun
                 if now - begun >= LONGEST_SLICE:
                     left = 0

@@ -35,14 +35,15 @@ class Slices:
     forget a finished task the more there are.)
 
     :param reactor: whose turns count.
+    :ivar reactor: the same.
     :ivar units: what is left; who does work takes it off, and with none left asks to be called.
     """
 
-    __slots__ = ("_due", "_reactor", "_turn", "units")
+    __slots__ = ("_due", "_turn", "reactor", "units")
 
     def __init__(self, reactor: IReactorTime) -> None:
         self.units = _UNITS
-        self._reactor = reactor
+        self.reactor = reactor
         self._due: deque[Callable[[], object]] = deque()
         self._turn = NextTurn(reactor, self._run)
 
@@ -68,13 +69,9 @@ class Slices:
         self._due.clear()
         self._turn.cancel()
 
-    def seconds(self) -> float:
-        """The reactor's clock."""
-        return self._reactor.seconds()
-
     def _run(self) -> None:
         self.units = _UNITS
-        due, seconds = self._due, self._reactor.seconds
+        due, seconds = self._due, self.reactor.seconds
         end = seconds() + LONGEST_SLICE
         try:
             # Those that are added meanwhile wait, so that the reactor can read and write first.

@@ -64,6 +64,7 @@ class ServerMetrics(Observer):
             kind: defaultdict(int) for kind in get_args(RequestKind)
         }
         self._problems: Counter[Problem] = Counter()
+        self._dropped_messages = 0
         self._tokens: Counter[int] = Counter()
         self._call_times = [0] * (len(BUCKETS) + 1)
         self._call_seconds = 0.0
@@ -107,6 +108,9 @@ class ServerMetrics(Observer):
     def message_refused(self, problem: Problem) -> None:
         self._problems[problem] += 1
 
+    def message_dropped(self, size: int) -> None:
+        self._dropped_messages += 1
+
     def token_answered(self, status: int) -> None:
         self._tokens[status] += 1
 
@@ -122,6 +126,8 @@ class ServerMetrics(Observer):
         yield _counted("received_bytes", "Bytes of messages from clients.", self._received_bytes)
         yield _counted("sent_messages", "Messages to clients.", self._sent_messages)
         yield _counted("sent_bytes", "Bytes of messages to clients.", self._sent_bytes)
+        text = "Messages not delivered, as too much waited."
+        yield _counted("dropped_messages", text, self._dropped_messages)
         yield from self._collect_requests()
         text = "Ends of peers by close code: lost without one, other for a client's own."
         yield _counted_by("code", "closes", text, self._closes.copy())

@@ -93,5 +93,13 @@ class Observer:
     def message_refused(self, problem: Problem) -> None:
         """An error was the answer to a message before any work began on it."""
 
+    def message_dropped(self, size: int) -> None:
+        """
+        A message is not delivered to the peers of this server, as more than
+        ``Limits.undelivered`` waits already.
+
+        :param size: bytes of the message.
+        """
+
     def token_answered(self, status: int) -> None:
         """A token request was answered with that HTTP status."""
