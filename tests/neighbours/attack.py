@@ -17,8 +17,8 @@ __all__ = ["Attack", "Ground", "Target"]
 
 Target = Literal["server", "bridge", "wamp"]
 
-_CONNECTING = 32
-"""Connections that are being made at one time: a queue of connections is not under attack."""
+_BETWEEN = 0.0005
+"""Seconds between two connections: what waits to be accepted, in the kernel, is not ours."""
 
 
 class Ground:
@@ -42,7 +42,7 @@ class Ground:
         self._spread = spread
         self._connected = 0
         self._setups = random.randrange(200)
-        self._connecting = asyncio.Semaphore(_CONNECTING)
+        self._connecting = asyncio.Lock()
 
     def source(self) -> str:
         """The address for the next connection."""
@@ -57,7 +57,8 @@ class Ground:
     async def connect(self, *, plain: bool = False, buffer: int = 0) -> Link:
         """A connection, held until the attack is over."""
         async with self._connecting:
-            link = await self.address.connect(self.source(), plain=plain, buffer=buffer)
+            await asyncio.sleep(_BETWEEN)
+        link = await self.address.connect(self.source(), plain=plain, buffer=buffer)
         self._links.append(link)
         return link
 

@@ -135,6 +135,7 @@ class Honest:
         self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
         self._lock = asyncio.Lock()
+        self._new = asyncio.Lock()
         self.reset()
 
     def reset(self) -> None:
@@ -147,7 +148,7 @@ class Honest:
         """
         :return: what was measured since the last time, with what was waited for just now.
         """
-        async with self._lock:
+        async with self._new, self._lock:
             found = {
                 "longest": self._longest,
                 "newcomers": self._newcomers,
@@ -184,15 +185,16 @@ class Honest:
     async def _come(self) -> None:
         loop = asyncio.get_running_loop()
         for number in itertools.count():
-            begun = loop.time()
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    client = await self._enter(f"127.0.2.{1 + number % 250}")
-                    await client.call(next(self._numbers))
-                client.leave()
-            except (OSError, TimeoutError) as problem:
-                self._failures.append(f"newcomer: {type(problem).__name__}: {problem}")
-            self._newcomers = max(self._newcomers, loop.time() - begun)
+            async with self._new:
+                begun = loop.time()
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        client = await self._enter(f"127.0.2.{1 + number % 250}")
+                        await client.call(next(self._numbers))
+                    client.leave()
+                except (OSError, TimeoutError) as problem:
+                    self._failures.append(f"newcomer: {type(problem).__name__}: {problem}")
+                self._newcomers = max(self._newcomers, loop.time() - begun)
             await asyncio.sleep(NEWCOMERS)
 
 

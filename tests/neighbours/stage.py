@@ -116,6 +116,7 @@ class Stage:
     async def start(self) -> None:
         """Start all, and see how it is while nobody attacks."""
         os.sched_setaffinity(0, {self._other})
+        reactor.addSystemEventTrigger("before", "shutdown", self._interrupted)
         self._programs = self.targets()
         for program in self._programs:
             await self._start(program)
@@ -202,6 +203,12 @@ class Stage:
         with redirect_stdout(io.StringIO()):  # each prints its log then, which is long
             for program in [self._attacker, self._honest, *reversed(self._programs)]:
                 await program.close()
+
+    def _interrupted(self) -> None:
+        """Leave no process behind if somebody loses patience."""
+        for program in self._programs:
+            if program.running:
+                program.signal("KILL")
 
     def log(self) -> str:
         """What the targets printed."""
