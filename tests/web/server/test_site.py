@@ -15,8 +15,9 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from zope.interface import directlyProvides
 
+from tests.kit.http import request
 from tests.kit.site_client import Connection
-from tests.kit.websocket import UPGRADE
+from tests.kit.websocket import TEXT, UPGRADE, encode_frame
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
 from txtokensock.web.server.site import BoundedSite, SiteLimits
@@ -47,9 +48,10 @@ class SiteTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.page = Page()
+        self.recorders = Recorders()
         root = Resource()
         root.putChild(b"page", self.page)
-        root.putChild(b"echo", SockJSResource(Recorders(), reactor=self.clock))
+        root.putChild(b"echo", SockJSResource(self.recorders, reactor=self.clock))
         self.site = BoundedSite(root, SiteLimits(max_body=1000), reactor=self.clock)
 
     def connect(self) -> Connection:
@@ -167,6 +169,64 @@ class SiteTests(SynchronousTestCase):
         connection.drop()
         self.clock.advance(60)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_many_at_once(self) -> None:
+        """Of more requests than fit into one turn, each connection's next one has its turn."""
+        request = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
+        greedy, other = self.connect(), self.connect()
+        greedy.channel.dataReceived(request * 100)
+        self.assertLess(len(self.page.sizes), 30)
+        self.assertEqual(greedy.tcp.producerState, "paused")
+        other.channel.dataReceived(b"POST /page HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc")
+        self.assertEqual(other.take(), b"")
+        self.clock.advance(0)
+        self.assertEqual(other.response().status, 200)
+        self.assertEqual(len(self.page.sizes), 101)
+        self.assertLess(self.page.sizes.index(3), 30)
+        self.assertEqual(greedy.take().count(b"HTTP/1.1 200"), 100)
+        self.assertEqual(greedy.tcp.producerState, "producing")
+
+    def test_behind_a_request_that_waits(self) -> None:
+        """What comes behind it is read in order, by a WebSocket too, if it was one for that."""
+        self.connect().channel.dataReceived(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        late = self.connect()
+        late.channel.dataReceived(
+            b"POST /page HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
+            + request("GET", "/echo/000/late/websocket", UPGRADE)
+            + encode_frame('["a"]', TEXT)
+        )
+        late.channel.dataReceived(encode_frame('["b"]', TEXT))
+        self.clock.pump([0] * 100)
+        self.assertEqual(late.response().status, 200)
+        self.assertIn(b" 101 ", late.take())
+        [protocol] = self.recorders.built
+        self.assertEqual(protocol.received, [b"a", b"b"])
+        late.drop()
+
+    def test_lost_while_it_waits(self) -> None:
+        """A request whose client has gone before its turn is not processed."""
+        request = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
+        self.connect().channel.dataReceived(request * 100)
+        gone = self.connect()
+        gone.channel.dataReceived(request * 2)
+        gone.drop()
+        self.clock.pump([0] * 100)
+        self.assertEqual(len(self.page.sizes), 100)
+
+    def test_small_chunks(self) -> None:
+        """A body of which most are sizes of chunks is refused, however small it is."""
+        head = b"POST /page HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        few = self.connect()
+        few.send(head + b"1\r\nx\r\n" * 900 + b"0\r\n\r\n")
+        self.assertEqual(few.response().status, 200)
+        many = self.connect()
+        many.send(head + b"1\r\nx\r\n" * 1100)
+        self.assertEqual(many.response().status, 400)
+        self.assertTrue(many.tcp.disconnecting)
+        many.send(b"1\r\nx\r\n" * 1000)
+        self.clock.advance(0)
+        self.assertTrue(many.tcp.lost)
+        self.assertEqual(self.page.sizes, [900])
 
     def test_connections(self) -> None:
         """One too many is closed at once; the limit may change, and there is room again."""

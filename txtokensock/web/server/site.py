@@ -24,6 +24,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from ...support.checks import check_count
+from ...support.slices import Slices
 from .access_log import access_log_line, without_query
 from .admissions import Admissions
 from .answers import raw_answer
@@ -45,8 +46,19 @@ Bytes of a request's head, and lines: its first, 500 headers, and the empty one.
 limits of twisted.web.
 """
 
+_REQUEST_UNITS = 8
+"""What a request costs of a turn, see :class:`~txtokensock.support.slices.Slices`."""
+
+_MOST_CHUNKS = 1000
+_LEAST_CHUNK = 16
+"""Who sends more chunks than that, with fewer bytes in each on average, sends nothing else."""
+
 _LINGER = 5.0
 """Seconds in which a client that sends too long a head can take the answer."""
+
+
+class _SmallChunks(Exception):
+    """A body comes in chunks that are hardly more than their sizes."""
 
 
 class BoundedRequest(Request):
@@ -60,6 +72,7 @@ class BoundedRequest(Request):
     uri: bytes
     too_large = False
     _received = 0
+    _chunks: int | None = None
     _refused = False
     channel: Any
     forwarded: Forwarded | None = None
@@ -101,12 +114,19 @@ class BoundedRequest(Request):
         self._most = self._limit * (_DISCARDED if site.answers_too_large else 1)
         if length is not None and length > self._most:
             self._refuse()
+        if length is None:
+            self._chunks = 0
         kept = None if length is None else min(length, self._limit)
         super().gotLength(0 if self._refused else kept)  # type: ignore[no-untyped-call]
 
     def handleContentChunk(self, data: bytes) -> None:
         """Take a piece of the body, if there is room for it."""
         self._received += len(data)
+        if self._chunks is not None:
+            self._chunks += 1
+            if self._chunks > max(_MOST_CHUNKS, self._received // _LEAST_CHUNK):
+                self._refused = True
+                raise _SmallChunks
         if self._received <= self._limit:
             super().handleContentChunk(data)  # type: ignore[no-untyped-call]
         elif self._received <= self._most:
@@ -132,7 +152,8 @@ def _ignore(line: bytes) -> None:
 class BoundedChannel(HTTPChannel):
     """
     One connection.  It processes no request while the client does not read earlier answers,
-    for an answer can be much larger than its request.
+    for an answer can be much larger than its request; nor while those of other connections are
+    before it, when there are more than fit into one turn of the reactor.
 
     twisted.web pauses reading when its write buffer is full, but not while it processes a
     request; and requests that came in one piece were read already.
@@ -144,6 +165,8 @@ class BoundedChannel(HTTPChannel):
     totalHeadersSize = maxHeaders = sys.maxsize
     _full = False
     _held: Callable[[], None] | None = None
+    _behind = b""  # what came after the request that is held
+    _lost = False
     _head_size = 0
     _head_lines = 0
 
@@ -153,7 +176,9 @@ class BoundedChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.site.connections.remove(self)
+        self._lost = True
         self._held = None
+        self._behind = b""
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def lineReceived(self, line: bytes) -> None:
@@ -205,13 +230,30 @@ class BoundedChannel(HTTPChannel):
         self.loseConnection()  # type: ignore[no-untyped-call]
 
     def in_turn(self, process: Callable[[], None]) -> None:
-        """Call ``process`` when there is room for the answer to another request."""
+        """Call ``process`` when it is its turn, and there is room for the answer."""
+        slices = self.site.slices
         if self._full:
             self._held = process
             # twisted.web stops it while it processes a request.
             self.setTimeout(self.site.timeOut)  # type: ignore[no-untyped-call]
-        else:
+        elif slices.units > 0 and not len(slices):
+            slices.units -= _REQUEST_UNITS
             process()
+        else:
+            self._held = process
+            self.transport.pauseProducing()
+            slices.call(self._take_turn)
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take a piece of a body, or what follows a request that is not done yet."""
+        if self._held is not None:
+            self._behind += data
+            return
+        try:
+            super().rawDataReceived(data)
+        except _SmallChunks:
+            self.rawDataReceived = _ignore  # type: ignore[method-assign, assignment]
+            self.refuse(HTTPStatus.BAD_REQUEST)
 
     def pauseProducing(self) -> None:
         self._full = True
@@ -220,10 +262,26 @@ class BoundedChannel(HTTPChannel):
     def resumeProducing(self) -> None:
         self._full = False
         super().resumeProducing()  # type: ignore[no-untyped-call]
-        held, self._held = self._held, None
-        if held is not None:
+        if self._held is not None:
             self.setTimeout(None)  # type: ignore[no-untyped-call]
-            held()
+            self._process()
+
+    def _take_turn(self) -> None:
+        # While it is full, it goes on as soon as it is not.
+        if self._held is not None and not self._full:
+            self.site.slices.units -= _REQUEST_UNITS
+            self.transport.resumeProducing()
+            self._process()
+
+    def _process(self) -> None:
+        held, self._held = self._held, None
+        behind, self._behind = self._behind, b""
+        assert held is not None
+        held()
+        if self._held is not None:  # the next one, which came with it
+            self._behind += behind
+        elif behind and not self._lost:
+            self.dataReceived(behind)  # type: ignore[no-untyped-call]
 
     def requestDone(self, request: Any) -> None:
         super().requestDone(request)  # type: ignore[no-untyped-call]
@@ -276,6 +334,7 @@ class BoundedSite(Site):
     :param options: further arguments of :class:`twisted.web.server.Site`.
     :ivar limits: the limits; new ones hold for the requests and connections after them.
     :ivar connections: the connections that are open.
+    :ivar slices: the requests that wait for a later turn of the reactor.
     :ivar trusted_proxies: the same; others hold for the requests and connections after them.
     """
 
@@ -304,6 +363,7 @@ class BoundedSite(Site):
         self.answers_too_large = answers_too_large
         self.trusted_proxies = trusted_proxies or TrustedProxies()
         self.connections: Admissions[BoundedChannel] = Admissions()
+        self.slices = Slices(self.reactor)
         self._logged = logged
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
