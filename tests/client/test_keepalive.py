@@ -246,6 +246,94 @@ class SilenceTests(KeepAliveTestCase):
         self.assertEqual(self.session.received, [])
 
 
+class SlowLinkTests(KeepAliveTestCase):
+    """A slow link is not a dead server, in either direction."""
+
+    def grow(self, size: int, times: int, every: float) -> None:
+        """A frame that comes in parts, until the connection is lost."""
+        session = self.session
+        session.send_raw(b"\x81\x7e" + (size * times + 5).to_bytes(2, "big") + b'a["')
+        for _ in range(times):
+            if session.open:
+                session.send_raw(b"x" * size)
+            self.advance(every)
+
+    def test_message_that_grows(self) -> None:
+        """As long as it grows by 1 kB in the time of a silence, nothing is asked."""
+        client = self.watched(silence_timeout=60)
+        self.grow(600, 30, 25)
+        self.assertTrue(client.connected)
+        self.assertEqual((self.pings, self.disconnects), ([], []))
+
+    def test_drip(self) -> None:
+        """A message that grows by less is none."""
+        self.watched(silence_timeout=60)
+        self.grow(100, 12, 10)
+        self.assertEqual([type(error) for error in self.disconnects], [PeerSilent])
+
+    def test_answer_behind_a_message(self) -> None:
+        """A ping is not overdue while a message grows, behind which its answer waits."""
+        client = self.watched(ping=5, ping_timeout=3)
+        self.grow(60, 300, 0.2)
+        self.assertTrue(client.connected)
+        self.session.send_raw(b'"]\x81\x01h')
+        self.advance(8)
+        self.assertEqual([type(error) for error in self.disconnects], [PeerSilent])
+
+    def test_answer_behind_many_messages(self) -> None:
+        """Nor while the link is full of short ones."""
+        client = self.watched(ping=5, ping_timeout=3)
+        for _ in range(40):
+            self.session.publish("c", "x" * 30_000)
+            self.advance(1)
+        self.assertTrue(client.connected)
+        self.advance(8)
+        self.assertEqual([type(error) for error in self.disconnects], [PeerSilent])
+
+    def test_ping_behind_our_own_bytes(self) -> None:
+        """A ping has the time that what was sent before takes at 25 kB/s."""
+        client = self.watched(ping=5, ping_timeout=3)
+        self.advance(4.9)
+        call = client.rpc("f", "x" * 250_000)
+        self.advance(12)
+        self.pending(call)
+        self.assertTrue(client.connected)
+        self.advance(1.2)
+        self.assertEqual([type(error) for error in self.disconnects], [PeerSilent])
+        self.failure(call, ConnectionLost)
+
+    def test_what_arrived_delays_nothing(self) -> None:
+        """Once a ping was answered, what was sent before it has arrived."""
+        client = self.watched(ping=5, ping_timeout=3)
+        self.server.respond = lambda session, message: session.answer(message)
+        client.rpc("f", "x" * 250_000)
+        self.advance(6)
+        self.server.respond = lambda session, message: None
+        self.advance(7.1)
+        self.assertEqual([type(error) for error in self.disconnects], [PeerSilent])
+
+    def test_what_cannot_be_on_its_way(self) -> None:
+        """The kernel holds 4 MiB at most, so that a lot that was sent delays as much."""
+        client = self.watched(silence_timeout=60, max_message_size=10**9)
+        for _ in range(10):
+            client.publish("c", "x" * 1_000_000)
+            self.settle()
+        self.advance(70 + 4 * 1024**2 / 25_000 - 61)
+        self.assertTrue(client.connected)
+        self.advance(61)
+        self.assertEqual([type(error) for error in self.disconnects], [PeerSilent])
+
+    def test_probe_behind_our_own_bytes(self) -> None:
+        """The same goes for the probe after a silence."""
+        client = self.watched(silence_timeout=30)
+        self.advance(29)
+        client.rpc("f", "x" * 500_000, timeout=200).addErrback(lambda _: None)
+        self.advance(30)
+        self.assertTrue(client.connected)
+        self.advance(2)
+        self.assertEqual([type(error) for error in self.disconnects], [PeerSilent])
+
+
 class OptionTests(ServerTestCase):
     """Options that cannot be."""
 

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.support.timer import NextTurn, Pause, Timer
+from txtokensock.support.timer import Deadline, NextTurn, Pause, Timer
 
 
 class ClockTestCase(SynchronousTestCase):
@@ -85,6 +86,91 @@ class TimerTests(ClockTestCase):
         timer.start(1)
         self.clock.advance(1)
         self.assertFalse(timer.running)
+
+
+class TurnByTurn(Clock):
+    """
+    A reactor whose clock stands still within a turn, and goes on however long one took.
+
+    :ivar reads: what is called once in each turn, as sockets are read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: Callable[[], object] = lambda: None
+
+    def turn(self, seconds: float = 0) -> None:
+        """What was due before, and then what can be read, which takes so long."""
+        due = [call for call in self.getDelayedCalls() if call.getTime() <= self.seconds()]
+        for call in sorted(due, key=lambda call: call.getTime()):
+            if call.active():
+                self.calls.remove(call)  # type: ignore[arg-type]
+                call.called = 1  # type: ignore[attr-defined]
+                call.func(*call.args, **call.kw)  # type: ignore[attr-defined]
+        self.reads()
+        self.rightNow += seconds
+
+
+class DeadlineTests(SynchronousTestCase):
+    """What has arrived in time counts, even if nobody has looked."""
+
+    def setUp(self) -> None:
+        self.reactor = TurnByTurn()
+        self.over: list[float] = []
+        self.deadline = Deadline(self.reactor, lambda: self.over.append(self.reactor.seconds()))
+
+    def test_read_before_it_is_judged(self) -> None:
+        """What is read in the turn in which the time is over stops it."""
+        self.deadline.start(2)
+        self.reactor.turn(2)
+        self.reactor.reads = self.deadline.stop
+        for _ in range(3):
+            self.reactor.turn()
+        self.assertEqual(self.over, [])
+        self.assertFalse(self.deadline.running)
+
+    def test_nothing_came(self) -> None:
+        """If nothing was read, it is over in the turn after."""
+        self.deadline.start(2)
+        self.reactor.turn(2)
+        self.reactor.turn()
+        self.assertEqual(self.over, [])
+        self.assertTrue(self.deadline.running)
+        self.reactor.turn()
+        self.assertEqual(self.over, [2])
+        self.assertFalse(self.deadline.running)
+
+    def test_held_up(self) -> None:
+        """After a turn that took long, as much is read as the kernel may have gathered."""
+        self.deadline.start(2)
+        self.reactor.turn(60)
+        arrived = [b""] * 90
+        self.reactor.reads = lambda: arrived.pop() if arrived else self.deadline.stop()
+        for _ in range(120):
+            self.reactor.turn()
+        self.assertEqual((self.over, arrived), ([], []))
+
+    def test_held_up_for_nothing(self) -> None:
+        """It is over all the same, and soon."""
+        self.deadline.start(2)
+        self.reactor.turn(60)
+        for _ in range(101):
+            self.reactor.turn()
+        self.assertEqual(self.over, [60])
+        self.assertEqual(self.deadline.noticed, 60)
+
+    def test_started_again_while_it_is_judged(self) -> None:
+        """Then the new time counts, and is judged as the first."""
+        self.deadline.start(2)
+        self.reactor.turn(2)
+        self.reactor.turn()
+        self.deadline.start(3)
+        self.reactor.turn(2.9)
+        self.reactor.turn(0.1)
+        self.reactor.turn()
+        self.assertEqual(self.over, [])
+        self.reactor.turn()
+        self.assertEqual(self.over, [5])
 
 
 class NextTurnTests(ClockTestCase):

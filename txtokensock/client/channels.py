@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from ..errors import CallTimeout, ClientClosed, ConnectionLost, SubscriptionEnded
 from ..messages.from_client import encode_subscribe, encode_unsubscribe
 from ..messages.from_server import Subscribed, Unsubscribed
+from ..support.timeouts import add_deadline
 from ..support.waiters import Waiters
 from .channel_state import ChannelState, State
 from .gap import Gap
@@ -92,7 +93,7 @@ class Channels:
             return failure
 
         if not subscription.persistent:
-            confirmed.addTimeout(self._timeout, self._reactor, timed_out)
+            add_deadline(confirmed, self._timeout, self._reactor, timed_out)
         channel.stop_waiting()
         self._reconcile(channel)
         return confirmed.addCallbacks(lambda _: subscription, failed)
@@ -328,7 +329,7 @@ class Channels:
         def timed_out(*_: object) -> Failure:
             return self._timed_out("unsubscribe from", channel)
 
-        return left.addTimeout(self._timeout, self._reactor, timed_out)
+        return add_deadline(left, self._timeout, self._reactor, timed_out)
 
     def _timed_out(
         self, verb: str, channel: ChannelState, waited_for: str = "confirmation"

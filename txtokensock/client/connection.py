@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -34,6 +34,7 @@ from ..messages.from_client import (
 )
 from ..messages.from_server import Answer, ServerCall, ServerMessage, decode_server_message
 from ..sockjs import ISockJSProtocol, ISockJSTransport
+from ..support.in_transit import InTransit
 from ..support.user_functions import call_user_function
 from .keepalive import KeepAlive
 from .request import uuid_source
@@ -73,6 +74,8 @@ class Connection(TwistedProtocol):
     """
     :param owner: see :class:`ConnectionOwner`.
     :param keep_alive: makes the watch over a silent server, given the connection.
+    :param reactor: its clock.
+    :ivar in_transit: counts what was sent.
     :ivar pause_count: how often reading was stopped, or taken up again.
     :ivar acks: whether the server acknowledges every request.
     :ivar limits: what the server announced to take, in its answer to ``auth``.
@@ -83,9 +86,13 @@ class Connection(TwistedProtocol):
     transport: ISockJSTransport
 
     def __init__(
-        self, owner: ConnectionOwner, keep_alive: Callable[[Connection], KeepAlive]
+        self,
+        owner: ConnectionOwner,
+        keep_alive: Callable[[Connection], KeepAlive],
+        reactor: IReactorTime,
     ) -> None:
         self._owner = owner
+        self.in_transit = InTransit(reactor)
         self._keep_alive = keep_alive(self)
         self._new_uuid = uuid_source()
         self._auth_uuid: str | None = None
@@ -120,7 +127,7 @@ class Connection(TwistedProtocol):
         if self._lost:
             self._abort_authentication(Failure(SockJSClosed(1006, "")))
         else:
-            self.transport.write(encode_auth(token, self._auth_uuid))
+            self.send([encode_auth(token, self._auth_uuid)])
         return self._authenticated
 
     def _auth_answered(self, answer: Answer) -> None:
@@ -199,6 +206,7 @@ class Connection(TwistedProtocol):
 
     def send(self, messages: list[bytes]) -> None:
         """Send messages, in one frame."""
+        self.in_transit.sent += sum(map(len, messages))
         self.transport.writeSequence(messages)
 
     # -- Watched: whether the server lives
@@ -207,6 +215,16 @@ class Connection(TwistedProtocol):
     def frames_received(self) -> int:
         """How many frames of any kind were received so far."""
         return int(self.transport.frames_received)
+
+    @property
+    def bytes_received(self) -> int:
+        """How many bytes of frames were received so far, complete or not."""
+        return int(self.transport.bytes_received)
+
+    @property
+    def bytes_in_frames(self) -> int:
+        """What :attr:`bytes_received` was when the last frame was complete."""
+        return int(self.transport.bytes_in_frames)
 
     @property
     def transport_name(self) -> str:
@@ -220,7 +238,7 @@ class Connection(TwistedProtocol):
         :return: the uuid that its answer will have.
         """
         uuid = self._new_uuid()
-        self.transport.write(encode_call("_ping", {}, uuid))
+        self.send([encode_call("_ping", {}, uuid)])
         return uuid
 
     def silent(self, problem: str) -> None:
@@ -239,7 +257,7 @@ class Connection(TwistedProtocol):
         self._has_room = True
         held, self._held = self._held, []
         if held:
-            self.transport.writeSequence(held)
+            self.send(held)
         self.release(self)
         if self.writable and self._established:
             self._owner.connection_writable()
@@ -312,7 +330,7 @@ class Connection(TwistedProtocol):
         if self.closing:
             return
         if self.writable:
-            self.transport.write(payload)
+            self.send([payload])
             return
         self._held.append(payload)
         if len(self._held) >= _HELD_ANSWERS:

@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 
 from twisted.internet.interfaces import IReactorTime
 
-from ..support.timer import Timer
+from ..support.timer import Deadline
 from .request import Request
 
 __all__ = ["RequestDeadlines"]
@@ -38,7 +38,7 @@ class RequestDeadlines:
         self._heap: list[tuple[float, int, Request]] = []
         self._numbers = itertools.count()
         self._sweep_at = _FEW
-        self._timer = Timer(reactor, self._look)
+        self._timer = Deadline(reactor, self._look)
 
     def add(self, request: Request, seconds: float) -> None:
         """``request`` has so many seconds from now, unless it is done before."""
@@ -60,7 +60,7 @@ class RequestDeadlines:
         self._sweep_at = max(_FEW, 2 * len(self._heap))
 
     def _look(self) -> None:
-        now = self._reactor.seconds()
+        now = self._timer.noticed
         while self._heap and (self._heap[0][2].done or self._heap[0][0] <= now):
             request = heappop(self._heap)[2]
             if not request.done:

@@ -208,7 +208,7 @@ class TokenSocket(Service):
             reactor,
             self._servers,
             Factory.forProtocol(
-                lambda: Connection(self._core, keep_alive)  # type: ignore[arg-type]
+                lambda: Connection(self._core, keep_alive, reactor)  # type: ignore[arg-type]
             ),
             backoff,
             retry_policy=retry_policy,

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from ..errors import CallTimeout, ConnectionLost, InvalidData, remote_error
 from ..messages.from_client import ActionAnswer
 from ..messages.from_server import encode_server_call
-from ..support.timer import Timer
+from ..support.timer import Deadline
 
 __all__ = ["ServerCalls"]
 
@@ -42,7 +42,7 @@ class ServerCalls:
         self._reactor = reactor
         self._send = send
         self._credit = credit
-        self._waiting: dict[str, tuple[Deferred[Any], Timer]] = {}
+        self._waiting: dict[str, tuple[Deferred[Any], Deadline]] = {}
         self._timeout = timeout
         self._closed = False
 
@@ -65,7 +65,7 @@ class ServerCalls:
             message = encode_server_call(fid, name, data)
         except InvalidData:
             return fail()
-        timer = Timer(self._reactor, partial(self._timed_out, fid, name, timeout))
+        timer = Deadline(self._reactor, partial(self._timed_out, fid, name, timeout))
         timer.start(timeout)
 
         def cancelled(_: Deferred[Any]) -> None:

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from ..errors import StoreUnavailable
 from ..messages.from_client import Auth, Uuid
 from ..messages.from_server import encode_auth_success, encode_error_answer
-from ..support.timer import Timer
+from ..support.timer import Deadline
 from .close_codes import (
     AUTHENTICATION_REFUSED,
     AUTHENTICATION_TIMEOUT,
@@ -63,7 +63,7 @@ class PeerAuthentication:
         self._end = end
         self._authenticated = authenticated
         self._pending: Deferred[Identity] | None = None
-        self._deadline = Timer(context.reactor, partial(end, AUTHENTICATION_TIMEOUT))
+        self._deadline = Deadline(context.reactor, partial(end, AUTHENTICATION_TIMEOUT))
         self._closed = False
 
     @property

@@ -36,6 +36,13 @@ class ISockJSTransport(ITransport, IConsumer, IPushProducer):
         "does not grow, the peer is silent."
     )
 
+    bytes_received = Attribute(
+        "int: how many bytes of frames have come in, complete or not.  While it grows, a long "
+        "frame is on its way.  A client's transport counts them, and a server's has 0."
+    )
+
+    bytes_in_frames = Attribute("int: what ``bytes_received`` was when the last frame came in.")
+
     last_received = Attribute(
         "float: when the last of these came in, in seconds of the reactor's clock; a client's "
         "transport knows it, and a server's has 0."

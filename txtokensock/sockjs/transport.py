@@ -79,6 +79,8 @@ class SockJSTransport:
         self._slices = slices
         self.name = name
         self.frames_received = 0
+        self.bytes_received = 0
+        self.bytes_in_frames = 0
         self.last_received = 0.0
         self._state = WAITING
         self._protocol: IProtocol | None = None

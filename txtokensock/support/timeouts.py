@@ -4,6 +4,7 @@ How long each phase of a connection may take.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
@@ -14,10 +15,24 @@ from twisted.python.failure import Failure
 from ..errors import AttemptTimeout, Phase, TokenRefused, TokenServerError
 from .checks import check_seconds
 from .portable import Portable
+from .timer import Deadline
 
-__all__ = ["Timeouts", "Unanswered", "within_phase"]
+__all__ = [
+    "SLOWEST_LINK",
+    "Timeouts",
+    "Unanswered",
+    "add_deadline",
+    "transfer_time",
+    "within_phase",
+]
 
 T = TypeVar("T")
+
+SLOWEST_LINK = 25_000
+"""Bytes a second of a link that connections are kept over."""
+
+_FEW = 4096
+"""Bytes that delay nothing that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +49,8 @@ class Timeouts:
     :ivar open: the wait for SockJS's ``o`` frame.
     :ivar auth: the wait for the answer to ``auth``; the server may call our actions
         meanwhile and wait for them.
-    :ivar send: each request with messages, where a transport over HTTP is used; after that
-        the connection is dropped.
+    :ivar send: each request with messages, where a transport over HTTP is used, besides a
+        second for each 25 kB of it; after that the connection is dropped.
     :ivar close: an orderly close; after that the connection is dropped.
     :raises InvalidOption: for a value that is not a number of seconds above 0 and below 1e9.
     """
@@ -57,6 +72,40 @@ class Unanswered(Portable, CancelledError):
     """Connecting was cancelled; the text says who had not answered by then."""
 
 
+def transfer_time(size: float) -> float:
+    """:return: how many seconds so many bytes may take on a slow link."""
+    return size / SLOWEST_LINK if size > _FEW else 0.0
+
+
+def add_deadline(
+    waiting: Deferred[T],
+    seconds: float,
+    reactor: IReactorTime,
+    late: Callable[[object, float], Failure],
+) -> Deferred[T]:
+    """
+    Cancel ``waiting`` when the time is over, see :class:`~.timer.Deadline`.
+
+    :param late: called then with the outcome and ``seconds``; gives the Failure instead.
+    :return: ``waiting``.
+    """
+    is_late = False
+
+    def over() -> None:
+        nonlocal is_late
+        is_late = True
+        waiting.cancel()
+
+    deadline = Deadline(reactor, over)
+    deadline.start(seconds)
+
+    def done(outcome: T | Failure) -> T | Failure:
+        deadline.stop()
+        return late(outcome, seconds) if is_late else outcome
+
+    return waiting.addBoth(done)
+
+
 def within_phase(
     step: Deferred[T], phase: Phase, timeouts: Timeouts, reactor: IReactorTime
 ) -> Deferred[T]:
@@ -75,4 +124,4 @@ def within_phase(
         hint = f": {problem}" if isinstance(problem, Unanswered) else ""
         return Failure(AttemptTimeout(phase, seconds, hint))
 
-    return step.addTimeout(seconds, reactor, timed_out)
+    return add_deadline(step, seconds, reactor, timed_out)

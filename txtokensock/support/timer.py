@@ -1,5 +1,5 @@
 """
-Timers: a deadline, the next turn of the reactor, and a wait that can be ended.
+Timers: a time, a deadline of a peer's, the next turn of the reactor, and a wait that can be ended.
 """
 
 from __future__ import annotations
@@ -10,12 +10,21 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-__all__ = ["NextTurn", "Pause", "Timer"]
+__all__ = ["Deadline", "NextTurn", "Pause", "Timer"]
+
+_HELD_UP = 0.5
+"""Seconds by which a deadline must be noticed late for the reactor to have been held up."""
+
+_TURNS = 100
+"""
+Turns that are waited for then.  One reads 64 KiB of a socket, and the kernel may have gathered
+6 MiB.
+"""
 
 
 class Timer:
     """
-    A deadline that can be started again.
+    Calls a function when a time is over, and can be started again.
 
     :param reactor: its clock.
     :param action: called when the time is over; the timer is no longer running then.
@@ -54,6 +63,43 @@ class Timer:
     def _over(self) -> None:
         self._call = None
         self._action()
+
+
+class Deadline(Timer):
+    """
+    A timer for what a peer has to do in time.  It is over only after the network was read once
+    more, and many times where the reactor was held up, by a function that took long or because
+    the process was stopped: what has arrived meanwhile still counts.
+
+    :ivar noticed: when the time was over, in seconds of the reactor's clock: what was due
+        later has not been judged yet.
+    """
+
+    __slots__ = ("_turns", "noticed")
+
+    def __init__(self, reactor: IReactorTime, action: Callable[[], object]) -> None:
+        super().__init__(reactor, action)
+        self._turns = 0
+        self.noticed = 0.0
+
+    def start(self, seconds: float) -> None:
+        self._turns = 0
+        super().start(seconds)
+
+    def _over(self) -> None:
+        if self._turns == 1:
+            self._turns = 0
+            super()._over()
+            return
+        if self._turns:
+            self._turns -= 1
+        else:
+            self.noticed = self._reactor.seconds()
+            assert self._call is not None
+            late = self.noticed - self._call.getTime()
+            self._turns = _TURNS if late > _HELD_UP else 1
+        # The reactor handles what is ready to be read before what is called later.
+        self._call = self._reactor.callLater(0, self._over)
 
 
 class NextTurn:

@@ -150,7 +150,10 @@ class PollingOutTests(SynchronousTestCase):
     """A producer on a polling session follows what waits for requests."""
 
     def test_push(self) -> None:
-        """Paused when 64 KiB wait, resumed when they are fetched."""
+        """
+        Paused when 64 KiB wait, resumed when they are fetched, for which a slow link has time:
+        240 kB take 9.6 seconds.
+        """
         server = Server(Recorder)
         server.poll()
         transport = server.protocols[0].transport
@@ -158,11 +161,13 @@ class PollingOutTests(SynchronousTestCase):
         transport.registerProducer(producer, True)
         transport.write(b"x" * 60_000)
         self.assertEqual(producer.told, [])
-        transport.write(b"x" * 60_000)
+        transport.write(b"x" * 180_000)
         self.assertEqual(producer.told, ["pause"])
         server.poll()
         self.assertEqual(producer.told, ["pause", "resume"])
-        server.clock.advance(5)
+        server.clock.advance(14.5)
+        self.assertEqual(producer.told, ["pause", "resume"])
+        server.clock.advance(0.2)
         self.assertEqual(producer.told, ["pause", "resume", "stop"])
 
     def test_streaming(self) -> None:

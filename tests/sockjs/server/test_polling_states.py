@@ -22,6 +22,7 @@ class Stream:
 
     writable = True
     full = False
+    written = 0
 
     def __init__(self, note: Callable[[str], None], *, single: bool) -> None:
         self._note = note

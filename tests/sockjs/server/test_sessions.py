@@ -77,6 +77,34 @@ class HeartbeatTests(SynchronousTestCase):
             self.assertEqual(stream.chunks()[-1], b"")
 
 
+class SlowReaderTests(SynchronousTestCase):
+    """A client may take as long to read as a slow link does."""
+
+    def test_websocket(self) -> None:
+        """
+        Its pong may come as much later as 25 kB/s take for what was sent before the ping, 10
+        seconds and 40.  The next ping asks anew, when the kernel still holds a part of that.
+        """
+        server = Server()
+        server.websocket()
+        server.protocols[0].transport.write(b"x" * 1_000_000)
+        server.clock.pump([25, 25, 9])
+        self.assertEqual(server.protocols[0].lost, [])
+        server.clock.pump([16, 10, 5])
+        self.assertEqual(len(server.protocols[0].lost), 1)
+
+    def test_poll(self) -> None:
+        """It asks again when it has read a long response, behind five seconds."""
+        server = Server()
+        server.poll()
+        server.protocols[0].transport.write(b"x" * 500_000)
+        server.poll()
+        server.clock.advance(24.9)
+        self.assertEqual(server.protocols[0].lost, [])
+        server.clock.advance(0.2)
+        server.protocols[0].lost[0].trap(ConnectionLost)
+
+
 class AbsenceTests(SynchronousTestCase):
     """``disconnect_delay``."""
 

@@ -87,6 +87,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HANDSHAKE:
             self.failHandshake("the answer to the handshake is longer than 64 KiB")
             return
+        self._session.bytes_received(len(data))
         in_handshake = self.state == self.STATE_CONNECTING
         try:
             self.bytes_received(data)

@@ -15,6 +15,7 @@ from twisted.web import http
 from twisted.web.iweb import IResponse
 
 from ...errors import HandshakeRefused, SockJSClosed, shorten
+from ...support.timeouts import add_deadline, transfer_time
 from ...web.client.http_client import BodyTooLong, read_body
 from ...web.tls.policy import explain
 from ..frames import encode_texts
@@ -67,6 +68,7 @@ class _HTTPFrameConnection:
             self._ask,
             lambda: framing.reader(target.max_message_size),
             on_response=self._accepts,
+            on_bytes=session.bytes_received,
             on_frames=session.frames_received,
             on_violation=session.violation,
             on_failure=self._receiving_failed,
@@ -123,13 +125,13 @@ class _HTTPFrameConnection:
         return self._client.request(self._framing.method, url, headers=headers)
 
     def _post(self, body: bytes) -> Deferred[None]:
-        seconds = self._target.timeouts.send
+        seconds = self._target.timeouts.send + transfer_time(len(body))
 
         def timed_out(*_: object) -> Failure:
             return Failure(SessionLost(f"xhr_send was not answered within {seconds:g} seconds"))
 
         posted = Deferred.fromCoroutine(self._post_and_wait(body))
-        return posted.addTimeout(seconds, self._reactor, timed_out)
+        return add_deadline(posted, seconds, self._reactor, timed_out)
 
     async def _post_and_wait(self, body: bytes) -> None:
         url = f"{self._url}/xhr_send"

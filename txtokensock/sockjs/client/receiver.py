@@ -35,6 +35,7 @@ class Receiver:
     :param new_reader: makes what reads one response.
     :param on_response: called with each response as soon as its head is there; says whether
         it is one with frames.  If not, the receiver is to be stopped.
+    :param on_bytes: called with how many bytes of a body came in, before their frames.
     :param on_frames: called with the frames of one read, in order; some may follow even where
         one ended the session.
     :param on_violation: called with what is wrong, where what came in is not frames.
@@ -48,6 +49,7 @@ class Receiver:
         new_reader: Callable[[], FrameReader],
         *,
         on_response: Callable[[IResponse], bool],
+        on_bytes: Callable[[int], object],
         on_frames: Callable[[list[bytes]], object],
         on_violation: Callable[[str], object],
         on_failure: Callable[[Exception], object],
@@ -55,6 +57,7 @@ class Receiver:
         self._request = request
         self._new_reader = new_reader
         self._on_response = on_response
+        self._on_bytes = on_bytes
         self._on_frames = on_frames
         self._on_violation = on_violation
         self._on_failure = on_failure
@@ -127,6 +130,7 @@ class Receiver:
         """Read more of a response."""
         if self._stopped:
             return
+        self._on_bytes(len(data))
         try:
             frames = body.reader.feed(data)
         except FrameError as problem:

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import ConnectionFailed, HandshakeRefused, Phase, SockJSClosed, SockJSRefused
-from ...support.timer import Timer
+from ...support.timer import Deadline
 from ...web.tls.policy import explain, is_tls_problem, tls_failure
 from ..frames import (
     Close,
@@ -142,7 +142,7 @@ class ClientSession:
         self._transport = SockJSTransport(self, name)
         self._opening_phase: Phase | None = "handshake"  # None as soon as it is open
         self._reason: Failure | None = None
-        self._deadline = Timer(reactor, self.abort)
+        self._deadline = Deadline(reactor, self.abort)
         self.ready: Deferred[None] = Deferred(self._cancelled)
         self.opened: Deferred[IProtocol] = Deferred(self._cancelled)
 
@@ -169,10 +169,16 @@ class ClientSession:
         if self._state is OPENING:
             self._open()
 
+    def bytes_received(self, size: int) -> None:
+        """Count bytes of frames, before those that are complete with them."""
+        self._transport.bytes_received += size
+
     def activity(self, frames: int = 1) -> None:
         """Count signs of life, which need not be SockJS frames: a ping is one."""
-        self._transport.frames_received += frames
-        self._transport.last_received = self._seconds()
+        transport = self._transport
+        transport.frames_received += frames
+        transport.bytes_in_frames = transport.bytes_received
+        transport.last_received = self._seconds()
 
     def frames_received(self, frames: list[bytes]) -> None:
         """Take the frames of one read, in order; their messages are handed up together."""

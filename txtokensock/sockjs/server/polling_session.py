@@ -14,7 +14,8 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from ...support.slices import Slices
-from ...support.timer import NextTurn, Timer
+from ...support.timeouts import transfer_time
+from ...support.timer import Deadline, NextTurn
 from ..frames import (
     HEARTBEAT_FRAME,
     INTERRUPTED,
@@ -54,8 +55,8 @@ Reply: TypeAlias = Callable[[int], object]
 class PollingSession(ServerSession):
     """
     A session whose client comes and goes.  It ends when there was no request for frames for
-    ``disconnect_delay`` seconds, or when the connection of a response is lost, since the
-    client may have missed frames then.
+    ``disconnect_delay`` seconds, besides those that a slow link takes for the last response, or
+    when the connection of a response is lost, since the client may have missed frames then.
 
     What is written waits for a request, and goes in one frame with everything written in the
     same turn of the reactor.  For ``disconnect_delay`` seconds after the end, requests are
@@ -83,7 +84,7 @@ class PollingSession(ServerSession):
         self._bytes_waiting = 0
         self._close_frame: bytes | None = None
         self._next_turn = NextTurn(reactor, self._flush)
-        self._absence = Timer(reactor, self._on_absence)
+        self._absence = Deadline(reactor, self._on_absence)
         self._replies: list[Reply] = []
 
     # -- requests
@@ -155,7 +156,7 @@ class PollingSession(ServerSession):
         assert self._stream is not None
         stream, self._stream = self._stream, None
         self._beat.stop()
-        self._absence.start(self._options.disconnect_delay)
+        self._absence.start(self._options.disconnect_delay + transfer_time(stream.written))
         stream.finish()
 
     def _interrupted(self) -> None:

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from ...errors import SockJSClosed
 from ...support.slices import Slices
-from ...support.timer import Timer
+from ...support.timer import Deadline, Timer
 from ..frames import ARRAY_TOO_LONG, TOO_SLOW
 from ..interfaces import ISockJSSession
 from ..producer import ProducerFlow
@@ -131,7 +131,7 @@ class ServerSession:
         self._on_end = on_end
         self._flow = ProducerFlow(reactor)
         self._beat = Timer(reactor, self._on_beat)
-        self._deadline = Timer(reactor, self._on_deadline)
+        self._deadline = Deadline(reactor, self._on_deadline)
         self._state = OPENING
         self._reason: Failure | None = None
         self._reading_paused = False

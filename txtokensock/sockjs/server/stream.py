@@ -28,6 +28,7 @@ class FrameStream:
     :param framing: how frames are written.
     :param limit: bytes after which a streaming response is full.
     :ivar writable: whether the TCP buffer has room.
+    :ivar written: bytes of frames so far.
     :ivar full: whether no more frames may be written.
     """
 
@@ -35,7 +36,7 @@ class FrameStream:
         self._request = request
         self._framing = framing
         self._limit = limit
-        self._written = 0
+        self.written = 0
         self._lost = False
         self.writable = True
         self.full = False
@@ -65,8 +66,8 @@ class FrameStream:
         if self._framing.single:
             self._request.setHeader(b"content-length", b"%d" % len(data))
         # Full before it is written: the TCP buffer may ask for more in between.
-        self._written += len(data)
-        self.full = self._framing.single or self._written >= self._limit
+        self.written += len(data)
+        self.full = self._framing.single or self.written >= self._limit
         self._request.write(data)
 
     def finish(self) -> None:

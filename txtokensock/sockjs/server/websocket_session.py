@@ -11,8 +11,9 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
 
 from ...errors import InvalidData
+from ...support.in_transit import InTransit
 from ...support.slices import Slices
-from ...support.timer import Timer
+from ...support.timer import Deadline
 from ..frames import (
     HEARTBEAT_FRAME,
     NO_HEARTBEAT,
@@ -49,7 +50,8 @@ class WebSocketSession(ServerSession):
 
     What the TCP buffer has no room for waits here, where its bytes are counted.  A peer counts
     as dead if nothing at all comes from it for ``heartbeat_timeout`` seconds after a ping has
-    left the write buffer, so that a peer that takes long to read a large message does not.
+    left the write buffer, and for as long as a slow link takes for what was sent before, so that
+    a peer that takes long to read a large message does not.
     (sockjs-node counts from the ping, and cuts slow readers off: its pull request 169.)
     """
 
@@ -74,7 +76,9 @@ class WebSocketSession(ServerSession):
         self._bytes_unfinished = 0
         self._buffer_full = False
         self._stalled = 0
-        self._silence = Timer(reactor, self._on_silence)
+        self._silence = Deadline(reactor, self._on_silence)
+        self._in_transit = InTransit(reactor)
+        self._pong_time = options.heartbeat_timeout
         self._pinged = False
         self._close_with: tuple[int, str] | None = None
 
@@ -156,7 +160,7 @@ class WebSocketSession(ServerSession):
         if not self._buffer_full:
             self._flow.release()
             if self._pinged and self._state is OPEN:
-                self._silence.start(self._options.heartbeat_timeout)
+                self._silence.start(self._pong_time)
 
     def websocket_closing(self) -> None:
         """Start the deadline of the closing handshake, which either side has begun."""
@@ -219,6 +223,7 @@ class WebSocketSession(ServerSession):
         while self._waiting and not self._buffer_full:
             frame = self._waiting.popleft()
             self._bytes_waiting -= len(frame)
+            self._in_transit.sent += len(frame)
             self._websocket.send_text(frame)
             if self._buffer_full:
                 self._bytes_in_buffer = len(frame)
@@ -244,8 +249,9 @@ class WebSocketSession(ServerSession):
         self._sign_of_life()
         self._websocket.ping()
         self._pinged = True
+        self._pong_time = self._options.heartbeat_timeout + self._in_transit.delay()
         if not self._buffer_full:
-            self._silence.start(self._options.heartbeat_timeout)
+            self._silence.start(self._pong_time)
 
     def _on_silence(self) -> None:
         # While reading is paused, an answer would not be read.
