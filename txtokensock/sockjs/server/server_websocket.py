@@ -160,6 +160,7 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
         # transport has what was written and not read.
         self._forget_input()
         self._unread = b""
+        self._reading_paused = True
         super().connectionLost(reason)
         self._producing = False
         self.transport = None
