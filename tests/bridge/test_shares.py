@@ -4,6 +4,8 @@ What each caller may use of the one connection upstream.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -200,6 +202,15 @@ class ActivityTests(SharesTestCase):
         self.assertIs(self.shares.of("a"), share)
         self.assertRaises(ShareExceeded, share.take, ["1", "2", "3"])
 
+    def test_listeners_share_channels(self) -> None:
+        """Who listens, however long, counts where channels are shared."""
+        self.announce(channels=4)
+        self.shares.of("a").take(["x", "y"])
+        self.clock.advance(1000)
+        other = self.shares.of("b")
+        other.take(["1", "2"])
+        self.assertRaises(ShareExceeded, other.take, ["x"])
+
     def test_forgotten(self) -> None:
         """Nothing is kept of callers who are gone."""
         self.announce(messages_per_second=10, message_burst=200)
@@ -251,7 +262,7 @@ class ChannelTests(SharesTestCase):
         share = self.shares.of("a")
         for _ in range(50):
             self.assertRaises(ShareExceeded, share.take, ["1", "2", "3"])
-        with share.listening(["1", "2"]):
+        with share.listening(["1", "2"], bool):
             self.assertRaises(ShareExceeded, share.take, ["3"])
         share.take(["3", "4"])
 
@@ -260,11 +271,46 @@ class ChannelTests(SharesTestCase):
         self.announce(channels=1)
         share = self.shares.of("a")
         for _ in range(3):
-            with self.assertRaises(ZeroDivisionError), share.listening(["x"]):
+            with self.assertRaises(ZeroDivisionError), share.listening(["x"], bool):
                 raise ZeroDivisionError
             share.take(["y"])
             share.give(["y"])
         self.assertFalse(share.channels)
+
+    def test_give_way(self) -> None:
+        """
+        Who has more than a share ends what came last, as often as that takes, for one who has
+        less; what cannot be ended stays.
+        """
+        self.announce(channels=6)
+        greedy = self.shares.of("a")
+        listening: dict[str, ExitStack] = {}
+        ended: list[str] = []
+
+        def end(name: str) -> bool:
+            if name != "5":
+                ended.append(name)
+                listening[name].close()
+            return name != "5"
+
+        for name in "12345":
+            listening[name] = ExitStack()
+            listening[name].enter_context(greedy.listening([name], partial(end, name)))
+        self.assertRaises(ShareExceeded, greedy.take, ["6", "7"])
+        self.assertEqual(ended, [])
+        other = self.shares.of("b")
+        other.take(["x"])
+        self.assertEqual(ended, [])
+        other.take(["y", "1"])
+        self.assertEqual(ended, ["4"])
+        self.assertRaises(ShareExceeded, other.take, ["z"])  # it has its share
+        third = self.shares.of("c")
+        third.take(["z"])
+        self.assertEqual(ended, ["4", "3"])
+        self.assertEqual(set(greedy.channels), {"1", "2", "5"})
+        self.shares.hold(["6"])
+        third.take(["2"])
+        self.assertRaises(ShareExceeded, self.shares.of("d").take, ["7", "8"])
 
     @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.booleans())))
     def test_counts(self, steps: list[tuple[str, str, bool]]) -> None:
@@ -288,7 +334,7 @@ class ChannelTests(SharesTestCase):
                 shares.of(caller).give([channel])
         for caller, channel in held:
             shares.of(caller).give([channel])
-        self.assertEqual(shares.new(["x", "y"]), 2)
+        self.assertEqual(shares.make_room(["x", "y"]), 2)
 
 
 class RateTests(SharesTestCase):

@@ -37,7 +37,9 @@ class Shares:
     The server's limits hold for the bridge, whoever its callers are: one of them must not
     use up what all have.  Each has an equal share of the rate, the calls and the channels,
     among those that did something in the last ten seconds, or have a call under way, and at
-    least 1.  What a server does not announce is not shared.
+    least 1.  For the channels, who listens to one counts as well: a caller who has more than
+    that is made to give way to one who has less.  What a server does not announce is not
+    shared.
 
     :param limits: gives those of the present connection, or None; each connection has an
         object of its own.
@@ -88,19 +90,33 @@ class Shares:
         """How much of it one caller may have."""
         return max(1.0, limit / max(1, len(self._active)))
 
-    def new(self, channels: Collection[str]) -> int:
-        """
-        How many of these nobody listens to yet.
-
-        :raises ShareExceeded: if they are more than the server takes.
-        """
-        new = sum(channel not in self._channels for channel in channels)
+    def part_of_channels(self) -> float:
+        """How many one caller may listen to."""
         limit = self.look().channels
-        if new and limit is not None and len(self._channels) + new > limit:
-            raise ShareExceeded(
-                f"all callers have {len(self._channels)} of the server's {limit} channels"
-            )
-        return new
+        if limit is None:
+            return math.inf
+        listeners = sum(1 for share in self._resting.values() if share.channels)
+        return max(1, limit // max(1, len(self._active) + listeners))
+
+    def make_room(self, channels: Collection[str]) -> int:
+        """
+        See to it that the server takes these as well.
+
+        :return: how many of them nobody listens to yet.
+        :raises ShareExceeded: if there is no room, and nobody has to give way.
+        """
+        limit = self.look().channels
+        while True:
+            new = sum(channel not in self._channels for channel in channels)
+            if not new or limit is None or len(self._channels) + new <= limit:
+                return new
+            most = self.part_of_channels()
+            everybody = [*self._active.values(), *self._resting.values()]
+            everybody.sort(key=lambda share: -len(share.channels))
+            if not any(len(one.channels) > most and one.give_way() for one in everybody):
+                raise ShareExceeded(
+                    f"all callers have {len(self._channels)} of the server's {limit} channels"
+                )
 
     def look(self) -> AnnouncedLimits:
         """Take note of the limits of the present connection."""
@@ -147,6 +163,7 @@ class Share:
         self._limits: AnnouncedLimits | None = None
         self._rate: RateLimit | None = None
         self._calls = 0
+        self._ends: list[Callable[[], bool]] = []
         self._given_up: deque[tuple[float, AnnouncedLimits | None]] = deque()
         self.channels: Counter[str] = Counter()
         self.seen = 0.0
@@ -171,9 +188,9 @@ class Share:
             where the caller has used up its share.
         """
         try:
-            most = self._part("calls")
-            if self.calls >= most:
-                raise _exceeded("calls", f"{most:.0f} calls of this caller are under way")
+            limit = self._shares.look().calls
+            if limit is not None and self.calls >= (most := int(self._shares.part(limit))):
+                raise _exceeded("calls", f"{most} calls of this caller are under way")
             self._spend(1 + size // _SIZE)
         except ShareExceeded as problem:
             return fail(problem)
@@ -193,10 +210,10 @@ class Share:
 
         :raises ShareExceeded: if these are more than its share, or than there are left.
         """
-        most = self._part("channels")
+        most = self._shares.part_of_channels()
         if len(self.channels.keys() | channels) > max(most, len(self.channels)):
             raise _exceeded("channels", f"this caller may listen to {most:.0f} channels")
-        self._spend(2 * self._shares.new(channels))  # they are unsubscribed later
+        self._spend(2 * self._shares.make_room(channels))  # they are unsubscribed later
         self.channels.update(channels)
         self._shares.hold(channels)
 
@@ -206,21 +223,24 @@ class Share:
         self._shares.give(channels)
 
     @contextmanager
-    def listening(self, channels: Collection[str]) -> Iterator[None]:
+    def listening(self, channels: Collection[str], end: Callable[[], bool]) -> Iterator[None]:
         """
         Listen to channels for a while.
 
+        :param end: called where the caller has to give way: ends it at once, or returns False.
         :raises ShareExceeded: see :meth:`take`.
         """
         self.take(channels)
+        self._ends.append(end)
         try:
             yield
         finally:
+            self._ends.remove(end)
             self.give(channels)
 
-    def _part(self, limit: str) -> float:
-        value = getattr(self._shares.look(), limit)
-        return math.inf if value is None else math.floor(self._shares.part(value))
+    def give_way(self) -> bool:
+        """:return: whether it could end the latest that listens."""
+        return any(end() for end in reversed(self._ends[:]))
 
     def _spend(self, cost: int) -> None:
         """:raises ShareExceeded: if so many messages are more than the rate allows."""

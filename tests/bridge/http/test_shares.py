@@ -205,3 +205,17 @@ class StreamTests(SharesTestCase):
         self.advance(1)
         self.assertTrue(self.upstream.connected)
         self.assertEqual(self.refusal(ADA, "d").status, 429)
+
+    def test_give_way(self) -> None:
+        """A reader who comes later has a share, too: the latest streams of the other end."""
+        self.served(channels=10)
+        streams = [self.stream(ADA, f"a{number}", f"b{number}") for number in range(4)]
+        many = self.stream(BOB, "c", "d", "e", "f")
+        self.assertEqual(many.status, 200)
+        self.assertEqual([stream.over for stream in streams], [False, False, False, True])
+        (end,) = streams[3].events
+        self.assertEqual(end, ("end", {"reason": "others have less than their share of channels"}))
+        self.assertEqual(len(self.upstream.channels()), 10)
+        self.refused(self.refusal(ADA, "a3"), "5 channels")
+        self.refused(self.refusal(BOB, "g", "h"), "5 channels")
+        self.assertFalse(many.over)

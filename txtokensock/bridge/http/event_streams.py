@@ -105,14 +105,19 @@ class EventStreams:
             self._counters.count("http", f"{caller.name}/events", "in")
             if not self._socket.connected:
                 raise unavailable("not connected to the server")
-            with share.listening(channels):
-                await self._read(request, caller.name, channels, begin)
+            stream = Stream(request, self.room, self._reactor)
+            with share.listening(channels, partial(_give_way, stream)):
+                self._callers[stream] = caller.name
+                await self._read(stream, request, caller.name, channels, begin)
 
     async def _read(
-        self, request: Any, caller: str, channels: list[str], begin: Callable[[], None]
+        self,
+        stream: Stream,
+        request: Any,
+        caller: str,
+        channels: list[str],
+        begin: Callable[[], None],
     ) -> None:
-        stream = Stream(request, self.room, self._reactor)
-        self._callers[stream] = caller
         ended: list[Exception] = []
         subscribing = [self._subscribe(stream, channel, ended) for channel in channels]
         try:
@@ -203,6 +208,12 @@ class EventStreams:
                 stream.abort()
             else:
                 stream.beat()
+
+
+def _give_way(stream: Stream) -> bool:
+    if stream.started:
+        stream.finish(event("end", {"reason": "others have less than their share of channels"}))
+    return stream.started
 
 
 async def _all(subscribing: list[Deferred[Subscription]]) -> None:
