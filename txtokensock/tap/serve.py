@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.web.server import Site
@@ -28,6 +27,7 @@ from ..server.ops.admin import AdminPages, admin_site
 from ..server.token_route import Authenticate
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import AllowedOrigins, OriginPolicy
+from ..web.server.proxy_protocol import server_endpoint
 from ..web.server.trusted_proxies import TrustedProxies
 from .endpoint_service import EndpointService
 from .fatal import fail
@@ -188,11 +188,10 @@ def _checked(option: str, make: Callable[[Any], T], value: Any) -> T:
 
 def _endpoint(reactor: Any, option: str, description: str) -> IStreamServerEndpoint:
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+        return server_endpoint(reactor, description)
     except Exception as problem:
         # Parsers of endpoints raise ValueError, TypeError, KeyError ...
         fail(f"--{option} {description}: {problem}", 2)
-    return endpoint
 
 
 def _site(server: TokenSocketServer) -> Site:

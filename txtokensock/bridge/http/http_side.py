@@ -15,7 +15,6 @@ from twisted.internet.defer import (
     TimeoutError,
     maybeDeferred,
 )
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
@@ -24,6 +23,7 @@ from twisted.python.failure import Failure
 
 from ...client.socket import TokenSocket
 from ...errors import InvalidOption
+from ...web.server.proxy_protocol import server_endpoint
 from ...web.server.trusted_proxies import TrustedProxies
 from ..config.http import HttpConfig
 from ..config.section import Problem
@@ -102,7 +102,7 @@ class HttpSide(Service):
         :raises InvalidOption: if it cannot listen.
         """
         try:
-            endpoint = serverFromString(self._reactor, self._section.listen)
+            endpoint = server_endpoint(self._reactor, self._section.listen)
         except Exception as problem:
             raise InvalidOption(f"http.listen: {problem}") from None
         outcome: list[Any] = []
