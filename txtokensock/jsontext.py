@@ -20,6 +20,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import accumulate, count
+from operator import sub
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -129,27 +131,25 @@ loads: Decoder[Any] = Decoder(object)
 """Any JSON at all."""
 
 
-# A whole string, in which brackets mean nothing, or one bracket.  A string without an end
-# goes on to the end of the text, and the quantifiers are possessive: text that is full of
-# quotes must not be gone through again from each of them.
-_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def nested_deeper_than(text: bytes, depth: int) -> bool:
     """
-    Whether the JSON in ``text`` nests deeper than ``depth``.
+    Whether the JSON in ``text`` nests deeper than ``depth``; a string without an end goes on to
+    the end of the text.
 
-    Few messages have so many brackets at all; only those are looked at one by one.
+    Few messages have so many brackets at all.  For those that have, every step is one of C:
+    a loop over a megabyte of brackets would take a quarter of a second.
     """
     if text.count(b"[") + text.count(b"{") <= depth:
         return False
-    level = 0
-    for found in _BRACKET.finditer(text):
-        mark = found.group()
-        if mark in (b"[", b"{"):
-            level += 1
-            if level > depth:
-                return True
-        elif mark in (b"]", b"}"):
-            level -= 1
-    return False
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if b'"' in text:
+        text = b"".join(text.split(b'"')[::2])  # without the strings
+    opened = map(len, text.translate(_ONE_KIND, _NO_BRACKETS).split(b"]"))
+    # Before the closing bracket of each number n, n were closed.
+    deepest: int = max(map(sub, accumulate(opened), count()))
+    return deepest > depth

@@ -23,10 +23,12 @@ from txtokensock.messages.from_client import (
     Call,
     InvalidRequest,
     Publish,
+    RequestHead,
     Subscribe,
     Unsubscribe,
     check_name,
     decode_client_message,
+    decode_head,
     encode_action_error,
     encode_action_result,
     encode_auth,
@@ -194,3 +196,44 @@ class DecodingTests(SynchronousTestCase):
         except InvalidRequest:
             return
         self.assertNotIsInstance(message, Call)
+
+
+class HeadTests(SynchronousTestCase):
+    """What an answer repeats, of messages that are too much."""
+
+    @given(
+        st.permutations(["rpc", "uuid", "fid", "req", "resp", "more"]),
+        TEXT,
+        TEXT | st.integers(-(2**63), 2**63 - 1) | st.none(),
+        VALUES,
+        st.sampled_from([0, 10, 5000]),
+        st.booleans(),
+    )
+    def test_any_order(
+        self, order: list[str], rpc: str, uuid: Any, value: Any, depth: int, spaces: bool
+    ) -> None:
+        """Where members stand, and what is around them, does not matter, short of the deepest."""
+        if depth == 5000:  # read at the ends alone
+            order = [name for name in order if name in ("rpc", "uuid", "fid")]
+            order.insert(len(rpc) % 4, "req")
+        members = {name: json.dumps(value) for name in order}
+        members |= {"rpc": json.dumps(rpc), "fid": '"f"', "uuid": json.dumps(uuid)}
+        members["req"] = "[" * depth + json.dumps(members) + "]" * depth
+        colon, comma = (" : ", " , ") if spaces else (":", ",")
+        text = "{" + comma.join(f'"{name}"{colon}{members[name]}' for name in order) + "}"
+        head = decode_head(text.encode())
+        if depth < 5000 or (rpc.isalnum() and rpc.isascii() and uuid is not None):
+            self.assertEqual(head, RequestHead(rpc, uuid, "f"))
+
+    def test_what_cannot_be_answered(self) -> None:
+        """No object, no name, or one that is no text or too long: there is no head."""
+        for text in ("5", "[]", "{}", '{"rpc":1}', '{"uuid":"u"}', '{"rpc":"%s"}' % ("x" * 5000)):
+            self.assertIsNone(decode_head(text.encode()), text)
+        for end in ("", "]" * 100_000):
+            self.assertIsNone(decode_head(b"[" * 100_000 + end.encode()))
+
+    def test_a_uuid_of_another_type(self) -> None:
+        """It is not repeated, as in any other answer."""
+        for uuid in ("true", "{}", "[1]"):
+            text = f'{{"rpc":"a","uuid":{uuid}}}'
+            self.assertEqual(decode_head(text.encode()), RequestHead("a"))

@@ -1,5 +1,5 @@
 """
-Limits: who crosses one is closed with its code, and nobody else notices.
+Limits: who crosses one by accident is told so, others are closed, and nobody else notices.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from txtokensock.errors import RemoteError
 from txtokensock.server import demo
 
 from .support import Client, ServerTestCase, TokenServer
@@ -29,6 +30,15 @@ class LimitTests(ServerTestCase):
         self.other = server.authenticated()
         return server, server.authenticated()
 
+    def assertAnswered(self, client: Client, message: Any, error: str) -> None:
+        """The message is answered with that error, and the client is as well as ever."""
+        rpc, uuid = (
+            (message["rpc"], message["uuid"]) if isinstance(message, dict) else ("echo", "u")
+        )
+        self.assertEqual(client.ask(message), {"rpc": rpc, "uuid": uuid, "error": error})
+        self.assertEqual(client.rpc("echo", 1), {"resp": 1})
+        self.assertEqual(self.other.rpc("echo", 1), {"resp": 1})
+
     def assertClosed(self, client: Client, code: int, reason: str) -> None:
         """The client was closed so; the other one is as well as ever."""
         client.server.turn()
@@ -44,7 +54,9 @@ class LimitTests(ServerTestCase):
         text = json.dumps({"rpc": "echo", "req": "", "uuid": "u"})
         fits = text.replace('"req": ""', f'"req": "{"x" * (1000 - len(text))}"')
         self.assertIn("resp", client.ask(fits))
-        client.send(fits + " ")
+        error = "Message too large: the limit message_size is 1000 bytes"
+        self.assertAnswered(client, fits + " ", error)
+        client.send("x" * 1001)
         self.assertClosed(client, 4413, "Message too large")
 
     def test_frame_size(self) -> None:
@@ -66,8 +78,9 @@ class LimitTests(ServerTestCase):
         _, client = self.start(json_depth=10)
         self.assertIn("resp", client.rpc("echo", ["[" * 100]))
         self.assertIn("resp", client.rpc("echo", [[]] * 100))
-        client.send('{"rpc":"echo","uuid":"u","req":' + "[" * 10 + "]" * 10 + "}")
-        self.assertClosed(client, 4414, "JSON nested too deep")
+        error = "JSON nested too deep: the limit json_depth is 10 lists and objects"
+        text = '{"rpc":"echo","uuid":"u","req":' + "[" * 10 + "]" * 10 + "}"
+        self.assertAnswered(client, text, error)
 
     def test_depth_of_nonsense(self) -> None:
         """A hundred thousand brackets end nobody's stack."""
@@ -80,16 +93,17 @@ class LimitTests(ServerTestCase):
         for rpc in ("_subscribe", "_unsubscribe", "_publish"):
             _, client = self.start(channel_length=4)
             client.subscribe("éé")
-            client.send({"rpc": rpc, "req": {"channel": "éée"}, "uuid": "u"})
-            self.assertEqual(client.received()[0]["error"], "Channel name too long")
-            self.assertClosed(client, 4415, "Channel name too long")
+            error = "Channel name too long: the limit channel_length is 4 bytes"
+            message = {"rpc": rpc, "req": {"channel": "éée"}, "uuid": "u"}
+            self.assertAnswered(client, message, error)
 
     def test_channels(self) -> None:
         """Channels of one peer; the same again is no other."""
-        _, client = self.start(channels=2)
+        server, client = self.start(channels=2)
         client.subscribe("a", "b", "a")
-        client.send({"rpc": "_subscribe", "req": {"channel": "c"}, "uuid": "u"})
-        self.assertClosed(client, 4416, "Too many channels")
+        message = {"rpc": "_subscribe", "req": {"channel": "c"}, "uuid": "u"}
+        self.assertAnswered(client, message, "Too many channels: the limit channels is 2")
+        self.assertEqual(server.service.channels(), ["a", "b"])
 
     def test_channels_through_slow_hooks(self) -> None:
         """Subscriptions that wait for a hook count when they pass it."""
@@ -99,7 +113,9 @@ class LimitTests(ServerTestCase):
         for name in ("a", "b", "c"):
             client.send({"rpc": "_subscribe", "req": {"channel": name}, "uuid": "u"})
         pending.callback(None)
-        self.assertClosed(client, 4416, "Too many channels")
+        (error,) = [answer["error"] for answer in client.received() if "error" in answer]
+        self.assertEqual(error, "Too many channels: the limit channels is 2")
+        self.assertEqual(server.service.channels(), ["a", "b"])
 
     def test_calls(self) -> None:
         """Requests in flight; each that is answered makes room."""
@@ -111,10 +127,56 @@ class LimitTests(ServerTestCase):
                 pending.callback(1)
             self.assertEqual(len(client.received()), 2)
         client.send(*({"rpc": "slow", "uuid": str(n)} for n in range(3)))
-        self.assertEqual(client.received()[0]["error"], "Too many requests in flight")
-        self.assertClosed(client, 4417, "Too many requests in flight")
+        error = "Too many requests in flight: the limit calls is 2"
+        self.assertEqual(client.received(), [{"rpc": "slow", "uuid": "2", "error": error}])
         for pending in self.pending[-2:]:
-            self.assertTrue(pending.called)
+            pending.callback(1)
+        self.assertEqual([answer["uuid"] for answer in client.received()], ["0", "1"])
+
+    def test_a_crossing_costs(self) -> None:
+        """What is answered so counts as many messages as the work it made: no free loop."""
+        _, client = self.start(message_burst=100, messages_per_second=1.0, message_size=10_000)
+        large = {"rpc": "echo", "uuid": "u", "req": "x" * 20_000}
+        for _ in range(4):
+            self.assertIn("error", client.ask(large))
+        client.send(large)
+        self.assertClosed(client, 4429, "Too many messages per second")
+
+    def test_answers_to_the_server(self) -> None:
+        """An answer that is too much fails the server's call, and closes nobody."""
+        server, client = self.start(message_size=10_000)
+        peer = server.service.peers()[-1]
+        for data, error in (
+            ("x" * 10_000, "Message too large: the limit message_size is 10000 bytes"),
+            ([[[]] * 2] * 2, None),
+            (deep(64), "JSON nested too deep: the limit json_depth is 64 lists and objects"),
+            (deep(900), "JSON nested too deep: the limit json_depth is 64 lists and objects"),
+        ):
+            answer = peer.rpc("a")
+            fid = client.received()[0]["data"]["fid"]
+            client.send({"rpc": "_rpc", "fid": fid, "resp": {"data": data}})
+            if error is None:
+                self.assertEqual(self.successResultOf(answer), data)
+            else:
+                problem = self.failureResultOf(answer, RemoteError).value
+                self.assertIn(error, str(problem))
+        self.assertEqual(client.rpc("echo", 1), {"resp": 1})
+
+    def test_before_auth(self) -> None:
+        """An auth that is too much is answered, and may be followed by another."""
+        server, _ = self.start(json_depth=5)
+        client = server.client()
+        token = server.token()
+        auth = {"rpc": "auth", "token": token, "uuid": "u"}
+        answer = client.ask({**auth, "more": deep(9)})
+        self.assertIn("json_depth", answer["error"])
+        self.assertEqual(client.ask(auth)["resp"], "success")
+        stranger = server.client()
+        error = stranger.ask({"rpc": "echo", "req": deep(9), "uuid": "u"})
+        self.assertEqual(error, {"rpc": "echo", "uuid": "u", "error": "Forbidden"})
+        server.turn()
+        stranger.texts()
+        self.assertEqual(stranger.closed, (4401, "Not authenticated"))
 
     def test_messages_per_second(self) -> None:
         """A burst at once, then the rate; bad messages count as well."""
@@ -166,3 +228,8 @@ class LimitTests(ServerTestCase):
         server.turn(5)
         self.assertEqual(client.received(), [{"rpc": "slow", "uuid": "u", "error": "Timeout"}])
         self.assertTrue(self.pending[0].called)
+
+
+def deep(depth: int) -> list[Any]:
+    """Lists in lists."""
+    return json.loads("[" * depth + "]" * depth)  # type: ignore[no-any-return]

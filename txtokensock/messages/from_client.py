@@ -14,6 +14,7 @@ answer to a call    ``{"rpc":"_rpc","fid":F,"resp":{"data":D}}`` or ``{"error":E
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeAlias
 
 import msgspec
@@ -32,11 +33,13 @@ __all__ = [
     "ClientMessage",
     "InvalidRequest",
     "Publish",
+    "RequestHead",
     "Subscribe",
     "Unsubscribe",
     "Uuid",
     "check_name",
     "decode_client_message",
+    "decode_head",
     "encode_action_error",
     "encode_action_result",
     "encode_auth",
@@ -290,6 +293,63 @@ def decode_client_message(data: bytes) -> ClientMessage:
         return _typed(message, rpc, uuid)
     except Malformed as problem:
         raise InvalidRequest(str(problem), rpc, uuid) from None
+
+
+class RequestHead(Struct, frozen=True):
+    """
+    What the answer to a message repeats.
+
+    :ivar rpc: its name.
+    :ivar fid: which call of the server's it answers, where its name is ``_rpc``.
+    """
+
+    rpc: str
+    uuid: Uuid = None
+    fid: str | None = None
+
+
+class _RawHead(Struct):
+    rpc: msgspec.Raw = msgspec.Raw()
+    uuid: msgspec.Raw = msgspec.Raw(b"null")
+    fid: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_MEMBERS = rb'(?:"(?:rpc|uuid|fid)"\s*+:\s*+(?:"[^"\\]*+"|-?\d++)\s*+,?+\s*+)++'
+_FIRST_MEMBERS = re.compile(rb"\s*+\{\s*+(" + _MEMBERS + rb")")
+_LAST_MEMBERS = re.compile(rb",\s*+(" + _MEMBERS + rb")\}\s*+\Z")
+_ENDS = 512
+
+_MOST_REPEATED = 4096
+
+_decode_raw_head = Decoder(_RawHead)
+_decode_head = Decoder(RequestHead)
+
+
+def decode_head(data: bytes) -> RequestHead | None:
+    """
+    Decode only what an answer repeats, of a message that is too much for anything else.
+
+    :param data: one SockJS message.
+    :return: None where that cannot be read, or is too large to be repeated.
+    """
+    try:
+        raw = _decode_raw_head(data)
+    except Malformed:
+        # Perhaps it nests too deep for msgspec.  Clients write rpc first, and uuid first or last.
+        first, last = _FIRST_MEMBERS.match(data[:_ENDS]), _LAST_MEMBERS.search(data[-_ENDS:])
+        ends = [found.group(1).strip(b" \t\r\n,") for found in (first, last) if found]
+        head = b"{" + b",".join(ends) + b"}"
+    else:
+        rpc, uuid, fid = bytes(raw.rpc), bytes(raw.uuid), bytes(raw.fid)
+        if len(rpc) + len(uuid) + len(fid) > _MOST_REPEATED:
+            return None
+        if uuid[:1] not in b'"-0123456789':
+            uuid = b"null"
+        head = b'{"rpc":%b,"uuid":%b,"fid":%b}' % (rpc, uuid, fid)
+    try:
+        return _decode_head(head)
+    except Malformed:
+        return None
 
 
 def _typed(message: _FromClient, rpc: str, uuid: Uuid) -> ClientMessage:

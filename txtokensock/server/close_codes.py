@@ -45,19 +45,22 @@ AUTHENTICATION_TIMEOUT = CloseCode(4408, "Not authenticated in time")
 """The client did not authenticate within ``Limits.auth_timeout``."""
 
 MESSAGE_TOO_LARGE = CloseCode(4413, "Message too large")
-"""A message has more bytes than ``Limits.message_size``."""
+"""
+A message has more bytes than ``Limits.message_size``, and nothing in it says to which request an
+answer would belong; otherwise it is answered with an error.
+"""
 
 NESTED_TOO_DEEP = CloseCode(4414, "JSON nested too deep")
-"""The JSON of a message nests deeper than ``Limits.json_depth``."""
+"""The same for JSON that nests deeper than ``Limits.json_depth``."""
 
 CHANNEL_NAME_TOO_LONG = CloseCode(4415, "Channel name too long")
-"""A channel's name has more bytes than ``Limits.channel_length``."""
+"""How earlier servers closed for a channel's name that is too long, where they answer now."""
 
 TOO_MANY_CHANNELS = CloseCode(4416, "Too many channels")
-"""The client asked for more channels than ``Limits.channels``."""
+"""How earlier servers closed for channels that are too many, where they answer now."""
 
 TOO_MANY_CALLS = CloseCode(4417, "Too many requests in flight")
-"""More of the client's requests are in flight than ``Limits.calls``."""
+"""How earlier servers closed for requests that are too many, where they answer now."""
 
 TOO_MANY_PEERS = CloseCode(4418, "Too many connections from this address")
 """More clients of this address are connected than ``Limits.peers_per_address``."""

@@ -11,9 +11,10 @@ from typing import TypeAlias
 from ..messages.announced_limits import AnnouncedLimits
 from ..sockjs.server.input_meter import InputLimits
 from ..support.checks import check_count, check_positive
+from ..support.portable import Portable
 from .tokens import Identity
 
-__all__ = ["Limits", "LimitsFor"]
+__all__ = ["LimitExceeded", "Limits", "LimitsFor"]
 
 _OF_ONE_PEER = (
     *("message_size", "json_depth", "channel_length", "channels", "calls"),
@@ -25,9 +26,13 @@ _OF_ONE_PEER = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """
-    How much one peer may use.  A peer that exceeds a limit is closed, with a code and a
-    reason of :mod:`txtokensock.server.close_codes`; the others do not notice.  To lift the
-    limit of a count, give :data:`sys.maxsize`.
+    How much one peer may use.  What a client can exceed by accident, which are
+    ``message_size``, ``json_depth``, ``channel_length``, ``channels`` and ``calls``, is answered
+    with an error that names the limit and its value, and counts for ``messages_per_second`` as
+    1 for each KiB that had to be looked at.  A peer that exceeds another limit is closed, with a
+    code and a reason of :mod:`txtokensock.server.close_codes`; so is one whose message, too large
+    or nested too deep, does not say in its first or last bytes to what an answer belongs.  The
+    others do not notice.  To lift the limit of a count, give :data:`sys.maxsize`.
 
     :ivar message_size: bytes of one message.
     :ivar frame_size: bytes of one SockJS frame, which holds messages as JSON texts: a
@@ -118,6 +123,30 @@ class Limits:
             per_second=min(self.unauthenticated_per_second, self.messages_per_second),
             burst=min(self.unauthenticated_burst, self.message_burst),
         )
+
+
+_PROBLEMS = {
+    "message_size": "Message too large: the limit {} is {} bytes",
+    "json_depth": "JSON nested too deep: the limit {} is {} lists and objects",
+    "channel_length": "Channel name too long: the limit {} is {} bytes",
+    "channels": "Too many channels: the limit {} is {}",
+    "calls": "Too many requests in flight: the limit {} is {}",
+}
+
+
+class LimitExceeded(Portable):
+    """
+    A message exceeds a limit, which the text names with its value; the text is the answer.
+
+    :ivar limit: its name.
+    :ivar work: messages that would have made as much work to look at.
+    """
+
+    def __init__(self, limit: str, limits: Limits, size: int = 0) -> None:
+        super().__init__(_PROBLEMS[limit].format(limit, getattr(limits, limit)))
+        self.limit = limit
+        # Not so much of the burst that a client would be closed that does it once.
+        self.work = min(size >> 10, limits.message_burst // 4)
 
 
 LimitsFor: TypeAlias = Callable[[Identity], Limits | None]

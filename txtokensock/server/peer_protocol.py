@@ -19,6 +19,7 @@ from ..messages.from_client import (
     InvalidRequest,
     Uuid,
     decode_client_message,
+    decode_head,
 )
 from ..messages.from_server import encode_error, encode_error_answer
 from ..sockjs.server.input_meter import MALFORMED
@@ -26,6 +27,7 @@ from ..sockjs.server.session import SessionTransport
 from . import close_codes
 from .calls import ServerCalls
 from .close_codes import CloseCode
+from .limits import LimitExceeded
 from .ops.observer import Problem
 from .outbox import Outbox
 from .peer import Peer, PeerState
@@ -62,7 +64,7 @@ class PeerProtocol(Protocol):
             end=self._end,
         )
         self._requests = PeerRequests(
-            context, self.peer, self._send, self._end, self._idle, self._slow_down
+            context, self.peer, self._send, self._charge, self._idle, self._slow_down
         )
         self._authentication = PeerAuthentication(
             context, self.peer, self._state, self._send, self._end, self._authenticated
@@ -102,9 +104,12 @@ class PeerProtocol(Protocol):
         if self._state.ended:
             return
         self._context.observer.message_received(len(data))
-        exceeded = self._limit_exceeded(data)
-        if exceeded is not None:
-            self._end(exceeded)
+        limits = self._state.limits
+        if len(data) > limits.message_size:
+            self._exceeds("message_size", data, close_codes.MESSAGE_TOO_LARGE)
+            return
+        if nested_deeper_than(data, limits.json_depth):
+            self._exceeds("json_depth", data, close_codes.NESTED_TOO_DEEP)
             return
         try:
             message = decode_client_message(data)
@@ -127,13 +132,27 @@ class PeerProtocol(Protocol):
             else:
                 self._requests.handle(message)
 
-    def _limit_exceeded(self, data: bytes) -> CloseCode | None:
-        limits = self._state.limits
-        if len(data) > limits.message_size:
-            return close_codes.MESSAGE_TOO_LARGE
-        if nested_deeper_than(data, limits.json_depth):
-            return close_codes.NESTED_TOO_DEEP
-        return None
+    def _exceeds(self, limit: str, data: bytes, close_code: CloseCode) -> None:
+        """
+        Answer a message that exceeds a limit, without looking at what it holds.
+
+        :param close_code: the end of a peer that cannot be answered.
+        """
+        head = decode_head(data)
+        if head is None:
+            self._end(close_code)
+            return
+        exceeded = LimitExceeded(limit, self._state.limits, len(data))
+        self._charge(exceeded.work)
+        if head.rpc == "_rpc":
+            self._answered(
+                ActionAnswer(head.fid or "", error=f"the answer was not read: {exceeded}")
+            )
+        elif head.rpc == "auth":
+            self._context.observer.message_refused("limit")
+            self._send(encode_error_answer("auth", head.uuid, str(exceeded)))
+        else:
+            self._refuse("limit", head.rpc, head.uuid, str(exceeded))
 
     def _answered(self, answer: ActionAnswer) -> None:
         waited_for = self._calls.answered(answer)
@@ -148,6 +167,10 @@ class PeerProtocol(Protocol):
 
     def _too_much(self) -> None:
         self._end(close_codes.TOO_MANY_MESSAGES)
+
+    def _charge(self, messages: int) -> None:
+        if messages and not self._state.ended:
+            self.transport.charge(messages)
 
     def _credit(self, messages: int) -> None:
         # The server's own calls must not use up the peer's rate.

@@ -19,29 +19,16 @@ from ..messages.from_server import (
     encode_subscribed_with_request,
     encode_unsubscribed,
 )
-from ..support.portable import Portable
-from .close_codes import CHANNEL_NAME_TOO_LONG, TOO_MANY_CHANNELS, CloseCode
 from .fan_out import PACE
 from .hooks import Refused
 from .keyed_queue import Place
+from .limits import LimitExceeded
 from .peer import Peer
 from .server_context import ServerContext
 
-__all__ = ["LimitExceeded", "PubSub", "PubSubRequest"]
+__all__ = ["PubSub", "PubSubRequest"]
 
 PubSubRequest: TypeAlias = Subscribe | Unsubscribe | Publish | Broadcast
-
-
-class LimitExceeded(Portable):
-    """
-    A request exceeds a limit, and its peer is closed.
-
-    :ivar close_code: with which the peer is closed.
-    """
-
-    def __init__(self, close_code: CloseCode) -> None:
-        super().__init__(close_code.reason)
-        self.close_code = close_code
 
 
 class PubSub:
@@ -89,8 +76,9 @@ class PubSub:
             check_channel(channel)
         except InvalidChannel:
             raise Refused("Invalid request") from None
-        if len(channel.encode()) > self._peer.limits.channel_length:
-            raise LimitExceeded(CHANNEL_NAME_TOO_LONG)
+        limits = self._peer.limits
+        if len(channel.encode()) > limits.channel_length:
+            raise LimitExceeded("channel_length", limits, len(channel))
         return channel
 
     async def _subscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
@@ -104,9 +92,9 @@ class PubSub:
         return [encode_subscribed_with_request(channel, uuid)]
 
     def _check_room(self, channel: str) -> None:
-        context = self._context
-        if not context.hub.has_room(self._peer, channel, self._peer.limits.channels):
-            raise LimitExceeded(TOO_MANY_CHANNELS)
+        limits = self._peer.limits
+        if not self._context.hub.has_room(self._peer, channel, limits.channels):
+            raise LimitExceeded("channels", limits)
 
     async def _unsubscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
         await self._context.hooks.ask("unsubscribe", self._peer, channel)

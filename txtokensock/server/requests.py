@@ -13,16 +13,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
-from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe, Uuid
+from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe
 from ..messages.from_server import encode_answer, encode_error_answer
 from ..support.timer import Timer
 from ..support.user_functions import call_user_function, cancel_user_function
-from .close_codes import TOO_MANY_CALLS, CloseCode
 from .hooks import Refused
 from .keyed_queue import KeyedQueue
+from .limits import LimitExceeded
 from .ops.observer import Outcome, RequestKind
 from .peer import Peer
-from .pubsub import LimitExceeded, PubSub, PubSubRequest
+from .pubsub import PubSub, PubSubRequest
 from .server_context import ServerContext
 
 __all__ = ["PeerRequest", "PeerRequests", "request_name"]
@@ -57,7 +57,7 @@ class PeerRequests:
     :param context: what the server's peers share.
     :param peer: whose requests.
     :param send: sends it an encoded message.
-    :param end: closes it.
+    :param charge: counts messages that it has not sent, for what it sent made as much work.
     :param idle: called when the last request in flight was answered.
     :param slow_down: stops the reading of what the peer sends, and with False starts it again.
     """
@@ -69,14 +69,14 @@ class PeerRequests:
         context: ServerContext,
         peer: Peer,
         send: Callable[[bytes], None],
-        end: Callable[[CloseCode], None],
+        charge: Callable[[int], object],
         idle: Callable[[], None],
         slow_down: Callable[[bool], None],
     ) -> None:
         self._context = context
         self._peer = peer
         self._send = send
-        self._end = end
+        self._charge = charge
         self._idle = idle
         self._in_flight: dict[_InFlight, Timer] = {}
         self._pubsub = PubSub(context, peer, slow_down)
@@ -92,7 +92,8 @@ class PeerRequests:
         begun = self._context.reactor.seconds()
         if len(self._in_flight) >= self._peer.limits.calls:
             self._context.observer.request_answered(_kind(request), "limit", 0.0)
-            self._refuse_and_end(request_name(request), request.uuid, TOO_MANY_CALLS)
+            problem = str(LimitExceeded("calls", self._peer.limits))
+            self._send(encode_error_answer(request_name(request), request.uuid, problem))
         elif isinstance(request, Call):
             self._call(request, begun)
         else:
@@ -147,11 +148,11 @@ class PeerRequests:
         error = failure.value
         if not self._finish(entry, _problem(error)):
             return  # also the CancelledError of our own making
-        if isinstance(error, LimitExceeded):
-            self._refuse_and_end(entry.rpc, entry.uuid, error.close_code)
-            return
         if isinstance(error, Refused):
             text = error.error
+        elif isinstance(error, LimitExceeded):
+            text = str(error)
+            self._charge(error.work)
         elif isinstance(error, StoreUnavailable):
             text = "Store unavailable"
         else:
@@ -183,10 +184,6 @@ class PeerRequests:
     def _done(self) -> None:
         if not self._in_flight:
             self._idle()
-
-    def _refuse_and_end(self, rpc: str, uuid: Uuid, close_code: CloseCode) -> None:
-        self._send(encode_error_answer(rpc, uuid, close_code.reason))
-        self._end(close_code)
 
 
 def _error_answer(entry: _InFlight, error: Any) -> bytes:

@@ -128,6 +128,19 @@ def crossed(name: str, end: CloseCode, *texts: str) -> Case:
     return Case(name, texts, [], end, [], end)
 
 
+def answered(name: str, limit: str, text: str, rpc: str = "echo") -> Case:
+    """A limit that a client can cross by accident: it is told which, and stays."""
+    answer = {"rpc": rpc, "uuid": "u", "error": TEXTS[limit]}
+    return request(name, text, answer, rpc=rpc, uuid="u")
+
+
+TEXTS = {
+    "message_size": "Message too large: the limit message_size is 1048576 bytes",
+    "json_depth": "JSON nested too deep: the limit json_depth is 64 lists and objects",
+    "channel_length": "Channel name too long: the limit channel_length is 256 bytes",
+}
+
+
 def unanswered(name: str, message: Any) -> Case:
     """An answer to a call that nobody made, which is dropped in silence."""
     return request(name, {"rpc": "_rpc", **message})
@@ -317,11 +330,28 @@ MESSAGES: list[Case] = [
     echoed("req_proto", '{"__proto__":{"x":1}}', {"__proto__": {"x": 1}}),
     echoed("req_keys_twice", '{"a":1,"a":2}', {"a": 2}),
     echoed("req_63_deep", "[" * 63 + "]" * 63, json.loads("[" * 63 + "]" * 63)),
-    crossed("req_64_deep", close_codes.NESTED_TOO_DEEP, echo("[" * 64 + "]" * 64)),
-    crossed(
-        "objects_5000_deep", close_codes.NESTED_TOO_DEEP, echo('{"a":' * 5000 + "1" + "}" * 5000)
+    answered("req_64_deep", "json_depth", echo("[" * 64 + "]" * 64)),
+    answered("objects_5000_deep", "json_depth", echo('{"a":' * 5000 + "1" + "}" * 5000)),
+    answered("lists_5000_deep", "json_depth", echo("[" * 5000 + "]" * 5000)),
+    answered(
+        "req_100_deep_and_last",
+        "json_depth",
+        '{"uuid":"u","rpc":"echo","req":' + "[" * 100 + "]" * 100 + "}",
     ),
-    crossed("lists_5000_deep", close_codes.NESTED_TOO_DEEP, echo("[" * 5000 + "]" * 5000)),
+    answered(
+        "req_5000_deep_and_first",
+        "json_depth",
+        '{"req":' + "[" * 5000 + "]" * 5000 + ', "uuid" : "u", "rpc" : "echo" }',
+    ),
+    answered("uuid_in_a_deep_req", "json_depth", echo('[{"uuid":"x"' + ',"a":[' * 64 + "]}" * 64)),
+    answered("a_call_too_large", "message_size", echo('"' + "x" * 1024 * 1024 + '"')),
+    answered(
+        "a_publish_too_large",
+        "message_size",
+        '{"rpc":"_publish","uuid":"u","req":{"channel":"witness","data":"%s"}}' % ("x" * 2**20),
+        "_publish",
+    ),
+    crossed("a_name_too_large", close_codes.MESSAGE_TOO_LARGE, '{"rpc":"%s"}' % ("x" * 2**20)),
     crossed("lists_100000_deep", close_codes.NESTED_TOO_DEEP, "[" * 100_000),
     crossed("objects_100000_deep", close_codes.NESTED_TOO_DEEP, '{"a":' * 100_000),
     crossed("a_message_too_large", close_codes.MESSAGE_TOO_LARGE, '"' + "x" * 1024 * 1024 + '"'),
@@ -400,8 +430,7 @@ MESSAGES: list[Case] = [
             f"{rpc[1:]}_channel_of_257_bytes",
             rpc,
             {"channel": "é" * 128 + "x"},
-            "Channel name too long",
-            closed=close_codes.CHANNEL_NAME_TOO_LONG,
+            TEXTS["channel_length"],
         )
         for rpc in CHANNELLED
     ),
