@@ -94,6 +94,22 @@ class Refusals(SynchronousTestCase):
             self.assertTrue(lines[0].startswith(f"wamp.{path}: "), (path, lines))
             self.assertNotIn("ada:secret", lines[0])
 
+    def test_names(self) -> None:
+        """A rule is called by its name, or by what it takes."""
+        for name in ("", "mine"):
+            section = msgspec.convert(
+                {
+                    **GOOD,
+                    "channels": [{**NEWS, "name": name}],
+                    "calls": [{"procedure": "com.rpc", "rpc": "f", "name": name}],
+                    "actions": [{"action": "a.b", "procedure": "com.b", "name": name}],
+                },
+                WampConfig,
+            )
+            rules = [*section.channels, *section.calls, *section.actions]
+            made = ["channel:news", "call:com.rpc", "action:a.b"]
+            self.assertEqual([rule.rule for rule in rules], [name] * 3 if name else made)
+
     def test_not_in_conflict(self) -> None:
         """One channel to two topics, and two channels to one topic, are no conflict."""
         for other in [{**NEWS, "topic": "com.other"}, {**NEWS, "channel": "other"}]:

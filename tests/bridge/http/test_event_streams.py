@@ -243,6 +243,14 @@ class LastTests(EventsTestCase):
         self.advance(2.5)
         self.assertEqual(readings[1].heartbeats, 2)
 
+    def test_key_needed(self) -> None:
+        """By reload: who needed no key needs one now."""
+        self.serve()
+        reading = self.read("/events?channel=a")
+        self.side.reload(HttpConfig(keys=(self.key("a", "secret-a"),)))
+        self.settle()
+        self.assertTrue(reading.over)
+
     def test_slow_reader(self) -> None:
         """What waits for one is bounded, what is lost is said; others lose nothing."""
         logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)

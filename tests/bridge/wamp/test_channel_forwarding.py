@@ -333,6 +333,35 @@ class Late(TrafficTestCase):
         self.settle()
         self.assertEqual((self.router.registrations, granted), ([], []))
 
+    def test_lease_taken_away(self) -> None:
+        """A lease that the router takes away is asked for again; that is said once."""
+        session, granted, refused = self.router.join(), Calls(), Calls()
+        lease = Lease(
+            session,
+            "com.example.lease",
+            retry=1,
+            reactor=self.clock,
+            granted=lambda: granted.append(1),
+            refused=refused.append,
+        )
+        for turn in range(1, 3):
+            if turn == 1:
+                lease.start()
+            self.settle()
+            self.assertEqual(len(granted), turn)
+            (registration,) = self.router.registrations
+            self.router.registrations[0] = (self.component, *registration[1:])
+            registration[-1]()
+            for _ in range(3):
+                self.memory.advance(1)
+                self.settle()
+            self.assertEqual(refused, ["the lease was taken away"] * turn)
+            self.router.registrations.clear()
+            self.memory.advance(1)
+        self.settle()
+        self.successResultOf(lease.release())
+        self.assertEqual(self.router.registrations, [])
+
     def test_demand(self) -> None:
         """A topic whose last subscriber goes while it is looked up is not in demand."""
         session, changed = self.router.join(), Calls()
@@ -371,6 +400,18 @@ class Prefix(TrafficTestCase):
         self.component.lose()
         self.settle()
         self.assertEqual([p.channels for p in self.memory.server.peers() if p.channels], [])
+
+    def test_demand_in_the_next_session(self) -> None:
+        """It is followed anew in each session."""
+        traffic = self.joined(rules(channels=[self.MANY]))
+        for number in range(3):
+            heard = self.listen(f"com.example.room.{number}")
+            self.outsider.publish(f"room-{number}-chat", number)
+            self.settle()
+            self.assertEqual(heard, [number])
+            self.router.sessions[-1].lose()
+            traffic.left()
+            self.join(traffic)
 
     def test_named(self) -> None:
         """Channels that the rule names are taken always."""

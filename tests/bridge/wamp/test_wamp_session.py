@@ -94,6 +94,46 @@ class SessionTests(SynchronousTestCase):
         self.get(wire.Error(48, self.last.request, "com.no", args=[1], kwargs=HOSTILE))
         self.assertEqual(self.failureResultOf(called, WampError).value.kwargs, HOSTILE)
 
+    def test_result(self) -> None:
+        """A result has arguments of both kinds, or of none."""
+        for args, kwargs in (([1, 2], {"a": 3}), (None, None), ([], {})):
+            called = self.session.call("com.x", [], {}, 5)
+            self.get(wire.Result(self.last.request, args=args, kwargs=kwargs))
+            self.assertEqual(self.successResultOf(called), (args or [], kwargs or {}))
+
+    def test_unregister(self) -> None:
+        """What was taken back is not called, and is taken back once."""
+        registering = self.session.register("com.x", "exact", lambda *_: succeed(([1], {})))
+        self.get(wire.Registered(self.last.request, 7))
+        undo = self.successResultOf(registering)
+        undone = undo()
+        self.get(wire.Invocation(9, 7))  # it was on its way
+        self.assertEqual(self.last.args, [1])
+        (unregister,) = [one for one in self.transport.sent if isinstance(one, wire.Unregister)]
+        self.get(wire.Unregistered(unregister.request))
+        self.successResultOf(undone)
+        self.get(wire.Invocation(10, 7))
+        self.assertEqual(self.last.error, "wamp.error.no_such_procedure")
+        sent = len(self.transport.sent)
+        self.successResultOf(undo())
+        self.assertEqual(len(self.transport.sent), sent)
+
+    def test_calls_are_forgotten(self) -> None:
+        """Nothing is kept of a call that was answered, whatever the answer was."""
+        answers: list[Deferred[Any]] = []
+
+        def call(*_: object) -> Deferred[Any]:
+            answers.append(Deferred(lambda one: one.errback(WampError("wamp.error.canceled"))))
+            return answers[-1]
+
+        self.registered(call)
+        for number in range(3):
+            self.get(wire.Invocation(number, 7))
+        answers[0].callback(([], {}))
+        answers[1].errback(WampError("com.no"))
+        self.get(wire.Interrupt(2))
+        self.assertEqual(self.session._running, {})
+
     def test_hostile_call(self) -> None:
         """And of a call."""
         self.registered(lambda name, args, kwargs, _: succeed((args, kwargs)))

@@ -109,6 +109,18 @@ class CallTests(WebhooksTestCase):
         self.webhook.reachable = False
         self.assertIn("gave no answer: Connection was refused", self.error()["message"])
 
+    def test_one_after_the_other(self) -> None:
+        """A call that was answered, or failed, makes room for the next."""
+        self.start(self.call(concurrency=1))
+        for status in (200, 500, 200):
+            self.webhook.answer = lambda _, status=status: (status, {}, b"")
+            answered = self.ask()
+            if status == 200:
+                self.assertIsNone(self.successResultOf(answered))
+            else:
+                error = self.failureResultOf(answered, RemoteError).value.error
+                self.assertEqual(error["status"], 500)
+
     def test_concurrency(self) -> None:
         """More than so many at once are answered with an error, at once."""
         self.start(self.call(concurrency=2))

@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from tests.bridge.webhooks.support import MemoryDatabase, WebhooksTestCase
 from txtokensock.bridge.config.webhooks import WebhookBackoff
 from txtokensock.bridge.webhooks.database import SpoolUnavailable, prepare
@@ -392,6 +394,19 @@ class RuleTests(SpoolTestCase):
         self.advance(5)
         self.publish(1)
         self.assertEqual(self.webhook.messages, [1])
+
+    def test_stop_before_the_subscription(self) -> None:
+        """A reader that stops while the server thinks is not subscribed afterwards."""
+        allowed: Deferred[bool] = Deferred()
+        self.memory.server.on("subscribe", lambda *_: allowed)
+        side = self.start(self.rule())
+        stopped = side.stopService()
+        self.settle()
+        self.successResultOf(stopped)
+        self.assertEqual(self.socket.channels(), [])
+        allowed.callback(True)
+        self.settle()
+        self.assertEqual([peer.channels for peer in self.memory.server.peers()], [[]])
 
     def test_subscription_refused(self) -> None:
         """A channel that is refused is told of, and asked for again."""

@@ -230,7 +230,7 @@ class ChannelForwarding:
 
     def _subscribe_topics(self) -> None:
         realm = self._realm
-        if realm is None or not self._turn:
+        if realm is None:
             return
         for rule in self._rules.channels:
             if rule.to_upstream and rule not in self._topics:
