@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.web.server.admissions import Admissions
+from txtokensock.web.server.admissions import Admissions, client_key
 
 A, B = (IPv4Address("TCP", f"10.0.0.{number}", 1) for number in (1, 2))
 
@@ -31,6 +31,41 @@ class AdmissionsTests(SynchronousTestCase):
             )
             self.assertEqual([self.open.count(address) for address in (A, B)], [1, 1])
         self.assertEqual(self.open.count(IPv6Address("TCP", "::1", 1)), 0)
+
+    def test_oldest(self) -> None:
+        """The one that was added first, in all and by address, also after it was there before."""
+        for member, address in (("a1", A), ("b", B), ("a2", A)):
+            self.open.add(member, address)
+        self.assertEqual([self.open.oldest(), self.open.oldest(B)], ["a1", "b"])
+        self.open.remove("a1")
+        self.open.add("a1", A)
+        self.assertEqual([self.open.oldest(), self.open.oldest(A)], ["b", "a2"])
+        for member in ("a1", "a2", "b"):
+            self.open.remove(member)
+        self.assertEqual([self.open.oldest(), self.open.oldest(A)], [None, None])
+        self.assertIsNone(self.open.oldest(UNIXAddress("/run/socket")))
+
+    def test_clients(self) -> None:
+        """
+        An IPv4 address is one client however a socket has it, and so are all the addresses of a
+        network of 64 bits.
+        """
+        for one, other, same in (
+            ("10.0.0.1", "::ffff:10.0.0.1", True),
+            ("10.0.0.1", "::ffff:a00:1", True),
+            ("10.0.0.1", "::ffff:10.0.0.2", False),
+            ("2001:db8::1", "2001:db8:0:0:ffff::2", True),
+            ("2001:db8::1", "2001:0DB8:0:0::", True),
+            ("2001:db8::1", "2001:db8:0:1::1", False),
+            ("fe80::1%eth0", "fe80::2", True),
+            ("not:an:address", "not:an:address", True),
+            ("not:an:address", "not:another", False),
+        ):
+            keys = {client_key(IPv6Address("TCP", host, 1)) for host in (one, other)}
+            self.assertEqual(len(keys) == 1, same, (one, other))
+        self.assertIsNone(client_key(UNIXAddress("/run/socket")))
+        self.open.add("six", IPv6Address("TCP", "2001:db8::1", 1))
+        self.assertEqual(self.open.count(IPv6Address("TCP", "2001:db8::ffff", 9)), 1)
 
     def test_unix(self) -> None:
         """The clients of a UNIX socket are not told apart."""

@@ -4,31 +4,49 @@ Counting what clients have open, in all and by address.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress
 
+from ...address import ip_address_of
 from ...support.waiters import Waiters
 
-__all__ = ["Admissions"]
+__all__ = ["Admissions", "client_key"]
 
 T = TypeVar("T")
+
+
+def client_key(address: IAddress) -> str | None:
+    """
+    Tell clients apart, as far as limits by address do: by the IPv4 address, also where IPv6 has
+    mapped it; and by the first 64 bits of an IPv6 address, of which one client has all the rest.
+
+    :return: None for those that cannot be told apart, which are those of a UNIX socket.
+    """
+    host = getattr(address, "host", None)
+    if not isinstance(host, str):
+        return None
+    if ":" not in host:
+        return host
+    found = ip_address_of(host)
+    if found is None:
+        return host
+    return str(found) if found.version == 4 else found.packed[:8].hex(":", 2) + "::/64"
 
 
 class Admissions(Generic[T]):
     """
     What is open now, such as connections or sessions, oldest first.
 
-    Clients are told apart by their IP address.  Those of a UNIX socket cannot be told
+    Clients are told apart by :func:`client_key`.  Those of a UNIX socket cannot be told
     apart, so they count in all, and not by address.
     """
 
     def __init__(self) -> None:
         self._members: dict[T, str | None] = {}
-        self._by_host: Counter[str] = Counter()
+        self._by_client: dict[str, dict[T, None]] = {}
         self._empty: Waiters[None] = Waiters()
 
     def __len__(self) -> int:
@@ -42,9 +60,20 @@ class Admissions(Generic[T]):
         return member in self._members
 
     def count(self, address: IAddress) -> int:
-        """How many members have the IP address; 0 for an address without one."""
-        host = _host(address)
-        return 0 if host is None else self._by_host[host]
+        """How many members the client at the address has; 0 where it cannot be told apart."""
+        key = client_key(address)
+        return 0 if key is None else len(self._by_client.get(key, ()))
+
+    def oldest(self, address: IAddress | None = None) -> T | None:
+        """
+        The member that was added first, of all or of the client at the address.
+
+        :return: None if there is none.
+        """
+        if address is None:
+            return next(iter(self._members), None)
+        key = client_key(address)
+        return None if key is None else next(iter(self._by_client.get(key, ())), None)
 
     def add(self, member: T, address: IAddress) -> None:
         """
@@ -52,27 +81,22 @@ class Admissions(Generic[T]):
 
         :param address: the address of its client.
         """
-        host = self._members[member] = _host(address)
-        if host is not None:
-            self._by_host[host] += 1
+        key = self._members[member] = client_key(address)
+        if key is not None:
+            self._by_client.setdefault(key, {})[member] = None
 
     def remove(self, member: T) -> None:
         """Remove a member; nothing happens if it is not there."""
         if member not in self._members:
             return
-        host = self._members.pop(member)
-        if host is not None:
-            self._by_host[host] -= 1
-            if not self._by_host[host]:
-                del self._by_host[host]
+        key = self._members.pop(member)
+        if key is not None:
+            del self._by_client[key][member]
+            if not self._by_client[key]:
+                del self._by_client[key]
         if not self._members:
             self._empty.fire()
 
     def when_empty(self) -> Deferred[None]:
         """:return: fires with None when there is no member.  Cancelling it ends the wait."""
         return self._empty.wait() if self._members else succeed(None)
-
-
-def _host(address: IAddress) -> str | None:
-    host = getattr(address, "host", None)
-    return host if isinstance(host, str) else None
