@@ -5,7 +5,6 @@ What an attack is, and what it works with.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,12 +26,19 @@ class Ground:
 
     :param spread: from how many addresses it comes.
     :param seconds: how long it lasts.
+    :param number: of the attack, which chooses its addresses.
+    :param router: the port of a WAMP router, if there is one.
     :ivar outcomes: what was answered on how many connections.
     :ivar alive: the connections that are held.
     """
 
     def __init__(
-        self, address: Address, seconds: float, spread: int, router: int | None = None
+        self,
+        address: Address,
+        seconds: float,
+        spread: int,
+        number: int = 0,
+        router: int | None = None,
     ) -> None:
         self.address = address
         self.router = router
@@ -41,24 +47,32 @@ class Ground:
         self._links: list[Link] = []
         self._spread = spread
         self._connected = 0
-        self._setups = random.randrange(200)
+        # What one attack did must not be held against the next.
+        self._network = f"127.0.{3 + number % 250}"
         self._connecting = asyncio.Lock()
 
     def source(self) -> str:
         """The address for the next connection."""
         self._connected += 1
-        return f"127.0.0.{2 + self._connected % self._spread}"
+        return f"{self._network}.{1 + self._connected % self._spread}"
 
-    def _setup_source(self) -> str:
-        # What an attack needs before it begins must not be refused for what the one before did.
-        self._setups += 1
-        return f"127.0.1.{1 + self._setups % 250}"
+    def setup_source(self) -> str:
+        """The address for what the attack needs, and is no part of it."""
+        self._connected += 1
+        return f"{self._network}.{100 + self._connected % 150}"
 
     async def connect(self, *, plain: bool = False, buffer: int = 0) -> Link:
         """A connection, held until the attack is over."""
         async with self._connecting:
             await asyncio.sleep(_BETWEEN)
         link = await self.address.connect(self.source(), plain=plain, buffer=buffer)
+        self._links.append(link)
+        return link
+
+    async def router_connection(self) -> Link:
+        """A connection to the router."""
+        assert self.router is not None
+        link = await Address(self.router).connect(self.source())
         self._links.append(link)
         return link
 
@@ -70,7 +84,7 @@ class Ground:
 
     async def peer(self, *channels: str, buffer: int = 0) -> Link:
         """An authenticated session that is subscribed to these channels."""
-        token = await self.address.token(self._setup_source())
+        token = await self.address.token(self.setup_source())
         link = await self.connect(buffer=buffer)
         await link.upgrade()
         await link.authenticate(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sys
 import time
@@ -24,6 +25,7 @@ from .link import Address
 PREPARATION = 8.0
 """Seconds that an attack may take besides its own."""
 
+_numbers = itertools.count()
 _ATTACKS = {attack.name: attack for attack in ATTACKS}
 
 
@@ -35,7 +37,8 @@ async def attack(name: str, port: int, router: int | None = None) -> dict[str, A
     """
     chosen = _ATTACKS[name]
     begun = time.monotonic()
-    ground = Ground(Address(port, tls=chosen.tls), chosen.seconds, chosen.spread, router)
+    address = Address(port, tls=chosen.tls)
+    ground = Ground(address, chosen.seconds, chosen.spread, next(_numbers), router)
     try:
         async with asyncio.timeout(chosen.seconds + PREPARATION):
             await chosen.run(ground)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import attacks_bridge, attacks_connections, attacks_peers, attacks_strangers
+from . import attacks_bridge, attacks_connections, attacks_peers, attacks_strangers, attacks_wamp
 
 __all__ = ["ATTACKS"]
 
@@ -11,5 +11,6 @@ ATTACKS = [
     *attacks_strangers.ATTACKS,
     *attacks_peers.ATTACKS,
     *attacks_bridge.ATTACKS,
+    *attacks_wamp.ATTACKS,
 ]
 """In the order in which they are run."""

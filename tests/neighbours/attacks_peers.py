@@ -111,7 +111,7 @@ async def slow_streams(ground: Ground) -> None:
 
     async def behave(link: Link) -> None:
         path = ground.address.new_session()
-        token = await ground.address.token("127.0.1.9")
+        token = await ground.address.token(ground.setup_source())
         await link.send(ground.address.request("POST", f"{path}/xhr_streaming", b""))
         sender = await ground.connect()
         texts = [
@@ -135,7 +135,7 @@ async def _xhr_send(ground: Ground, link: Link, path: str, objects: list[Any]) -
 async def polls(ground: Ground) -> None:
     """One authenticated polling session, polled by eight connections, over and over."""
     path = ground.address.new_session()
-    token = await ground.address.token("127.0.1.9")
+    token = await ground.address.token(ground.setup_source())
     first = await ground.connect()
     await first.send(ground.address.request("POST", f"{path}/xhr", b""))
     await first.response()
@@ -151,7 +151,7 @@ async def polls(ground: Ground) -> None:
 async def empty_sends(ground: Ground) -> None:
     """One authenticated polling session that is sent nothing, over and over."""
     path = ground.address.new_session()
-    token = await ground.address.token("127.0.1.9")
+    token = await ground.address.token(ground.setup_source())
     first = await ground.connect()
     await first.send(ground.address.request("POST", f"{path}/xhr", b""))
     await first.response()

@@ -31,7 +31,7 @@ __all__ = ["HONEST_KEY"]
 
 INTERVAL = 0.02
 NEWCOMERS = 0.5
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds after which a call has failed."""
 
 HONEST_KEY = "honest-key"

@@ -246,6 +246,17 @@ class Link:
         self._look_at(self._unread)
         await self.until(b"\x81\x01o")
 
+    async def join_realm(self, realm: str) -> None:
+        """Become a WAMP session at a router."""
+        protocol = {"Sec-WebSocket-Protocol": "wamp.2.json"}
+        await self.send(self._address.request("GET", "/ws", **UPGRADE, **protocol))
+        await self.until(b"\r\n\r\n")
+        self._frames = FrameReader(masked=False)
+        self._look_at(self._unread)
+        roles: dict[str, Any] = {"caller": {}, "publisher": {}}
+        await self.send(frame(json.dumps([1, realm, {"roles": roles}])))
+        await self.until(b"[2,")
+
     async def authenticate(self, token: str) -> None:
         """Do so."""
         await self.send(messages({"rpc": "auth", "token": token, "uuid": "a"}))

@@ -16,6 +16,7 @@ from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from tests.interop.crossbar import Crossbar
 from tests.interop.support import until
 from tests.interop.twistd import Bridge, Serve
 from tests.kit.certificates import self_signed
@@ -40,6 +41,21 @@ QUIET = 2.0
 """Seconds of the quiet run."""
 
 _BAD = ("Traceback", "Unhandled", "Fatal")
+
+_WAMP = """
+[wamp]
+url = "{url}"
+realm = "realm1"
+
+[[wamp.channels]]
+channel = "news-*"
+topic = "com.example.news.*"
+direction = "to-upstream"
+
+[[wamp.calls]]
+procedure = "com.example.rpc.*"
+rpc = "*"
+"""
 
 _BRIDGE = """
 [http]
@@ -106,6 +122,7 @@ class Stage:
         self._programs: list[Program] = []
         self.quiet = 0.0
         self.port = 0
+        self.router: int | None = None
 
     def targets(self) -> list[Program]:
         """What is attacked, and what that stands on, in the order of their start."""
@@ -154,7 +171,8 @@ class Stage:
         """Have it attacked, once."""
         seen = {program: len(program.output) for program in self._programs}
         await self._honest.ask("report")
-        done = await self._attacker.ask("attack", name=attack.name, port=self.port)
+        where = {"port": self.port, "router": self.router}
+        done = await self._attacker.ask("attack", name=attack.name, **where)
         await deferLater(reactor, SETTLE, lambda: None)
         report = await self._honest.ask("report")
         run = Run(
@@ -240,7 +258,34 @@ class BridgeStage(Stage):
         self.port = bridge.port
         text = f'[upstream]\nhost = "127.0.0.1:{server.port}"\n[upstream.backoff]\ncap = 0.25\n'
         (self._directory / "bridge.toml").write_text(text + _BRIDGE.format(http=bridge.port))
+        self._bridge = bridge
         return [server, bridge]
 
+    async def _begin(self) -> None:
+        await self._bridge.until_ready()
+        await super()._begin()
 
-STAGES = {"server": Stage, "server-tls": TlsStage, "bridge": BridgeStage}
+
+class WampStage(BridgeStage):
+    """The same, with a real router as well, through which it is attacked."""
+
+    def targets(self) -> list[Program]:
+        server, bridge = super().targets()
+        self._router = Crossbar()
+        self.router = self._router.port
+        with (self._directory / "bridge.toml").open("a") as file:
+            file.write(_WAMP.format(url=self._router.url))
+        return [server, bridge]
+
+    async def _start(self, program: Program) -> None:
+        if not self._router.running:
+            await self._router.start()
+        await super()._start(program)
+
+    async def close(self) -> None:
+        await super().close()
+        with redirect_stdout(io.StringIO()):
+            await self._router.close()
+
+
+STAGES = {"server": Stage, "server-tls": TlsStage, "bridge": BridgeStage, "wamp": WampStage}
