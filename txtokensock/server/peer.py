@@ -105,7 +105,8 @@ class Peer:
             (:class:`~txtokensock.errors.FunctionNotFound` if there is none),
             :class:`~txtokensock.errors.CallTimeout` if no answer came in time (the
             JavaScript clients answer nothing for unknown actions),
-            :class:`~txtokensock.errors.ConnectionLost` if the client went,
+            :class:`~txtokensock.errors.ConnectionLost` if the client went, or its end has
+            begun, which it does with the first sign of a close of either side,
             :class:`~txtokensock.errors.InvalidData` if name or data cannot be sent.
             Cancelling it drops the answer.
         """

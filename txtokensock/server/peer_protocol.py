@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ..errors import SockJSClosed
 from ..jsontext import Malformed, nested_deeper_than
@@ -22,6 +23,7 @@ from ..messages.from_client import (
     decode_head,
 )
 from ..messages.from_server import encode_error, encode_error_answer
+from ..sockjs.interfaces import ISockJSProtocol
 from ..sockjs.server.input_meter import MALFORMED
 from ..sockjs.server.session import SessionTransport
 from . import close_codes
@@ -38,6 +40,7 @@ from .server_context import ServerContext
 __all__ = ["PeerProtocol"]
 
 
+@implementer(ISockJSProtocol)
 class PeerProtocol(Protocol):
     """
     Speaks token-sockjs with one client over a SockJS session.
@@ -89,6 +92,9 @@ class PeerProtocol(Protocol):
             self._authentication.start_deadline()
         else:
             self._end(refusal)
+
+    def connectionClosing(self, reason: Failure) -> None:
+        self._forget()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._forget()

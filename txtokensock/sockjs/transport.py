@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..errors import SockJSClosed
 from ..support.deprecation import deprecate
 from ..support.slices import LONGEST_SLICE, Slices
 from .frames import NORMAL_CLOSURE, check_close
@@ -138,6 +139,17 @@ class SockJSTransport:
             if ISockJSProtocol.providedBy(self._protocol):
                 self._news_of_closing = reason
             self._deliver()
+
+    def close_by_session(self, code: int, reason: str) -> None:
+        """Close for a reason of the session's; a protocol that wants to know is told at once."""
+        was_open = self._state is OPEN
+        self.close(code, reason)
+        protocol: Any = self._protocol
+        if was_open and ISockJSProtocol.providedBy(protocol):
+            try:
+                protocol.connectionClosing(Failure(SockJSClosed(code, reason)))
+            except BaseException:
+                self._protocol_raised()
 
     def ended(self, reason: Failure) -> None:
         """

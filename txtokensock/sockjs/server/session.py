@@ -176,14 +176,14 @@ class ServerSession:
             self._log.info(
                 "{session} sends too many messages in one frame: closing it", session=self
             )
-            self.transport.close(*ARRAY_TOO_LONG)
+            self.transport.close_by_session(*ARRAY_TOO_LONG)
         else:
             self.transport.messages_received(messages)
 
     def _overflow(self) -> None:
         """Close without sending what waits, which is more than ``max_buffered``."""
         self._log.info("{session} does not read: closing it", session=self)
-        self.transport.close(*TOO_SLOW)
+        self.transport.close_by_session(*TOO_SLOW)
 
     def _input_exceeded(self) -> None:
         """The client sent more than it may; the input that was too much is not delivered."""

@@ -140,7 +140,7 @@ class SessionTable:
         self.closed = True
         done = self._ends.wait()
         for session in list(self._sessions):
-            session.transport.close(code, reason)
+            session.transport.close_by_session(code, reason)
         self._tell_the_end()
         return done
 

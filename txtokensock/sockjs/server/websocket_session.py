@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
 
@@ -167,6 +168,7 @@ class WebSocketSession(ServerSession):
         if self._state is ENDED:
             return
         self._state = CLOSING
+        self.transport.closing(self._reason or Failure(ConnectionDone("the client closes")))
         self._beat.stop()
         self._silence.stop()
         if not self._deadline.running:
@@ -244,7 +246,7 @@ class WebSocketSession(ServerSession):
         if self._buffer_full:
             self._stalled += 1
             if self._stalled >= _LONGEST_STALL:
-                self.transport.close(*NO_HEARTBEAT)
+                self.transport.close_by_session(*NO_HEARTBEAT)
             return
         self._sign_of_life()
         self._websocket.ping()
@@ -256,7 +258,7 @@ class WebSocketSession(ServerSession):
     def _on_silence(self) -> None:
         # While reading is paused, an answer would not be read.
         if self._pinged and not self._reading_paused:
-            self.transport.close(*NO_HEARTBEAT)
+            self.transport.close_by_session(*NO_HEARTBEAT)
 
     # -- the end
 
