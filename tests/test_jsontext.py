@@ -4,6 +4,7 @@ JSON as the wire has it.
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -219,6 +220,41 @@ class LoadsTests(SynchronousTestCase):
         self.assertEqual(loads(f'"{text}"'.encode()), expected)
 
 
+class GarbageTests(SynchronousTestCase):
+    """The garbage collector and what is decoded."""
+
+    def setUp(self) -> None:
+        self.collected: list[str] = []
+        gc.callbacks.append(self.note)
+        self.addCleanup(gc.callbacks.remove, self.note)
+
+    def note(self, phase: str, info: object) -> None:
+        """The collector begins, or has ended."""
+        self.collected.append(phase)
+
+    def test_large(self) -> None:
+        """It does not run while a large text is decoded, and does afterwards, also of errors."""
+        for text, error in (
+            (b"[" + b"[]," * 100_000 + b"[]]", False),
+            (b"[" + b"[]," * 100_000, True),
+        ):
+            gc.collect()
+            self.collected.clear()
+            if error:
+                self.assertRaises(Malformed, loads, text)
+            else:
+                self.assertEqual(len(loads(text)), 100_001)
+            self.assertLess(len(self.collected), 10)
+            self.assertTrue(gc.isenabled())
+
+    def test_disabled(self) -> None:
+        """Who has disabled it finds it so."""
+        gc.disable()
+        self.addCleanup(gc.enable)
+        loads(b"[" + b"1," * 100_000 + b"1]")
+        self.assertFalse(gc.isenabled())
+
+
 class NestingTests(SynchronousTestCase):
     """``nested_deeper_than`` against the real thing."""
 
@@ -237,6 +273,13 @@ class NestingTests(SynchronousTestCase):
         for ascii_only in (True, False):
             text = json.dumps(value, ensure_ascii=ascii_only).encode()
             self.assertEqual(nested_deeper_than(text, depth), _depth(value) > depth)
+
+    def test_brackets_without_an_end(self) -> None:
+        """Text that opens more than it closes is too deep where what is open is."""
+        self.assertTrue(nested_deeper_than(b"[" * 65, 64))
+        self.assertTrue(nested_deeper_than(b'{"a":' * 65, 64))
+        self.assertFalse(nested_deeper_than(b"[" * 3 + b"[]," * 100, 64))
+        self.assertFalse(nested_deeper_than(b"]" * 100 + b"[" * 64 + b"]" * 64, 64))
 
     def test_strings_without_an_end(self) -> None:
         """It comes back quickly from text that is no JSON, however it is quoted."""
