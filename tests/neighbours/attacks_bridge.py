@@ -240,7 +240,7 @@ ATTACKS = [
         asks("/publish", news("x" * 900_000), lanes=16),
         "HTTP",
     ),
-    _attack("calls that nobody answers", SHARE, asks("/call", {"rpc": "ask"}, lanes=100), "HTTP"),
+    _attack("calls that nobody answers", SHARE, asks("/call", {"rpc": "wait"}, lanes=100), "HTTP"),
     _attack(
         "broadcasts that are not allowed",
         SHARE,

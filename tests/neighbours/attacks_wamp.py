@@ -85,5 +85,5 @@ ATTACKS = [
     _attack("events, as many as it takes", SHARE, sends(publish(1))),
     _attack("events of 100 kB, as many as it takes", SHARE, sends(publish("x" * 100_000))),
     _attack("calls by WAMP, as many as it takes", SHARE, sends(call(1))),
-    _attack("calls by WAMP that nobody answers", SHARE, sends(call(1, "ask"), most=2000)),
+    _attack("calls by WAMP that nobody answers", SHARE, sends(call(1, "wait"), most=2000)),
 ]

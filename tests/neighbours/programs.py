@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
+from txtokensock.errors import TokenSocketError
 from txtokensock.server import Peer
 
 
@@ -14,7 +17,15 @@ def echo(data: Any, peer: Peer) -> Any:
 
 async def ask(data: Any, peer: Peer) -> Any:
     """:return: what the client answers, if it does."""
-    return await peer.rpc("answer", data)
+    try:
+        return await peer.rpc("answer", data)
+    except TokenSocketError as problem:
+        return str(problem)
 
 
-ACTIONS = {"echo": echo, "ask": ask}
+def wait(data: Any, peer: Peer) -> Deferred[Any]:
+    """:return: never fires."""
+    return Deferred()
+
+
+ACTIONS = {"echo": echo, "ask": ask, "wait": wait}

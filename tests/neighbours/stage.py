@@ -71,7 +71,7 @@ procedures = ["echo"]
 name = "attacker"
 secret = {{ env = "ATTACKER_KEY" }}
 channels = ["news*"]
-procedures = ["echo", "ask"]
+procedures = ["echo", "wait"]
 
 [[http.keys]]
 name = "signer"
