@@ -80,7 +80,7 @@ class KeepAlive:
 
     A message that takes long to come is a sign of life as long as it grows by 1 kB in
     ``silence`` seconds; answers wait behind it.  They also wait behind many short ones, so
-    that a link which brings 25 kB a second has no overdue answers.
+    that a link which brought 25 kB for each second of ``timeout`` has no overdue answers.
 
     A connection that is not being read, because its user wants no more for now, is not
     judged.
@@ -179,13 +179,14 @@ class KeepAlive:
             seconds = self._answer_time
             self._connection.silent(f"no answer to a ping within {seconds:g} seconds")
         else:
+            self._answer_time = self._timeout
             self._await_answer()
 
     def _receives_much(self) -> bool:
         """Whether the link was busy with what the server sent before the answer."""
         connection, seconds = self._connection, self._answer_time
         received = connection.bytes_received - self._bytes_at_wait
-        if received >= seconds * SLOWEST_LINK:
+        if received >= self._timeout * SLOWEST_LINK:
             return True
         grown = min(received, connection.bytes_received - connection.bytes_in_frames)
         return grown >= _GROWTH * min(1, seconds / (self._silence or _USUAL_SILENCE))
