@@ -3,6 +3,7 @@ The token-sockjs server: an ``IService`` with a resource for any twisted.web sit
 """
 
 from ..support.deprecation import deprecated_module
+from ..web.server.proxy_protocol import server_endpoint
 from .hub import DROP
 from .limits import Limits
 from .ops.observer import Observer
@@ -27,6 +28,7 @@ __all__ = [
     "RedisStore",
     "TokenSocketServer",
     "query",
+    "server_endpoint",
 ]
 
 for _old, _new in (
