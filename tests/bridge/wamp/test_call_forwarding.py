@@ -129,6 +129,29 @@ class Callers(TrafficTestCase):
         error = self.error(self.call("com.example.rpc.echo", 1))
         self.assertEqual(error.uri, "wamp.error.no_such_procedure")
 
+    def test_reload_room(self) -> None:
+        """How many may be under way, from then on."""
+        for limit in (3, 1):
+            self.traffic_.reload(rules(calls=CALLS, queue_limit=limit))
+            calls = [self.call("com.example.rpc.never") for _ in range(limit)]
+            refused = self.error(self.call("com.example.rpc.never"))
+            self.assertEqual(refused.message, "too many calls at once")
+            self.memory.advance(2)
+            self.settle()
+            for call in calls:
+                self.error(call)
+
+    def test_stop_waits(self) -> None:
+        """What is under way is finished, as long as there is time, however little."""
+        call = self.call("com.example.rpc.never")
+        stopped = self.traffic_.stop(0.5)
+        self.memory.advance(0.3)
+        self.assertNoResult(stopped)
+        self.never[0].callback("late")
+        self.settle()
+        self.assertEqual(self.successResultOf(call), (["late"], {}))
+        self.successResultOf(stopped)
+
     def test_reload_to_and_fro(self) -> None:
         """A rule that goes and comes back before the router knows is registered once."""
         for calls in (CALLS[:1], CALLS, CALLS[:1], CALLS):

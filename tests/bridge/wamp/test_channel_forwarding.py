@@ -519,6 +519,25 @@ class Reloaded(TrafficTestCase):
         self.settle()
         self.assertEqual((news, sport), ([1], [2, 4]))
 
+    def test_room(self) -> None:
+        """What waited for a channel that is not forwarded any more is lost, and takes no room."""
+        allowed: Deferred[bool] = Deferred()
+        self.memory.server.on("subscribe", lambda peer, channel: channel != "news" or allowed)
+        section = rules(channels=[BOTH], queue_limit=2)
+        traffic = self.joined(section)
+        for turn in range(1, 3):
+            for number in range(3):
+                self.component.publish("com.example.news", [number], {})
+            self.settle()
+            self.assertEqual(self.count(RULE, "dropped"), 3 * turn - 2)
+            traffic.reload(rules(queue_limit=2))
+            self.settle()
+            self.assertEqual(self.count(RULE, "dropped"), 3 * turn)
+            self.assertEqual(traffic.in_flight, 0)
+            traffic.reload(section)
+            self.settle()
+        allowed.callback(True)
+
     def test_lease(self) -> None:
         """A lease can be given to a bridge that had none."""
         traffic: WampForwarding = self.joined(rules(channels=[BOTH]))

@@ -123,6 +123,14 @@ class EchoTests(SynchronousTestCase):
         self.echoes.forget(one)
         self.assertEqual([self.echoes.take("x") for _ in range(2)], [True, False])
 
+    def test_json_text(self) -> None:
+        """Text that is JSON comes back as text, as what it says, or as either."""
+        for how, forms in (("kept", ["5"]), ("read", [5]), ("either", ["5", 5])):
+            for form in ("5", 5):
+                echoes = Echoes(self.clock.seconds, 30, how)
+                echoes.expect("5")
+                self.assertEqual(echoes.take(form), form in forms, (how, form))
+
     def test_expires(self) -> None:
         """What did not come back in time swallows nothing later, and is counted."""
         self.echoes.expect("x")

@@ -147,6 +147,23 @@ class ChannelTests(TrafficTestCase):
         self.settle()
         self.assertEqual(self.channels, ["room-2", "room-3"])
 
+    def test_others_give_back(self) -> None:
+        """What another caller had is taken some seconds later."""
+        traffic = self.joined(rules(channels=[self.RULE]))
+        shares = traffic._channels._shares
+        for _ in range(2):
+            shares.hold(["other", "more"])
+            session = self.router.join()
+            session.subscribe("com.example.room.1", "exact", lambda *_: None)
+            self.settle()
+            self.assertEqual(self.channels, [])
+            shares.give(["other", "more"])
+            self.memory.advance(10)
+            self.settle()
+            self.assertEqual(self.channels, ["room-1"])
+            session.lose()
+            self.settle()
+
     def test_given_back(self) -> None:
         """Each time that nobody subscribes any more, and when it is another bridge's turn."""
         traffic = self.joined(rules(channels=[self.RULE]))

@@ -226,6 +226,32 @@ class SessionTests(SynchronousTestCase):
         published = self.session.publish("com.x", [1], {})
         self.failureResultOf(published, Unserializable)
 
+    def test_nothing_can_be_sent(self) -> None:
+        """An answer that the serializer refuses, and the error instead of it as well."""
+        self.registered(lambda *_: succeed(([1], {})))
+        self.transport.refuses = ValueError
+        self.get(wire.Invocation(9, 7))
+        self.transport.refuses = None
+        self.get(wire.Invocation(10, 7))
+        self.assertEqual(self.last.args, [1])
+
+    def test_answer_cannot_be_sent(self) -> None:
+        """Then the caller is told so."""
+        sent = self.transport.send
+
+        def send(message: Any) -> None:
+            if isinstance(message, wire.Yield):
+                raise ValueError("no")
+            sent(message)
+
+        self.patch(self.transport, "send", send)
+        self.registered(lambda *_: succeed(([1], {})))
+        self.get(wire.Invocation(9, 7))
+        self.assertEqual(
+            (self.last.error, self.last.args),
+            ("wamp.error.invalid_payload", ["the answer is not serializable"]),
+        )
+
     def test_invalid_topic(self) -> None:
         """A topic made of a strange channel is not sent: routers drop who sends it."""
         for topic in ("com.x y", "com..x", "", "com.#"):

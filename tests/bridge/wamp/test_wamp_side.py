@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
@@ -124,3 +125,21 @@ class GapTests(TrafficTestCase):
         self.memory.advance(10)
         self.assertEqual(len(self.sessions), 2)
         self.assertEqual(self.gaps(), [])
+
+    def test_other_rules(self) -> None:
+        """A reload makes a new session only where the way to the router is another."""
+        side = self.start(channels=[NEWS])
+        more = {"channel": "more", "topic": "com.example.more", "direction": "both"}
+        section = side._section
+        for number, other in enumerate(
+            (
+                replace(section, channels=rules(channels=[NEWS, more]).channels),
+                replace(section, realm="other"),
+                replace(section, realm="other", queue_limit=5),
+                replace(section, realm="other", ping=5.0),
+            )
+        ):
+            side.reload(other)
+            self.memory.advance(10)
+            self.assertEqual(len(self.sessions), (1, 2, 2, 3)[number])
+            self.assertTrue(side.state().up)

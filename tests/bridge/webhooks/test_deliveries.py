@@ -6,9 +6,12 @@ import json
 import os
 from email.utils import formatdate
 
+from twisted.internet.defer import Deferred
+
 from tests.bridge.webhooks.support import EPOCH, WebhooksTestCase
 from txtokensock.bridge.config.section import Secret
 from txtokensock.bridge.config.webhooks import WebhookBackoff
+from txtokensock.bridge.webhooks.webhooks_side import WebhooksSide
 
 
 class DeliveryTests(WebhooksTestCase):
@@ -78,6 +81,36 @@ class DeliveryTests(WebhooksTestCase):
         self.assertEqual(self.webhook.messages[-2:], ["x", "y"])
         self.assertEqual((self.count("out"), self.count("retried")), (2, 5))
         self.assertEqual((side.state().up, side.state().detail), (True, ""))
+
+    def test_back_off_begins_anew(self) -> None:
+        """What was accepted is no failure: the next one is tried again as soon as the first."""
+        self.start(self.rule(backoff=WebhookBackoff(first=1.0, cap=100.0)))
+        for message in range(3):
+            self.webhook.answer = lambda body: 503
+            before = len(self.webhook.requests)
+            self.publish(message)
+            for attempts, seconds in ((1, 0.0), (2, 1.0), (2, 0.9), (3, 1.1)):
+                self.advance(seconds)
+                self.assertEqual(len(self.webhook.requests) - before, attempts)
+            self.webhook.answer = lambda body: 200
+            self.advance(4.0)
+            self.assertEqual(self.count("out"), message + 1)
+
+    def test_failing_rules(self) -> None:
+        """All are named, in order."""
+        side = self.start(self.rule("z"), self.rule("a", name="b"), self.rule("c"))
+        self.webhook.answer = lambda body: 503
+        for channel in ("z", "c", "a"):
+            self.publish(1, channel=channel)
+        self.assertEqual(side.state().detail, "b: answered 503; c: answered 503; z: answered 503")
+        self.successResultOf(self.stopping(side))
+        self.assertEqual(side.state().detail, "not running")
+
+    def stopping(self, side: WebhooksSide) -> Deferred[None]:
+        """The side stops."""
+        stopped = side.stopService()
+        self.advance(30)
+        return stopped
 
     def test_unreachable(self) -> None:
         """No connection is as good as no."""
