@@ -65,12 +65,13 @@ def make_server(options: ServeOptions, reactor: Any) -> ServeService:
     metrics = None if admin is None else _metrics()
     authentication = _authentication(options["authentication"], listen)
     actions = _actions(options["actions"])
+    hosts = _allowed_hosts(options["allowed-hosts"])
     server = TokenSocketServer(
         authentication,
         actions=actions,
         store=store,
         allowed_origins=_allowed_origins(options["allowed-origins"]),
-        allowed_hosts=_allowed_hosts(options["allowed-hosts"]),
+        allowed_hosts=hosts,
         trusted_proxies=_trusted_proxies(options["trusted-proxies"]),
         limits=_checked("limit", _limits, options["limits"]),
         limits_for=_limits_for(options["limits-for"]),
@@ -84,7 +85,7 @@ def make_server(options: ServeOptions, reactor: Any) -> ServeService:
     return ServeService(
         server,
         EndpointService(endpoint, listen, _site(server)),
-        None if metrics is None else _admin(admin, server, metrics, reactor),
+        None if metrics is None else _admin(admin, server, metrics, hosts, reactor),
         welcome=_welcome() if is_embedded and is_demo else None,
     )
 
@@ -166,13 +167,17 @@ def _metrics() -> ServerMetrics:
 
 
 def _admin(
-    description: str, server: TokenSocketServer, metrics: ServerMetrics, reactor: Any
+    description: str,
+    server: TokenSocketServer,
+    metrics: ServerMetrics,
+    hosts: Sequence[str],
+    reactor: Any,
 ) -> EndpointService:
     from ..server.ops.metrics import metrics_page
 
     endpoint = _endpoint(reactor, "admin", description)
     registry = metrics.registry(server)
-    pages = AdminPages(server, lambda: metrics_page(registry), reactor)
+    pages = AdminPages(server, lambda: metrics_page(registry), reactor, HostPolicy(hosts))
     site = admin_site(pages, reactor, trusted_proxies=server.trusted_proxies)
     elsewhere = "serve --admin tcp:9091:interface=127.0.0.1"
     return EndpointService(endpoint, description, site, "admin pages", elsewhere)

@@ -9,6 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.web.resource import Resource
@@ -226,6 +227,18 @@ class AdminTests(MetricsTestCase):
         """A process that answers lives, whatever the server does."""
         self.pages(TokenServer(start=False))
         self.assertEqual(self.get("/healthz").status, 200)
+
+    def test_foreign_host(self) -> None:
+        """A page whose name leads to this machine reads nothing."""
+        self.pages(self.serve())
+        server = TokenServer(start=False, clock=self.clock)
+        server.site = self.site
+        for path in ("/healthz", "/readyz", "/metrics", "/"):
+            for host, found in (("evil.example:9090", 421), ("localhost:9090", 200)):
+                connection = server.connection()
+                connection.tcp.hostAddr = IPv4Address("TCP", "127.0.0.1", 9090)
+                status = connection.request("GET", path, {"Host": host}).status
+                self.assertEqual(status, 404 if (path, found) == ("/", 200) else found, path)
 
     def test_head(self) -> None:
         """Probes without a body get the same status, and leave nothing in the log."""

@@ -14,7 +14,8 @@ from twisted.web import http, pages
 from twisted.web.resource import IResource, Resource
 
 from ...jsontext import dumps
-from ...web.server.answers import JSON, Answer, answer
+from ...web.server.answers import JSON, Answer, answer, misdirected
+from ...web.server.hosts import HostPolicy
 from ...web.server.site import BoundedSite, SiteLimits
 from ..service import TokenSocketServer
 
@@ -33,15 +34,28 @@ class AdminPages(Resource):
     :param server: whose readiness is shown.
     :param metrics: gives the resource for ``/metrics``; asked at each request.
     :param reactor: whose clock the server has.
+    :param hosts: which names they answer to; on a loopback address, by default, loopback names.
     """
 
     def __init__(
-        self, server: TokenSocketServer, metrics: Callable[[], IResource], reactor: IReactorTime
+        self,
+        server: TokenSocketServer,
+        metrics: Callable[[], IResource],
+        reactor: IReactorTime,
+        hosts: HostPolicy | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._metrics = metrics
+        self._hosts = hosts or HostPolicy()
         self.putChild(b"healthz", _Health())  # type: ignore[no-untyped-call]
         self.putChild(b"readyz", _Readiness(server, reactor))
+
+    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+        """Find the page of a path, for requests that are not for a host of somebody else's."""
+        if not self._hosts.allow(request):
+            return _Misdirected()  # type: ignore[no-untyped-call]
+        page: IResource = super().getChildWithDefault(path, request)  # type: ignore[no-untyped-call]
+        return page
 
     def getChild(self, path: bytes, request: Any) -> IResource:
         """Find the page of a path, see :meth:`IResource.getChildWithDefault`."""
@@ -60,6 +74,13 @@ def admin_site(pages: AdminPages, reactor: Any, **options: Any) -> BoundedSite:
     """
     limits = SiteLimits(max_body=1024)  # none of the pages has a use for a body
     return BoundedSite(pages, limits, reactor=reactor, logged=False, **options)
+
+
+class _Misdirected(Resource):
+    isLeaf = True
+
+    def render(self, request: Any) -> Answer:
+        return misdirected(request)
 
 
 class _Health(Resource):
