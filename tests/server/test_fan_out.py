@@ -196,6 +196,20 @@ class FanOutTests(SynchronousTestCase):
         self.assertEqual(stage.got("a99")[0][-1], b"a:again")
         self.assertEqual(stage.fan_out._held, 0)
 
+    def test_one_channel_does_not_take_all_room(self) -> None:
+        """However much waits for one, others have room; so have broadcasts."""
+        stage = Stage(most=100_000)
+        stage.crowd("a", 500)
+        stage.crowd("b", 500)
+        for _ in range(200):
+            stage.publish("a", b"x" * 1000)
+        self.assertGreater(stage.metrics._dropped_messages, 100)
+        for _ in range(4):
+            stage.publish("b", b"1")
+            stage.broadcast(b"2")
+        stage.clock.advance(0)
+        self.assertEqual(stage.got("b499"), [[b"b:1", b"b:2"] * 4])
+
     def test_stop(self) -> None:
         """All that waits is dropped, and who waited for it goes on."""
         stage = Stage()

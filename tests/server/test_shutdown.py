@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
+from tests.kit.turns import one_turn
 from txtokensock.errors import ConnectionLost, InvalidOption
 from txtokensock.server import MemoryStore, demo
 
@@ -157,6 +158,24 @@ class StopTests(ServerTestCase):
             self.assertEqual((client.texts(), client.closed), ([], GOING))
             self.assertNoResult(stopped)
             client.drop()
+        self.successResultOf(stopped)
+
+    def test_many_peers(self) -> None:
+        """They are closed in several turns of the reactor, each with code and reason."""
+        server = self.start()
+        clients = [server.authenticated() for _ in range(100)]
+        stopped = server.service.stopService()
+        turns = 0
+        while server.service._context.peers.all() and turns < 100:
+            one_turn(server.clock)
+            turns += 1
+            for client in clients:
+                client._read()
+                if client.closed:
+                    client.drop()
+        self.assertGreater(turns, 3)
+        self.assertEqual([client.closed for client in clients], [GOING] * 100)
+        server.turn()
         self.successResultOf(stopped)
 
     def test_requests_in_flight_are_answered(self) -> None:

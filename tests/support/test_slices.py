@@ -87,6 +87,19 @@ class SlicesTests(SynchronousTestCase):
         self.slices.units = least - 1
         self.assertEqual(self.slices.share, least - 1)
 
+    def test_for_each(self) -> None:
+        """The first items at once, the others in later turns; what follows waits for all."""
+        done = self.slices.for_each(range(40), self.done.append)
+        self.assertEqual(self.done, [*range(16)])
+        one_turn(self.clock)
+        self.assertEqual(self.done, [*range(32)])
+        self.assertNoResult(done)
+        one_turn(self.clock)
+        self.successResultOf(done)
+        self.assertEqual((self.done, self.clock.calls), ([*range(40)], []))
+        for count in (0, 1, 15):
+            self.successResultOf(self.slices.for_each(range(count), self.done.append))
+
     def test_a_function_that_raises(self) -> None:
         """The others are called all the same."""
         self.slices.call(lambda: 1 / 0)

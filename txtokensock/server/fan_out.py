@@ -57,6 +57,16 @@ class _Delivery:
         self.done: Waiters[None] = Waiters()
 
 
+class _Queue(deque[_Delivery]):
+    """
+    What waits for one channel.
+
+    :ivar held: bytes of memory.
+    """
+
+    held = 0
+
+
 class _Broadcast:
     """
     A message for all channels, which is given to one after the other.
@@ -106,10 +116,10 @@ class FanOut:
         self._slices = slices
         self._most = most
         self._observer = observer
-        self._queues: dict[str, deque[_Delivery]] = {}
+        self._queues: dict[str, _Queue] = {}
         self._broadcasts: deque[_Broadcast] = deque()
-        self._held = 0
-        self._dropped = 0
+        self._held = self._broadcasts_held = 0
+        self._dropped = self._dropped_bytes = 0
 
     # -- what is to be delivered
 
@@ -133,9 +143,10 @@ class FanOut:
         :param act_for: gives what :meth:`deliver` takes, for a channel.
         :param size: bytes of a message.
         """
-        if not self._fits(size):
+        if not self._fits(self._broadcasts_held, size):
             return
         self._held += size
+        self._broadcasts_held += size
         self._broadcasts.append(_Broadcast(self._channels, act_for, size))
         if len(self._broadcasts) == 1:
             self._broadcast_on()
@@ -166,7 +177,7 @@ class FanOut:
         queues, self._queues = self._queues, {}
         broadcasts = tuple(self._broadcasts)
         self._broadcasts.clear()
-        self._held = self._dropped = 0
+        self._held = self._broadcasts_held = self._dropped = self._dropped_bytes = 0
         for queue in queues.values():
             for delivery in queue:
                 delivery.done.fire()
@@ -183,16 +194,17 @@ class FanOut:
         has_turn = self._slices.units > 0
         if queue is None and has_turn and self._room(size) >= len(peers):
             self._do(peers, tuple(peers), act, size)
-        elif self._fits(size):
+        elif self._fits(0 if queue is None else queue.held, size):
             delivery = _Delivery(tuple(peers), act, size)
             self._held += delivery.held
-            if queue is not None:
-                queue.append(delivery)
-                return
-            self._queues[channel] = deque((delivery,))
-            if has_turn:
+            is_first = queue is None
+            if queue is None:
+                queue = self._queues[channel] = _Queue()
+            queue.append(delivery)
+            queue.held += delivery.held
+            if is_first and has_turn:
                 self._deliver_on(channel)
-            else:
+            elif is_first:
                 self._slices.call(partial(self._deliver_on, channel))
 
     def _deliver_on(self, channel: str) -> None:
@@ -211,6 +223,7 @@ class FanOut:
             delivery.left -= len(receivers)
             if delivery.left <= 0:
                 done.append(queue.popleft())
+                queue.held -= delivery.held
                 self._let_go(delivery.held)
         if queue:
             self._slices.call(partial(self._deliver_on, channel))
@@ -269,6 +282,7 @@ class FanOut:
                 self._broadcast_later(broadcast)
                 return
         self._broadcasts.popleft()
+        self._broadcasts_held -= size
         self._let_go(size)
         if self._broadcasts:
             self._slices.call(self._broadcast_on)
@@ -284,8 +298,14 @@ class FanOut:
 
     # -- the bound
 
-    def _fits(self, size: int) -> bool:
-        if self._held + size <= self._most:
+    def _fits(self, held: int, size: int) -> bool:
+        """
+        Whether more may wait in one queue: as much as is still free for all others, so that
+        no channel can take their room.
+
+        :param held: bytes that wait in it already.
+        """
+        if held + size <= self._most - self._held:
             return True
         if not self._dropped:
             self._log.warn(
@@ -294,18 +314,20 @@ class FanOut:
                 held=self._held,
             )
         self._dropped += 1
+        self._dropped_bytes += size
         self._observer.message_dropped(size)
         return False
 
     def _let_go(self, size: int) -> None:
         self._held -= size
         if self._dropped and self._held <= self._most // 2:
-            dropped, self._dropped = self._dropped, 0
             self._log.warn(
-                "there is room again: {dropped} messages were dropped",
+                "there is room again: {dropped} messages of {size} bytes were dropped",
                 event="fan_out.room",
-                dropped=dropped,
+                dropped=self._dropped,
+                size=self._dropped_bytes,
             )
+            self._dropped = self._dropped_bytes = 0
 
 
 PACE = 1024 * 1024

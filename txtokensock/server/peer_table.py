@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
+from ..support.slices import Slices
 from ..web.server.admissions import Admissions
 from .close_codes import SHUTTING_DOWN, TOO_MANY_PEERS, CloseCode
 from .limits import Limits
@@ -59,10 +60,9 @@ class PeerTable:
         """All peers, in the order in which they connected."""
         return list(self._peers)
 
-    def ask_to_leave(self) -> None:
-        """Let every peer finish what it asked for, and close it."""
-        for leave in tuple(self._leave.values()):
-            leave()
+    def ask_to_leave(self, slices: Slices) -> None:
+        """Let every peer finish what it asked for, and close it; many take several turns."""
+        slices.for_each(self._leave.values(), lambda leave: leave())
 
     def when_empty(self) -> Deferred[None]:
         """:return: fires with None when the last peer is gone; cancelling stops the wait."""

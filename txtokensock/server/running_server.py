@@ -50,15 +50,14 @@ class RunningServer:
     async def _stop(self) -> None:
         context = self._context
         context.peers.set_open(False, context.reactor.seconds())
-        context.peers.ask_to_leave()
+        context.peers.ask_to_leave(context.slices)
         try:
             empty = context.peers.when_empty()
             await empty.addTimeout(context.limits.shutdown_timeout, context.reactor)
         except TimeoutError:
             left = context.peers.all()
             self._log.warn("{count} peers did not finish in time", count=len(left))
-            for peer in left:
-                peer.close(*SHUTTING_DOWN)
+            await context.slices.for_each(left, lambda peer: peer.close(*SHUTTING_DOWN))
         await self.sockjs.close_sessions(*SHUTTING_DOWN)
         context.hub.stop()
         context.slices.stop()

@@ -5,18 +5,25 @@ Work that is continued in later turns of the reactor, so that no turn is long.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from .timer import NextTurn
 
 __all__ = ["LONGEST_SLICE", "Slices"]
 
+T = TypeVar("T")
+
 LONGEST_SLICE = 0.005
 """Seconds after which the rest waits for the next turn."""
 
 _MOST_CALLS = 1_000  # for a clock that is set back, or one that does not move
+
+_AT_A_TIME = 16
 
 _UNITS = 128
 _LEAST_SHARE = 8
@@ -63,6 +70,30 @@ class Slices:
         """
         self._due.append(function)
         self._turn.schedule()
+
+    def for_each(self, items: Iterable[T], function: Callable[[T], object]) -> Deferred[None]:
+        """
+        Call a function with each of many items: with the first at once, with others in later
+        turns.
+
+        :param function: it must not raise.
+        :return: fires with None when it was called with all.
+        """
+        left = iter(tuple(items))
+        done: Deferred[None] = Deferred()
+
+        def some() -> None:
+            called = 0
+            for item in islice(left, _AT_A_TIME):
+                function(item)
+                called += 1
+            if called == _AT_A_TIME:
+                self.call(some)
+            else:
+                done.callback(None)
+
+        some()
+        return done
 
     def stop(self) -> None:
         """Drop the functions that wait, and any timer."""

@@ -126,13 +126,13 @@ class Stage(TokenServer):
         table = self.service._running_server.sockjs._table  # type: ignore[union-attr]
         counts = {
             "peers": len(context.peers.all()),
-            "addresses of peers": len(context.peers._peers._by_host),
+            "addresses of peers": len(context.peers._peers._by_client),
             "peers with channels": len(context.hub._subscribers),
             "channels": len(context.hub.channels()),
             "tokens": len(self.service._store._tokens),  # type: ignore[attr-defined]
             "sessions": len(table),
             "polling sessions": len(table._by_id),
-            "addresses of sessions": len(table._sessions._by_host),
+            "addresses of sessions": len(table._sessions._by_client),
             "connections": len(self.connections),
         }
         timers = Counter(

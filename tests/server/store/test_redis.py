@@ -24,6 +24,7 @@ from twisted.logger import LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.turns import one_turn
 from txtokensock import Backoff
 from txtokensock.errors import InvalidOption, StoreUnavailable
 from txtokensock.jsontext import dumps, loads
@@ -258,6 +259,33 @@ class LinkTests(SynchronousTestCase):
         self.tearDown()
         self.successResultOf(waiting)
         self.setUp()
+
+    def test_many_channels(self) -> None:
+        """Thousands are asked for again, and given up, in several turns of the reactor."""
+        names = [f"c{number}" for number in range(1000)]
+        for name in names:
+            self.successResultOf(self.link.subscribe(name))
+        self.subscriber.protocol.dataReceived(b"+PONG\r\n")
+        asked = self.subscriber.commands()
+        self.assertLess(len(asked), 100)
+        self.link.unsubscribe("c999")
+        while self.reactor.getDelayedCalls()[0].getTime() <= self.reactor.seconds():
+            one_turn(self.reactor)
+            asked += self.subscriber.commands()
+        expected = [name.encode() for name in names[:-1]]
+        restored = [command[1] for command in asked if command[0] == b"SUBSCRIBE"]
+        self.assertEqual(restored[2:], expected)
+        for name in names[:-1]:
+            self.link.unsubscribe(name)
+        confirmed = self.link.subscribe("c998")
+        asked = self.subscriber.commands()
+        self.assertLess(len(asked), 300)
+        self.reactor.advance(0)
+        asked += self.subscriber.commands()
+        given_up = [command[1] for command in asked if command[0] == b"UNSUBSCRIBE"]
+        self.assertEqual(given_up, expected[:-1])
+        confirmed.cancel()
+        self.failureResultOf(confirmed)
 
     def test_tokens(self) -> None:
         """``SETEX`` and ``GETDEL``, as Node's servers and atomically."""

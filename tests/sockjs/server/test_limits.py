@@ -206,5 +206,5 @@ class SessionCountTests(SynchronousTestCase):
         table = server.resource._table
         self.assertEqual(len(table), 0)
         self.assertEqual(table._by_id, {})
-        self.assertEqual(table._sessions._by_host, {})
+        self.assertEqual(table._sessions._by_client, {})
         self.assertEqual(server.clock.getDelayedCalls(), [])

@@ -83,7 +83,7 @@ class RedisStore:
 
             return RedisConnection(reactor, endpoint, build, ready, lost)
 
-        return RedisLink(listener, self._layout, connection)
+        return RedisLink(listener, self._layout, connection, reactor)
 
     def _build(self, message: OnMessage | None) -> Any:
         # Not before it is needed: it is an extra, and takes the global reactor.

@@ -4,15 +4,18 @@ One server's link to Redis.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import StoreUnavailable, shorten
+from ...support.slices import Slices
 from ...support.waiters import Waiters
 from .interface import IStoreLink, IStoreListener
 from .redis_connection import RedisConnection
@@ -47,19 +50,28 @@ class RedisLink:
     :param listener: is told what is published.
     :param layout: names keys and channels.
     :param connect: makes the connections.
+    :param reactor: for what takes longer than a turn of it.
     """
 
     _log = Logger()
 
-    def __init__(self, listener: IStoreListener, layout: Layout, connect: Connect) -> None:
+    def __init__(
+        self,
+        listener: IStoreListener,
+        layout: Layout,
+        connect: Connect,
+        reactor: IReactorTime,
+    ) -> None:
         self._listener = listener
         self._layout = layout
         self._wanted: dict[str, None] = {}
+        self._unwanted: deque[str] = deque()
         self._waiting: dict[str, Waiters[None]] = {}
         self._confirmed: set[str] = set()
         self._told_deaf: str | None = None
         self._deaf: str | None = None  # why Redis keeps from us what servers tell each other
         self._commands = connect(lambda: None, lambda: None, None)
+        self._slices = Slices(reactor)
         self._subscriber = connect(self._restore, self._release, self._message)
         self._commands.beside, self._subscriber.beside = self._subscriber, self._commands
 
@@ -153,8 +165,21 @@ class RedisLink:
         self._wanted.pop(channel, None)
         self._confirmed.discard(channel)
         self._waiting.pop(channel, Waiters()).fire()
-        unsubscribed = self._subscriber_command("UNSUBSCRIBE", self._layout.channel(channel))
-        unsubscribed.addErrback(lambda _: None)  # lost, and with it the subscription
+        self._unwanted.append(channel)
+        if len(self._unwanted) == 1:
+            self._unsubscribe_some()
+
+    def _unsubscribe_some(self) -> None:
+        """Tell Redis of channels that nobody wants; of many, as when a peer goes, in turns."""
+        slices = self._slices
+        while self._unwanted and slices.units > 0:
+            slices.units -= 1
+            channel = self._unwanted.popleft()
+            if channel not in self._wanted:
+                asked = self._subscriber_command("UNSUBSCRIBE", self._layout.channel(channel))
+                asked.addErrback(lambda _: None)  # lost, and with it the subscription
+        if self._unwanted:
+            slices.call(self._unsubscribe_some)
 
     def _ask_for(self, channel: str) -> None:
         waiting = self._waiting.setdefault(channel, Waiters())
@@ -192,8 +217,15 @@ class RedisLink:
     def _restore(self) -> None:
         """Redis answers, perhaps again: subscribe to everything that is wanted now."""
         self._listen_to_servers()
-        for name in tuple(self._wanted):
-            self._ask_for(name)
+        protocol = self._subscriber.protocol
+
+        def restore(name: str) -> None:
+            # In a later turn, much may have changed.
+            is_asked_for = name in self._confirmed or name in self._waiting
+            if self._subscriber.protocol is protocol and name in self._wanted and not is_asked_for:
+                self._ask_for(name)
+
+        self._slices.for_each(self._wanted, restore)
 
     def _listen_to_servers(self) -> None:
         """Subscribe to what servers tell each other."""
@@ -237,6 +269,7 @@ class RedisLink:
 
     async def _close(self) -> None:
         self._wanted.clear()
+        self._slices.stop()
         subscriber = self._subscriber.close()
         await self._commands.close()
         await subscriber

@@ -139,8 +139,9 @@ class SessionTable:
         """
         self.closed = True
         done = self._ends.wait()
-        for session in list(self._sessions):
-            session.transport.close_by_session(code, reason)
+        self._slices.for_each(
+            self._sessions, lambda session: session.transport.close_by_session(code, reason)
+        )
         self._tell_the_end()
         return done
 
