@@ -7,11 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from ..errors import CallTimeout, ClientClosed, ConnectionLost, SubscriptionEnded
+from ..errors import (
+    CallTimeout,
+    ClientClosed,
+    ConnectionLost,
+    InvalidChannel,
+    SubscriptionEnded,
+)
 from ..messages.from_client import encode_subscribe, encode_unsubscribe
 from ..messages.from_server import Subscribed, Unsubscribed
 from ..support.timeouts import add_deadline
@@ -219,18 +225,34 @@ class Channels:
         self, channel: ChannelState, state: State, verb: str, encode: Callable[[str, str], bytes]
     ) -> None:
         uuid = self._new_uuid()
+        problem = self._one_too_many() if state is State.SUBSCRIBING else None
         channel.state = state
-        channel.request = self._request_queue.submit(
-            Request(
-                encode(channel.name, uuid),
-                uuid,
-                f"{verb} {channel.name!r}",
-                channel_request=True,
-            ),
-            self._timeout,
+        request = Request(
+            encode(channel.name, uuid),
+            uuid,
+            f"{verb} {channel.name!r}",
+            channel=channel.name,
+            channel_request=True,
         )
+        if problem is not None:
+            channel.request = fail(problem)
+        else:
+            channel.request = self._request_queue.submit(request, self._timeout)
         channel.request.addCallbacks(
             self._agreed, self._refused, (channel,), errbackArgs=(channel,)
+        )
+
+    def _one_too_many(self) -> InvalidChannel | None:
+        """Whether the server takes no more channels of one client."""
+        limits = self._request_queue.limits
+        most = None if limits is None else limits.channels
+        if most is None or len(self._channels) <= most:
+            return None
+        told = sum(one.state not in (State.OFF, State.WAITING) for one in self._channels.values())
+        if told < most:
+            return None
+        return InvalidChannel(
+            f"the server's limit channels is {most}: that many are subscribed to"
         )
 
     def _agreed(self, _: object, channel: ChannelState) -> None:
