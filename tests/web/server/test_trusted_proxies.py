@@ -141,6 +141,7 @@ class TrustedProxiesTests(SynchronousTestCase):
             ("for=203.0.113.7", "203.0.113.7", None),
             ("For=203.0.113.7;PROTO=https", "203.0.113.7", True),
             ("for=203.0.113.7; proto=http; by=10.0.0.2", "203.0.113.7", False),
+            ("secret=_s;for=203.0.113.7;x-id2=a.b;proto=https", "203.0.113.7", True),
             ('for="203.0.113.7:4711"', "203.0.113.7", None),
             ('for="[2001:db9::7]:4711"', "2001:db9::7", None),
             ("for=[2001:db9::7]", "2001:db9::7", None),

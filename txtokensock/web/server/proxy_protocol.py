@@ -141,7 +141,6 @@ class _ProxiedConnection(ProtocolWrapper):
                     "{peer} is closed: it begins without a valid header of the PROXY protocol",
                     peer=self._socket.getPeer(),
                 )
-                self._received = b""
                 self._socket.abortConnection()
                 return
             if self._header is None:
