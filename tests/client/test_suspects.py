@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from txtokensock.errors import CallTimeout, ConnectionLost
+from txtokensock.errors import CallTimeout, ConnectionLost, RemoteError
 from txtokensock.server import Limits, TokenSocketServer
 from txtokensock.testing import MemoryServer, ScriptedSession
 
@@ -217,7 +217,10 @@ class OldServerTests(ServerTestCase):
         memory.advance(15)
         self.assertEqual([self.successResultOf(call) for call in before], list(range(20)))
         self.assertEqual([self.successResultOf(call) for call in after], list(range(20)))
-        self.failure(poison, ConnectionLost)
+        if limits.frame_size > limits.message_size:  # then the server has a uuid to answer to
+            self.failure(poison, RemoteError)
+        else:
+            self.failure(poison, ConnectionLost)
         self.assertLessEqual(len(losses), 2)
         self.assertTrue(client.connected)
         client.end()

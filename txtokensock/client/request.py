@@ -41,6 +41,7 @@ class Request:
     :ivar channel_request: it speaks of this connection only: it is not kept for the next.
     :ivar channel: the name that the server is told, where it is told one.
     :ivar sent: it was handed to a transport at least once.
+    :ivar sent_at: when that was the last time, in seconds of the reactor's clock.
     :ivar number: its place among all that was sent on this connection, from 1.
     :ivar suspect: a server may have closed for it: it is sent alone.
     :ivar timeout: seconds that it may take, in all.
@@ -56,6 +57,7 @@ class Request:
         "number",
         "payload",
         "sent",
+        "sent_at",
         "suspect",
         "timeout",
         "uuid",
@@ -81,6 +83,7 @@ class Request:
         self.channel = channel
         self.channel_request = channel_request
         self.sent = False
+        self.sent_at = 0.0
         self.number = 0
         self.suspect = False
         self.timeout = 0.0

@@ -39,7 +39,7 @@ _FRAME_BYTES = 64 * 1024
 _REMEMBERED_SENDS = 1024
 
 _LONGEST_WORK = 60.0
-"""Seconds for which a server works on a request that nobody waits for any more, at most."""
+"""Seconds for which a server works on a request that nobody waits for, from when it was sent."""
 
 
 class RequestConnection(Protocol):
@@ -281,20 +281,21 @@ class RequestQueue:
         self._suspects.pop(request.uuid, None)
         if self._in_flight.pop(request.uuid, None) is not None and self._limits.counts_calls:
             # The server still works on it.
-            until = self._reactor.seconds() + _LONGEST_WORK
+            until = request.sent_at + _LONGEST_WORK
             self._abandoned[request.uuid] = request.number, until
-            if not self._next_expiry.running:
-                self._next_expiry.start(_LONGEST_WORK)
+            if until < self._next_expiry.due:
+                self._next_expiry.start(max(0.0, until - self._reactor.seconds()))
         self._let_go(request)
         self._schedule_flush()
 
     def _expire(self) -> None:
         now = self._reactor.seconds()
         for uuid, (_, until) in [*self._abandoned.items()]:
-            if until > now:
-                self._next_expiry.start(until - now)
-                break
-            del self._abandoned[uuid]
+            if until <= now:
+                del self._abandoned[uuid]
+        if self._abandoned:
+            first = min(until for _, until in self._abandoned.values())
+            self._next_expiry.start(first - now)
         self._schedule_flush()
 
     def _let_go(self, request: Request) -> None:
@@ -383,8 +384,9 @@ class RequestQueue:
         self, connection: RequestConnection, queue: OrderedDict[str, Request], most: int
     ) -> None:
         frame, refused, size = self._take_frame(queue, min(most, self._limits.frame_messages))
+        now = self._reactor.seconds()
         for request in frame:
-            request.sent = True
+            request.sent, request.sent_at = True, now
             self._acceptance.sending(request)
             if request.completion is Completion.ANSWER or connection.acks:
                 self._in_flight[request.uuid] = request
