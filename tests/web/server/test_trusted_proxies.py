@@ -70,7 +70,7 @@ class TrustedProxiesTests(SynchronousTestCase):
             self.assertEqual(self.proxies.trusts(IPv6Address("TCP", host, 1)), trusted, host)
         mapped = TrustedProxies(["::ffff:10.0.0.0/104"])
         self.assertTrue(mapped.trusts(PROXY))
-        self.assertFalse(mapped.trusts(STRANGER))
+        self.assertFalse(mapped.trusts(IPv4Address("TCP", "11.0.0.1", 1)))
 
     def test_unix(self) -> None:
         """Who connects through a UNIX socket is trusted by a word of its own."""
