@@ -41,6 +41,25 @@ class StatusTests(ServerTestCase):
             status, body = self.ask(outcome)
             self.assertEqual((status, list(body)), (200, ["token"]))
 
+    def test_too_many(self) -> None:
+        """
+        More requests of one address than the rate allows are answered 429 without a question
+        to ``authentication``, also for its pages; and there is room again.
+        """
+        asked: list[Any] = []
+        limits = {"tokens_per_second": 0.5, "token_burst": 3}
+        server = self.serve(authentication=lambda request: asked.append(1) or True, limits=limits)
+        for round in (1, 2):
+            statuses = [server.get("/socket/token").status for _ in range(4)]
+            self.assertEqual(statuses, [200, 200, 200, 429])
+            self.assertEqual(len(asked), 3 * round)
+            server.clock.pump([2] * 3)
+        for _ in range(3):
+            server.get("/socket/token")
+        response = server.get("/socket/token")
+        self.assertEqual(json.loads(response.body), {"error": "Too many token requests"})
+        self.assertEqual(response.headers["retry-after"], "2")
+
     def test_refused(self) -> None:
         """None and False are a 403."""
         for value in (None, False):

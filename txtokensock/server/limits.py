@@ -63,7 +63,17 @@ class Limits:
         channels, in all; beyond them messages are dropped, which is logged and counted.  Peers
         that publish are not read while their messages wait, so that only what comes from
         other servers, and what the application publishes without waiting, can be so much.
-    :ivar peers_per_address: connections from one IP address; when as many again are just
+    :ivar connections_per_address: TCP connections from one IP address, from ``accept`` on, for
+        :meth:`TokenSocketServer.site`, as are the next three; see
+        :class:`~txtokensock.web.server.site_limits.SiteLimits`.  Each polling client has two.
+    :ivar head_timeout: seconds for the head of a request, and for the TLS handshake with it.
+    :ivar body_timeout: seconds for the body of a request, and then as long as it comes at
+        ``body_rate``.
+    :ivar body_rate: bytes per second.
+    :ivar tokens_per_second: token requests from one IP address in the long run; more are
+        answered 429 before ``authentication``, which may be costly, is asked.
+    :ivar token_burst: how many at once.
+    :ivar peers_per_address: peers from one IP address; when as many again are just
         being refused, further ones are answered 429.  Behind a reverse proxy all come
         from the proxy's, unless ``trusted_proxies`` names it.
     :ivar token_lifetime: whole seconds from the token request to ``auth``.
@@ -90,6 +100,12 @@ class Limits:
     buffered: int = 4 * 1024 * 1024
     buffered_total: int = 256 * 1024 * 1024
     undelivered: int = 64 * 1024 * 1024
+    connections_per_address: int = 4_000
+    head_timeout: float = 10.0
+    body_timeout: float = 20.0
+    body_rate: int = 500
+    tokens_per_second: float = 20.0
+    token_burst: int = 200
     peers_per_address: int = 1_000
     token_lifetime: int = 30
     auth_timeout: float = 10.0

@@ -184,14 +184,22 @@ class TokenSocketServer(Service):
     def site(self, rest: IResource | None = None) -> BoundedSite:
         """
         A site with :meth:`resource`, for a server that strangers can reach: it takes no
-        body larger than ``Limits.frame_size``, and no request while its responses are not
-        read, neither of which twisted.web's own sees to.
+        body larger than ``Limits.frame_size``, no request while its responses are not read,
+        and nobody who holds connections that bring nothing, none of which twisted.web's own
+        sees to.
         """
-        limits = SiteLimits(max_body=self._context.limits.frame_size)
+        limits, observer = self._context.limits, self._context.observer
         return BoundedSite(
             self.resource(rest),
-            limits,
+            SiteLimits(
+                max_body=limits.frame_size,
+                connections_per_address=limits.connections_per_address,
+                head_timeout=limits.head_timeout,
+                body_timeout=limits.body_timeout,
+                body_rate=limits.body_rate,
+            ),
             trusted_proxies=self.trusted_proxies,
+            on_refusal=observer.connection_refused,
             reactor=self._context.reactor,
         )
 

@@ -4,6 +4,7 @@ The HTTP route that gives tokens to clients that ``authentication`` knows.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
 from ..support.user_functions import UserFunctionTimeout, call_user_function, within
 from ..web.server.answers import MISDIRECTED, Answer, LateAnswer, answer, done
+from ..web.server.client_rates import ClientRates
 from ..web.server.header_text import header
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import OriginPolicy
@@ -75,6 +77,10 @@ class TokenRoute(Resource):
         self._hosts = hosts
         self._proxies = proxies
         self._jsonp = jsonp
+        limits = context.limits
+        self._rates = ClientRates(
+            limits.tokens_per_second, limits.token_burst, context.reactor.seconds
+        )
 
     def getChild(self, path: bytes, request: Any) -> IResource:
         """A slash at the end means nothing, as in Express; below it there is nothing."""
@@ -99,6 +105,9 @@ class TokenRoute(Resource):
             return self._refuse(request, http.BAD_REQUEST, "Invalid callback")
         if request.method == b"OPTIONS":
             return self._preflight(request)
+        if not self._rates.take(request.getClientAddress()):
+            request.setHeader(b"retry-after", b"%d" % self._retry_after())
+            return self._refuse(request, HTTPStatus.TOO_MANY_REQUESTS, "Too many token requests")
         outcome = Deferred.fromCoroutine(self._token(request))
         late = LateAnswer(request, outcome.cancel)
         outcome.addBoth(self._decided, request, callback, late)
@@ -108,6 +117,10 @@ class TokenRoute(Resource):
         if callback is None:
             return self._origins.allow(request)
         return self._origins.allow_script(request, everyone=self._jsonp)
+
+    def _retry_after(self) -> int:
+        """Seconds until there is another token for the address."""
+        return max(1, math.ceil(1 / self._context.limits.tokens_per_second))
 
     def _callback(self, request: Any) -> bytes | None:
         if request.method != b"GET":

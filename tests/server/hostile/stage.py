@@ -29,6 +29,7 @@ _UNTRACKED = ("twisted.logger.", "twisted.trial.", "twisted.python.modules.")
 AS_AFTER_AUTH = {
     "limits": {
         "calls": 1000,
+        "token_burst": 100_000,
         "unauthenticated_size": 4 * 1024 * 1024,
         "unauthenticated_per_second": 1000.0,
         "unauthenticated_burst": 20_000,
@@ -73,7 +74,7 @@ class Stage(TokenServer):
     def __init__(self, **options: Any) -> None:
         options.setdefault("authentication", lambda request: {"user": "mallory"})
         # A Clock sorts all its timers for each new one: ten thousand take it minutes.
-        options.setdefault("limits", {"calls": 1000})
+        options.setdefault("limits", {"calls": 1000, "token_burst": 100_000})
         super().__init__(actions=ACTIONS, **options)
         self.site = self.service.site()
         self.connections: list[Connection] = []

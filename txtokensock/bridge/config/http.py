@@ -71,7 +71,12 @@ class HttpConfig(Section, frozen=True):
     :ivar trusted_proxies: networks of the proxies that may say who the client is.
     :ivar body_limit: bytes of a request.
     :ivar call_timeout: seconds that a call may take; who calls may ask for less.
-    :ivar connections: how many at once.
+    :ivar connections: how many at once.  With the last one taken, a newcomer gets the place of
+        the oldest that has sent no complete head within a second.
+    :ivar connections_per_address: of them, for one IP address that is not that of a trusted
+        proxy; 0 for a quarter.
+    :ivar head_timeout: seconds for the head of a request, and for the TLS handshake with it.
+    :ivar body_timeout: seconds for a body, and then as long as it comes at 500 bytes per second.
     :ivar concurrency: without keys: requests that may wait for the server at once.
     :ivar streams: without keys: event streams at once.
     :ivar queue_limit: publishes that may wait for the server.
@@ -96,6 +101,9 @@ class HttpConfig(Section, frozen=True):
     body_limit: int = MIB
     call_timeout: float = 60.0
     connections: int = 1000
+    connections_per_address: int = 0
+    head_timeout: float = 10.0
+    body_timeout: float = 20.0
     concurrency: int = 128
     streams: int = 128
     queue_limit: int = 1000
@@ -127,6 +135,9 @@ def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
         yield Problem(f"{path}.trusted_proxies", str(problem).removeprefix("trusted_proxies "))
     yield from seconds(section, path, "signature_tolerance", "idempotency_expiry", "heartbeat")
     yield from seconds(section, path, "call_timeout", "stream_timeout")
+    yield from seconds(section, path, "head_timeout", "body_timeout")
+    if section.connections_per_address < 0:
+        yield Problem(f"{path}.connections_per_address", "must be 0, or a whole number above 0")
     yield from counts(section, path, "body_limit", "connections", "concurrency", "streams")
     yield from counts(section, path, "queue_limit", "queue_bytes", "stream_buffer")
     yield from counts(section, path, "idempotency_limit", "idempotency_bytes")

@@ -63,7 +63,13 @@ class _Readable(Resource):
 
 def site_limits(section: HttpConfig) -> SiteLimits:
     """The limits of the site that the configuration asks for."""
-    return SiteLimits(max_body=section.body_limit, connections=section.connections)
+    return SiteLimits(
+        max_body=section.body_limit,
+        connections=section.connections,
+        connections_per_address=section.connections_per_address or section.connections // 4 or 1,
+        head_timeout=section.head_timeout,
+        body_timeout=section.body_timeout,
+    )
 
 
 def bridge_site(resource: IResource, section: HttpConfig, reactor: Any) -> BoundedSite:

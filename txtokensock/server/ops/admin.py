@@ -15,8 +15,10 @@ from twisted.web.resource import IResource, Resource
 
 from ...jsontext import dumps
 from ...web.server.answers import JSON, Answer, answer, misdirected
+from ...web.server.descriptors import Descriptors
 from ...web.server.hosts import HostPolicy
-from ...web.server.site import BoundedSite, SiteLimits
+from ...web.server.site import BoundedSite
+from ...web.server.site_limits import SiteLimits
 from ..service import TokenSocketServer
 
 __all__ = ["AdminPages", "admin_site"]
@@ -72,8 +74,16 @@ def admin_site(pages: AdminPages, reactor: Any, **options: Any) -> BoundedSite:
 
     :param options: those of :class:`~txtokensock.web.server.site.BoundedSite`.
     """
-    limits = SiteLimits(max_body=1024)  # none of the pages has a use for a body
-    return BoundedSite(pages, limits, reactor=reactor, logged=False, **options)
+    limits = SiteLimits(max_body=1024, connections=100)  # no page has a use for a body
+    # When the sites of clients have taken all descriptors but their reserve, there are some left.
+    return BoundedSite(
+        pages,
+        limits,
+        reactor=reactor,
+        logged=False,
+        descriptors=Descriptors(reserve=0.25),
+        **options,
+    )
 
 
 class _Misdirected(Resource):

@@ -26,7 +26,8 @@ from twisted.web.resource import IResource
 from .observer import Observer, Outcome, Problem, RequestKind
 
 if TYPE_CHECKING:
-    from ..service import TokenSocketServer
+    from ...web.server.site_limits import Refusal
+from ..service import TokenSocketServer
 
 __all__ = ["BUCKETS", "ServerMetrics", "metrics_page"]
 
@@ -65,6 +66,7 @@ class ServerMetrics(Observer):
         }
         self._problems: Counter[Problem] = Counter()
         self._dropped_messages = 0
+        self._refused: Counter[Refusal] = Counter()
         self._tokens: Counter[int] = Counter()
         self._call_times = [0] * (len(BUCKETS) + 1)
         self._call_seconds = 0.0
@@ -111,6 +113,9 @@ class ServerMetrics(Observer):
     def message_dropped(self, size: int) -> None:
         self._dropped_messages += 1
 
+    def connection_refused(self, refusal: Refusal) -> None:
+        self._refused[refusal] += 1
+
     def token_answered(self, status: int) -> None:
         self._tokens[status] += 1
 
@@ -131,6 +136,8 @@ class ServerMetrics(Observer):
         yield from self._collect_requests()
         text = "Ends of peers by close code: lost without one, other for a client's own."
         yield _counted_by("code", "closes", text, self._closes.copy())
+        text = "Connections that were turned away, or cut off, by the limit that they crossed."
+        yield _counted_by("limit", "refused_connections", text, self._refused.copy())
         text = "Token requests by HTTP status."
         yield _counted_by("status", "token_requests", text, self._tokens.copy())
         bounds = [*map(str, BUCKETS), "+Inf"]

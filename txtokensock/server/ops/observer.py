@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from ...web.server.site_limits import Refusal
+
 __all__ = ["Observer", "Outcome", "Problem", "RequestKind"]
 
 RequestKind: TypeAlias = Literal[
@@ -100,6 +102,9 @@ class Observer:
 
         :param size: bytes of the message.
         """
+
+    def connection_refused(self, refusal: Refusal) -> None:
+        """A connection to :meth:`TokenSocketServer.site` has crossed a limit, and is closed."""
 
     def token_answered(self, status: int) -> None:
         """A token request was answered with that HTTP status."""

@@ -5,8 +5,8 @@ A twisted.web site with limits where twisted.web has none.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from string import punctuation
@@ -23,11 +23,13 @@ from twisted.web.http import HTTPChannel, parse_qs
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from ...support.checks import check_count
 from ...support.slices import Slices
 from .access_log import access_log_line, without_query
-from .admissions import Admissions
+from .admissions import Admissions, client_key
 from .answers import raw_answer
+from .arrival import Arrival
+from .descriptors import Descriptors
+from .site_limits import Refusal, Refusals, SiteLimits
 from .trusted_proxies import Forwarded, TrustedProxies
 
 __all__ = ["BoundedRequest", "BoundedSite", "SiteLimits", "warn_of_parsed_forms"]
@@ -56,6 +58,12 @@ _LEAST_CHUNK = 16
 _LINGER = 5.0
 """Seconds in which a client that sends too long a head can take the answer."""
 
+_GRACE = 1.0
+"""Seconds that a connection has for its first head before a newcomer may get its place."""
+
+_FEW = 10
+"""So many connections of one address are too few to look at the limits."""
+
 
 class _SmallChunks(Exception):
     """A body comes in chunks that are hardly more than their sizes."""
@@ -74,6 +82,7 @@ class BoundedRequest(Request):
     _received = 0
     _chunks: int | None = None
     _refused = False
+    _counted = 0  # of the site's body bytes
     channel: Any
     forwarded: Forwarded | None = None
 
@@ -100,7 +109,18 @@ class BoundedRequest(Request):
         producer was not unregistered.
         """
         self.uri = without_query(self.uri)
+        self._forget_body()
         super().finish()  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The client is gone."""
+        self._forget_body()
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def _forget_body(self) -> None:
+        counted, self._counted = self._counted, 0
+        if counted:
+            self.channel.site.count_body(self._client, -counted)
 
     def isSecure(self) -> bool:
         """Whether the client used TLS, as far as we or a trusted proxy know."""
@@ -121,28 +141,41 @@ class BoundedRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         """Take a piece of the body, if there is room for it."""
+        if self.channel is None:
+            return  # the connection was lost
         self._received += len(data)
+        self.channel.arrival.body_bytes += len(data)
         if self._chunks is not None:
             self._chunks += 1
             if self._chunks > max(_MOST_CHUNKS, self._received // _LEAST_CHUNK):
                 self._refused = True
                 raise _SmallChunks
         if self._received <= self._limit:
-            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+            if self._has_room(len(data)):
+                super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+            else:
+                self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
         elif self._received <= self._most:
             self.too_large = True
         else:
             self._refuse()
+
+    def _has_room(self, size: int) -> bool:
+        if not self._counted:
+            self.channel.site.trusted_proxies.look_at(self)
+            self._client = client_key(self.getClientAddress())  # type: ignore[no-untyped-call]
+        self._counted += size
+        return bool(self.channel.site.count_body(self._client, size))
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Process the complete request when the client has read the answers before it."""
         if not self._refused:
             self.channel.in_turn(partial(super().requestReceived, command, path, version))
 
-    def _refuse(self) -> None:
+    def _refuse(self, status: int = HTTPStatus.REQUEST_ENTITY_TOO_LARGE) -> None:
         if not self._refused:
             self._refused = True
-            self.channel.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            self.channel.refuse(status)
 
 
 def _ignore(line: bytes) -> None:
@@ -172,14 +205,25 @@ class BoundedChannel(HTTPChannel):
 
     def connectionMade(self) -> None:
         super().connectionMade()  # type: ignore[no-untyped-call]
-        self.site.connections.add(self, self.transport.getPeer())
+        self._silent = True
+        self.arrival = Arrival(self.site.reactor, self.site.limits, self._late)
+        self.arrival.head()
+        self.site.opened(self, self.transport.getPeer())
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.site.connections.remove(self)
+        self.arrival.end()
+        self.site.closed(self)
         self._lost = True
         self._held = None
         self._behind = b""
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what came, which may be the beginning of a request."""
+        self._silent = False
+        if not self.requests and not self.arrival.awaited:
+            self.arrival.head()
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line of a request's head, unless the head is too long."""
@@ -197,14 +241,36 @@ class BoundedChannel(HTTPChannel):
     def allHeadersReceived(self) -> None:
         """The head is complete."""
         self._head_size = self._head_lines = 0
+        self.site.head_received(self)
+        self.arrival.body()
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
+
+    def allContentReceived(self) -> None:
+        """The request is complete."""
+        self.arrival.complete()
+        super().allContentReceived()  # type: ignore[no-untyped-call]
+
+    def _late(self, refusal: Refusal) -> None:
+        """A head or a body took too long; or the client is slow to go."""
+        if self.transport.disconnecting:
+            self.transport.abortConnection()
+        elif self._full:  # it is not read, for it has not read the answers before
+            self.arrival.head()
+        else:
+            self.site.refusals.add(refusal, getattr(self.site.limits, refusal))
+            if self._silent:
+                self.loseConnection()  # type: ignore[no-untyped-call]
+            else:
+                self.refuse(HTTPStatus.REQUEST_TIMEOUT)
+            self.arrival.linger(_LINGER)
 
     def _refuse_head(self) -> None:
         """
         Answer 431 (RFC 6585), and read what is still coming for a while: closing a socket with
         unread bytes resets the connection, and the client would not get the answer.
         """
-        self.dataReceived = self.lineReceived = _ignore  # type: ignore[method-assign]
+        self.dataReceived = self.lineReceived = _ignore  # type: ignore[method-assign, assignment]
+        self.arrival.complete()
         half_closes = IHalfCloseableDescriptor.providedBy(self.transport)
         if not half_closes:
             self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -281,31 +347,12 @@ class BoundedChannel(HTTPChannel):
         if self._held is not None:  # the next one, which came with it
             self._behind += behind
         elif behind and not self._lost:
-            self.dataReceived(behind)  # type: ignore[no-untyped-call]
+            self.dataReceived(behind)
 
     def requestDone(self, request: Any) -> None:
         super().requestDone(request)  # type: ignore[no-untyped-call]
         if self._full:
             self.transport.pauseProducing()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiteLimits:
-    """
-    The limits of a site.
-
-    :ivar max_body: the most bytes of a request's body.
-    :ivar connections: the most connections of all clients at once; None for any number.
-    :raises InvalidOption: if one is not a whole number above 0.
-    """
-
-    max_body: int
-    connections: int | None = None
-
-    def __post_init__(self) -> None:
-        check_count("max_body", self.max_body)
-        if self.connections is not None:
-            check_count("connections", self.connections)
 
 
 class BoundedSite(Site):
@@ -331,9 +378,12 @@ class BoundedSite(Site):
         connection is closed.
     :param request: the class of its requests.
     :param trusted_proxies: whose word is taken for the client's address, in the log as well.
+    :param descriptors: how many the process may open; near the end the site turns clients away.
+    :param on_refusal: called with the limit that a connection has crossed, each time.
     :param options: further arguments of :class:`twisted.web.server.Site`.
     :ivar limits: the limits; new ones hold for the requests and connections after them.
     :ivar connections: the connections that are open.
+    :ivar refusals: those that have crossed a limit.
     :ivar slices: the requests that wait for a later turn of the reactor.
     :ivar trusted_proxies: the same; others hold for the requests and connections after them.
     """
@@ -350,6 +400,8 @@ class BoundedSite(Site):
         answers_too_large: bool = False,
         request: type[BoundedRequest] = BoundedRequest,
         trusted_proxies: TrustedProxies | None = None,
+        descriptors: Descriptors | None = None,
+        on_refusal: Callable[[Refusal], object] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
@@ -364,14 +416,80 @@ class BoundedSite(Site):
         self.trusted_proxies = trusted_proxies or TrustedProxies()
         self.connections: Admissions[BoundedChannel] = Admissions()
         self.slices = Slices(self.reactor)
+        self.refusals = Refusals(self.reactor.seconds, on_refusal)
+        self._descriptors = descriptors or Descriptors()
         self._logged = logged
+        self._headless: dict[BoundedChannel, float] = {}
+        self._body_bytes: Counter[str | None] = Counter()
+
+    # -- connections
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """:return: a protocol, or None, which closes the connection, if there are too many."""
-        most = self.limits.connections
-        if most is not None and len(self.connections) >= most:
+        limits = self.limits
+        if addr is not None and self._has_too_many(addr, limits):
+            self.refusals.add("connections_per_address", limits.connections_per_address)
             return None
-        return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+        if self._descriptors.are_few():
+            self._make_room()
+            self.refusals.add("descriptors", self._descriptors.limit)
+            return None
+        most = limits.connections
+        if most is not None and len(self.connections) >= most and not self._make_room():
+            self.refusals.add("connections", most)
+            return None
+        protocol: Any = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+        protocol.timeOut = limits.idle_timeout
+        return protocol
+
+    def _has_too_many(self, address: IAddress, limits: SiteLimits) -> bool:
+        most = limits.connections_per_address
+        if most is None or self.connections.count(address) < _FEW:
+            return False
+        most = min(most, self._descriptors.limit // 2)
+        return self.connections.count(address) >= most and not self.trusted_proxies.trusts(address)
+
+    def _make_room(self) -> bool:
+        """Drop the oldest connection that has sent no complete head; say whether there is one."""
+        for channel, since in self._headless.items():
+            if self.reactor.seconds() - since < _GRACE:
+                return False
+            self.closed(channel)
+            channel.transport.abortConnection()
+            return True
+        return False
+
+    def opened(self, channel: BoundedChannel, address: IAddress) -> None:
+        """Count a connection."""
+        self.connections.add(channel, address)
+        self._headless[channel] = self.reactor.seconds()
+
+    def head_received(self, channel: BoundedChannel) -> None:
+        """A connection has sent a complete head, and keeps its place."""
+        self._headless.pop(channel, None)
+
+    def closed(self, channel: BoundedChannel) -> None:
+        """Count a connection no longer."""
+        self.connections.remove(channel)
+        self._headless.pop(channel, None)
+
+    def count_body(self, client: str | None, size: int) -> bool:
+        """
+        Count bytes of bodies.
+
+        :param client: of whom, as :func:`.admissions.client_key` tells them apart.
+        :param size: how many have come; negative for those that are gone.
+        :return: whether there was room for them.
+        """
+        now = self._body_bytes[client] = self._body_bytes[client] + size
+        if not now:
+            del self._body_bytes[client]
+        if size < 0 or client is None or now <= self.limits.most_body_bytes:
+            return True
+        self.refusals.add("bodies_per_address", self.limits.most_body_bytes)
+        return False
+
+    # -- requests
 
     def log(self, request: Any) -> None:
         """Write a finished request into the access log, if requests are logged."""
