@@ -16,11 +16,14 @@ from twisted.internet.task import react
 
 from .attack import Attack
 from .attacks import ATTACKS
-from .stage import STAGES, Stage
+from .stage import MEMORY, STAGES, Stage
 from .verdict import MOST, Verdict, heading
 
 AGAIN = 2
-"""How often an attack is repeated of which somebody felt too much: the median counts."""
+"""
+How often an attack is repeated during which somebody waited too long: the median counts.  One
+that left too much in memory is repeated once: the target was started again, and has no past.
+"""
 
 
 def stage_of(attack: Attack) -> str:
@@ -33,6 +36,8 @@ async def attacked(stage: Stage, attack: Attack) -> Verdict:
     runs = [await stage.attack(attack)]
     if runs[0].waited > stage.quiet + MOST:
         runs += [await stage.attack(attack) for _ in range(AGAIN)]
+    elif runs[0].memory > MEMORY:
+        runs.append(await stage.attack(attack))
     return Verdict(attack, stage_of(attack), stage.quiet, runs)
 
 

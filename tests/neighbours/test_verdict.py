@@ -61,6 +61,12 @@ class VerdictTests(SynchronousTestCase):
         self.assertEqual(self.verdict(slow, CALM, CALM).broken(), [])
         self.assertTrue(self.verdict(slow, CALM, slow).broken())
 
+    def test_memory(self) -> None:
+        """What is left of a process that was just started is not what others left."""
+        much = replace(CALM, memory=MEMORY + 1)
+        self.assertEqual(self.verdict(much, CALM).broken(), [])
+        self.assertTrue(self.verdict(much, much).broken())
+
     def test_everything_else(self) -> None:
         """A failed call, a traceback, memory, and a process that ended break a rule each time."""
         self.assertIn("failed: 503", self.broken(failures=["503"]))

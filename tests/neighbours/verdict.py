@@ -48,17 +48,22 @@ class Verdict:
         """The longest wait: the median of all runs."""
         return median(run.waited for run in self.runs)
 
+    @property
+    def memory(self) -> int:
+        """The bytes that are left: the least of all runs."""
+        return min(run.memory for run in self.runs)
+
     def broken(self) -> list[str]:
         """The rules that are broken."""
         found = []
         if self.waited > self.quiet + MOST:
             found.append(f"the honest client waited {self.waited:.3f} s")
+        if self.memory > MEMORY:
+            found.append(f"{self.memory // MIB} MiB are left in memory")
         for run in self.runs:
             found += [f"somebody else's call failed: {each}" for each in run.failures]
             found += [f"logged: {line}" for line in run.logged[:5]]
             found += [f"ended: {name}" for name in run.died]
-            if run.memory > MEMORY:
-                found.append(f"{run.memory // MIB} MiB are left in memory")
             if not self._expected(run.answers):
                 found.append(f"answered {_told(run.answers)}, not {self.attack.expected}")
         return list(dict.fromkeys(found))
@@ -71,16 +76,15 @@ class Verdict:
 
     def __str__(self) -> str:
         word = "ok" if self.waited <= self.quiet + GOAL else "slow"
-        last = self.runs[-1]
         return _COLUMNS.format(
             self.attack.name,
             self.where,
             f"{self.quiet * 1000:.0f}",
             f"{self.waited * 1000:.0f}",
             f"{max(run.newcomers for run in self.runs) * 1000:.0f}",
-            f"{last.memory / MIB:+.0f}",
+            f"{self.memory / MIB:+.0f}",
             "BROKEN" if self.broken() else word,
-            _told(last.answers),
+            _told(self.runs[-1].answers),
         )
 
 
