@@ -126,7 +126,9 @@ def signed(lanes: int = 8) -> Run:
 
     async def run(ground: Ground) -> None:
         query = "key=signer&timestamp=2030-01-01T00:00:00.000Z&seq=1&nonce=1&signature=" + "A" * 44
-        data = post(ground, f"/publish?{query}", {"topic": "news", "args": ["x" * 500_000]})
+        body = json.dumps({"topic": "news", "args": ["x" * 500_000]}).encode()
+        kind = "application/json"
+        data = ground.address.request("POST", f"/publish?{query}", body, Content_Type=kind)
 
         async def behave(link: Link) -> None:
             while True:

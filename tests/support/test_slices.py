@@ -107,3 +107,31 @@ class SlicesTests(SynchronousTestCase):
         self.assertRaises(ZeroDivisionError, one_turn, self.clock)
         one_turn(self.clock)
         self.assertEqual(self.done, [1])
+
+    def test_long_ones(self) -> None:
+        """One a turn, behind all others; and after some turns also beside them."""
+        for number in range(3):
+            self.slices.call(lambda number=number: self.done.append(-number), long=True)
+            self.slices.call(lambda number=number: self.done.append(number + 1))
+        self.assertEqual(len(self.slices), 3)
+        one_turn(self.clock)
+        self.assertEqual(self.done, [1, 2, 3, 0])
+        one_turn(self.clock)
+        one_turn(self.clock)
+        self.assertEqual((self.done[4:], self.clock.calls), ([-1, -2], []))
+        self.slices.call(lambda: self.done.append(98), long=True)
+        for _ in range(4):
+            self.assertNotIn(98, self.done)
+            self.slices.call(self.use_all_units)
+            self.slices.call(lambda: None)
+            self.slices.call(lambda: None)
+            one_turn(self.clock)
+        self.assertIn(98, self.done)
+        self.slices.call(lambda: self.done.append(99), long=True)
+        self.slices.stop()
+        self.clock.pump([0] * 5)
+        self.assertNotIn(99, self.done)
+
+    def use_all_units(self) -> None:
+        """After this, the others wait for the next turn."""
+        self.slices.units = 0

@@ -23,6 +23,12 @@ from .interfaces import ISockJSProtocol, ISockJSSession, ISockJSTransport
 
 __all__ = ["SockJSTransport"]
 
+_LONG = 16
+"""
+Units of a message that may take more than a turn has room for.  It waits for a turn of its own,
+behind other such messages, so that those who send small ones are not behind all of them.
+"""
+
 _HEARD = deprecate("ISockJSTransport.heard", "frames_received", ends="0.3.0")
 
 
@@ -89,6 +95,7 @@ class SockJSTransport:
         self._paused = False
         self._delivering = False
         self._continuing = False  # the rest is delivered in a later turn
+        self._turn_of_long = False  # which is this one, for one message
         self._reading_held = False  # until then
         self._reason: Failure | None = None
         self._news_of_closing: Failure | None = None
@@ -194,12 +201,15 @@ class SockJSTransport:
         share = left = slices.share
         begun: float | None = None
         while undelivered and not self._paused:
-            if left <= 0:
+            cost = 1 + (len(undelivered[0]) >> 12)
+            long = cost > _LONG
+            if not self._turn_of_long if long else left <= 0:
                 if not self._continuing:
                     self._continuing = True
-                    slices.call(self._continue)
+                    slices.call(self._continue_long if long else self._continue, long=long)
                 break
-            left -= 1 + (len(undelivered[0]) >> 12)
+            self._turn_of_long = False
+            left -= cost
             protocol.dataReceived(undelivered.popleft())
             if not left & 7:  # now and then, for the clock costs more
                 now = slices.reactor.seconds()
@@ -207,6 +217,11 @@ class SockJSTransport:
                 if now - begun >= LONGEST_SLICE:
                     left = 0
         slices.units -= share - left
+
+    def _continue_long(self) -> None:
+        self._turn_of_long = True
+        self._continue()
+        self._turn_of_long = False
 
     def _continue(self) -> None:
         self._continuing = False

@@ -23,6 +23,8 @@ LONGEST_SLICE = 0.005
 
 _MOST_CALLS = 1_000  # for a clock that is set back, or one that does not move
 
+_MOST_WAITS = 4
+
 _AT_A_TIME = 16
 
 _UNITS = 128
@@ -33,6 +35,9 @@ class Slices:
     """
     Calls functions in later turns of the reactor, in order, for at most 5 ms a turn.  A function
     that has more to do asks to be called again, and is behind all others then.
+
+    Those that take long, and cannot be divided, have an order of their own, in which one is
+    called a turn, after the others: so nobody else waits for more than one of them.
 
     What may be done at once, without waiting for a turn, is counted, since a clock costs more
     than a count: ``units`` for all callers together, which are given anew in each turn in
@@ -46,12 +51,14 @@ class Slices:
     :ivar units: what is left; who does work takes it off, and with none left asks to be called.
     """
 
-    __slots__ = ("_due", "_turn", "reactor", "units")
+    __slots__ = ("_due", "_long", "_turn", "_waits", "reactor", "units")
 
     def __init__(self, reactor: IReactorTime) -> None:
         self.units = _UNITS
         self.reactor = reactor
         self._due: deque[Callable[[], object]] = deque()
+        self._long: deque[Callable[[], object]] = deque()
+        self._waits = 0  # turns that had no time for a long one
         self._turn = NextTurn(reactor, self._run)
 
     def __len__(self) -> int:
@@ -62,13 +69,14 @@ class Slices:
         """Units for one caller, so that those who wait have some too; none if none is left."""
         return min(self.units, max(_LEAST_SHARE, _UNITS // (len(self._due) + 1)))
 
-    def call(self, function: Callable[[], object]) -> None:
+    def call(self, function: Callable[[], object], *, long: bool = False) -> None:
         """
         Call a function in a later turn.
 
         :param function: called without arguments; it must not raise.
+        :param long: whether it may take longer than 5 ms.
         """
-        self._due.append(function)
+        (self._long if long else self._due).append(function)
         self._turn.schedule()
 
     def for_each(self, items: Iterable[T], function: Callable[[T], object]) -> Deferred[None]:
@@ -98,6 +106,7 @@ class Slices:
     def stop(self) -> None:
         """Drop the functions that wait, and any timer."""
         self._due.clear()
+        self._long.clear()
         self._turn.cancel()
 
     def _run(self) -> None:
@@ -110,6 +119,11 @@ class Slices:
                 due.popleft()()
                 if self.units <= 0 or seconds() >= end:
                     break
+            if self._long:
+                self._waits += 1
+                if not due or self._waits >= _MOST_WAITS:
+                    self._waits = 0
+                    self._long.popleft()()
         finally:
-            if due:
+            if due or self._long:
                 self._turn.schedule()

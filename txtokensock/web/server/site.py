@@ -51,6 +51,9 @@ limits of twisted.web.
 _REQUEST_UNITS = 8
 """What a request costs of a turn, see :class:`~txtokensock.support.slices.Slices`."""
 
+_LARGE_BODY = 65536
+"""Bytes of a body that may take long: such requests are processed one a turn."""
+
 _MOST_CHUNKS = 1000
 _LEAST_CHUNK = 16
 """Who sends more chunks than that, with fewer bytes in each on average, sends nothing else."""
@@ -170,7 +173,8 @@ class BoundedRequest(Request):
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Process the complete request when the client has read the answers before it."""
         if not self._refused:
-            self.channel.in_turn(partial(super().requestReceived, command, path, version))
+            process = partial(super().requestReceived, command, path, version)
+            self.channel.in_turn(process, self._received > _LARGE_BODY)
 
     def _refuse(self, status: int = HTTPStatus.REQUEST_ENTITY_TOO_LARGE) -> None:
         if not self._refused:
@@ -295,20 +299,24 @@ class BoundedChannel(HTTPChannel):
         self.transport.write(raw_answer(status))
         self.loseConnection()  # type: ignore[no-untyped-call]
 
-    def in_turn(self, process: Callable[[], None]) -> None:
-        """Call ``process`` when it is its turn, and there is room for the answer."""
+    def in_turn(self, process: Callable[[], None], long: bool) -> None:
+        """
+        Call ``process`` when it is its turn, and there is room for the answer.
+
+        :param long: whether it may take long.
+        """
         slices = self.site.slices
         if self._full:
             self._held = process
             # twisted.web stops it while it processes a request.
             self.setTimeout(self.site.timeOut)  # type: ignore[no-untyped-call]
-        elif slices.units > 0 and not len(slices):
+        elif slices.units > 0 and not len(slices) and not long:
             slices.units -= _REQUEST_UNITS
             process()
         else:
             self._held = process
             self.transport.pauseProducing()
-            slices.call(self._take_turn)
+            slices.call(self._take_turn, long=long)
 
     def rawDataReceived(self, data: bytes) -> None:
         """Take a piece of a body, or what follows a request that is not done yet."""
