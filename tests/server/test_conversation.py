@@ -337,6 +337,19 @@ class ServerCallTests(ServerTestCase):
         self.client.send({"rpc": "_rpc", "fid": fid, "resp": {}})
         self.assertEqual(self.client.received(), [])
 
+    def test_unreadable(self) -> None:
+        """An answer that cannot be read fails its call at once, and says what was wrong."""
+        for resp in ('{"data":NaN}', '{"data":1e999}', '{"data":[1,}', "5", '{"data":"\\x"}'):
+            answer, fid = self.call()
+            self.client.send(f'{{"rpc":"_rpc","fid":"{fid}","resp":{resp}}}')
+            error = self.failureResultOf(answer, RemoteError).value
+            self.assertIn("the answer cannot be read: ", str(error))
+            self.assertEqual(self.client.received(), [])
+            # One that is nobody's answer is what it was, and costs what it did.
+            self.client.send(f'{{"rpc":"_rpc","fid":"{fid}","resp":{resp}}}')
+            (refusal,) = self.client.received()
+            self.assertIn(refusal["error"], ("Invalid message", "Invalid request"))
+
     def test_peer_goes(self) -> None:
         """Calls fail at once when the peer goes, and so do later ones."""
         answer, _ = self.call()

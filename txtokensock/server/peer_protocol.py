@@ -119,11 +119,14 @@ class PeerProtocol(Protocol):
             return
         try:
             message = decode_client_message(data)
-        except Malformed:
+        except Malformed as problem:
             self._context.observer.message_refused("invalid_message")
-            self._send(encode_error("Invalid message"))
+            if not self._unreadable_answer(data, problem):
+                self._send(encode_error("Invalid message"))
             self.transport.charge(MALFORMED - 1)  # it was counted as a message already
         except InvalidRequest as problem:
+            if problem.rpc == "_rpc" and self._unreadable_answer(data, problem):
+                return
             self._refuse("invalid_request", problem.rpc, problem.uuid, "Invalid request")
         else:
             if isinstance(message, ActionAnswer):
@@ -159,6 +162,14 @@ class PeerProtocol(Protocol):
             self._send(encode_error_answer("auth", head.uuid, str(exceeded)))
         else:
             self._refuse("limit", head.rpc, head.uuid, str(exceeded))
+
+    def _unreadable_answer(self, data: bytes, problem: Exception) -> bool:
+        """:return: whether that answers a call of the server's, which fails."""
+        head = decode_head(data)
+        if head is None or head.rpc != "_rpc" or not head.fid:
+            return False
+        error = f"the answer cannot be read: {problem}"
+        return self._calls.answered(ActionAnswer(head.fid, error=error))
 
     def _answered(self, answer: ActionAnswer) -> None:
         waited_for = self._calls.answered(answer)
