@@ -128,7 +128,7 @@ class InvalidAddress(InvalidOption):
 class InvalidChannel(UsageError, ValueError):
     """
     A channel name that is not a non-empty string, that the server keeps for itself, or that
-    is longer than the server takes.
+    is longer than the server takes; or one channel more than it takes.
     """
 
 
@@ -167,8 +167,9 @@ class ClientClosed(UsageError):
 
 class QueueFull(UsageError):
     """
-    As many messages as ``queue_limit`` allows are already waiting for the
-    connection: slow down by waiting for the Deferreds, or raise the limit.
+    As many messages as ``queue_limit`` allows, or as many bytes of them as ``queue_bytes``
+    does, are already waiting for the connection; the text says which.  Slow down by waiting for
+    the Deferreds, or raise the limit.
     """
 
 

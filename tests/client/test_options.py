@@ -33,6 +33,7 @@ class TokenSocketTests(ServerTestCase):
             ("ping", None),
             ("call_timeout", 60.0),
             ("queue_limit", 10_000),
+            ("queue_bytes", 64 * 1024 * 1024),
             ("max_message_size", 16 * 1024 * 1024),
             ("silence_timeout", 60.0),
         ):
@@ -64,6 +65,7 @@ class TokenSocketTests(ServerTestCase):
             ),
             *(("call_timeout", value) for value in (0, -1, "1", None, float("inf"))),
             *(("queue_limit", value) for value in (0, -1, 1.5, True, None)),
+            *(("queue_bytes", value) for value in (0, -1, 1.5, True, None)),
             *(("buffer_limit", value) for value in (0, "1")),
             *(("max_message_size", value) for value in (0, 1e6)),
             *(("headers", value) for value in (["a"], {"a": 1}, {"a": "b\n"}, {"a b": "c"})),

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from txtokensock.client import request_queue as request_queue
+from txtokensock.client import sending_limits
 from txtokensock.errors import CallTimeout, QueueFull
 
 from ..common import ServerTestCase
@@ -91,7 +91,7 @@ class NoAnswerTests(StalledTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(request_queue, "_IN_FLIGHT", 10)
+        self.patch(sending_limits, "_IN_FLIGHT", 10)
         self.server.acks = True
 
     def flood(self) -> list[Deferred[Any]]:

@@ -221,7 +221,7 @@ class Client:
         self.clock = Clock()
         self.network = Network()
         self.errors = Calls()
-        self.queue = RequestQueue(self.clock, 100, self.errors)
+        self.queue = RequestQueue(self.clock, 100, 1_000_000, self.errors)
         self.queue.reopen()
         self.channels = Channels(
             self.clock, self.queue, uuid_source(), TIMEOUT, self.errors, lambda gap: None
@@ -229,6 +229,8 @@ class Client:
         self.subscribers: list[Subscriber] = []
         self.writable = True
         self.acks = True
+        self.limits = None
+        self.action_answers = 0
         self.reading = True
         self._requests: list[Any] = []
         self.served: set[str] = set()

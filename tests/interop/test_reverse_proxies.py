@@ -152,6 +152,7 @@ class Behind:
         self.assertNotIn('"127.0.0.1" - -', log())
         self.assertNotIn(CLAIMED, log())
         self.assertNotIn("Traceback", log())
+        self.assertNotIn("without a valid header", log())
 
 
 class BehindHeaders(Behind):

@@ -7,11 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from ..errors import CallTimeout, ClientClosed, ConnectionLost, SubscriptionEnded
+from ..errors import (
+    CallTimeout,
+    ClientClosed,
+    ConnectionLost,
+    InvalidChannel,
+    SubscriptionEnded,
+)
 from ..messages.from_client import encode_subscribe, encode_unsubscribe
 from ..messages.from_server import Subscribed, Unsubscribed
 from ..support.timeouts import add_deadline
@@ -55,6 +61,7 @@ class Channels:
         self._missed = missed
         self._channels: dict[str, ChannelState] = {}
         self._connected = False
+        self._crowded = False  # some wait until others have ended
 
     def names(self) -> list[str]:
         """The channels that are wanted, in the order of subscribing."""
@@ -219,19 +226,54 @@ class Channels:
         self, channel: ChannelState, state: State, verb: str, encode: Callable[[str, str], bytes]
     ) -> None:
         uuid = self._new_uuid()
+        outcome: Deferred[Any] | None = None
+        if state is State.SUBSCRIBING:
+            try:
+                if not self._has_room():
+                    return
+            except InvalidChannel as problem:
+                outcome = fail(problem)
         channel.state = state
-        channel.request = self._request_queue.submit(
-            Request(
-                encode(channel.name, uuid),
-                uuid,
-                f"{verb} {channel.name!r}",
-                channel_request=True,
-            ),
-            self._timeout,
+        request = Request(
+            encode(channel.name, uuid),
+            uuid,
+            f"{verb} {channel.name!r}",
+            channel=channel.name,
+            channel_request=True,
         )
+        channel.request = outcome or self._request_queue.submit(request, self._timeout)
         channel.request.addCallbacks(
             self._agreed, self._refused, (channel,), errbackArgs=(channel,)
         )
+
+    def _has_room(self) -> bool:
+        """
+        Whether the server takes one more channel now; where it may when another one has ended,
+        that is waited for.
+
+        :raises InvalidChannel: if it takes no more.
+        """
+        limits = self._request_queue.limits
+        most = None if limits is None else limits.channels
+        if most is None or len(self._channels) <= most:
+            return True
+        wanted = ending = 0
+        for one in self._channels.values():
+            wanted += one.wanted and one.state in (State.SUBSCRIBING, State.ON)
+            ending += one.state is State.UNSUBSCRIBING
+        if wanted >= most:
+            text = f"the server's limit channels is {most}: that many are subscribed to"
+            raise InvalidChannel(text)
+        self._crowded = wanted + ending >= most
+        return not self._crowded
+
+    def _one_has_ended(self) -> None:
+        """There may be room for those who wait for it."""
+        if self._crowded:
+            self._crowded = False
+            for channel in list(self._channels.values()):
+                if channel.wanted:
+                    self._reconcile(channel)
 
     def _agreed(self, _: object, channel: ChannelState) -> None:
         """
@@ -258,6 +300,7 @@ class Channels:
         else:
             channel.state = State.OFF
             channel.leavers.fire()
+            self._one_has_ended()
         self._reconcile(channel)
 
     def _refused(self, failure: Failure, channel: ChannelState) -> None:
@@ -268,6 +311,7 @@ class Channels:
             channel.state = State.OFF
             channel.leavers.fire(failure)
             self._reconcile(channel)
+            self._one_has_ended()
         else:
             self._not_subscribed(failure, channel)
 

@@ -21,6 +21,7 @@ from ..errors import (
     AuthenticationAborted,
     AuthenticationRefused,
     InvalidData,
+    MessageTooLarge,
     PeerSilent,
     SockJSClosed,
 )
@@ -79,6 +80,7 @@ class Connection(TwistedProtocol):
     :ivar pause_count: how often reading was stopped, or taken up again.
     :ivar acks: whether the server acknowledges every request.
     :ivar limits: what the server announced to take, in its answer to ``auth``.
+    :ivar action_answers: how many answers of actions were sent.
     :ivar when_lost: called with the reason, once, where it had been authenticated.
     """
 
@@ -107,6 +109,7 @@ class Connection(TwistedProtocol):
         self.pause_count = 0
         self.acks = False
         self.limits: AnnouncedLimits | None = None
+        self.action_answers = 0
         self._has_room = True
         self._lost = False
         self._end_told = False
@@ -312,7 +315,9 @@ class Connection(TwistedProtocol):
         """The answer to a call, from the result of its action or its Failure."""
         if not isinstance(outcome, Failure):
             try:
-                return encode_action_result(call.fid, outcome)
+                return self._checked(encode_action_result(call.fid, outcome))
+            except MessageTooLarge as problem:
+                return encode_action_error(call.fid, f"the answer cannot be sent: {problem}")
             except InvalidData:
                 outcome = Failure()
         error = outcome_error(
@@ -322,13 +327,20 @@ class Connection(TwistedProtocol):
             expose=self._owner.expose_errors,
         )
         try:
-            return encode_action_error(call.fid, error)
+            return self._checked(encode_action_error(call.fid, error))
         except InvalidData:
             return encode_action_error(call.fid, "the action's error has no JSON form")
+
+    def _checked(self, payload: bytes) -> bytes:
+        """An answer that the server takes; it would close for another."""
+        if self.limits is not None:
+            self.limits.check_message(payload)
+        return payload
 
     def _answer(self, payload: bytes) -> None:
         if self.closing:
             return
+        self.action_answers += 1
         if self.writable:
             self.send([payload])
             return

@@ -50,6 +50,7 @@ class ClientCore:
         actions: Actions,
         *,
         queue_limit: int,
+        queue_bytes: int,
         call_timeout: float,
         buffer_limit: int,
         expose_errors: bool = False,
@@ -59,7 +60,7 @@ class ClientCore:
         self.actions: MutableMapping[str, Any] = dict(actions)
         self.expose_errors = expose_errors
         self.new_uuid = uuid_source()
-        self.request_queue = RequestQueue(reactor, queue_limit, self.report)
+        self.request_queue = RequestQueue(reactor, queue_limit, queue_bytes, self.report)
         self.channels = Channels(
             reactor,
             self.request_queue,

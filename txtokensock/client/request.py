@@ -39,18 +39,26 @@ class Request:
     :ivar what: what was asked, for people, such as ``rpc 'echo'``.
     :ivar idempotent: it may be sent again on the next connection.
     :ivar channel_request: it speaks of this connection only: it is not kept for the next.
+    :ivar channel: the name that the server is told, where it is told one.
     :ivar sent: it was handed to a transport at least once.
+    :ivar sent_at: when that was the last time, in seconds of the reactor's clock.
+    :ivar number: its place among all that was sent on this connection, from 1.
+    :ivar suspect: a server may have closed for it: it is sent alone.
     :ivar timeout: seconds that it may take, in all.
     :ivar deferred: fires once, with the result or a failure; None before and after.
     """
 
     __slots__ = (
+        "channel",
         "channel_request",
         "completion",
         "deferred",
         "idempotent",
+        "number",
         "payload",
         "sent",
+        "sent_at",
+        "suspect",
         "timeout",
         "uuid",
         "what",
@@ -64,6 +72,7 @@ class Request:
         *,
         completion: Completion = Completion.ANSWER,
         idempotent: bool = False,
+        channel: str | None = None,
         channel_request: bool = False,
     ) -> None:
         self.payload = payload
@@ -71,8 +80,12 @@ class Request:
         self.what = what
         self.completion = completion
         self.idempotent = idempotent
+        self.channel = channel
         self.channel_request = channel_request
         self.sent = False
+        self.sent_at = 0.0
+        self.number = 0
+        self.suspect = False
         self.timeout = 0.0
         self.deferred: Deferred[Any] | None = None
 

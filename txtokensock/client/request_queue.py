@@ -15,31 +15,45 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python import threadable
 from twisted.python.failure import Failure
 
-from ..errors import CallTimeout, ClientClosed, ConnectionLost, QueueFull, remote_error
+from ..errors import (
+    CallTimeout,
+    ClientClosed,
+    ConnectionLost,
+    QueueFull,
+    UsageError,
+    remote_error,
+)
+from ..messages.announced_limits import AnnouncedLimits
+from ..messages.from_client import encode_call
 from ..messages.from_server import Answer
 from ..support.threads import wrong_thread
-from ..support.timer import NextTurn
-from .request import Completion, Request
+from ..support.timer import NextTurn, Timer
+from .acceptance import Acceptance, closed_for_a_message
+from .request import Completion, Request, uuid_source
 from .request_deadlines import RequestDeadlines
+from .sending_limits import SendingLimits
 
 __all__ = ["RequestConnection", "RequestQueue"]
 
-_FRAME_MESSAGES = 128
 _FRAME_BYTES = 64 * 1024
 _REMEMBERED_SENDS = 1024
 
-_IN_FLIGHT = 9_000
-"""
-Requests that may wait for their answers, the others for their turn: a server that
-reads everything and answers nothing must not fill the memory either.  Servers of ours
-work on 10,000 requests of one client, and close who has more.
-"""
+_LONGEST_WORK = 60.0
+"""Seconds for which a server works on a request that nobody waits for, from when it was sent."""
 
 
 class RequestConnection(Protocol):
-    """An authenticated connection, as far as a request queue needs it."""
+    """
+    An authenticated connection, as far as a request queue needs it.
+
+    :ivar acks: whether the server acknowledges every request.
+    :ivar limits: what it announced to take.
+    :ivar action_answers: how many answers of actions were sent on it so far.
+    """
 
     acks: bool
+    limits: AnnouncedLimits | None
+    action_answers: int
 
     @property
     def writable(self) -> bool:
@@ -60,18 +74,36 @@ class RequestQueue:
 
     :param reactor: for timeouts, and to gather what one turn sends into one frame.
     :param queue_limit: requests that may wait.
+    :param queue_bytes: bytes of requests that are kept; when there are so many, no more are
+        taken.
     :param report: called with errors that belong to no Deferred, or no longer to one.
     :ivar closed: why nothing is taken any more, or None.
     :ivar obstacle: why there is no connection, as far as it is known, or ``""``.
     """
 
     def __init__(
-        self, reactor: IReactorTime, queue_limit: int, report: Callable[[Exception], None]
+        self,
+        reactor: IReactorTime,
+        queue_limit: int,
+        queue_bytes: int,
+        report: Callable[[Exception], None],
     ) -> None:
+        self._reactor = reactor
         self._queue_limit = queue_limit
+        self._queue_bytes = queue_bytes
+        self._bytes = 0
         self._report = report
         self._queue: OrderedDict[str, Request] = OrderedDict()
+        self._suspects: OrderedDict[str, Request] = OrderedDict()  # wait behind all others
         self._in_flight: dict[str, Request] = {}
+        # Those that nobody waits for: their numbers, and until when they count.
+        self._abandoned: dict[str, tuple[int, float]] = {}
+        self._next_expiry = Timer(reactor, self._expire)
+        self._action_answers = 0
+        self._new_ping = uuid_source()
+        self._limits = SendingLimits(None, 0.0)
+        self._acceptance = Acceptance(reactor, self._schedule_flush)
+        self._paced = Timer(reactor, self._schedule_flush)
         self._sends: OrderedDict[str, str] = OrderedDict()
         self._connection: RequestConnection | None = None
         self._next_flush = NextTurn(reactor, self._flush)
@@ -94,22 +126,39 @@ class RequestQueue:
                 return fail(elsewhere)
         if self.closed is not None:
             return fail(self.closed.copy())
-        if len(self._queue) >= self._queue_limit and not request.channel_request:
-            return fail(
-                QueueFull(f"{request.what}: {self._queue_limit} messages are already waiting")
-            )
+        if not request.channel_request and (
+            len(self._queue) >= self._queue_limit or self._bytes >= self._queue_bytes
+        ):
+            return fail(QueueFull(f"{request.what}: {self._waiting()}"))
         deferred: Deferred[Any] = Deferred(lambda _: self._withdraw(request))
         request.deferred = deferred
         request.timeout = timeout
         self._deadlines.add(request, timeout)
         self._queue[request.uuid] = request
+        self._bytes += len(request.payload)
         self._schedule_flush()
         return deferred
+
+    def _waiting(self) -> str:
+        if len(self._queue) >= self._queue_limit:
+            return f"{self._queue_limit} messages are already waiting, which is queue_limit"
+        return f"{self._bytes} bytes are already waiting: queue_bytes is {self._queue_bytes}"
+
+    @property
+    def limits(self) -> AnnouncedLimits | None:
+        """What the server takes, where there is one and it has announced that."""
+        return None if self._connection is None else self._limits.announced
 
     def answered(self, answer: Answer) -> None:
         """Finish the request that this is the answer to."""
         request = self._in_flight.pop(answer.uuid, None)
+        if request is not None:
+            self._acceptance.answered(request.number)
+        elif answer.uuid in self._abandoned:
+            self._acceptance.answered(self._abandoned.pop(answer.uuid)[0])
         self._schedule_flush()
+        if request is not None:
+            self._let_go(request)
         if request is None:
             what = self._sends.pop(answer.uuid, None)
             if what is not None and answer.error is not None:
@@ -127,6 +176,8 @@ class RequestQueue:
         """Send what waits on this connection."""
         self._connection = connection
         self.obstacle = ""
+        self._acceptance.start()
+        self._limits = SendingLimits(connection.limits, self._reactor.seconds())
         # The subscriptions were asked for just now; they go before what waited.
         waiting = sorted(self._queue.items(), key=lambda entry: not entry[1].channel_request)
         self._queue = OrderedDict(waiting)
@@ -136,22 +187,55 @@ class RequestQueue:
         """
         The connection is gone, for ``reason``: what was in flight fails, save what is
         idempotent; that goes first on the next one, before what waits.
+
+        Where the server closed for something that it could not take, that may be each of those
+        that it has not taken for certain.  They go one by one, behind what waits; one that is
+        the only one fails.
         """
-        self._connection = None
+        connection, self._connection = self._connection, None
         self.obstacle = reason
+        in_flight, waiting = self._stop()
+        first: list[Request] = []
+        suspects: list[Request] = []
+        lost: list[tuple[Request, ConnectionLost]] = []
+        poison = closed_for_a_message(reason)
+        # What is sent behind the culprit is not looked at.
+        alone = poison and self._acceptance.one_suspect
+        certain = (
+            alone and connection is not None and connection.action_answers == self._action_answers
+        )
+        for request in in_flight.values():
+            untaken = self._acceptance.suspect(request)
+            request.suspect = untaken and (poison or request.suspect)
+            if not request.idempotent or request.channel_request or (untaken and alone):
+                ran = not (untaken and certain)
+                lost.append((request, _lost(request, reason, ran, culprit=untaken and alone)))
+            else:
+                (suspects if request.suspect else first).append(request)
+        for request in waiting.values():
+            if request.channel_request:
+                lost.append((request, _lost(request, reason, request.sent)))
+            else:
+                (suspects if request.suspect else first).append(request)
+        self._queue.update((request.uuid, request) for request in first)
+        self._suspects.update((request.uuid, request) for request in suspects)
+        self._acceptance.start()
+        for request, error in lost:
+            self._let_go(request)
+            request.finish(Failure(error))
+
+    def _stop(self) -> tuple[dict[str, Request], OrderedDict[str, Request]]:
+        """:return: what was in flight, and what waited; nothing is and does any more."""
         self._sends.clear()
+        self._abandoned.clear()
+        self._next_expiry.stop()
         self._next_flush.cancel()
+        self._paced.stop()
         in_flight, self._in_flight = self._in_flight, {}
         waiting, self._queue = self._queue, OrderedDict()
-        lost: list[Request] = []
-        for request in [*in_flight.values(), *waiting.values()]:
-            again = request.idempotent or request.uuid in waiting
-            if again and not request.channel_request:
-                self._queue[request.uuid] = request
-            else:
-                lost.append(request)
-        for request in lost:
-            request.finish(Failure(_lost(request, reason)))
+        waiting.update(self._suspects)
+        self._suspects.clear()
+        return in_flight, waiting
 
     def writable(self) -> None:
         """Send what waits: the connection takes messages again."""
@@ -167,16 +251,16 @@ class RequestQueue:
         """
         self.closed = reason
         self._connection = None
-        self._sends.clear()
-        self._next_flush.cancel()
         self._deadlines.stop()
-        in_flight, self._in_flight = self._in_flight, {}
-        waiting, self._queue = self._queue, OrderedDict()
+        self._acceptance.start()
+        in_flight, waiting = self._stop()
+        for request in [*in_flight.values(), *waiting.values()]:
+            self._let_go(request)
 
         def fail_all() -> None:
             for request in [*in_flight.values(), *waiting.values()]:
                 # What was sent may have run, also where it waits to be sent again.
-                error = _lost(request, reason) if request.sent else reason.copy()
+                error = _lost(request, reason, True) if request.sent else reason.copy()
                 request.finish(Failure(error))
 
         return fail_all
@@ -194,8 +278,30 @@ class RequestQueue:
 
     def _forget(self, request: Request) -> None:
         self._queue.pop(request.uuid, None)
-        self._in_flight.pop(request.uuid, None)
+        self._suspects.pop(request.uuid, None)
+        if self._in_flight.pop(request.uuid, None) is not None and self._limits.counts_calls:
+            # The server still works on it.
+            until = request.sent_at + _LONGEST_WORK
+            self._abandoned[request.uuid] = request.number, until
+            if until < self._next_expiry.due:
+                self._next_expiry.start(max(0.0, until - self._reactor.seconds()))
+        self._let_go(request)
         self._schedule_flush()
+
+    def _expire(self) -> None:
+        now = self._reactor.seconds()
+        for uuid, (_, until) in [*self._abandoned.items()]:
+            if until <= now:
+                del self._abandoned[uuid]
+        if self._abandoned:
+            first = min(until for _, until in self._abandoned.values())
+            self._next_expiry.start(first - now)
+        self._schedule_flush()
+
+    def _let_go(self, request: Request) -> None:
+        """It will not be sent any more."""
+        self._bytes -= len(request.payload)
+        request.payload = b""
 
     def _timed_out(self, request: Request) -> None:
         self._forget(request)
@@ -215,6 +321,8 @@ class RequestQueue:
             missing = "connection"
             why = f": {self.obstacle}" if self.obstacle else ""
             cause = self.obstacle if isinstance(self.obstacle, Exception) else None
+        elif not sent and self._paced.running:
+            missing, why = "turn", ": the server takes no more messages a second"
         elif not sent:
             missing, why = "room for it on the connection", ": the server is behind"
         elif not self._connection.reading:
@@ -227,37 +335,95 @@ class RequestQueue:
 
     def _room(self) -> int:
         """How many requests can be sent now."""
-        if self._connection is None or not self._connection.writable:
+        connection = self._connection
+        if connection is None or not connection.writable or self._acceptance.waiting:
             return 0
-        return _IN_FLIGHT - len(self._in_flight)
+        return self._limits.in_flight - len(self._in_flight) - len(self._abandoned)
 
     def _schedule_flush(self) -> None:
-        if self._queue and not self._next_flush.scheduled and self._room() > 0:
+        if (
+            (self._queue or self._suspects)
+            and not self._next_flush.scheduled
+            and not self._paced.running
+            and self._room() > 0
+        ):
             self._next_flush.schedule()
 
     def _flush(self) -> None:
         # Firing Deferreds runs the caller's code, which may do anything at all, so
         # that everything is looked at again for each frame.
-        while self._connection is not None and self._queue and (room := self._room()) > 0:
-            self._send_frame(self._connection, min(room, _FRAME_MESSAGES))
+        while self._connection is not None and (room := self._room()) > 0:
+            allowed = self._limits.room(self._reactor.seconds())
+            if allowed < 1:
+                self._paced.start(self._limits.wait())
+                return
+            if self._queue:
+                self._send_frame(self._connection, self._queue, min(room, allowed))
+            elif self._suspects:
+                self._send_suspect(self._connection)
+            else:
+                return
 
-    def _send_frame(self, connection: RequestConnection, most: int) -> None:
-        frame: list[Request] = []
-        size = 0
-        while self._queue and len(frame) < most and size < _FRAME_BYTES:
-            _, request = self._queue.popitem(last=False)
-            frame.append(request)
-            size += len(request.payload)
-            request.sent = True
+    def _send_suspect(self, connection: RequestConnection) -> None:
+        """Send it, and nothing with it; but first see to it that all before it was taken."""
+        if self._acceptance.complete:
+            self._send_frame(connection, self._suspects, 1)
+            if self._connection is not connection or self._acceptance.complete:
+                return  # it was refused
+        ping = None
+        if self._room() > 0:
+            uuid = f"{self._new_ping()}-ping"
+            ping = Request(encode_call("_ping", {}, uuid), uuid, "a ping")
+            self._in_flight[uuid] = ping
+        self._acceptance.wait(ping)
+        if ping is not None:
+            connection.send([ping.payload])
+            ping.payload = b""
+
+    def _send_frame(
+        self, connection: RequestConnection, queue: OrderedDict[str, Request], most: int
+    ) -> None:
+        frame, refused, size = self._take_frame(queue, min(most, self._limits.frame_messages))
+        now = self._reactor.seconds()
+        for request in frame:
+            request.sent, request.sent_at = True, now
+            self._acceptance.sending(request)
             if request.completion is Completion.ANSWER or connection.acks:
                 self._in_flight[request.uuid] = request
-        connection.send([request.payload for request in frame])
+        if frame:
+            self._action_answers = connection.action_answers
+            self._limits.sent(len(frame), size)
+            connection.send([request.payload for request in frame])
         for request in frame:
             if not request.idempotent:
-                request.payload = b""  # what waits for its answer only need not be large
+                self._let_go(request)  # what waits for its answer only need not be large
             if request.completion is Completion.SENT and not connection.acks:
                 self._remember(request)
                 request.finish(None)
+        for request, problem in refused:
+            self._let_go(request)
+            request.finish(Failure(_lost(request, problem, True) if request.sent else problem))
+
+    def _take_frame(
+        self, queue: OrderedDict[str, Request], most: int
+    ) -> tuple[list[Request], list[tuple[Request, UsageError]], int]:
+        """The next requests of a queue: those to send, those that cannot be, and bytes."""
+        frame: list[Request] = []
+        refused: list[tuple[Request, UsageError]] = []
+        size = 0
+        while queue and len(frame) < most and size < _FRAME_BYTES:
+            uuid, request = queue.popitem(last=False)
+            problem = self._limits.problem(request)
+            if problem is not None:
+                refused.append((request, problem))
+            elif frame and self._limits.fills(frame, size, request):
+                queue[uuid] = request
+                queue.move_to_end(uuid, last=False)
+                break
+            else:
+                frame.append(request)
+                size += len(request.payload)
+        return frame, refused, size
 
     def _remember(self, request: Request) -> None:
         """A refusal may yet come; the server says nothing where it agrees."""
@@ -266,8 +432,14 @@ class RequestQueue:
             self._sends.popitem(last=False)
 
 
-def _lost(request: Request, reason: Exception) -> ConnectionLost:
-    problem = f"{request.what}: the connection was lost before the answer: {reason}"
-    error = ConnectionLost(problem, may_have_run=request.sent)
+def _lost(
+    request: Request, reason: Exception, may_have_run: bool, *, culprit: bool = False
+) -> ConnectionLost:
+    how = (
+        "the server closed the connection on it"
+        if culprit
+        else ("the connection was lost before the answer")
+    )
+    error = ConnectionLost(f"{request.what}: {how}: {reason}", may_have_run=may_have_run)
     error.__cause__ = reason
     return error

@@ -98,6 +98,8 @@ class TokenSocket(Service):
         before every attempt.
     :param call_timeout: seconds for each request, time in the queue included.
     :param queue_limit: messages that may wait for the connection.
+    :param queue_bytes: bytes of messages that may: when so many wait, no more are taken.
+        Idempotent calls count until they are answered.
     :param buffer_limit: messages that may wait for the handler or the iteration of a
         subscription, and calls that may run, of a handler or of the ``message`` listeners;
         see :meth:`subscribe` and :meth:`on`.
@@ -139,6 +141,7 @@ class TokenSocket(Service):
         headers: HeadersOption | None = None,
         call_timeout: float = 60.0,
         queue_limit: int = 10_000,
+        queue_bytes: int = 64 * 1024 * 1024,
         buffer_limit: int = 1000,
         backoff: Backoff | None = None,
         retry_policy: RetryPolicy | None = None,
@@ -199,6 +202,7 @@ class TokenSocket(Service):
             reactor,
             actions or {},
             queue_limit=check_count("queue_limit", queue_limit),
+            queue_bytes=check_count("queue_bytes", queue_bytes),
             call_timeout=call_timeout,
             buffer_limit=buffer_limit,
             expose_errors=check_flag("expose_errors", expose_errors),
@@ -372,7 +376,8 @@ class TokenSocket(Service):
             - :class:`~txtokensock.errors.CallTimeout`: ``may_have_run`` says if so;
             - :class:`~txtokensock.errors.QueueFull`,
               :class:`~txtokensock.errors.ClientClosed`,
-              :class:`~txtokensock.errors.InvalidData`: it was not sent.
+              :class:`~txtokensock.errors.InvalidData`, also where it exceeds what the server
+              announced to take: it was not sent.
 
             Cancelling it forgets the call; where it was sent, it may still run.
         """
@@ -431,7 +436,7 @@ class TokenSocket(Service):
             payload = encode_publish(check_channel(channel), data, uuid)
         except UsageError as problem:
             return fail(problem)
-        return self._send(payload, uuid, f"publish to {channel!r}", timeout)
+        return self._send(payload, uuid, f"publish to {channel!r}", timeout, channel)
 
     def broadcast(self, data: Any, *, timeout: float | None = None) -> Deferred[None]:
         """
@@ -445,12 +450,19 @@ class TokenSocket(Service):
             return fail(problem)
         return self._send(payload, uuid, "broadcast", timeout)
 
-    def _send(self, payload: bytes, uuid: str, what: str, timeout: float | None) -> Deferred[None]:
+    def _send(
+        self,
+        payload: bytes,
+        uuid: str,
+        what: str,
+        timeout: float | None,
+        channel: str | None = None,
+    ) -> Deferred[None]:
         try:
             seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
         except UsageError as problem:
             return fail(problem)
-        request = Request(payload, uuid, what, completion=Completion.SENT)
+        request = Request(payload, uuid, what, completion=Completion.SENT, channel=channel)
         return self._core.request_queue.submit(request, seconds)
 
     def subscribe(

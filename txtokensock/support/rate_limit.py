@@ -22,6 +22,11 @@ class RateLimit:
         self._left = burst
         self._seen = now
 
+    @property
+    def left(self) -> float:
+        """What was left when it was asked last."""
+        return self._left
+
     def take(self, now: float, cost: float = 1.0) -> bool:
         """:return: whether so much is within the rate; otherwise nothing is taken."""
         left = self._left

@@ -27,6 +27,12 @@ from txtokensock.web.server.site import BoundedSite, SiteLimits
 PROXY = IPv4Address("TCP", "10.0.0.1", 54321)
 CLIENT = IPv4Address("TCP", "203.0.113.7", 4711)
 CLIENT_6 = IPv6Address("TCP", "2001:db8::7", 4711)
+SERVERS: dict[Any, Any] = {
+    CLIENT: IPv4Address("TCP", "192.0.2.1", 80),
+    CLIENT_6: IPv6Address("TCP", "2001:db8::1", 80),
+}
+"""What the connections of these clients came to, by their headers."""
+
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -91,9 +97,11 @@ class Page(Resource):
     def __init__(self) -> None:
         super().__init__()
         self.clients: list[Any] = []
+        self.hosts: list[Any] = []
 
     def render(self, request: Any) -> bytes:
         self.clients.append(request.getClientAddress())
+        self.hosts.append(request.getHost())
         return b"here"
 
 
@@ -130,7 +138,10 @@ class ProxyProtocolTests(SynchronousTestCase):
             connection.send(REQUEST)
             self.assertEqual(self.page.clients, [client, client], header)
             self.assertIn(f'"{client.host}" - - ', self.lines())
+            server = SERVERS.get(client, connection.tcp.getHost())
+            self.assertEqual(self.page.hosts, [server, server], header)
             self.page.clients.clear()
+            self.page.hosts.clear()
             connection.drop()
 
     def test_pieces(self) -> None:

@@ -221,5 +221,5 @@ class _HTTPFrameConnection:
 def _lost(page: str, status: int) -> SessionLost:
     """The error of a session that the server had accepted."""
     if status == http.NOT_FOUND:
-        return SessionLost(f"{page} was answered with 404: the server has lost the session")
-    return SessionLost(f"{page} was answered with {status}")
+        return SessionLost(f"{page} was answered with 404: the server has lost the session", 404)
+    return SessionLost(f"{page} was answered with {status}", status)

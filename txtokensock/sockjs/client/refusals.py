@@ -16,7 +16,17 @@ __all__ = ["SessionLost", "header_of", "refused"]
 
 
 class SessionLost(ConnectionLost):
-    """The end of a session over HTTP, described as what happened to the session."""
+    """
+    The end of a session over HTTP, described as what happened to the session.
+
+    :ivar status: the HTTP status that ended it, or None.
+    """
+
+    status: int | None = None
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 def refused(what: str, status: int, header: Callable[[str], str]) -> HandshakeRefused:

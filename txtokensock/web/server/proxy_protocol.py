@@ -128,38 +128,40 @@ class _ProxiedConnection(ProtocolWrapper):
     """A connection that begins with a header; its protocol has the rest, and the addresses."""
 
     _log = Logger()
-    _header: _Header | None = None
+    _begun = False
     _received = b""
+    _client: IAddress | None = None
+    _server: IAddress | None = None
 
     def dataReceived(self, data: bytes) -> None:
-        if self._header is None:
+        if not self._begun:
             self._received += data
             try:
-                self._header = _read(self._received)
+                header = _read(self._received)
             except ValueError:
                 self._log.info(
                     "{peer} is closed: it begins without a valid header of the PROXY protocol",
                     peer=self._socket.getPeer(),
                 )
-                self._received = b""
                 self._socket.abortConnection()
                 return
-            if self._header is None:
+            if header is None:
                 return
-            data, self._received = self._received[self._header.size :], b""
-            if not data:
-                return
-        self.wrappedProtocol.dataReceived(data)
+            self._begun = True
+            size, self._client, self._server = header
+            data, self._received = self._received[size:], b""
+        if data:
+            self.wrappedProtocol.dataReceived(data)
 
     @property
     def _socket(self) -> Any:
         return self.transport
 
     def getPeer(self) -> IAddress:
-        return (self._header and self._header.client) or self._socket.getPeer()
+        return self._client or self._socket.getPeer()
 
     def getHost(self) -> IAddress:
-        return (self._header and self._header.server) or self._socket.getHost()
+        return self._server or self._socket.getHost()
 
 
 class _ProxiedFactory(WrappingFactory[_ProxiedConnection]):

@@ -37,7 +37,7 @@ _NODE = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::(\d{1,5}))?|([0-9.]+):(\d{1,5})|([
 """An IP address: IPv6 in brackets, either with a port, or either alone."""
 
 # RFC 7239, section 4; a value without quotes may hold colons and brackets, as some write it.
-_PAIR = re.compile(rb'\s*([a-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+))\s*(?:;|$)', re.IGNORECASE)
+_PAIR = re.compile(rb"""\s*([\w!#$%&'*+.^`|~-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+))\s*(?:;|$)""")
 
 
 @dataclass(frozen=True, slots=True)

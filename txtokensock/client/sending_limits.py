@@ -1,0 +1,98 @@
+"""
+What one connection takes, and how fast.
+"""
+
+from __future__ import annotations
+
+from ..errors import UsageError
+from ..messages.announced_limits import AnnouncedLimits
+from ..support.rate_limit import RateLimit
+from .request import Request
+
+__all__ = ["SendingLimits"]
+
+_FRAME_MESSAGES = 128
+
+_IN_FLIGHT = 9_000
+"""
+Requests that may wait for their answers, the others for their turn: a server that
+reads everything and answers nothing must not fill the memory either.
+"""
+
+_SHARE = 0.9
+"""
+Of the rate that a server announced: its clock is another, and pings and pongs count as well.
+"""
+
+_LEAST_WAIT = 0.01
+
+_SIZE_BITS = 16
+"""Servers count 64 KiB of a frame as a message."""
+
+
+class SendingLimits:
+    """
+    :param announced: by the server, or None.
+    :param now: seconds of the reactor's clock.
+    :ivar in_flight: requests that may wait for their answers.
+    :ivar counts_calls: whether the server does, so that one that nobody waits for counts, too.
+    :ivar frame_messages: messages in one frame.
+    """
+
+    def __init__(self, announced: AnnouncedLimits | None, now: float) -> None:
+        self.announced = announced
+        limits = announced or AnnouncedLimits()
+        self.counts_calls = limits.calls is not None
+        # One less than the server takes, for a ping.
+        self.in_flight = min(_IN_FLIGHT, max(1, (limits.calls or _IN_FLIGHT + 1) - 1))
+        self.frame_messages = min(_FRAME_MESSAGES, limits.frame_messages or _FRAME_MESSAGES)
+        self._per_second = limits.messages_per_second
+        self._rate: RateLimit | None = None
+        if self._per_second is not None:
+            self._per_second *= _SHARE
+            burst = limits.message_burst or self._per_second
+            self._rate = RateLimit(self._per_second, max(1.0, burst * _SHARE), now)
+
+    # -- the rate
+
+    def room(self, now: float) -> int:
+        """How many messages may be sent now."""
+        if self._rate is None:
+            return _FRAME_MESSAGES
+        self._rate.take(now, 0.0)
+        return int(self._rate.left)
+
+    def wait(self) -> float:
+        """Seconds until there is room for one, and no less than makes a frame of several."""
+        if self._rate is None or self._per_second is None:
+            return 0.0
+        return max(_LEAST_WAIT, (1.0 - self._rate.left) / self._per_second)
+
+    def sent(self, messages: int, size: int) -> None:
+        """A frame of that many messages and bytes was sent."""
+        if self._rate is not None:
+            self._rate.credit(-max(messages, size >> _SIZE_BITS))
+
+    # -- the size
+
+    def problem(self, request: Request) -> UsageError | None:
+        """Why the server would close for a request, or None."""
+        if self.announced is None:
+            return None
+        try:
+            self.announced.check_message(request.payload)
+            if request.channel is not None:
+                self.announced.check_channel(request.channel)
+        except UsageError as problem:
+            return problem
+        return None
+
+    def fills(self, frame: list[Request], size: int, request: Request) -> bool:
+        """
+        Whether a request might make a frame too large, in which quotes and backslashes have a
+        backslash in front.
+
+        :param size: bytes of the messages that it holds.
+        """
+        most = None if self.announced is None else self.announced.frame_size
+        return most is not None and 2 * (size + len(request.payload)) + 3 * len(frame) + 5 > most
