@@ -109,29 +109,27 @@ class SlicesTests(SynchronousTestCase):
         self.assertEqual(self.done, [1])
 
     def test_long_ones(self) -> None:
-        """One a turn, behind all others; and after some turns also beside them."""
-        for number in range(3):
+        """One in every fourth turn, however many others there are."""
+        for number in (1, 2):
             self.slices.call(lambda number=number: self.done.append(-number), long=True)
-            self.slices.call(lambda number=number: self.done.append(number + 1))
-        self.assertEqual(len(self.slices), 3)
+            self.work(number)
+        self.assertEqual(len(self.slices), 2)
         one_turn(self.clock)
-        self.assertEqual(self.done, [1, 2, 3, 0])
-        one_turn(self.clock)
-        one_turn(self.clock)
-        self.assertEqual((self.done[4:], self.clock.calls), ([-1, -2], []))
-        self.slices.call(lambda: self.done.append(98), long=True)
-        for _ in range(4):
-            self.assertNotIn(98, self.done)
-            self.slices.call(self.use_all_units)
-            self.slices.call(lambda: None)
-            self.slices.call(lambda: None)
+        self.assertEqual(self.done, [1, 2])
+        for number in (3, 4, 5, 6):
+            self.work(number, units=1000)
+        for _ in range(3):
+            self.assertNotIn(-1, self.done)
             one_turn(self.clock)
-        self.assertIn(98, self.done)
-        self.slices.call(lambda: self.done.append(99), long=True)
+        self.assertEqual(self.done, [1, 2, 3, 4, 5, -1])
+        for _ in range(4):
+            self.assertNotIn(-2, self.done)
+            one_turn(self.clock)
+        self.assertEqual((self.done[6:], self.clock.calls), ([6, -2], []))
+
+    def test_no_more_long_ones(self) -> None:
+        """What waits is dropped at the end."""
+        self.slices.call(lambda: self.done.append(1), long=True)
         self.slices.stop()
         self.clock.pump([0] * 5)
-        self.assertNotIn(99, self.done)
-
-    def use_all_units(self) -> None:
-        """After this, the others wait for the next turn."""
-        self.slices.units = 0
+        self.assertEqual(self.done, [])

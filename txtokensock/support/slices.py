@@ -23,7 +23,8 @@ LONGEST_SLICE = 0.005
 
 _MOST_CALLS = 1_000  # for a clock that is set back, or one that does not move
 
-_MOST_WAITS = 4
+_TURNS_BETWEEN = 4
+"""Two long ones are so many turns apart: what others began in one may take some more to end."""
 
 _AT_A_TIME = 16
 
@@ -37,7 +38,7 @@ class Slices:
     that has more to do asks to be called again, and is behind all others then.
 
     Those that take long, and cannot be divided, have an order of their own, in which one is
-    called a turn, after the others: so nobody else waits for more than one of them.
+    called in some turns: so nobody else waits for more than one of them.
 
     What may be done at once, without waiting for a turn, is counted, since a clock costs more
     than a count: ``units`` for all callers together, which are given anew in each turn in
@@ -58,7 +59,7 @@ class Slices:
         self.reactor = reactor
         self._due: deque[Callable[[], object]] = deque()
         self._long: deque[Callable[[], object]] = deque()
-        self._waits = 0  # turns that had no time for a long one
+        self._waits = 0  # turns since the last of these
         self._turn = NextTurn(reactor, self._run)
 
     def __len__(self) -> int:
@@ -121,7 +122,7 @@ class Slices:
                     break
             if self._long:
                 self._waits += 1
-                if not due or self._waits >= _MOST_WAITS:
+                if self._waits >= _TURNS_BETWEEN:
                     self._waits = 0
                     self._long.popleft()()
         finally:

@@ -8,7 +8,6 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.kit.turns import one_turn
 from tests.kit.websocket import CLOSE, PING, TEXT, encode_frame
 
 from .support import Recorder, Server
@@ -52,12 +51,12 @@ class SlicedReadTests(SynchronousTestCase):
         self.assertEqual(self.protocol.transport.frames_received, 5000)
 
     def test_a_large_frame(self) -> None:
-        """A large message that comes in many reads has the next turn."""
+        """A large message that comes in many reads has a turn of its own."""
         frame = encode_frame('["%s"]' % ("x" * 200_000), TEXT)
         for start in range(0, len(frame), 65536):
             self.receive(frame[start : start + 65536])
         self.assertEqual(self.protocol.received, [])
-        one_turn(self.clock)
+        self.clock.advance(0)
         self.assertEqual(list(map(len, self.protocol.received)), [200_000])
 
     def test_a_close_behind(self) -> None:
