@@ -136,9 +136,8 @@ class Shares:
                 self._active.move_to_end(caller)
             else:
                 self._resting[caller] = self._active.pop(caller)
-        limits = self.limits or _NOTHING
-        per_second, burst = limits.messages_per_second, limits.message_burst
-        refill = burst / per_second if per_second and burst else 0.0
+        rate = _rate(self.limits or _NOTHING)
+        refill = 0.0 if rate is None else rate[1] / rate[0]
         for caller, share in list(_before(self._resting, now - max(_ACTIVE, refill))):
             if share.channels:
                 share.seen = now
@@ -235,12 +234,18 @@ class Share:
         try:
             yield
         finally:
-            self._ends.remove(end)
+            if end in self._ends:
+                self._ends.remove(end)
             self.give(channels)
 
     def give_way(self) -> bool:
-        """:return: whether it could end the latest that listens."""
-        return any(end() for end in reversed(self._ends[:]))
+        """:return: whether it could end the latest that listens; each is ended once."""
+        for end in reversed(self._ends):
+            if end():
+                if end in self._ends:
+                    self._ends.remove(end)
+                return True
+        return False
 
     def _spend(self, cost: int) -> None:
         """:raises ShareExceeded: if so many messages are more than the rate allows."""
@@ -248,10 +253,10 @@ class Share:
         now = shares.seconds()
         if limits is not self._limits:  # another connection, whose rate is as new
             self._limits, self._rate = limits, _new_rate(limits, now)
-        if self._rate is None or shares.rate is None or not cost:
+        rate = _rate(limits)
+        if self._rate is None or shares.rate is None or rate is None or not cost:
             return
-        per_second, burst = _rate(limits)
-        self._rate.change(shares.part(per_second), shares.part(burst))
+        self._rate.change(shares.part(rate[0]), shares.part(rate[1]))
         if not self._rate.take(now, cost):
             raise _exceeded("messages_per_second", "this caller sends too much")
         if not shares.rate.take(now, cost):
@@ -265,16 +270,15 @@ def _may_go_on(problem: BaseException | None) -> bool:
     return isinstance(problem, CancelledError)
 
 
-def _rate(limits: AnnouncedLimits) -> tuple[float, float]:
-    per_second = limits.messages_per_second or 0.0
-    return per_second, limits.message_burst or per_second
+def _rate(limits: AnnouncedLimits) -> tuple[float, float] | None:
+    """Messages per second, and at once."""
+    per_second = limits.messages_per_second
+    return None if per_second is None else (per_second, limits.message_burst or per_second)
 
 
 def _new_rate(limits: AnnouncedLimits, now: float, part: float = 1.0) -> RateLimit | None:
-    if limits.messages_per_second is None:
-        return None
-    per_second, burst = _rate(limits)
-    return RateLimit(per_second * part, max(1.0, burst * part), now)
+    rate = _rate(limits)
+    return None if rate is None else RateLimit(rate[0] * part, max(1.0, rate[1] * part), now)
 
 
 def _before(shares: OrderedDict[str, Share], time: float) -> Iterator[tuple[str, Share]]:
