@@ -75,6 +75,7 @@ class CallTests(SharesTestCase):
             self.failureResultOf(left)
             self.settle()
             self.assertEqual(self.called(ADA), 429)
+            self.session.answer(self.requests[-1])
             self.advance(60)
             refused = self.call(ADA)
             self.session.refuse(self.requests[-1], "no")
@@ -84,6 +85,7 @@ class CallTests(SharesTestCase):
             self.advance(20)
             self.assertEqual(self.successResultOf(late).status, 504)
             self.assertEqual(self.called(ADA), 429)
+            self.session.answer(self.requests[-1])
             self.advance(40)
         self.assertEqual(self.called(ADA), 200)
 
@@ -193,8 +195,12 @@ class StreamTests(SharesTestCase):
         self.assertIsNone(waiting.status)
         self.assertEqual(self.refusal(ADA, "d").status, 429)
         self.end_readers()
+        self.assertEqual(self.refusal(ADA, "d").status, 429)  # the server may have it yet
         del self.answers["_subscribe"]
         self.server.respond = self.respond
+        self.session.subscribed("c")
+        self.settle()
+        self.assertEqual(self.asked("_unsubscribe"), [{"channel": "c"}])
         self.assertEqual(self.stream(ADA, "d").status, 200)
 
     def test_across_connections(self) -> None:

@@ -18,10 +18,11 @@ from twisted.logger import Logger
 
 from ...client.socket import TokenSocket
 from ...client.subscription import Subscription
-from ...errors import UsageError
+from ...errors import InvalidChannel, UsageError
 from ...messages import check_channel
 from ...web.server.answers import unbuffered
 from ..counters import Counters
+from ..error_table import ShareExceeded
 from ..shares import Share
 from .api_keys import Caller
 from .api_requests import bad_request
@@ -105,6 +106,10 @@ class EventStreams:
             self._counters.count("http", f"{caller.name}/events", "in")
             if not self._socket.connected:
                 raise unavailable("not connected to the server")
+            limits = self._socket.limits
+            if limits is not None:
+                for channel in channels:
+                    limits.check_channel(channel)
             stream = Stream(request, self.room, self._reactor)
             with share.listening(channels, partial(_give_way, stream)):
                 self._callers[stream] = caller.name
@@ -121,7 +126,10 @@ class EventStreams:
         ended: list[Exception] = []
         subscribing = [self._subscribe(stream, channel, ended) for channel in channels]
         try:
-            await _all(subscribing)
+            try:
+                await _all(subscribing)
+            except InvalidChannel as problem:  # their names are good: one that ends is in the way
+                raise ShareExceeded(str(problem)) from None
             if ended:  # the server ended one while it had not confirmed another
                 raise ended[0]
             begin()
