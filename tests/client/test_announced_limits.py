@@ -114,6 +114,30 @@ class AnnouncedLimitsTests(ServerTestCase):
         self.successResultOf(subscribing)
         self.assertEqual(self.asked, ["_subscribe"] * 2 + ["_unsubscribe", "_subscribe"])
 
+    def test_a_channel_that_is_not_wanted_any_more(self) -> None:
+        """One that is unsubscribed before it was confirmed has to end before the next begins."""
+        for refused in (True, False):
+            client = self.limited({"channels": 1})
+            client.subscribe("a").addErrback(lambda _: None)
+            self.settle()
+            client.unsubscribe("a")
+            subscribing = client.subscribe("b")
+            self.settle()
+            self.assertEqual(self.asked, ["_subscribe"])
+            if refused:
+                self.session.refuse(self.session.received[-1], "no")
+            else:
+                for _ in range(2):
+                    self.session.answer(self.session.received[-1], "success")
+                    self.settle()
+            self.settle()
+            self.session.answer(self.session.received[-1], "success")
+            self.settle()
+            self.successResultOf(subscribing)
+            self.assertEqual(client.channels(), ["b"])
+            client.end()
+            self.settle()
+
     def test_waited(self) -> None:
         """What waited, from before the limits were known, fails when it would be sent."""
         self.server.acks, self.server.limits = True, {"message_size": 1000}

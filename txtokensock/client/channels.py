@@ -259,8 +259,9 @@ class Channels:
             return True
         wanted = ending = 0
         for one in self._channels.values():
-            wanted += one.wanted and one.state in (State.SUBSCRIBING, State.ON)
-            ending += one.state is State.UNSUBSCRIBING
+            there = one.state in (State.SUBSCRIBING, State.ON)
+            wanted += there and one.wanted
+            ending += one.state is State.UNSUBSCRIBING or (there and not one.wanted)
         if wanted >= most:
             text = f"the server's limit channels is {most}: that many are subscribed to"
             raise InvalidChannel(text)
@@ -355,6 +356,7 @@ class Channels:
             else:
                 channel.state = State.OFF
         self._reconcile(channel)
+        self._one_has_ended()
 
     def _ask_again(self, channel: ChannelState) -> None:
         channel.stop_waiting()
