@@ -28,6 +28,7 @@ setup(
         "autobahn>=24.4",
         "treq>=25.5",
         "h11>=0.16",
+        "idna>=3.7",
         "msgspec>=0.19",
         "zope.interface>=6",
     ],

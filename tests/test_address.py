@@ -18,8 +18,9 @@ class ParseTests(SynchronousTestCase):
     """Address.parse."""
 
     def test_underscore(self) -> None:
-        """Twisted's resolver takes no underscore: better to hear of it at once."""
-        self.assertRaises(InvalidAddress, Address.parse, "my_host:8080")
+        """As Docker has it in names, and browsers take it."""
+        for name in ("my_host", "_dmarc.a.test", "a_"):
+            self.assertEqual(Address.parse(f"{name}:8080"), Address(name, 8080))
 
     def test_forms(self) -> None:
         """Names and addresses, with and without port, scheme and path."""
@@ -45,6 +46,15 @@ class ParseTests(SynchronousTestCase):
             ("localhost:3000/a%20b", ("localhost", 3000, False, "/a%20b")),
             ("https://[::1]:1/x", ("::1", 1, True, "/x")),
             ("bücher.example", ("xn--bcher-kva.example", 80, False, "")),
+            ("https://faß.de", ("xn--fa-hia.de", 443, True, "")),
+            ("BÜCHER。example", ("xn--bcher-kva.example", 80, False, "")),
+            ("\uff57\uff57\uff57.example", ("www.example", 80, False, "")),
+            ("☃.net", ("xn--n3h.net", 80, False, "")),
+            ("xn--fa-hia.de", ("xn--fa-hia.de", 80, False, "")),
+            ("[fe80::1%25eth0]:8080", ("fe80::1%eth0", 8080, False, "")),
+            ("[fe80::1%eth0]", ("fe80::1%eth0", 80, False, "")),
+            ("fe80::1%2", ("fe80::1%2", 80, False, "")),
+            ("[fe80::1%25]", ("fe80::1%25", 80, False, "")),
             ("a", ("a", 80, False, "")),
         ):
             address = Address.parse(text)
@@ -73,6 +83,8 @@ class ParseTests(SynchronousTestCase):
             ),
             *("[::1", "[::1]80", "[::1]:", "[foo.com]:80", "::1::2", "foo..com", "-foo.com"),
             *("foo.com-", "foo com", "foo.com/a b", "foo.com/ü", "foo\n.com", "a" * 254),
+            *("[fe80::1%]", "[fe80::1%a b]", "1.2.3.4%eth0", "fe80::1%\ud800"),
+            *("\u0378.test", "a\u200cb.test", "\u0661a\u05d0.test", "ü" * 60, "ab\u3002\u3002c"),
             *("http://http://foo.com", "foo.com?a=b", "foo.com/a#b", "//foo.com", "\ud800"),
         ):
             self.assertRaises(InvalidAddress, Address.parse, text)

@@ -9,12 +9,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import idna
+
 from .errors import InvalidAddress, InvalidOption, shorten
 
-__all__ = ["Address", "addresses", "ip_address_of", "is_loopback", "url_host", "url_path"]
+__all__ = [
+    "Address",
+    "addresses",
+    "ascii_name",
+    "ip_address_of",
+    "is_loopback",
+    "url_host",
+    "url_path",
+]
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9.])?")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9._])?")
+_LONGEST_LABEL = 63
+_ZONE = re.compile(r"[A-Za-z0-9._~-]+")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*")
 
 
@@ -23,7 +35,8 @@ class Address:
     """
     The address of a token-sockjs server.
 
-    :ivar host: a name (IDNA-encoded) or an IP address, IPv6 without brackets.
+    :ivar host: a name (IDNA-encoded) or an IP address, IPv6 without brackets; that of a link
+        may have a zone, as in ``fe80::1%eth0``.
     :ivar port: 1 to 65535.
     :ivar secure: TLS for the token request and for the socket.
     :ivar prefix: the path below which the server is mounted, ``""`` or ``"/a/b"``.
@@ -41,7 +54,8 @@ class Address:
 
         :param host: ``host``, ``host:port``, ``1.2.3.4``, ``::1``, ``[::1]:8080``, each
             also behind ``http://``, ``https://``, ``ws://`` or ``wss://`` and before a
-            path prefix.  ``ws`` means ``http`` and ``wss`` means ``https``.
+            path prefix.  ``ws`` means ``http`` and ``wss`` means ``https``.  In brackets
+            a zone may be written as RFC 6874 has it: ``[fe80::1%25eth0]``.
         :param port: instead of one in ``host``; by default 80, or 443 with TLS.
         :raises InvalidAddress: for anything else.  User names and passwords, queries
             and fragments are refused: credentials go into ``authentication``.
@@ -81,6 +95,12 @@ class Address:
         """``host[:port]`` as URLs have it: brackets around IPv6, no default port."""
         name = url_host(self.host)
         return name if self.port == (443 if self.secure else 80) else f"{name}:{self.port}"
+
+    @property
+    def host_header(self) -> str:
+        """The value of ``Host``: a zone means something on this machine only (RFC 6874)."""
+        name, _, _ = self.host.partition("%")
+        return Address(name, self.port, self.secure).authority
 
     def http_url(self, path: str) -> str:
         """The ``http`` or ``https`` URL of ``path`` below this address."""
@@ -179,14 +199,44 @@ def _split_authority(authority: str) -> tuple[str, str | None]:
 
 def _valid_name(name: str, whole: str) -> str:
     """``name`` as an IP address or in its IDNA form."""
+    bare, percent, zone = name.partition("%")
     try:
-        return str(ipaddress.ip_address(name))
+        address = ipaddress.ip_address(bare)
     except ValueError:
         pass
-    try:
-        ascii_name = name if name.isascii() else name.encode("idna").decode("ascii")
-    except UnicodeError:
-        ascii_name = ""
-    if not _HOST.fullmatch(ascii_name) or len(ascii_name) > 253 or ".." in ascii_name:
+    else:
+        if percent:
+            zone = zone[2:] if zone.startswith("25") and len(zone) > 2 else zone
+            if address.version == 4 or not _ZONE.fullmatch(zone):
+                raise InvalidAddress(f"host {whole!r} has a zone that names no interface")
+        return f"{address}{percent}{zone}"
+    found = ascii_name(name)
+    if not _HOST.fullmatch(found) or len(found) > 253 or ".." in found:
         raise InvalidAddress(f"host {whole!r} does not name a host")
-    return ascii_name.lower()
+    return found
+
+
+def ascii_name(name: str) -> str:
+    """
+    :return: the name in lower case and ASCII, as browsers make it of an internationalised one:
+        by UTS 46, without what it has for the transition from IDNA 2003.  Nothing for one that
+        has no such form.
+    """
+    if name.isascii():
+        return name.lower()
+    try:
+        mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
+        return ".".join(map(_ascii_label, mapped.split(".")))
+    except (idna.IDNAError, UnicodeError):
+        return ""
+
+
+def _ascii_label(label: str) -> str:
+    if label.isascii():
+        return label
+    idna.check_bidi(label)
+    for place, mark in enumerate(label):
+        if mark in "\u200c\u200d" and not idna.valid_contextj(label, place):
+            raise idna.InvalidCodepointContext("a joiner that joins nothing")
+    encoded = "xn--" + label.encode("punycode").decode("ascii")
+    return encoded if len(encoded) <= _LONGEST_LABEL else ""

@@ -113,7 +113,7 @@ class FaultTestCase(SynchronousTestCase):
 
     def assert_in_time(self, seconds: float, outcome: Outcome, error: Exception) -> None:
         """It was there by its deadline, and where the deadline made it, not before."""
-        self.assertLess(seconds, outcome.seconds + AT_ONCE)
+        self.assertLess(seconds, outcome.seconds + outcome.transfer + AT_ONCE)
         if isinstance(error, AttemptTimeout):
             self.assertAlmostEqual(seconds, outcome.seconds, 6)
         for secret in SECRETS:

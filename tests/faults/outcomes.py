@@ -50,6 +50,7 @@ class Outcome:
     :ivar option: by which that is tuned.
     :ivar asked: what becomes of what is asked for at that moment: an error, None for what
         should, ``...`` for one or the other.
+    :ivar transfer: seconds more that there are for what was sent, on a slow link.
     """
 
     what: Literal["nothing", "fails", "gives up", "lost", "call fails", "reported"]
@@ -58,6 +59,7 @@ class Outcome:
     seconds: float = 0.0
     option: str = ""
     asked: Errors = None
+    transfer: float = 0.0
 
 
 NOTHING = Outcome("nothing")

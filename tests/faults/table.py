@@ -288,8 +288,7 @@ _HANDSHAKE = [
     Group("handshake", "HTTP", [*BROKEN_BODIES, *NO_SOCKJS], _NOT_OPENED, (STREAM, POLL)),
     Group("handshake", "HTTP", ["promises more"], late("open"), (STREAM, POLL)),
     Group("handshake", "HTTP", HEAD_FLOODS, _SLOW_NO_HANDSHAKE),
-    Group("handshake", "HTTP", ["floods with 100 Continue"], _NO_HANDSHAKE, WEBSOCKETS),
-    Group("handshake", "HTTP", ["floods with 100 Continue"], late("handshake"), HTTP),
+    Group("handshake", "HTTP", ["floods with 100 Continue"], late("handshake")),
     Group("handshake", "HTTP", ["floods the body"], _NO_HANDSHAKE, (*WEBSOCKETS, EVENTS)),
     Group("handshake", "HTTP", ["floods the body"], _NOT_OPENED, (STREAM, POLL)),
     Group(
@@ -555,15 +554,22 @@ _AGAIN = [
     Group("again", "HTTP", ["floods with 100 Continue"], _SILENT_ALONE, HTTP),
 ]
 
-_SENDING = lost(CUT.error or Exception, 30.0, "timeouts.send", asked=...)
+_TRANSFER = 3.0
+"""Seconds that a slow link may take for what the step sends."""
+
+_SENDING = replace(
+    lost(CUT.error or Exception, 30.0, "timeouts.send", asked=...), transfer=_TRANSFER
+)
 _CUT_SENDING = replace(CUT, asked=...)
 
 _SEND = [
-    Group("send", "connection", HANG[:3], replace(SILENT, asked=...), WEBSOCKETS),
-    Group("send", "connection", [*HANG, *SKIP, "hesitates"], _SENDING, HTTP),
+    Group(
+        "send", "connection", HANG[:3], replace(SILENT, asked=..., transfer=_TRANSFER), WEBSOCKETS
+    ),
+    Group("send", "connection", [*HANG, *SKIP], _SENDING, HTTP),
     Group("send", "connection", [*CUTS, "floods"], _CUT_SENDING),
     Group("send", "connection", ["answers and resets"], _CUT_SENDING, WEBSOCKETS),
-    Group("send", "connection", ["drips", "answers twice"], NOTHING, HTTP),
+    Group("send", "connection", FINE, NOTHING, HTTP),
     Group(
         "send",
         "HTTP",

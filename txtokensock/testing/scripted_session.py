@@ -75,13 +75,13 @@ class ScriptedSession:
         """
         101, and then what the script says for ``open``.
 
-        :param headers: more lines.
+        :param headers: more lines; bytes that are not UTF-8 are surrogates, as in ``os.fsdecode``.
         """
         key = accept_key(self.headers["sec-websocket-key"])
         self.send_raw(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {key}\r\n".encode()
-            + "".join(f"{line}\r\n" for line in (*headers, "")).encode()
+            + "".join(f"{line}\r\n" for line in (*headers, "")).encode("utf-8", "surrogateescape")
         )
         # In the next turn, so that even a reset does not take the 101 with it.
         self._clock.callLater(0, self.play, "open")

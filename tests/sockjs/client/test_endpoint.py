@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.error import ConnectionAborted, DNSLookupError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
@@ -27,8 +28,29 @@ from txtokensock.errors import (
     SockJSRefused,
 )
 from txtokensock.sockjs import ISockJSTransport, SockJSClientEndpoint
+from txtokensock.testing import ScriptedSession
 
 from .support import EndpointTestCase, Recorder
+
+
+@implementer(IStreamClientEndpoint)
+class _Wire:
+    """Connects to nobody, and notes what is sent there."""
+
+    def __init__(self) -> None:
+        self.transport = StringTransportWithDisconnection()
+
+    @property
+    def sent(self) -> bytes:
+        """All that was sent."""
+        return self.transport.value()
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        protocol: Any = protocolFactory.buildProtocol(IPv4Address("TCP", "10.0.0.2", 80))
+        self.transport.protocol = protocol
+        self.transport.abortConnection = self.transport.loseConnection  # type: ignore[method-assign]
+        protocol.makeConnection(self.transport)
+        return succeed(protocol)
 
 
 class OpeningTests(EndpointTestCase):
@@ -50,6 +72,62 @@ class OpeningTests(EndpointTestCase):
         """An IPv6 address has brackets in the Host header."""
         self.connected(url="http://[::1]:8080/sockets")
         self.assertEqual(self.session.headers["host"], "[::1]:8080")
+
+    def test_zone(self) -> None:
+        """The zone of an address is for this machine, and not in the Host header."""
+        self.connected(url="http://[fe80::1%25eth0]:8080/sockets")
+        self.assertEqual(self.session.headers["host"], "[fe80::1]:8080")
+
+    def test_usual_port(self) -> None:
+        """The Host header names no port that goes without saying, as with browsers."""
+        for url in ("http://server.test/sockets", "https://server.test/sockets"):
+            self.connected(url=url)
+            self.assertEqual(self.session.headers["host"], "server.test")
+
+    def test_host_header(self) -> None:
+        """The user's own is the only one."""
+        wire = _Wire()
+        connecting = self.connecting(endpoint=wire, headers={"host": "other.test"})
+        hosts = [line for line in wire.sent.splitlines() if line.lower().startswith(b"host:")]
+        self.assertEqual(hosts, [b"Host: other.test"])
+        connecting.cancel()
+        self.failureResultOf(connecting, CancelledError)
+
+    def test_interim_answers(self) -> None:
+        """Before 101 there may be others: RFC 9110, section 15.2.  Their cookies count."""
+
+        def handshake(session: ScriptedSession) -> None:
+            session.send_raw(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n")
+            session.send_raw(b"Link: </style.css>\r\nSet-Cookie: early=1; Path=/\r\n\r\n")
+            session.accept_handshake()
+
+        self.server.script(handshake=handshake)
+        endpoint = self.endpoint()
+        for _ in range(2):
+            endpoint.connect(Factory.forProtocol(self.protocol))
+            self.server.settle()
+        self.assertEqual(self.session.headers["cookie"], "early=1")
+
+    def test_endless_interim_answers(self) -> None:
+        """They are no way to keep a client busy for ever."""
+
+        def handshake(session: ScriptedSession) -> None:
+            session.send_raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000)
+
+        self.server.script(handshake=handshake)
+        connecting = self.connecting()
+        self.server.advance(10)
+        self.failureResultOf(connecting, HandshakeRefused, AttemptTimeout)
+
+    def test_headers_that_are_not_ascii(self) -> None:
+        """The values of an answer may be any bytes but control characters."""
+        for value in (b"caf\xe9", "café".encode(), b"\xff\xfe"):
+
+            def handshake(session: ScriptedSession, value: bytes = value) -> None:
+                session.accept_handshake(f"X-Server: {value.decode(errors='surrogateescape')}")
+
+            self.server.script(handshake=handshake)
+            self.connected()
 
     def test_new_session_each_time(self) -> None:
         """Each connection is a session of its own."""

@@ -6,17 +6,39 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import DNSLookupError
+from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import URI
+from zope.interface import implementer
 
 from txtokensock import TLSPolicy, TokenSocket
 from txtokensock.errors import InvalidOption
 from txtokensock.web.client.dialer import Dialer
 
 from ...common import Calls
+
+
+@implementer(IHostnameResolver)
+class _Names:
+    """Finds the same addresses for each name, which it notes."""
+
+    def __init__(self, asked: list[str], found: list[str]) -> None:
+        self._asked = asked
+        self._found = found
+
+    def resolveHostName(
+        self, receiver: Any, hostName: str, portNumber: int = 0, *_: object, **__: object
+    ) -> Any:
+        self._asked.append(hostName)
+        receiver.resolutionBegan(None)
+        for host in self._found:
+            receiver.addressResolved(IPv4Address("TCP", host, portNumber))
+        receiver.resolutionComplete()
 
 
 class EndpointTests(SynchronousTestCase):
@@ -34,6 +56,27 @@ class EndpointTests(SynchronousTestCase):
         self.assertIsInstance(plain, HostnameEndpoint)
         secure = dialer.endpointForURI(URI.fromBytes(b"https://a.test/"))
         self.assertNotIsInstance(secure, HostnameEndpoint)
+
+    def test_underscore(self) -> None:
+        """A name of Docker's is resolved as it is, and another that is not there is named."""
+        for found in (True, False):
+            reactor: Any = MemoryReactorClock()
+            names: list[str] = []
+            reactor.installNameResolver(_Names(names, ["10.0.0.7"] if found else []))
+            endpoint = Dialer(reactor, proxy=False).endpoint("my_app", 80, secure=False)
+            connecting = endpoint.connect(Factory())
+            self.assertEqual(names, ["my_app"])
+            if found:
+                self.assertEqual(reactor.tcpClients[0][:2], ("10.0.0.7", 80))
+            else:
+                text = self.failureResultOf(connecting, DNSLookupError).getErrorMessage()
+                self.assertIn("my_app", text)
+
+    def test_zone(self) -> None:
+        """An address with a zone is connected to as it is."""
+        dialer = Dialer(self.reactor, proxy=False)
+        dialer.endpoint("fe80::1%eth0", 80, secure=False).connect(Factory())
+        self.assertEqual(self.reactor.tcpClients[0][:2], ("fe80::1%eth0", 80))
 
     def test_server_name(self) -> None:
         """It is asked of the server, not of the proxy on the way."""

@@ -205,6 +205,54 @@ class EnvironmentTests(EnvironmentTestCase):
         os.environ["NO_PROXY"] = "*"
         self.assertEqual(self.chosen("elsewhere.test"), "none")
 
+    def test_forms_of_no_proxy(self) -> None:
+        """Those that curl takes, and those with ports that others do."""
+        os.environ["ALL_PROXY"] = "http://all.test:1"
+        for text, host, expected in (
+            (".a.test", "a.test", True),
+            (".a.test", "x.a.test", True),
+            (".a.test.", "x.a.test", True),
+            ("a.test.", "a.test", True),
+            ("a.test", "a.test.", True),
+            ("A.Test", "a.test", True),
+            ("b.test a.test", "a.test", True),
+            ("b.test,,\t  a.test", "a.test", True),
+            ("b.test;a.test", "a.test", False),
+            ("test", "x.a.test", True),
+            ("a.test", "xa.test", False),
+            ("b.test,*", "a.test", True),
+            ("*.a.test", "x.a.test", False),
+            ("a.test:80", "a.test", True),
+            ("a.test:81", "a.test", False),
+            ("bücher.test", "xn--bcher-kva.test", True),
+            ("BÜCHER.test", "a.xn--bcher-kva.test", True),
+            ("192.168.3.4", "192.168.3.4", True),
+            ("192.168.3.4:80", "192.168.3.4", True),
+            ("192.168.3.4:81", "192.168.3.4", False),
+            ("192.168.3", "192.168.3.4", False),
+            (".168.3.4", "192.168.3.4", False),
+            ("192.168.0.0/16", "192.168.3.4", True),
+            ("10.0.0.1/8", "10.2.3.4", True),
+            ("10.0.0.0/33", "10.0.0.0", False),
+            ("10.0.0.0/8", "10.test", False),
+            ("fd12::1", "fd12::1", True),
+            ("fd12:0::1", "fd12::1", True),
+            ("[fd12::1]", "fd12::1", True),
+            ("[fd12::1]:80", "fd12::1", True),
+            ("[fd12::1]:81", "fd12::1", False),
+            ("[fd12::]/16", "fd12::1", True),
+            ("fd00::/8", "fd12::1", True),
+            ("fe80::1", "fe80::1%eth0", True),
+            (".", "a.test", False),
+            ("", "a.test", False),
+        ):
+            os.environ["NO_PROXY"] = text
+            chosen = "none" if expected else "http://all.test:1"
+            self.assertEqual(self.chosen(host, 80), chosen, (text, host))
+        os.environ.update(NO_PROXY="a.test", no_proxy="b.test")
+        self.assertEqual(self.chosen("a.test"), "http://all.test:1")
+        self.assertEqual(self.chosen("b.test"), "none")
+
     def test_mistakes(self) -> None:
         """The error names the variable as it is written, and not what is in it."""
         for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):

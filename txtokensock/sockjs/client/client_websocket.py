@@ -33,6 +33,11 @@ __all__ = ["open_raw_websocket", "open_websocket"]
 
 _LONGEST_HANDSHAKE = 64 * 1024
 _STATUS = re.compile(r"HTTP/1\.[01] ([0-9]{3})(?![0-9])")
+_INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)[0-9]{2}[ \r]")
+"""Such as 100 Continue and 103 Early Hints, which an answer may follow: RFC 9110, section 15.2."""
+_IMPOSSIBLE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\n[^:\r\n]*[^\0-~][^:\r\n]*:")
+"""Characters that are in no head, and names that are not in ASCII: RFC 9110, section 5."""
+_HOST = re.compile(rb"\r\nHost: [^\r]*")
 _SET_COOKIE = re.compile(rb"\r\nset-cookie:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 _HEARTBEAT = 25.0
@@ -47,6 +52,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
     :param session: gets the frames.
     :param http_context: keeps the cookies that the answer to the handshake sets.
     :param url: of the handshake's request.
+    :param host: the value of its ``Host``.
     :param max_message_size: bytes of a message.
     """
 
@@ -58,6 +64,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         session: ClientSession,
         http_context: HTTPContext,
         url: str,
+        host: str,
         max_message_size: int,
     ) -> None:
         super().__init__(
@@ -69,6 +76,8 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         self._session = session
         self._http_context = http_context
         self._url = url
+        self._host = host
+        self._handshake_size = 0
         self._lost_by: BaseException | None = None
         self._flow = ProducerFlow(http_context.reactor)
 
@@ -84,11 +93,13 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
     def dataReceived(self, data: bytes) -> None:
         if self.state == self.STATE_CLOSED:
             return  # Autobahn would keep it
-        if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HANDSHAKE:
+        in_handshake = self.state == self.STATE_CONNECTING
+        if in_handshake and self._handshake_size > _LONGEST_HANDSHAKE:
             self.failHandshake("the answer to the handshake is longer than 64 KiB")
             return
+        if in_handshake:
+            self._handshake_size += len(data)
         self._session.bytes_received(len(data))
-        in_handshake = self.state == self.STATE_CONNECTING
         try:
             self.bytes_received(data)
         except Exception:
@@ -105,10 +116,28 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
 
     # -- from Autobahn
 
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        if self.state == self.STATE_CONNECTING:
+            # Autobahn's own names the port always, and would be the second of two where the
+            # user has set one.
+            host = b"\r\nHost: " + self._host.encode()
+            data = _HOST.sub(lambda _: host, data, count=1)
+        super().sendData(data)
+
     def processHandshake(self) -> None:
-        head, end, _ = bytes(self.data).partition(b"\r\n\r\n")
-        if end:  # Autobahn joins several headers of one name, which cookies do not survive
+        head, end, rest = bytes(self.data).partition(b"\r\n\r\n")
+        while end and _INTERIM.match(head):
             self._http_context.take_cookies(self._url, _SET_COOKIE.findall(head))
+            self.data = rest
+            head, end, rest = rest.partition(b"\r\n\r\n")
+        if not end:
+            return
+        # Autobahn joins several headers of one name, which cookies do not survive, and reads
+        # UTF-8 alone.
+        self._http_context.take_cookies(self._url, _SET_COOKIE.findall(head))
+        if _IMPOSSIBLE.search(head):
+            raise ValueError("not the head of an answer")
+        self.data = head.decode("latin-1").encode() + end + rest
         super().processHandshake()  # type: ignore[no-untyped-call]
 
     def failHandshake(self, reason: str) -> None:
@@ -197,9 +226,10 @@ class _RawClientWebSocket(_ClientWebSocket):
         session: ClientSession,
         http_context: HTTPContext,
         url: str,
+        host: str,
         max_message_size: int,
     ) -> None:
-        super().__init__(session, http_context, url, max_message_size)
+        super().__init__(session, http_context, url, host, max_message_size)
         self._beat = Timer(http_context.reactor, self._on_beat)
 
     def onOpen(self) -> None:
@@ -260,15 +290,18 @@ def _connect(
     websocket: type[_ClientWebSocket], session: ClientSession, target: SessionTarget, path: str
 ) -> Deferred[IProtocol]:
     address, url = target.address, target.url(path)
+    headers = target.request_headers(url)
+    names = [name for name in headers if name.lower() == "host"]
+    host = headers.pop(names[0]) if names else address.host_header
     factory = WebSocketClientFactory(
-        useragent=None, headers=target.request_headers(url), reactor=target.http_context.reactor
+        useragent=None, headers=headers, reactor=target.http_context.reactor
     )
     factory.host = url_host(address.host)
     factory.port, factory.resource = address.port, f"{address.prefix}{path}"
     factory.log = _ClientWebSocket.log
     factory.noisy = False
     limit = target.max_message_size
-    build: Any = lambda: websocket(session, target.http_context, url, limit)  # noqa: E731
+    build: Any = lambda: websocket(session, target.http_context, url, host, limit)  # noqa: E731
     factory.protocol = build
     factory.setProtocolOptions(
         **TIMERS_OFF,

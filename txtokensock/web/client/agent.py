@@ -107,4 +107,4 @@ def _split(uri: bytes) -> tuple[bytes, bytes]:
 def _host(uri: URI) -> bytes:
     """The value of ``Host``: RFC 9110, section 7.2."""
     address = Address(uri.host.decode("ascii"), uri.port, secure=uri.scheme == b"https")
-    return address.authority.encode("ascii")
+    return address.host_header.encode("ascii")

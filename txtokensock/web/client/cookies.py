@@ -7,8 +7,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from email.message import Message
-from http.cookiejar import CookieJar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import Request
 
 from twisted.internet.defer import Deferred
@@ -16,11 +17,21 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
-__all__ = ["Cookies", "cookie_header", "take_cookies", "trim"]
+from ...address import ip_address_of
+
+__all__ = ["Cookies", "cookie_header", "new_jar", "take_cookies", "trim"]
 
 _MOST_COOKIES = 50
 _LARGEST_COOKIE = 4096
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def new_jar() -> CookieJar:
+    """:return: a jar that sends a cookie to who set it, or to the domain that it names."""
+    # The jar's default sends it to all below that host, as Netscape's did.
+    return CookieJar(
+        DefaultCookiePolicy(strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain)
+    )
 
 
 def cookie_header(jar: CookieJar, url: str) -> str:
@@ -40,10 +51,44 @@ def take_cookies(jar: CookieJar, url: str, set_cookie: Iterable[bytes]) -> None:
     headers = Message()
     for value in set_cookie:
         if not _CONTROL.search(value) and _is_text(value):
-            headers["Set-Cookie"] = value.decode()
+            cookie = _acceptable(value.decode(), url)
+            if cookie is not None:
+                headers["Set-Cookie"] = cookie
     answer: Any = _Answer(headers)
     jar.extract_cookies(answer, Request(url))
     trim(jar)
+
+
+def _acceptable(cookie: str, url: str) -> str | None:
+    """
+    What Python's jar does otherwise than browsers do: RFC 6265bis, sections 4.1.3 and 5.7.
+
+    :param cookie: the value of a ``Set-Cookie``.
+    :return: it as the jar understands it; None for one that such a URL may not set.
+    """
+    pair, *attributes = cookie.split(";")
+    named = {}
+    for attribute in attributes:
+        name, _, value = attribute.partition("=")
+        named[name.strip().lower()] = value.strip()
+    name = pair.partition("=")[0].strip().lower()
+    secure, parts = "secure" in named, urlsplit(url)
+    if secure and parts.scheme != "https":
+        return None
+    if name.startswith(("__secure-", "__host-")) and not secure:
+        return None
+    if name.startswith("__host-") and (named.get("path") != "/" or named.get("domain")):
+        return None
+    domain = named.get("domain", "").lower().removeprefix(".")
+    if (
+        "domain" in named
+        and domain in ("", (parts.hostname or "").lower())
+        and (not domain or "." not in domain or ip_address_of(domain) is not None)
+    ):
+        # The jar refuses a domain without a dot, and addresses: it is for this host alone.
+        kept = [one for one in attributes if one.partition("=")[0].strip().lower() != "domain"]
+        return ";".join([pair, *kept])
+    return cookie
 
 
 def _is_text(value: bytes) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.endpoints import HostnameEndpoint, clientFromString
+from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
@@ -15,6 +15,7 @@ from zope.interface import implementer
 from ...errors import InvalidOption, shorten
 from ..tls.handshake import TLSEndpoint
 from ..tls.policy import TLSPolicy
+from .names import tcp_endpoint
 from .proxies import Proxy, ProxyOption, proxy_for
 from .proxy_endpoint import through
 
@@ -65,7 +66,7 @@ class Dialer:
         proxy = self.proxy(host, port, secure=secure)
         tcp: IStreamClientEndpoint
         if proxy is None:
-            tcp = HostnameEndpoint(self._reactor, name, port)
+            tcp = tcp_endpoint(self._reactor, host, port)
         else:
             tls = self._tls.for_proxies() if isinstance(self._tls, TLSPolicy) else self._tls
             tcp = through(proxy, self._reactor, host, port, tls)

@@ -5,13 +5,12 @@ What all connections of one client share.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from http.cookiejar import CookieJar
 from typing import Any
 
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.iweb import IAgent, IPolicyForHTTPS
 
-from .cookies import cookie_header, take_cookies, trim
+from .cookies import cookie_header, new_jar, take_cookies, trim
 from .dialer import Dialer
 from .http_client import WebClient
 from .proxies import ProxyOption
@@ -47,7 +46,7 @@ class HTTPContext:
     ) -> None:
         self.reactor = reactor
         self.dialer = Dialer(reactor, tls=tls, proxy=proxy, endpoint=endpoint)
-        self.cookies = CookieJar()
+        self.cookies = new_jar()
         self._headers = RequestHeaders(headers)
 
     async def ask_headers(self) -> dict[str, str]:

@@ -5,17 +5,15 @@ Which proxy a connection goes through: the option, or the environment (no I/O).
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
-from urllib.request import (  # type: ignore[attr-defined]  # typeshed: elsewhere only
-    getproxies_environment,
-    proxy_bypass_environment,
-)
+from urllib.request import getproxies_environment
 
-from ...address import Address, ip_address_of, is_loopback, url_host
+from ...address import Address, ascii_name, ip_address_of, is_loopback, url_host
 from ...errors import InvalidOption
 
 __all__ = ["Proxy", "ProxyOption", "proxy_for"]
@@ -160,19 +158,44 @@ def _is_direct(host: str, port: int, proxies: dict[str, str]) -> bool:
     """Whether a host is reached without the environment's proxy."""
     if is_loopback(host):
         return True
-    if proxy_bypass_environment(f"{url_host(host)}:{port}", proxies):
+    entries = re.split(r"[\s,]+", proxies.get("no", ""))
+    return any(_names(entry, host, port) for entry in entries if entry)
+
+
+def _names(entry: str, host: str, port: int) -> bool:
+    """
+    Whether an entry of ``NO_PROXY`` names a server: in every form that curl takes, and with a
+    port, as Python and Go take it.
+    """
+    if entry == "*":
         return True
+    name, of_port = _without_port(entry)
+    if of_port is not None and of_port != port:
+        return False
     address = ip_address_of(host)
-    networks = proxies.get("no", "").split(",")
-    return address is not None and any(_contains(network, address) for network in networks)
+    if address is not None:
+        return _contains(name, address)
+    name, host = ascii_name(name.strip(".")), host.rstrip(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+_WITH_PORT = re.compile(r"(\[.*\]|[^\[\]:]+):([0-9]{1,5})")
+
+
+def _without_port(entry: str) -> tuple[str, int | None]:
+    match = _WITH_PORT.fullmatch(entry)
+    return (entry, None) if match is None else (match[1], int(match[2]))
 
 
 def _contains(network: str, address: IPv4Address | IPv6Address) -> bool:
-    """Networks such as 10.0.0.0/8 in ``NO_PROXY``, as curl reads them; Python does not."""
+    """Whether an address, such as 10.0.0.1, or network, such as 10.0.0.0/8, has the address."""
     try:
-        return address in ip_network(network.strip(), strict=False)
+        return address in ip_network(network.translate(_NO_BRACKETS), strict=False)
     except ValueError:  # a name
         return False
+
+
+_NO_BRACKETS = str.maketrans("", "", "[]")
 
 
 def _variable(name: str) -> str:

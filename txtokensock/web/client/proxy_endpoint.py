@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.iweb import IPolicyForHTTPS
 
 from ..tls.handshake import TLSEndpoint
 from .http_connect import ConnectEndpoint
+from .names import tcp_endpoint
 from .proxies import Proxy
 from .socks import SocksEndpoint
 
@@ -28,7 +28,7 @@ def through(
         server.  The proxy resolves the server's name.
     """
     name = proxy.host.encode("ascii")
-    endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, name, proxy.port)
+    endpoint = tcp_endpoint(reactor, proxy.host, proxy.port)
     if proxy.is_socks:
         return SocksEndpoint(
             endpoint, host, port, proxy_name=str(proxy), credentials=proxy.credentials

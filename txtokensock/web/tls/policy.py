@@ -27,6 +27,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
+from ...address import ascii_name
 from ...errors import InvalidOption, Phase, TLSFailed, shorten
 from .certificates import CertificateRefused, check_chain, check_name, is_address
 from .pem import FilePath, read_certificates, read_identity
@@ -178,13 +179,10 @@ def _server_name(option: str) -> str:
     name = option.strip("[]") if isinstance(option, str) else ""
     if is_address(name):
         return name
-    try:
-        name = name.encode("idna").decode("ascii") if not name.isascii() else name
-    except UnicodeError:
-        name = ""
+    name = ascii_name(name)
     if not _NAME.fullmatch(name) or ".." in name:
         raise InvalidOption(f"server_name is {option!r}: it must be a host name or an IP address")
-    return name.lower()
+    return name
 
 
 # -- errors
