@@ -46,9 +46,9 @@ class Limits:
         had queued, and requests add up while hooks or the store are slow.
     :ivar messages_per_second: how many messages one peer may send in the long run.  Whatever
         else it sends counts as well: a WebSocket frame that goes on with a message, and each
-        64 KiB of a frame, as 1; and as 10 a ping, a pong, a frame without a message, a poll
-        beside an open one, and what is not a message, or not a frame, and is answered.
-        Answers to the server's own calls do not count.
+        64 KiB of a frame, as 1; and as 10 a ping, a frame without a message, a poll beside
+        an open one, and what is not a message, or not a frame, and is answered.  Answers to
+        the server's own calls and pings do not count.
     :ivar message_burst: how many it may send at once after a silence; a client that
         reconnects sends all that it had queued.
     :ivar unauthenticated_size: bytes of one frame before ``auth`` has succeeded, and bytes

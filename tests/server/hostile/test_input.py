@@ -215,7 +215,7 @@ class CountTests(HostileTestCase):
 
 
 class AnswerTests(HostileTestCase):
-    """Answers to calls of the server's."""
+    """Answers to calls of the server's, and to its pings."""
 
     options = {"limits": {"calls": 1000, "message_burst": 60, "messages_per_second": 1.0}}
 
@@ -235,6 +235,23 @@ class AnswerTests(HostileTestCase):
         session.texts()
         self.assertEqual(session.closed, TOO_MANY)
         del session, peer, answers, answer
+        self.survived()
+
+    def test_pongs(self) -> None:
+        """The pong for a ping of the server's is free; one that nobody asked for is not."""
+        session = self.stage.authenticated_over(WebSocket)
+        session.send(*["{}"] * 59)
+        for _ in range(20):
+            self.stage.pass_time(25)
+            session.texts()  # answers the ping
+            session.send(*["{}"] * 25)
+            session.texts()
+        self.assertIsNone(session.closed)
+        self.stage.pass_time(9)
+        session.client.connection.send(encode_frame("", PONG))
+        session.texts()
+        self.assertEqual(session.closed, TOO_MANY)
+        del session
         self.survived()
 
     def test_late(self) -> None:

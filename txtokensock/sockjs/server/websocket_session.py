@@ -81,6 +81,7 @@ class WebSocketSession(ServerSession):
         self._in_transit = InTransit(reactor)
         self._pong_time = options.heartbeat_timeout
         self._pinged = False
+        self._pong_asked_for = False
         self._close_with: tuple[int, str] | None = None
 
     # -- for the WebSocket
@@ -131,9 +132,12 @@ class WebSocketSession(ServerSession):
             self.meter.count(MESSAGES)
 
     def activity(self) -> None:
-        """Count a ping or pong, which shows that the peer is alive."""
+        """Count a ping, or a pong that is not due; both show that the peer is alive."""
         self.transport.frames_received += 1
-        self.meter.count(PING)
+        if self._pong_asked_for:
+            self._pong_asked_for = False
+        else:
+            self.meter.count(PING)
 
     def piece_received(self) -> None:
         """Count a frame that goes on with a message."""
@@ -250,7 +254,7 @@ class WebSocketSession(ServerSession):
             return
         self._sign_of_life()
         self._websocket.ping()
-        self._pinged = True
+        self._pinged = self._pong_asked_for = True
         self._pong_time = self._options.heartbeat_timeout + self._in_transit.delay()
         if not self._buffer_full:
             self._silence.start(self._pong_time)
