@@ -103,6 +103,19 @@ class BeginTests(EventsTestCase):
         self.assertEqual(self.get("/events?channel=a&channel=b").status, 403)
         self.assertEqual(self.upstream.channels(), [])
 
+    def test_one_refused(self) -> None:
+        """One that is refused is waited for no longer than the first refusal."""
+        self.serve()
+
+        def respond(session: Any, message: Any) -> None:
+            self.requests.append(message)
+            if message["req"]["channel"] == "a":
+                session.refuse(message, "no")
+
+        self.server.respond = respond
+        self.assertEqual(self.get("/events?channel=a&channel=b").status, 502)
+        self.assertEqual(self.upstream.channels(), [])
+
     def test_wait(self) -> None:
         """Two ask while the server thinks: one subscription; one gives up: the other stays."""
         self.serve()

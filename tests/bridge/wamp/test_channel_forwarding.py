@@ -9,7 +9,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
 
 from tests.common import Calls
 from tests.kit.examples import examples
@@ -45,6 +47,35 @@ class OneRule(TrafficTestCase):
         self.settle()
         self.assertEqual((events, messages), ([], [{"n": 1}, "back"]))
         self.assertEqual((self.count(RULE, "in"), self.count(RULE, "out")), (1, 1))
+
+    def test_to_upstream_again(self) -> None:
+        """What was accepted makes room for more."""
+        for direction in ("to-upstream", "both"):
+            self.joined(rules(channels=[{**BOTH, "direction": direction}], queue_limit=1))
+            messages = self.subscribe("news")
+            other = self.router.join()
+            for number in range(3):
+                other.publish("com.example.news", [number], {})
+                self.settle()
+            self.assertEqual(messages[-3:], [0, 1, 2], direction)
+            self._traffics[-1].left()
+
+    def test_missing_echoes(self) -> None:
+        """What never comes back is said once, with how many there are."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.joined(rules(channels=[BOTH], echo_timeout=5))
+        self.patch(self.memory.server._hub, "publish", lambda *_: succeed(None))
+        for _ in range(2):
+            for number in range(3):
+                self.component.publish("com.example.news", [number], {})
+            self.settle()
+            self.memory.advance(10)
+        self.component.publish("com.example.news", ["one more"], {})
+        self.settle()
+        self.memory.advance(10)
+        said = [event["count"] for event in logged if "came back" in event["log_format"]]
+        self.assertLessEqual(len(said), 2)
+        self.assertEqual(said[-1:], [6])
 
     def test_spread(self) -> None:
         """With spread, objects are keyword arguments, also of names that are Python's own."""
@@ -483,6 +514,20 @@ class Several(TrafficTestCase):
         self.memory.advance(1)
         self.successResultOf(stopped)
         self.settle()
+        self.talk()
+
+    def test_reload_while_it_stands_by(self) -> None:
+        """One that has lost the lease forwards nothing, whatever its rules are."""
+        self.router.sessions[1].lose()
+        self.one.left()
+        self.memory.advance(1)
+        self.settle()
+        self.join(self.one)
+        more = {"channel": "more", "topic": "com.example.more", "direction": "both"}
+        self.one.reload(rules(channels=[BOTH, more], lease="com.example.lease"))
+        self.memory.advance(11)
+        self.settle()
+        self.assertEqual(self.memory.server.channel_peers("more"), [])
         self.talk()
 
     def test_late_return(self) -> None:

@@ -45,6 +45,19 @@ class EndTests(SynchronousTestCase):
         self.assertIn("ended the session: wamp.close.killed you are too slow", str(lost.value))
         self.assertIn("events of topics are missing", str(lost.value))
 
+    def test_our_end(self) -> None:
+        """The router agrees to that: it has not ended anything."""
+        self.session.joined.callback(None)
+        transport = Transport()
+        self.session._transport = transport
+        self.session._session_id = 1
+        self.session.close()
+        self.session.onLeave(CloseDetails("wamp.close.goodbye_and_out", None))
+        self.session.onClose(True)
+        self.session.wire_lost(Failure(ConnectionDone()))
+        [lost] = self.lost
+        self.assertEqual(str(lost.value), "Connection was closed cleanly.")
+
     def test_connection_lost(self) -> None:
         """Autobahn says that of a connection that is gone: the router has said nothing."""
         self.session.joined.callback(None)

@@ -143,3 +143,15 @@ class GapTests(TrafficTestCase):
             self.memory.advance(10)
             self.assertEqual(len(self.sessions), (1, 2, 2, 3)[number])
             self.assertTrue(side.state().up)
+
+    def test_stop_in_the_middle_of_a_reload(self) -> None:
+        """The new session is not begun."""
+        side = self.start(channels=[NEWS])
+        side.reload(replace(side._section, realm="other"))
+        stopped = side.stopService()
+        self.memory.advance(10)
+        self.successResultOf(stopped)
+        side.reload(replace(side._section, realm="another"))
+        self.memory.advance(10)
+        self.assertEqual(len(self.sessions), 1)
+        self.assertEqual(side.state().detail, "stopped")

@@ -94,7 +94,7 @@ class RouterSession(WampSession):
 
     def drop(self, why: str) -> None:
         """End the connection at once, whatever the router does; that is why it is lost."""
-        if self._problem is None and self.joined.called:
+        if self._problem is None:
             self._problem = RealmLost(f"dropped: {why}")
         super().drop(why)
 
