@@ -33,8 +33,9 @@ class AttackTests(InteropTestCase):
         await super().setUp()
         if sys.platform != "linux":
             raise SkipTest("needs /proc")
-        # What is sent names this host.
-        self.server = await self.started(Serve("--allowed-host", "example.com"))
+        # What is sent names this host, and asks for a token for each of hundreds of sessions.
+        options = ("--allowed-host", "example.com", "--limit", "token_burst=10000")
+        self.server = await self.started(Serve(*options))
         self.attacker = Attacker(self.server.port)
 
     async def attack(self, function: Callable[..., object], *arguments: Any) -> None:
