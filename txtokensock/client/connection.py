@@ -21,7 +21,6 @@ from ..errors import (
     AuthenticationAborted,
     AuthenticationRefused,
     InvalidData,
-    MessageTooLarge,
     PeerSilent,
     SockJSClosed,
 )
@@ -312,12 +311,20 @@ class Connection(TwistedProtocol):
         running.addBoth(done)
 
     def _encode_outcome(self, call: ServerCall, outcome: Any) -> bytes:
-        """The answer to a call, from the result of its action or its Failure."""
+        """The answer to a call, which the server takes: it would close for another."""
+        payload = self._encode(call, outcome)
+        try:
+            if self.limits is not None:
+                self.limits.check_message(payload)
+        except InvalidData as problem:
+            return encode_action_error(call.fid, f"the answer cannot be sent: {problem}")
+        return payload
+
+    def _encode(self, call: ServerCall, outcome: Any) -> bytes:
+        """The same, whatever the server takes: from the result of its action or its Failure."""
         if not isinstance(outcome, Failure):
             try:
-                return self._checked(encode_action_result(call.fid, outcome))
-            except MessageTooLarge as problem:
-                return encode_action_error(call.fid, f"the answer cannot be sent: {problem}")
+                return encode_action_result(call.fid, outcome)
             except InvalidData:
                 outcome = Failure()
         error = outcome_error(
@@ -327,15 +334,9 @@ class Connection(TwistedProtocol):
             expose=self._owner.expose_errors,
         )
         try:
-            return self._checked(encode_action_error(call.fid, error))
+            return encode_action_error(call.fid, error)
         except InvalidData:
             return encode_action_error(call.fid, "the action's error has no JSON form")
-
-    def _checked(self, payload: bytes) -> bytes:
-        """An answer that the server takes; it would close for another."""
-        if self.limits is not None:
-            self.limits.check_message(payload)
-        return payload
 
     def _answer(self, payload: bytes) -> None:
         if self.closing:

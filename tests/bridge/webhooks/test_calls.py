@@ -88,6 +88,24 @@ class CallTests(WebhooksTestCase):
             )
             self.assertIn(problem, self.error()["message"])
 
+    def test_more_than_the_server_takes(self) -> None:
+        """An answer that fits in here, and not in a message: the caller alone is told."""
+        self.start(self.call())
+        deep = b"[" * 64 + b"]" * 64
+        for kind, content, limit in (
+            ("text/plain", b"x" * (1024 * 1024), "message_size"),
+            ("application/json", deep, "json_depth"),
+        ):
+            self.webhook.answer = lambda _, kind=kind, content=content: (
+                200,
+                {"Content-Type": kind},
+                content,
+            )
+            self.assertIn(limit, self.error())
+            self.webhook.answer = lambda _: (200, {}, b"")
+            self.assertIsNone(self.successResultOf(self.ask()))
+        self.assertTrue(self.socket.connected)
+
     def test_no_answer(self) -> None:
         """The caller is answered in time, whatever the webhook does."""
         side = self.start(self.call(timeout=2.0))
