@@ -466,7 +466,7 @@ ATTACKS = [
     Attack(
         "calls to clients that do not answer",
         MEMORY,
-        frames(messages(*[message("ask", "x" * 200)] * 4_000), 10),
+        frames(messages(*[message("ask", "x" * 200)] * 1_000), 4),
     ),
     Attack("fifty who do not read what they publish", MEMORY, slow_readers, seconds=1.5),
     Attack("an audience that does not read", MEMORY, slow_audience, seconds=1.5),

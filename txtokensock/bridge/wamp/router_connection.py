@@ -15,6 +15,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from ...errors import shorten
+from ...support.paced_reads import PacedReads
 from ...support.quiet_log import Quiet
 from ...web.tls.policy import is_tls_problem
 from ..config.wamp import WampConfig
@@ -31,7 +32,14 @@ class _WebSocket(WampWebSocketClientProtocol):
     transport: Any
     log = Quiet()
 
+    def connectionMade(self) -> None:
+        self._reads = PacedReads(self.factory.clock, self.transport, self._take)
+        super().connectionMade()
+
     def dataReceived(self, data: bytes) -> None:
+        self._reads.received(data)
+
+    def _take(self, data: bytes) -> None:
         if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HANDSHAKE:
             self.transport.abortConnection()
             return
@@ -41,6 +49,7 @@ class _WebSocket(WampWebSocketClientProtocol):
             self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._reads.stop()
         super().connectionLost(reason)
         cause: Any = reason.value
         if not is_tls_problem(cause):
@@ -53,7 +62,14 @@ class _RawSocket(WampRawSocketClientProtocol):
     transport: Any
     log = Quiet()
 
+    def connectionMade(self) -> None:
+        self._reads = PacedReads(self.factory.clock, self.transport, self._take)
+        super().connectionMade()  # type: ignore[no-untyped-call]
+
     def dataReceived(self, data: bytes) -> None:
+        self._reads.received(data)
+
+    def _take(self, data: bytes) -> None:
         try:
             super().dataReceived(data)  # type: ignore[no-untyped-call]
         except Exception:
@@ -63,6 +79,7 @@ class _RawSocket(WampRawSocketClientProtocol):
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._reads.stop()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
         self.factory.session.wire_lost(reason)
 
@@ -94,6 +111,7 @@ def _factory(section: WampConfig, session: RouterSession, reactor: Any) -> Any:
     factory.log = Quiet()
     factory.noisy = False
     factory.session = session
+    factory.clock = reactor
     return factory
 
 
