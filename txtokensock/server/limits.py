@@ -154,15 +154,23 @@ class LimitExceeded(Portable):
     """
     A message exceeds a limit, which the text names with its value; the text is the answer.
 
-    :ivar limit: its name.
     :ivar work: messages that would have made as much work to look at.
     """
 
-    def __init__(self, limit: str, limits: Limits, size: int = 0) -> None:
-        super().__init__(_PROBLEMS[limit].format(limit, getattr(limits, limit)))
-        self.limit = limit
+    def __init__(self, text: str, work: int = 0) -> None:
+        super().__init__(text)
+        self.work = work
+
+    @classmethod
+    def of(cls, limit: str, limits: Limits, size: int = 0) -> LimitExceeded:
+        """
+        :param limit: the name of the limit.
+        :param limits: of the peer.
+        :param size: bytes of the message.
+        """
+        text = _PROBLEMS[limit].format(limit, getattr(limits, limit))
         # Not so much of the burst that a client would be closed that does it once.
-        self.work = min(size >> 10, limits.message_burst // 4)
+        return cls(text, min(size >> 10, limits.message_burst // 4))
 
 
 LimitsFor: TypeAlias = Callable[[Identity], Limits | None]

@@ -151,7 +151,7 @@ class PeerProtocol(Protocol):
         if head is None:
             self._end(close_code)
             return
-        exceeded = LimitExceeded(limit, self._state.limits, len(data))
+        exceeded = LimitExceeded.of(limit, self._state.limits, len(data))
         self._charge(exceeded.work)
         if head.rpc == "_rpc":
             self._answered(

@@ -78,7 +78,7 @@ class PubSub:
             raise Refused("Invalid request") from None
         limits = self._peer.limits
         if len(channel.encode()) > limits.channel_length:
-            raise LimitExceeded("channel_length", limits, len(channel))
+            raise LimitExceeded.of("channel_length", limits, len(channel))
         return channel
 
     async def _subscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
@@ -94,7 +94,7 @@ class PubSub:
     def _check_room(self, channel: str) -> None:
         limits = self._peer.limits
         if not self._context.hub.has_room(self._peer, channel, limits.channels):
-            raise LimitExceeded("channels", limits)
+            raise LimitExceeded.of("channels", limits)
 
     async def _unsubscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
         await self._context.hooks.ask("unsubscribe", self._peer, channel)

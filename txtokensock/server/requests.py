@@ -92,7 +92,7 @@ class PeerRequests:
         begun = self._context.reactor.seconds()
         if len(self._in_flight) >= self._peer.limits.calls:
             self._context.observer.request_answered(_kind(request), "limit", 0.0)
-            problem = str(LimitExceeded("calls", self._peer.limits))
+            problem = str(LimitExceeded.of("calls", self._peer.limits))
             self._send(encode_error_answer(request_name(request), request.uuid, problem))
         elif isinstance(request, Call):
             self._call(request, begun)

@@ -74,7 +74,7 @@ def admin_site(pages: AdminPages, reactor: Any, **options: Any) -> BoundedSite:
 
     :param options: those of :class:`~txtokensock.web.server.site.BoundedSite`.
     """
-    limits = SiteLimits(max_body=1024, connections=100)  # no page has a use for a body
+    limits = SiteLimits(max_body=1024, connections=500)  # no page has a use for a body
     # When the sites of clients have taken all descriptors but their reserve, there are some left.
     return BoundedSite(
         pages,
