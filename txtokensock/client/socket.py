@@ -32,6 +32,7 @@ from ..support.checks import (
     check_seconds,
 )
 from ..support.overflow import Overflow, check_overflow
+from ..support.steady_clock import keep_steady
 from ..support.threads import wrong_thread
 from ..support.timeouts import Timeouts
 from ..web.client.http_context import HTTPContext
@@ -207,6 +208,7 @@ class TokenSocket(Service):
             buffer_limit=buffer_limit,
             expose_errors=check_flag("expose_errors", expose_errors),
         )
+        self._reactor = reactor
         self._core.when_given_up = super().stopService
         self._service = ReconnectingClientService(
             reactor,
@@ -240,6 +242,7 @@ class TokenSocket(Service):
         """
         super().startService()  # type: ignore[no-untyped-call]
         if not self._service.running:
+            keep_steady(self._reactor)
             self._core.open()
             self._servers.start_over()
             self._service.startService()

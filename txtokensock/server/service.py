@@ -24,6 +24,7 @@ from ..sockjs.server.options import SockJSOptions
 from ..sockjs.server.resource import SockJSResource
 from ..support.checks import check_callable, check_flag, check_plain_function
 from ..support.slices import Slices
+from ..support.steady_clock import keep_steady
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import AllowedOrigins, OriginPolicy
 from ..web.server.site import BoundedSite, SiteLimits
@@ -342,6 +343,7 @@ class TokenSocketServer(Service):
                 self._start()
 
     def _start(self) -> None:
+        keep_steady(self._context.reactor)
         self._running_server = RunningServer(self._context, self._store, self._new_sockjs())
 
     def stopService(self) -> Deferred[None]:
