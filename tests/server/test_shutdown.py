@@ -29,6 +29,22 @@ class PeerEndTests(ServerTestCase):
         client.drop()
         self.assertTrue(pending.called)
 
+    def test_thousands_of_requests(self) -> None:
+        """They are cancelled in several turns of the reactor, the latest first."""
+        cancelled: list[Any] = []
+        server = self.serve(
+            actions={"slow": lambda data, peer: Deferred(lambda _: cancelled.append(data))}
+        )
+        client = server.authenticated()
+        client.send(*({"rpc": "slow", "req": n} for n in range(1000)))
+        client.drop()
+        self.assertLess(len(cancelled), 100)
+        self.assertEqual(server.service._context.peers.all(), [])
+        one_turn(server.clock)
+        self.assertLess(len(cancelled), 200)
+        server.turn()
+        self.assertEqual(cancelled, [*reversed(range(1000))])
+
     def test_stubborn_actions(self) -> None:
         """An action that will not be cancelled changes nothing when it finishes."""
         stubborn: Deferred[Any] = Deferred()

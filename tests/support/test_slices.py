@@ -100,6 +100,17 @@ class SlicesTests(SynchronousTestCase):
         for count in (0, 1, 15):
             self.successResultOf(self.slices.for_each(range(count), self.done.append))
 
+    def test_for_each_when_it_ends(self) -> None:
+        """At the end the rest is done at once, in order."""
+        done = self.slices.for_each(range(1000), self.done.append, at_a_time=64)
+        more = self.slices.for_each(range(100), lambda _: None)
+        one_turn(self.clock)
+        self.assertEqual(self.done, [*range(128)])
+        self.slices.stop()
+        self.assertEqual((self.done, self.clock.calls), ([*range(1000)], []))
+        self.successResultOf(done)
+        self.successResultOf(more)
+
     def test_a_function_that_raises(self) -> None:
         """The others are called all the same."""
         self.slices.call(lambda: 1 / 0)

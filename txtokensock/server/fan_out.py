@@ -192,7 +192,7 @@ class FanOut:
             return
         queue = self._queues.get(channel)
         has_turn = self._slices.units > 0
-        if queue is None and has_turn and self._room(size) >= len(peers):
+        if queue is None and has_turn and self._room(act, size) >= len(peers):
             self._do(peers, tuple(peers), act, size)
         elif self._fits(0 if queue is None else queue.held, size):
             delivery = _Delivery(tuple(peers), act, size)
@@ -214,7 +214,7 @@ class FanOut:
             return
         peers = self._channels.get(channel, {})
         done = []
-        room = self._room(queue[0].size)
+        room = self._room(queue[0].act, queue[0].size)
         while queue and room > 0:
             delivery = queue[0]
             receivers = tuple(islice(delivery.receivers, room))
@@ -253,10 +253,11 @@ class FanOut:
         count = len(receivers)
         self._slices.units -= 1 + (count >> 4) + (count * size >> 14)
 
-    def _room(self, size: int) -> int:
+    def _room(self, act: bytes | Act, size: int) -> int:
         """How many peers a step may serve; one at least, so that none stands still."""
         most = min(_STEP, _FULL_TURN - len(self._slices), _STEP_BYTES // (size + 1))
-        return max(1, most)
+        # A filter decodes and encodes what others are only sent.
+        return max(1, most if isinstance(act, bytes) else most // 4)
 
     # -- broadcasts
 
@@ -265,7 +266,7 @@ class FanOut:
         if not self._broadcasts:
             return
         broadcast = self._broadcasts[0]
-        size, room = broadcast.size, self._room(broadcast.size)
+        size, room = broadcast.size, self._room(b"", broadcast.size)
         for channel in broadcast.order:
             if channel not in broadcast.left:
                 continue  # it got it before what was published there

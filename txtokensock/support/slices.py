@@ -26,8 +26,6 @@ _MOST_CALLS = 1_000  # for a clock that is set back, or one that does not move
 _TURNS_BETWEEN = 4
 """Two long ones are so many turns apart: what others began in one may take some more to end."""
 
-_AT_A_TIME = 16
-
 _UNITS = 128
 _LEAST_SHARE = 8
 
@@ -52,13 +50,14 @@ class Slices:
     :ivar units: what is left; who does work takes it off, and with none left asks to be called.
     """
 
-    __slots__ = ("_due", "_long", "_turn", "_waits", "reactor", "units")
+    __slots__ = ("_due", "_long", "_turn", "_unfinished", "_waits", "reactor", "units")
 
     def __init__(self, reactor: IReactorTime) -> None:
         self.units = _UNITS
         self.reactor = reactor
         self._due: deque[Callable[[], object]] = deque()
         self._long: deque[Callable[[], object]] = deque()
+        self._unfinished: dict[Callable[[int | None], None], None] = {}  # in order
         self._waits = 0  # turns since the last of these
         self._turn = NextTurn(reactor, self._run)
 
@@ -80,32 +79,42 @@ class Slices:
         (self._long if long else self._due).append(function)
         self._turn.schedule()
 
-    def for_each(self, items: Iterable[T], function: Callable[[T], object]) -> Deferred[None]:
+    def for_each(
+        self, items: Iterable[T], function: Callable[[T], object], at_a_time: int = 16
+    ) -> Deferred[None]:
         """
         Call a function with each of many items: with the first at once, with others in later
         turns.
 
         :param function: it must not raise.
+        :param at_a_time: how many in one turn.
         :return: fires with None when it was called with all.
         """
         left = iter(tuple(items))
         done: Deferred[None] = Deferred()
 
-        def some() -> None:
+        def some(most: int | None = at_a_time) -> None:
             called = 0
-            for item in islice(left, _AT_A_TIME):
+            for item in islice(left, most):
                 function(item)
                 called += 1
-            if called == _AT_A_TIME:
+            if called == most:
+                self._unfinished[some] = None
                 self.call(some)
-            else:
+            elif not done.called:
+                self._unfinished.pop(some, None)
                 done.callback(None)
 
         some()
         return done
 
     def stop(self) -> None:
-        """Drop the functions that wait, and any timer."""
+        """
+        Drop the functions that wait, and any timer.  What :meth:`for_each` has left is done at
+        once.
+        """
+        for finish in tuple(self._unfinished):
+            finish(None)
         self._due.clear()
         self._long.clear()
         self._turn.cancel()
