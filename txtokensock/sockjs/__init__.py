@@ -12,6 +12,7 @@ __all__ = [
     "TRANSPORTS",
     "ISockJSProtocol",
     "ISockJSTransport",
+    "InputLimits",
     "RequestInfo",
     "SockJSClientEndpoint",
     "SockJSOptions",
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .client.endpoint import SockJSClientEndpoint
     from .client.transports import DEFAULT_MAX_MESSAGE_SIZE, TRANSPORTS
     from .interfaces import ISockJSProtocol, ISockJSTransport
+    from .server.input_meter import InputLimits
     from .server.options import SockJSOptions
     from .server.request_info import RequestInfo
     from .server.resource import SockJSResource
@@ -38,6 +40,7 @@ else:
             "TRANSPORTS": ".client.transports",
             "ISockJSProtocol": ".interfaces",
             "ISockJSTransport": ".interfaces",
+            "InputLimits": ".server.input_meter",
             "RequestInfo": ".server.request_info",
             "SockJSClientEndpoint": ".client.endpoint",
             "SockJSOptions": ".server.options",

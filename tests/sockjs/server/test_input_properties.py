@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kit.examples import examples
 from tests.kit.websocket import CLOSE, PING, PONG, TEXT, encode_frame
-from txtokensock.sockjs.server.input_meter import InputLimits
+from txtokensock.sockjs import InputLimits
 
 from .support import Recorder, Server
 
