@@ -106,11 +106,12 @@ class PeerRequests:
     def close(self) -> None:
         """The peer is gone: what is being worked on is cancelled, and nobody answered."""
         # The latest first: a request that waits for an earlier one must not get its turn.
-        entries = tuple(reversed(self._in_flight))
-        for entry in entries:
-            self._finish(entry, "cancelled")
-        outcomes = (entry.outcome for entry in entries)
-        self._context.slices.for_each(outcomes, cancel_user_function, at_a_time=64)
+        slices = self._context.slices
+        slices.for_each(reversed(self._in_flight), self._cancel, at_a_time=64)
+
+    def _cancel(self, entry: _InFlight) -> None:
+        self._finish(entry, "cancelled")
+        cancel_user_function(entry.outcome)
 
     # -- calls
 
