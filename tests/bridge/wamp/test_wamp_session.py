@@ -30,6 +30,7 @@ class Transport:
     def __init__(self) -> None:
         self.sent: list[Any] = []
         self.aborted = self.is_closed = False
+        self.reading = True
         self.transport = self
         self.transport_details = None
         self.refuses: type[Exception] | None = None
@@ -41,6 +42,14 @@ class Transport:
 
     def abortConnection(self) -> None:
         self.aborted = True
+
+    def pauseProducing(self) -> None:
+        assert self.reading
+        self.reading = False
+
+    def resumeProducing(self) -> None:
+        assert not self.reading
+        self.reading = True
 
     def close(self) -> None:
         """An orderly end."""
@@ -139,6 +148,28 @@ class SessionTests(SynchronousTestCase):
         self.registered(lambda name, args, kwargs, _: succeed((args, kwargs)))
         self.get(wire.Invocation(9, 7, args=[1], kwargs=HOSTILE))
         self.assertEqual((self.last.args, self.last.kwargs), ([1], HOSTILE))
+
+    def test_burst(self) -> None:
+        """
+        A burst is handled in slices, in order, and not read on meanwhile; what had come
+        before the end is handled before it.
+        """
+        heard: list[Any] = []
+        self.session.subscribe("com.x", "exact", lambda _, args, *__: heard.append(args[0]))
+        self.get(wire.Subscribed(self.last.request, 5))
+        for turn in range(1, 4):
+            for number in range(1000):
+                self.get(wire.Event(5, 1, args=[number]))
+            self.assertLess(len(heard), 1000 * turn - 900)
+            self.assertFalse(self.transport.reading)
+            self.get(wire.Event(5, 1, args=["last"]))
+            if turn < 3:
+                for _ in range(20):
+                    self.clock.advance(0)
+                self.assertTrue(self.transport.reading)
+            else:
+                self.session.onClose(True)
+            self.assertEqual(heard, [*range(1000), "last"] * turn)
 
     def test_unasked(self) -> None:
         """Answers to nothing, and messages about nothing, are ignored."""

@@ -10,6 +10,7 @@ whatever it is given, so that every deadline is ours.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from twisted.python.failure import Failure
 
 from ...errors import shorten
 from ...support.quiet_log import Quiet
+from ...support.slices import Slices
 from ...support.timer import Timer
 from .realm import (
     CallResult,
@@ -42,6 +44,9 @@ from .silence import Silence
 __all__ = ["WampSession"]
 
 _CLOSE_SECONDS = 5.0
+
+_UNITS = 4
+"""What a message costs, see :class:`~txtokensock.support.slices.Slices`."""
 
 _PATIENCE = 6
 """How many times ``request_timeout`` a router has that is not silent."""
@@ -69,6 +74,8 @@ class WampSession(ApplicationSession):
         super().__init__(config)
         self._reactor = reactor
         self._request_timeout = request_timeout
+        self._waiting: deque[Any] = deque()
+        self._slices = Slices(reactor)
         self.received = 0
         self.received_at = reactor.seconds()
         self._requests: dict[int, Deferred[Any]] = {}
@@ -242,6 +249,27 @@ class WampSession(ApplicationSession):
     def onMessage(self, msg: Any) -> None:
         self.received += 1
         self.received_at = self._reactor.seconds()
+        if not self._waiting and self._slices.units > 0:
+            self._slices.units -= _UNITS
+            self._handle(msg)
+            return
+        if not self._waiting:
+            self._read(False)
+        self._waiting.append(msg)
+        self._slices.call(self._handle_next)
+
+    def _handle_next(self) -> None:
+        self._handle(self._waiting.popleft())
+        if not self._waiting:
+            self._read(True)
+
+    def _read(self, reading: bool) -> None:
+        """What was read is handled first: a burst must not hold up whoever else is there."""
+        transport: Any = getattr(self._transport, "transport", None)
+        if transport is not None:
+            transport.resumeProducing() if reading else transport.pauseProducing()
+
+    def _handle(self, msg: Any) -> None:
         if self._session_id is None or isinstance(msg, wire.Goodbye):
             super().onMessage(msg)
             return
@@ -343,6 +371,9 @@ class WampSession(ApplicationSession):
             self.disconnect()
 
     def onClose(self, wasClean: bool) -> None:
+        self._slices.stop()
+        while self._waiting:  # the router had sent them before
+            self._handle(self._waiting.popleft())
         super().onClose(wasClean)
         self._drop.stop()
         requests, self._requests = self._requests, {}
