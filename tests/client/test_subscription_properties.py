@@ -230,7 +230,6 @@ class Client:
         self.writable = True
         self.acks = True
         self.limits = None
-        self.action_answers = 0
         self.reading = True
         self._requests: list[Any] = []
         self.served: set[str] = set()

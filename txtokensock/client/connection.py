@@ -79,7 +79,6 @@ class Connection(TwistedProtocol):
     :ivar pause_count: how often reading was stopped, or taken up again.
     :ivar acks: whether the server acknowledges every request.
     :ivar limits: what the server announced to take, in its answer to ``auth``.
-    :ivar action_answers: how many answers of actions were sent.
     :ivar when_lost: called with the reason, once, where it had been authenticated.
     """
 
@@ -108,7 +107,6 @@ class Connection(TwistedProtocol):
         self.pause_count = 0
         self.acks = False
         self.limits: AnnouncedLimits | None = None
-        self.action_answers = 0
         self._has_room = True
         self._lost = False
         self._end_told = False
@@ -341,7 +339,6 @@ class Connection(TwistedProtocol):
     def _answer(self, payload: bytes) -> None:
         if self.closing:
             return
-        self.action_answers += 1
         if self.writable:
             self.send([payload])
             return

@@ -48,12 +48,10 @@ class RequestConnection(Protocol):
 
     :ivar acks: whether the server acknowledges every request.
     :ivar limits: what it announced to take.
-    :ivar action_answers: how many answers of actions were sent on it so far.
     """
 
     acks: bool
     limits: AnnouncedLimits | None
-    action_answers: int
 
     @property
     def writable(self) -> bool:
@@ -99,7 +97,6 @@ class RequestQueue:
         # Those that nobody waits for: their numbers, and until when they count.
         self._abandoned: dict[str, tuple[int, float]] = {}
         self._next_expiry = Timer(reactor, self._expire)
-        self._action_answers = 0
         self._new_ping = uuid_source()
         self._limits = SendingLimits(None, 0.0)
         self._acceptance = Acceptance(reactor, self._schedule_flush)
@@ -192,24 +189,20 @@ class RequestQueue:
         that it has not taken for certain.  They go one by one, behind what waits; one that is
         the only one fails.
         """
-        connection, self._connection = self._connection, None
+        self._connection = None
         self.obstacle = reason
         in_flight, waiting = self._stop()
         first: list[Request] = []
         suspects: list[Request] = []
         lost: list[tuple[Request, ConnectionLost]] = []
         poison = closed_for_a_message(reason)
-        # What is sent behind the culprit is not looked at.
         alone = poison and self._acceptance.one_suspect
-        certain = (
-            alone and connection is not None and connection.action_answers == self._action_answers
-        )
         for request in in_flight.values():
             untaken = self._acceptance.suspect(request)
             request.suspect = untaken and (poison or request.suspect)
             if not request.idempotent or request.channel_request or (untaken and alone):
-                ran = not (untaken and certain)
-                lost.append((request, _lost(request, reason, ran, culprit=untaken and alone)))
+                # A server may have other reasons, so that it may have run all the same.
+                lost.append((request, _lost(request, reason, True, culprit=untaken and alone)))
             else:
                 (suspects if request.suspect else first).append(request)
         for request in waiting.values():
@@ -391,7 +384,6 @@ class RequestQueue:
             if request.completion is Completion.ANSWER or connection.acks:
                 self._in_flight[request.uuid] = request
         if frame:
-            self._action_answers = connection.action_answers
             self._limits.sent(len(frame), size)
             connection.send([request.payload for request in frame])
         for request in frame:
