@@ -47,7 +47,10 @@ shows that it still reads.
 """
 
 _STALLED_BEATS = 12
-"""Heartbeats within which the full TCP buffer of a response must drain."""
+"""
+Heartbeats within which the full TCP buffer of a response must drain, or as many as a slow link
+takes for the response.
+"""
 
 Reply: TypeAlias = Callable[[int], object]
 
@@ -227,8 +230,10 @@ class PollingSession(ServerSession):
             self._write(HEARTBEAT_FRAME)
             if self._stream is not None and self._quiet_beats >= _IDLE_BEATS:
                 self._detach()
-        elif self._quiet_beats >= _STALLED_BEATS:
-            self._interrupted()
+        elif self._quiet_beats >= _STALLED_BEATS and self._stream is not None:
+            stall = self._quiet_beats * self._options.heartbeat
+            if stall > transfer_time(self._stream.written):
+                self._interrupted()
         if self._stream is not None:
             self._beat.start(self._options.heartbeat)
 

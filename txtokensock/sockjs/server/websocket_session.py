@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from ...errors import InvalidData
 from ...support.in_transit import InTransit
 from ...support.slices import Slices
+from ...support.timeouts import transfer_time
 from ...support.timer import Deadline
 from ..frames import (
     HEARTBEAT_FRAME,
@@ -42,7 +43,10 @@ _NOT_UTF8 = (1007, "a text message that is not UTF-8")
 """The same for a text that is none: RFC 6455 section 8.1."""
 
 _LONGEST_STALL = 12
-"""Heartbeats within which a full write buffer must drain if nothing comes in."""
+"""
+Heartbeats within which a full write buffer must drain if nothing comes in, or as many as a slow
+link takes for it.
+"""
 
 
 class WebSocketSession(ServerSession):
@@ -249,7 +253,8 @@ class WebSocketSession(ServerSession):
         self._beat.start(self._options.heartbeat)
         if self._buffer_full:
             self._stalled += 1
-            if self._stalled >= _LONGEST_STALL:
+            stall = self._stalled * self._options.heartbeat
+            if self._stalled >= _LONGEST_STALL and stall > transfer_time(self._bytes_in_buffer):
                 self.transport.close_by_session(*NO_HEARTBEAT)
             return
         self._sign_of_life()

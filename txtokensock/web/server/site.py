@@ -58,6 +58,9 @@ _MOST_CHUNKS = 1000
 _LEAST_CHUNK = 16
 """Who sends more chunks than that, with fewer bytes in each on average, sends nothing else."""
 
+_LONGEST_LEAVING = 4
+"""Times of ``idle_timeout`` that an answer may take besides to leave the TCP buffer."""
+
 _LINGER = 5.0
 """Seconds in which a client that sends too long a head can take the answer."""
 
@@ -201,6 +204,7 @@ class BoundedChannel(HTTPChannel):
     # Counted here instead: twisted.web answers 400, or nothing at all.
     totalHeadersSize = maxHeaders = sys.maxsize
     _full = False
+    _leaving = 0
     _held: Callable[[], None] | None = None
     _behind = b""  # what came after the request that is held
     _lost = False
@@ -335,10 +339,22 @@ class BoundedChannel(HTTPChannel):
 
     def resumeProducing(self) -> None:
         self._full = False
+        self._leaving = 0
         super().resumeProducing()  # type: ignore[no-untyped-call]
         if self._held is not None:
             self.setTimeout(None)  # type: ignore[no-untyped-call]
             self._process()
+
+    def timeoutConnection(self) -> None:
+        """
+        Close a connection that has been idle for too long, which one is not whose last answer
+        is still leaving over a slow link.
+        """
+        if self._full and self._held is None and self._leaving < _LONGEST_LEAVING:
+            self._leaving += 1
+            self.setTimeout(self.site.limits.idle_timeout)  # type: ignore[no-untyped-call]
+        else:
+            super().timeoutConnection()  # type: ignore[no-untyped-call]
 
     def _take_turn(self) -> None:
         # While it is full, it goes on as soon as it is not.
