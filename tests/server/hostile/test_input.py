@@ -152,6 +152,27 @@ class CountTests(HostileTestCase):
         del session, tcp
         self.survived()
 
+    def test_close_in_the_same_read(self) -> None:
+        """The peer's close ends the connection, also behind what is not looked at any more."""
+        for frame in (encode_frame("", PING), encode_frame("[]", TEXT), b"\xf1\x80\0\0\0\0"):
+            session = WebSocket(self.stage)
+            session.client.connection.channel.dataReceived(frame * 50 + encode_frame("", CLOSE))
+            self.assertTrue(session.client.tcp.disconnecting)
+        del session
+        self.survived()
+
+    def test_nothing_more_is_looked_at(self) -> None:
+        """Frames after the limit, or after a violation, are not even counted."""
+        for frame in (b"", b"\xf1\x80\0\0\0\0"):
+            session = WebSocket(self.stage)
+            (transport,) = (each.transport for each in _sessions(self.stage)[-1:])
+            before = transport.frames_received
+            session.client.connection.channel.dataReceived(frame + encode_frame("", PING) * 100)
+            self.assertLess(transport.frames_received - before, 7 if not frame else 1)
+            session.leave()
+        del session, transport
+        self.survived()
+
     def test_pieces(self) -> None:
         """Frames that go on with a message count, however small they are."""
         session = WebSocket(self.stage)
@@ -458,6 +479,11 @@ class LossTests(HostileTestCase):
         self.survived()
 
 
+def _sessions(stage: Stage) -> list[Any]:
+    """All sessions, oldest first."""
+    return list(stage.service._running_server.sockjs._table._sessions)  # type: ignore[union-attr]
+
+
 def _total(stage: Stage) -> int:
     """How many bytes wait in all sessions."""
     table = stage.service._running_server.sockjs._table  # type: ignore[union-attr]
@@ -531,6 +557,27 @@ class TotalTests(HostileTestCase):
             session.leave()
         self.assertEqual(self.total(), 0)
         del sessions, session
+        self.survived()
+
+    def test_the_beginning_of_a_frame(self) -> None:
+        """It counts however small the frame is, until it is whole, or not wanted any more."""
+        frame = encode_frame(json.dumps(["{" + " " * 50_000]), TEXT)
+        for rest in (frame[40_000:], b""):
+            session = self.stage.authenticated_over(WebSocket)
+            session.client.connection.send(frame[:40_000])
+            self.assertEqual(self.total(), 40_000)
+            if rest:
+                session.client.connection.send(rest)
+                self.assertEqual(self.total(), 0)
+            session.leave()
+            self.assertEqual(self.total(), 0)
+        session = self.stage.authenticated_over(WebSocket)
+        session.client.connection.send(encode_frame("x" * 90_000, TEXT, final=False))
+        self.assertGreater(self.total(), 90_000)
+        session.client.connection.send(encode_frame("x", TEXT))  # a violation
+        self.assertEqual(self.total(), 0)
+        session.leave()
+        del session
         self.survived()
 
     def test_polling(self) -> None:
