@@ -75,6 +75,16 @@ ROWS: list[tuple[str, list[tuple[str, str, Pair]]]] = [
             ("it is reset, or closed", WS, ("call", "connection", "resets")),
             ("it is closed in order", WS, ("call", "frames", "says goodbye")),
             (
+                "the server says that it closes, and does not; nothing more is sent",
+                WS,
+                ("call", "frames", "begins to close"),
+            ),
+            (
+                "the server closes for a message; idempotent calls go on one by one",
+                WS,
+                ("call", "frames", "cannot take it"),
+            ),
+            (
                 "the server hangs, a cable is pulled, a firewall forgets the connection",
                 WS,
                 ("call", "connection", "stalls"),

@@ -419,10 +419,14 @@ def _answers(step: str, cut: Outcome = CUT) -> Iterator[Group]:
     yield Group(step, "messages", ["unsubscribes us"], reported(SubscriptionEnded))
 
 
+_CLOSES_LATE = lost(CLOSED.error or Exception, 5.0, "timeouts.close")
+
 _CALL = [
     *_answers("call"),
     Group("call", "frames", BROKEN_FRAMES, CUT, FRAMED),
-    Group("call", "frames", ["says goodbye", "refuses"], CLOSED, FRAMED),
+    Group("call", "frames", ["says goodbye", "refuses", "cannot take it"], CLOSED, FRAMED),
+    Group("call", "frames", ["begins to close"], _CLOSES_LATE, [WS]),
+    Group("call", "frames", ["begins to close"], CLOSED, HTTP),
     Group("call", "frames", [*EMPTY_FRAMES, "floods with heartbeats"], UNANSWERED, FRAMED),
     Group("call", "messages", ["answers with another uuid", "forgets the uuid"], UNANSWERED),
     Group(
@@ -504,6 +508,7 @@ _RECEIVE = [
     Group("receive", "connection", [*SKIP, *FINE], NOTHING),
     Group("receive", "frames", BROKEN_FRAMES, _CUT_ALONE, FRAMED),
     Group("receive", "frames", ["says goodbye", "refuses"], _CLOSED_ALONE, FRAMED),
+    Group("receive", "frames", ["cannot take it"], _CLOSED_ALONE, FRAMED),
     Group("receive", "frames", [*EMPTY_FRAMES, "floods with heartbeats"], NOTHING, FRAMED),
     Group("receive", "WebSocket", BROKEN_WEBSOCKET, _CUT_ALONE, WEBSOCKETS),
     Group("receive", "WebSocket", ["closes the WebSocket"], _CLOSED_ALONE, WEBSOCKETS),
@@ -619,7 +624,8 @@ _REPLAY = [
     Group("replay", "connection", SKIP, _SKIPPED_REPLAY),
     Group("replay", "connection", FINE, NOTHING),
     Group("replay", "frames", BROKEN_FRAMES, CUT, FRAMED),
-    Group("replay", "frames", ["says goodbye", "refuses"], CLOSED, FRAMED),
+    Group("replay", "frames", ["says goodbye", "refuses", "cannot take it"], CLOSED, FRAMED),
+    Group("replay", "frames", ["begins to close"], _CLOSES_LATE, [WS]),
     Group("replay", "frames", [*EMPTY_FRAMES, "floods with heartbeats"], _SKIPPED_REPLAY, FRAMED),
     Group("replay", "messages", [*NO_ANSWERS, *MESSAGE_FLOODS], _SKIPPED_REPLAY),
     Group("replay", "messages", ["refuses"], reported(Forbidden)),
