@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IHalfCloseableDescriptor
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import formatEvent, globalLogPublisher
+from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -20,7 +21,7 @@ from tests.kit.site_client import Connection
 from tests.kit.websocket import TEXT, UPGRADE, encode_frame
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
-from txtokensock.web.server.site import BoundedSite, SiteLimits
+from txtokensock.web.server.site import BoundedSite, SiteLimits, TurnedAway
 from txtokensock.web.server.trusted_proxies import TrustedProxies
 
 from ...sockjs.server.support import Recorders, Server
@@ -233,12 +234,23 @@ class SiteTests(SynchronousTestCase):
         self.site.limits = SiteLimits(max_body=1, connections=2)
         first, _ = self.connect(), self.connect()
         self.assertEqual(len(self.site.connections), 2)
-        self.assertIsNone(self.site.buildProtocol(first.tcp.getPeer()))
+        self.assertIsInstance(self.site.buildProtocol(first.tcp.getPeer()), TurnedAway)
         first.drop()
         self.connect()
-        self.assertIsNone(self.site.buildProtocol(first.tcp.getPeer()))
+        self.assertIsInstance(self.site.buildProtocol(first.tcp.getPeer()), TurnedAway)
         self.site.limits = SiteLimits(max_body=1, connections=3)
         self.connect()
+
+    def test_connections_over_tls(self) -> None:
+        """One too many is closed also where its connection is wrapped, as TLS does."""
+        self.site.limits = SiteLimits(max_body=1, connections=1)
+        connection = self.connect()
+        self.assertEqual(connection.request("GET", "/echo/websocket", UPGRADE).status, 101)
+        bounded, self.site = self.site, WrappingFactory(self.site)
+        refused = self.connect()
+        self.clock.advance(0)
+        self.assertTrue(refused.tcp.lost)
+        self.assertEqual(len(bounded.connections), 1)
 
     def test_end(self) -> None:
         """All connections can be closed, those of WebSockets too, and dropped."""

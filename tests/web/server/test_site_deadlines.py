@@ -17,7 +17,7 @@ from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
 from txtokensock.web.server.client_rates import ClientRates
 from txtokensock.web.server.descriptors import Descriptors
-from txtokensock.web.server.site import BoundedSite
+from txtokensock.web.server.site import BoundedSite, TurnedAway
 from txtokensock.web.server.site_limits import Refusal, SiteLimits
 from txtokensock.web.server.trusted_proxies import TrustedProxies
 
@@ -191,7 +191,7 @@ class NumberTests(SiteTestCase):
 
     def is_refused(self, host: str) -> bool:
         """Whether a newcomer of that address is turned away."""
-        return self.site.buildProtocol(IPv4Address("TCP", host, 1)) is None
+        return isinstance(self.site.buildProtocol(IPv4Address("TCP", host, 1)), TurnedAway)
 
     def test_per_address(self) -> None:
         """One address has its share; what it gives up it may have again."""

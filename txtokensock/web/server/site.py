@@ -15,9 +15,11 @@ from urllib.parse import quote
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IHalfCloseableDescriptor
-from twisted.internet.protocol import connectionDone
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import IAddress, IHalfCloseableDescriptor, IReadDescriptor
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, parse_qs
 from twisted.web.resource import IResource
@@ -379,6 +381,24 @@ class BoundedChannel(HTTPChannel):
             self.transport.pauseProducing()
 
 
+class TurnedAway(Protocol):
+    """
+    Closes a connection that is too many.  A factory may return None for it, but what wraps
+    factories, such as TLS, does not expect that: it raises, and the socket stays open.
+
+    An aborted connection keeps its descriptor until the next turn of the reactor, and hundreds
+    may come in this one, so the socket is closed now.
+    """
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
+        while isinstance(transport, ProtocolWrapper):
+            transport = transport.transport
+        if IReadDescriptor.providedBy(transport):
+            transport.connectionLost(Failure(ConnectionAborted()))
+
+
 class BoundedSite(Site):
     """
     A site that anybody may connect to, with limits.  A plain :class:`twisted.web.server.Site`
@@ -449,19 +469,19 @@ class BoundedSite(Site):
     # -- connections
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """:return: a protocol, or None, which closes the connection, if there are too many."""
+        """:return: a protocol, or :class:`TurnedAway` if there are too many."""
         limits = self.limits
         if addr is not None and self._has_too_many(addr, limits):
             self.refusals.add("connections_per_address", limits.connections_per_address)
-            return None
+            return TurnedAway()
         if self._descriptors.are_few():
             self._make_room()
             self.refusals.add("descriptors", self._descriptors.limit)
-            return None
+            return TurnedAway()
         most = limits.connections
         if most is not None and len(self.connections) >= most and not self._make_room():
             self.refusals.add("connections", most)
-            return None
+            return TurnedAway()
         protocol: Any = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
         protocol.timeOut = limits.idle_timeout
         return protocol
