@@ -85,11 +85,12 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
         slices, transport = self._session.slices, self._session.transport
         size, start = _PIECE, 0
         while not self._reading_paused and slices.units > 0:
-            frames = transport.frames_received
+            frames, units = transport.frames_received, slices.units
             self._take(data[start : start + size])
             start += size
             frames = transport.frames_received - frames
-            slices.units -= 1 + frames
+            # The transport has counted the messages that it delivered.
+            slices.units = min(slices.units, units - 1 - frames)
             if start >= len(data):
                 return
             if frames < _MANY_FRAMES:
