@@ -56,19 +56,21 @@ class Chromium(JavaScriptPeer):
 
     :param url: a server whose site has :func:`page`.
     :param transport: of sockjs-client.
+    :param host: the client's option of that name, instead of none.
     """
 
-    def __init__(self, url: str, transport: str) -> None:
+    def __init__(self, url: str, transport: str, host: str | None = None) -> None:
         super().__init__(url, transport)
         self.name = f"chromium {transport}"
         self._page = f"{url}/page.html?{transport}"
+        self._host = "" if host is None else f"&{quote(host, safe='')}"
         self._control = _Control(self)
         self._profile = tempfile.TemporaryDirectory(
             prefix="txtokensock-chromium-", ignore_cleanup_errors=True
         )
 
     def command(self) -> list[str]:
-        page = f"{self._page}&{quote(self._control.url, safe='')}"
+        page = f"{self._page}&{quote(self._control.url, safe='')}{self._host}"
         return ["chromium", *_FLAGS, f"--user-data-dir={self._profile.name}", page]
 
     async def start(self) -> None:

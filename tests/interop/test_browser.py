@@ -12,8 +12,9 @@ from txtokensock.server import Peer
 from .browser import Chromium, page
 from .embedded import EmbeddedServer
 from .peers import JavaScriptPeer
-from .support import InteropTestCase
+from .support import InteropTestCase, until, within
 from .test_embedded_server import JavaScriptClients
+from .twistd import Serve
 
 
 class Pages(JavaScriptClients):
@@ -58,3 +59,50 @@ class XHRPolling(Pages, InteropTestCase):
     """XMLHttpRequest, one for each answer."""
 
     client = ("xhr-polling",)
+
+
+class TokenByScript(InteropTestCase):
+    """
+    Pages whose client has a scheme in ``host``: they ask for the token with a script (JSONP), also
+    from their own origin.
+    """
+
+    programs = ("npm", "chromium")
+    timeout = 90
+
+    async def pages(self) -> EmbeddedServer:
+        """A server, and a site with the page."""
+        server = EmbeddedServer(page())
+        self.addCleanup(server.close)
+        await server.start()
+        return server
+
+    async def test_own_origin(self) -> None:
+        """A page of the server's own needs no option."""
+        server = await self.pages()
+        browser = await self.started(Chromium(server.url, "websocket", server.url))
+        self.assertEqual(await within(browser.call("rpc", "echo", {"a": 1})), {"a": 1})
+
+    async def test_listed_origin(self) -> None:
+        """A page of another origin needs ``--allowed-origin``, over every transport."""
+        pages = await self.pages()
+        server = await self.started(Serve("--allowed-origin", pages.url))
+        for transport in ("websocket", "xhr-streaming", "eventsource", "xhr-polling"):
+            host = f"http://{server.address}"
+            browser = await self.started(Chromium(pages.url, transport, host))
+            self.assertEqual(await within(browser.call("rpc", "echo", {"a": 1})), {"a": 1})
+
+    async def test_other_origin(self) -> None:
+        """One that is not listed gets no token, and the log names the option."""
+        pages = await self.pages()
+        server = await self.started(Serve())
+        browser = await self.started(_Refused(pages.url, "websocket", f"http://{server.address}"))
+        self.assertIn("error", browser.seen("ready")[0])
+        await until(lambda: any("allowed-origin" in line for line in server.output))
+
+
+class _Refused(Chromium):
+    """A page that is ready when it knows that it is not let in."""
+
+    def is_ready(self, line: str) -> bool:
+        return line.startswith('{"event":"ready","error":')

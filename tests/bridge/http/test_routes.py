@@ -67,6 +67,7 @@ class MetricsTests(HttpTestCase):
         self.ask("/call", {"rpc": "f"})
         self.ask("/call", {"rpc": 5})
         self.read("/events?channel=a")
+        self.side.site.refusals.add("connections", 1000)
         reply = self.get("/metrics")
         self.assertTrue(reply.headers["content-type"].startswith("text/plain; version="))
         messages = "tokensock_bridge_messages_total"
@@ -82,6 +83,7 @@ class MetricsTests(HttpTestCase):
             'tokensock_bridge_since_seconds{side="wamp"} 1.700000001e+09',
             'tokensock_bridge_http_requests_total{route="call",status="200"} 1.0',
             'tokensock_bridge_http_requests_total{route="call",status="400"} 1.0',
+            'tokensock_bridge_http_refused_connections_total{limit="connections"} 1.0',
             "tokensock_bridge_http_streams 1.0",
             "tokensock_bridge_http_in_flight 0.0",
             "tokensock_bridge_http_queued 0.0",

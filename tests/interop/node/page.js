@@ -1,11 +1,11 @@
 /*
- * The same peer as peer.js in a page: /page.html?TRANSPORT&CONTROL.  The test is at the URL
- * CONTROL, another origin than the server: calls come from there as server-sent events,
+ * The same peer as peer.js in a page: /page.html?TRANSPORT&CONTROL[&HOST], where HOST is the
+ * client's option, by default the page's own.  The test is at the URL CONTROL, another origin than the server: calls come from there as server-sent events,
  * what happens goes there by POST, one after the other.
  */
 "use strict";
 
-const [transport, control] = location.search.slice(1).split("&").map(decodeURIComponent);
+const [transport, control, host] = location.search.slice(1).split("&").map(decodeURIComponent);
 let said = Promise.resolve();
 
 function say(line) {
@@ -19,5 +19,5 @@ class PageSocket extends TokenSocket {
   end(callback) { super.end(() => callback(null)); }
 }
 
-const obey = module.exports(PageSocket, { sockjs: { transports: [transport] } }, say);
+const obey = module.exports(PageSocket, { host, sockjs: { transports: [transport] } }, say);
 new EventSource(control).onmessage = ({ data }) => obey(JSON.parse(data));

@@ -18,6 +18,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from ...web.server.site_limits import Refusal
 from ..counters import Counters
 from ..health import SideState
 from .responses import ApiResponse
@@ -44,12 +45,17 @@ class BridgeMetrics(Collector):
         self._states = states
         self._gauges = gauges
         self._answers: Counter[tuple[str, int]] = Counter()
+        self._refused: Counter[Refusal] = Counter()
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
     def answered(self, route: str, status: int) -> None:
         """A request was answered."""
         self._answers[route, status] += 1
+
+    def refused(self, refusal: Refusal) -> None:
+        """A connection has crossed a limit of the site."""
+        self._refused[refusal] += 1
 
     def page(self) -> ApiResponse:
         """``/metrics``, in the text format that every version of Prometheus reads."""
@@ -82,6 +88,14 @@ class BridgeMetrics(Collector):
         for (route, status), count in sorted(self._answers.items()):
             requests.add_metric((route, str(status)), count)
         yield requests
+        refused = CounterMetricFamily(
+            "tokensock_bridge_http_refused_connections",
+            "Connections that were turned away, or cut off, by the limit that they crossed.",
+            labels=("limit",),
+        )
+        for limit, count in sorted(self._refused.items()):
+            refused.add_metric((limit,), count)
+        yield refused
         for name, (text, value) in self._gauges.items():
             yield GaugeMetricFamily(f"tokensock_bridge_{name}", text, value())
 

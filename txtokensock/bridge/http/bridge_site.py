@@ -4,6 +4,7 @@ The bridge's site, which Klein reads requests from.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, AnyStr
@@ -11,7 +12,8 @@ from typing import Any, AnyStr
 from twisted.web.resource import IResource, Resource
 
 from ...web.server.answers import answer
-from ...web.server.site import BoundedRequest, BoundedSite, SiteLimits
+from ...web.server.site import BoundedRequest, BoundedSite
+from ...web.server.site_limits import Refusal, SiteLimits
 from ...web.server.trusted_proxies import TrustedProxies
 from ..config.http import HttpConfig
 
@@ -72,12 +74,18 @@ def site_limits(section: HttpConfig) -> SiteLimits:
     )
 
 
-def bridge_site(resource: IResource, section: HttpConfig, reactor: Any) -> BoundedSite:
+def bridge_site(
+    resource: IResource,
+    section: HttpConfig,
+    reactor: Any,
+    on_refusal: Callable[[Refusal], object],
+) -> BoundedSite:
     """
     A site that logs no requests, because the query of a signed one is secret.
 
     :param resource: Klein's; it answers bodies that are too large in its own way.
     :param section: of the configuration.
+    :param on_refusal: called with the limit that a connection has crossed, each time.
     """
     return BoundedSite(
         _Readable(resource),
@@ -86,5 +94,6 @@ def bridge_site(resource: IResource, section: HttpConfig, reactor: Any) -> Bound
         answers_too_large=True,
         request=_BridgeRequest,
         trusted_proxies=TrustedProxies(section.trusted_proxies),
+        on_refusal=on_refusal,
         reactor=reactor,
     )

@@ -85,7 +85,7 @@ class HttpSide(Service):
             reactor=reactor,
         )
         resource = self._pages.app.resource()
-        self.site = bridge_site(resource, section, reactor)
+        self.site = bridge_site(resource, section, reactor, self._pages.counts.refused)
         self._port: IListeningPort | None = None
         self._health = Health(self.name, reactor.seconds)
 

@@ -59,6 +59,7 @@ class Pages:
     :param counters: by rule; the rules of this side are its keys.
     :param states: of all sides.
     :param reactor: for the time.
+    :ivar counts: what is counted of HTTP.
     :ivar stopping: whether nothing new is taken any more.
     """
 
@@ -94,7 +95,7 @@ class Pages:
                 lambda: self.publishing.waiting.taken,
             ),
         }
-        self._metrics = BridgeMetrics(counters, states, gauges)
+        self.counts = BridgeMetrics(counters, states, gauges)
         self._authentication = authentication
         self.configure(section, authentication)
 
@@ -214,7 +215,7 @@ class Pages:
                 raise forbidden("this key may not read metrics")
         except Refusal as refusal:
             return self._respond(request, "metrics", refusal.answer)
-        return self._respond(request, "metrics", self._metrics.page())
+        return self._respond(request, "metrics", self.counts.page())
 
     # -- what requests have in common
 
@@ -289,7 +290,7 @@ class Pages:
 
     def _begin(self, request: Any, route: str, status: int, *headers: tuple[str, str]) -> None:
         """Everything but the body."""
-        self._metrics.answered(route, status)
+        self.counts.answered(route, status)
         set_status(request, status)
         for name, value in (*_HEADERS, *headers):
             request.setHeader(name, value)
