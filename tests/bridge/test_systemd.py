@@ -41,6 +41,23 @@ class SystemdTests(SynchronousTestCase):
         notifier.startService()
         return notifier
 
+    def test_systemd_that_does_not_read(self) -> None:
+        """When its queue is full, nobody waits for it: the log says so."""
+        self.receiving.bind(self.address)
+        log = EventLoggingObserver()
+        globalLogPublisher.addObserver(log)
+        self.addCleanup(globalLogPublisher.removeObserver, log)
+        notifier = self.notifier(Clock(), NOTIFY_SOCKET=self.address)
+        while not log:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filling:
+                filling.setblocking(False)
+                try:
+                    filling.sendto(b"x", self.address)
+                except BlockingIOError:
+                    notifier.notify("WATCHDOG=1")
+        (event,) = log
+        self.assertIsInstance(event["problem"], BlockingIOError)
+
     def test_watchdog(self) -> None:
         """It is fed twice as often as it must be, to the end of the end."""
         self.receiving.bind(self.address)

@@ -204,7 +204,11 @@ class Actions(TrafficTestCase):
     def test_answer(self) -> None:
         """A procedure's result is the answer; its shape is that of arguments."""
         self.register("com.example.notify", lambda _, args, kw, __: succeed(([1, args], kw)))
-        self.assertEqual(self.successResultOf(self.ask("notify", {"x": 1})), [1, [{"x": 1}]])
+        for number in (1, 2):
+            answer = self.successResultOf(self.ask("notify", {"x": 1}))
+            self.assertEqual(answer, [1, [{"x": 1}]])
+            counts = [self.count("action:notify", outcome) for outcome in ("in", "out", "refused")]
+            self.assertEqual(counts, [number, number, 0])
 
     def test_spread(self) -> None:
         """Keywords, and beside other actions of the same branch."""

@@ -411,6 +411,25 @@ class Late(TrafficTestCase):
         self.settle()
         self.assertEqual((demand.topics, len(changed)), (set(), 1))
 
+    def test_demand_that_is_kept_from_us(self) -> None:
+        """The log says so once; not where the session was lost, or nobody asks any more."""
+        log = EventLoggingObserver()
+        globalLogPublisher.addObserver(log)
+        self.addCleanup(globalLogPublisher.removeObserver, log)
+        self.router.forbidden = ("wamp.subscription.",)
+        for number, lost, stopped in ((0, True, False), (1, False, True), (2, False, False)):
+            session = self.router.join()
+            demand = Demand(session, Calls())
+            demand.start()
+            if lost:
+                session.lose()
+            if stopped:
+                demand.stop()
+            self.settle()
+            said = [event["reason"] for event in log if "reason" in event]
+            self.assertEqual(len(said), int(number == 2), (lost, stopped))
+        self.assertIn("not authorized: wamp.subscription.on_create", said[0])
+
 
 class Prefix(TrafficTestCase):
     """A rule for many."""

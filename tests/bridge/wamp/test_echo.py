@@ -49,6 +49,17 @@ class EchoTests(SynchronousTestCase):
         self.echoes.expect({"a": 1})
         self.assertEqual([self.echoes.take({"a": 1}) for _ in range(3)], [True, True, False])
 
+    def test_nothing_is_left(self) -> None:
+        """What came back, was refused or never came is not remembered: no content is."""
+        for number in range(30):
+            self.echoes.expect(number)
+            if number % 3:
+                self.assertTrue(self.echoes.take(number))
+        self.echoes.forget(self.echoes.expect("refused"))
+        self.clock.advance(30)
+        self.assertFalse(self.echoes.take("more"))
+        self.assertEqual((len(self.echoes), self.echoes._by_form), (0, {}))
+
     def test_other(self) -> None:
         """What was not published is none."""
         self.echoes.expect([1])

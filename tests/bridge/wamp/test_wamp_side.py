@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec.structs import replace
+from twisted.internet.defer import succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
@@ -70,7 +71,11 @@ class GapTests(TrafficTestCase):
     def start(self, **fields: Any) -> WampSide:
         """A side that has joined."""
         section = WampConfig(
-            url="ws://router.test/", realm="r", channels=rules(**fields).channels, stop_timeout=1.0
+            url="ws://router.test/",
+            realm="r",
+            channels=rules(**fields).channels,
+            actions=rules(**fields).actions,
+            stop_timeout=1.0,
         )
         socket = self.socket(backoff=BACKOFF)
         side = WampSide(
@@ -155,3 +160,22 @@ class GapTests(TrafficTestCase):
         self.memory.advance(10)
         self.assertEqual(len(self.sessions), 1)
         self.assertEqual(side.state().detail, "stopped")
+
+    def test_actions_across_sessions(self) -> None:
+        """Actions are there from the start, and between sessions the answer is an error."""
+        self.outsider.end()
+        self.start(actions=[{"action": "notify", "procedure": "com.example.notify"}])
+        (peer,) = self.memory.server.peers()
+        self.component.register(
+            "com.example.notify", "exact", lambda _, args, kwargs, __: succeed((args, kwargs))
+        )
+        for number in (1, 2):
+            answered = peer.rpc("notify", number)
+            self.settle()
+            self.assertEqual(self.successResultOf(answered), number)
+            self.sessions[-1].end()
+            refused = peer.rpc("notify", number)
+            self.settle()
+            error = self.failureResultOf(refused).value.error
+            self.assertEqual(error["error"], "wamp.error.unavailable")
+            self.memory.advance(10)

@@ -228,6 +228,14 @@ class AdminTests(MetricsTestCase):
         self.pages(TokenServer(start=False))
         self.assertEqual(self.get("/healthz").status, 200)
 
+    def test_no_page_is_kept(self) -> None:
+        """An answer of yesterday, from a cache, says nothing about today."""
+        self.pages(TokenServer(start=False))
+        for path, status in (("/healthz", 200), ("/readyz", 503)):
+            response = self.get(path)
+            self.assertEqual(response.status, status)
+            self.assertEqual(response.headers["cache-control"], "no-store")
+
     def test_foreign_host(self) -> None:
         """A page whose name leads to this machine reads nothing."""
         self.pages(self.serve())
