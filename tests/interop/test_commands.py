@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 from twisted.internet import reactor
@@ -96,7 +97,9 @@ class CommandTests(InteropTestCase):
 
     async def test_reasons(self) -> None:
         """Why nothing was answered is said, with the options of the command."""
-        url = f"https://127.0.0.1:{self.server.port}"
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         arguments = ("rpc", "echo", "--timeout", "2", "--host", url)
         _, err, status = await within(
             getProcessOutputAndValue(script("tokensock"), arguments, reactor=reactor)

@@ -222,7 +222,8 @@ class HeadTests(SynchronousTestCase):
         colon, comma = (" : ", " , ") if spaces else (":", ",")
         text = "{" + comma.join(f'"{name}"{colon}{members[name]}' for name in order) + "}"
         head = decode_head(text.encode())
-        if depth < 5000 or (rpc.isalnum() and rpc.isascii() and uuid is not None):
+        plain = rpc.isalnum() and rpc.isascii() and "\\" not in json.dumps(uuid)
+        if depth < 5000 or (plain and uuid is not None):
             self.assertEqual(head, RequestHead(rpc, uuid, "f"))
 
     def test_what_cannot_be_answered(self) -> None:
