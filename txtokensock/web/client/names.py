@@ -78,7 +78,7 @@ class _Resolving:
 
     @property
     def nameResolver(self) -> IHostnameResolver:
-        """The resolver: this."""
+        """This, which resolves names itself."""
         return self
 
     def resolveHostName(

@@ -504,7 +504,7 @@ class BoundedSite(Site):
         return False
 
     def opened(self, channel: BoundedChannel, address: IAddress) -> None:
-        """Count a connection."""
+        """Count a connection, which has to send a head to keep its place."""
         self.connections.add(channel, address)
         self._headless[channel] = self.reactor.seconds()
 
