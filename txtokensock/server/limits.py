@@ -59,6 +59,7 @@ class Limits:
     :ivar buffered: bytes that may wait for a peer that reads slowly.
     :ivar buffered_total: bytes that may wait for all peers together, with what has come of
         their unfinished frames; when more do, those that hold the most are closed with 4001.
+        It is ``buffered`` where that is more.
     :ivar undelivered: bytes of messages that may wait to be delivered to the peers of their
         channels, in all; beyond them messages are dropped, which is logged and counted.  Peers
         that publish are not read while their messages wait, so that only what comes from

@@ -393,7 +393,7 @@ def _sockjs_options(limits: Limits, chosen: Mapping[str, Any]) -> SockJSOptions:
         max_message_size=limits.frame_size,
         max_array_length=limits.frame_messages,
         max_buffered=limits.buffered,
-        max_buffered_total=limits.buffered_total,
+        max_buffered_total=max(limits.buffered_total, limits.buffered),
         # Those that are told that they are too many are there until they know.
         max_sessions_per_address=2 * limits.peers_per_address,
     )

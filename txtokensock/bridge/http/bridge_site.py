@@ -78,7 +78,7 @@ def bridge_site(
     resource: IResource,
     section: HttpConfig,
     reactor: Any,
-    on_refusal: Callable[[Refusal], object],
+    on_refusal: Callable[[Refusal], object] | None = None,
 ) -> BoundedSite:
     """
     A site that logs no requests, because the query of a signed one is secret.
