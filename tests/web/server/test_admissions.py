@@ -32,19 +32,6 @@ class AdmissionsTests(SynchronousTestCase):
             self.assertEqual([self.open.count(address) for address in (A, B)], [1, 1])
         self.assertEqual(self.open.count(IPv6Address("TCP", "::1", 1)), 0)
 
-    def test_oldest(self) -> None:
-        """The one that was added first, in all and by address, also after it was there before."""
-        for member, address in (("a1", A), ("b", B), ("a2", A)):
-            self.open.add(member, address)
-        self.assertEqual([self.open.oldest(), self.open.oldest(B)], ["a1", "b"])
-        self.open.remove("a1")
-        self.open.add("a1", A)
-        self.assertEqual([self.open.oldest(), self.open.oldest(A)], ["b", "a2"])
-        for member in ("a1", "a2", "b"):
-            self.open.remove(member)
-        self.assertEqual([self.open.oldest(), self.open.oldest(A)], [None, None])
-        self.assertIsNone(self.open.oldest(UNIXAddress("/run/socket")))
-
     def test_clients(self) -> None:
         """
         An IPv4 address is one client however a socket has it, and so are all the addresses of a

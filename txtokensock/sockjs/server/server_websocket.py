@@ -121,9 +121,6 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
 
     def _take(self, data: bytes) -> None:
         if self._ignoring:
-            # What follows a violation is ignored, but it has to be read from the socket:
-            # closing a socket with unread bytes resets the connection, and the close frame
-            # that says what was wrong would be lost.
             self._look_for_close(data)
             return
         try:

@@ -4,6 +4,7 @@ Counting what clients have open, in all and by address.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -46,7 +47,7 @@ class Admissions(Generic[T]):
 
     def __init__(self) -> None:
         self._members: dict[T, str | None] = {}
-        self._by_client: dict[str, dict[T, None]] = {}
+        self._by_client: Counter[str] = Counter()
         self._empty: Waiters[None] = Waiters()
 
     def __len__(self) -> int:
@@ -62,18 +63,7 @@ class Admissions(Generic[T]):
     def count(self, address: IAddress) -> int:
         """How many members the client at the address has; 0 where it cannot be told apart."""
         key = client_key(address)
-        return 0 if key is None else len(self._by_client.get(key, ()))
-
-    def oldest(self, address: IAddress | None = None) -> T | None:
-        """
-        The member that was added first, of all or of the client at the address.
-
-        :return: None if there is none.
-        """
-        if address is None:
-            return next(iter(self._members), None)
-        key = client_key(address)
-        return None if key is None else next(iter(self._by_client.get(key, ())), None)
+        return 0 if key is None else self._by_client[key]
 
     def add(self, member: T, address: IAddress) -> None:
         """
@@ -83,7 +73,7 @@ class Admissions(Generic[T]):
         """
         key = self._members[member] = client_key(address)
         if key is not None:
-            self._by_client.setdefault(key, {})[member] = None
+            self._by_client[key] += 1
 
     def remove(self, member: T) -> None:
         """Remove a member; nothing happens if it is not there."""
@@ -91,7 +81,7 @@ class Admissions(Generic[T]):
             return
         key = self._members.pop(member)
         if key is not None:
-            del self._by_client[key][member]
+            self._by_client[key] -= 1
             if not self._by_client[key]:
                 del self._by_client[key]
         if not self._members:
