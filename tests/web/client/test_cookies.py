@@ -79,9 +79,47 @@ class CookieTests(SynchronousTestCase):
             (f"Max-Age=60; Expires={past}", True),
             (f"Expires={future}; Max-Age=0", False),
             ("Expires=nonsense", True),
+            ("Expires=Thu Jan  1 00:00:00 1970", False),
+            ("Expires=Thursday, 01-Jan-70 00:00:00 GMT", False),
+            ("Max-Age=1.5", True),
+            (f"Max-Age=soon; Expires={past}", False),
+            ("Max-Age=0; Max-Age=60", True),
+            ("Max-Age=" + "9" * 5000, True),
+            ("Max-Age=-" + "9" * 5000, False),
         ):
             cookie = self.sent(f"a=1; {attributes}", "http://a.test/")
             self.assertEqual(bool(cookie), sent, attributes)
+
+    def test_attributes(self) -> None:
+        """One that is not valid is as if it were not there; of several, the last one counts."""
+        for attributes in (
+            "Max-Age",
+            "Max-Age=",
+            "Path",
+            "Path=x",
+            'Path="/other"',
+            "Path=/other; Path=/x",
+            "Domain=b.test; Domain=a.test",
+            'Port="81"',
+            "Version=2",
+            "Version=x",
+            "Comment; Discard; Unknown=1",
+        ):
+            sent = self.sent(f"a=1; {attributes}", "http://a.test/x/y")
+            self.assertEqual(sent, "a=1", attributes)
+
+    def test_others_in_the_answer(self) -> None:
+        """What is wrong with one cookie is nothing to the others of the same answer."""
+        for wrong in (b"a=1; Max-Age", b"a=1; Max-Age=" + b"9" * 400, b"a=\xff", b"=", b";", b""):
+            jar = new_jar()
+            take_cookies(jar, "http://a.test/", [b"b=1", wrong, b"c=1"])
+            sent = cookie_header(jar, "http://a.test/").split("; ")
+            self.assertEqual([one for one in sent if one != "a=1"], ["b=1", "c=1"], wrong)
+
+    def test_without_a_name(self) -> None:
+        """Such a cookie is its value."""
+        for set_cookie in ("abc", "=abc"):
+            self.assertEqual(self.sent(set_cookie, "http://a.test/"), "abc")
 
     def test_replaced(self) -> None:
         """The newest value counts, and one that is over takes the older with it."""
@@ -89,4 +127,6 @@ class CookieTests(SynchronousTestCase):
         take_cookies(jar, "http://a.test/", [b"a=1", b"b=1", b"a=2"])
         self.assertEqual(cookie_header(jar, "http://a.test/"), "a=2; b=1")
         take_cookies(jar, "http://a.test/", [b"a=; Max-Age=0"])
+        self.assertEqual(cookie_header(jar, "http://a.test/"), "b=1")
+        take_cookies(jar, "http://a.test/", [b"c=1", b"c=; Max-Age=0"])
         self.assertEqual(cookie_header(jar, "http://a.test/"), "b=1")

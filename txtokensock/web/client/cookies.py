@@ -5,7 +5,8 @@ The cookies of one client.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from email.message import Message
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -18,12 +19,19 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from ...address import ip_address_of
+from .retry_after import http_date
 
 __all__ = ["Cookies", "cookie_header", "new_jar", "take_cookies", "trim"]
 
 _MOST_COOKIES = 50
 _LARGEST_COOKIE = 4096
+_LONGEST_LIFE = 400 * 86_400
+"""Seconds, as browsers have it: RFC 6265bis, section 5.5."""
+
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_MAX_AGE = re.compile(r"-?[0-9]+")
+_MAX_AGE_DIGITS = 12
+"""As many as matter: Python reads no number of thousands."""
 
 
 def new_jar() -> CookieJar:
@@ -48,23 +56,22 @@ def take_cookies(jar: CookieJar, url: str, set_cookie: Iterable[bytes]) -> None:
     :param url: the URL of the request.
     :param set_cookie: the values of the ``Set-Cookie`` headers.
     """
-    headers = Message()
     for value in set_cookie:
         if not _CONTROL.search(value) and _is_text(value):
             cookie = _acceptable(value.decode(), url)
             if cookie is not None:
-                headers["Set-Cookie"] = cookie
-    answer: Any = _Answer(headers)
-    jar.extract_cookies(answer, Request(url))
+                answer: Any = _Answer(cookie)
+                jar.extract_cookies(answer, Request(url))
     trim(jar)
 
 
 def _acceptable(cookie: str, url: str) -> str | None:
     """
-    What Python's jar does otherwise than browsers do: RFC 6265bis, sections 4.1.3 and 5.7.
+    What Python's jar does otherwise than browsers do: RFC 6265bis, sections 4.1.3, 5.6 and 5.7.
 
     :param cookie: the value of a ``Set-Cookie``.
-    :return: it as the jar understands it; None for one that such a URL may not set.
+    :return: it as the jar understands it, without attributes that are not valid; None for one
+        that such a URL may not set.
     """
     pair, *attributes = cookie.split(";")
     named = {}
@@ -79,16 +86,33 @@ def _acceptable(cookie: str, url: str) -> str | None:
         return None
     if name.startswith("__host-") and (named.get("path") != "/" or named.get("domain")):
         return None
+    kept = [pair.strip().removeprefix("=")]
+    if secure:
+        kept.append("Secure")
+    if named.get("path", "").startswith("/"):
+        kept.append(f"Path={named['path']}")
     domain = named.get("domain", "").lower().removeprefix(".")
-    if (
-        "domain" in named
-        and domain in ("", (parts.hostname or "").lower())
-        and (not domain or "." not in domain or ip_address_of(domain) is not None)
-    ):
-        # The jar refuses a domain without a dot, and addresses: it is for this host alone.
-        kept = [one for one in attributes if one.partition("=")[0].strip().lower() != "domain"]
-        return ";".join([pair, *kept])
-    return cookie
+    own = domain == (parts.hostname or "").lower()
+    # The jar refuses a domain without a dot, and addresses: it is for this host alone.
+    if domain and not (own and ("." not in domain or ip_address_of(domain) is not None)):
+        kept.append(f"Domain={domain}")
+    seconds = _lifetime(named)
+    if seconds is not None:
+        kept.append(f"Max-Age={seconds}")
+    return ";".join(kept)
+
+
+def _lifetime(attributes: Mapping[str, str]) -> int | None:
+    """Seconds for which a cookie is kept, none above 0 for one that is over; None for no end."""
+    text = attributes.get("max-age", "")
+    if _MAX_AGE.fullmatch(text):
+        seconds = int(text[:_MAX_AGE_DIGITS])
+    else:
+        expires = http_date(attributes.get("expires", ""))
+        if expires is None:
+            return None
+        seconds = int(expires - time.time())
+    return min(seconds, _LONGEST_LIFE)
 
 
 def _is_text(value: bytes) -> bool:
@@ -102,8 +126,9 @@ def _is_text(value: bytes) -> bool:
 class _Answer:
     """The part of a response that a cookie jar reads."""
 
-    def __init__(self, headers: Message) -> None:
-        self._headers = headers
+    def __init__(self, cookie: str) -> None:
+        self._headers = Message()
+        self._headers["Set-Cookie"] = cookie
 
     def info(self) -> Message:
         return self._headers

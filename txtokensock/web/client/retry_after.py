@@ -1,5 +1,5 @@
 """
-``Retry-After``: RFC 9110, section 10.2.3.
+Dates in HTTP, and ``Retry-After``, which may have one: RFC 9110, section 10.2.3.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from twisted.web.iweb import IResponse
 
-__all__ = ["retry_after", "retry_after_of"]
+__all__ = ["http_date", "retry_after", "retry_after_of"]
 
 _LONGEST = 86_400.0
 
@@ -24,14 +24,24 @@ def retry_after(value: str, now: float | None = None) -> float | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:400]), _LONGEST)
+    then = http_date(text)
+    if then is None:
+        return None
+    return min(max(then - (time.time() if now is None else now), 0.0), _LONGEST)
+
+
+def http_date(text: str) -> float | None:
+    """
+    :param text: a date in any form that HTTP has had: RFC 9110, section 5.6.7.
+    :return: seconds since the epoch; None if it is not valid.
+    """
     try:
         then = parsedate_to_datetime(text)
         if then.tzinfo is None:  # the oldest form of a date names no zone: it is GMT
             then = then.replace(tzinfo=UTC)
-        seconds = then.timestamp() - (time.time() if now is None else now)
+        return then.timestamp()
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return min(max(seconds, 0.0), _LONGEST)
 
 
 def retry_after_of(response: IResponse) -> float | None:
