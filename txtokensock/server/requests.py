@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -16,7 +16,7 @@ from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
 from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe
 from ..messages.from_server import encode_answer, encode_error_answer
 from ..support.timer import Timer
-from ..support.user_functions import call_user_function, cancel_user_function
+from ..support.user_functions import begin_user_function, cancel_user_function
 from .hooks import Refused
 from .keyed_queue import KeyedQueue
 from .limits import LimitExceeded
@@ -121,9 +121,24 @@ class PeerRequests:
             self._context.observer.request_answered("call", "function_not_found", 0.0)
             self._send(encode_error_answer(call.name, call.uuid, "Function not found"))
             return
-        outcome = call_user_function(action, call.data, self._peer)
+        outcome = begin_user_function(action, call.data, self._peer)
+        if not isinstance(outcome, Deferred):
+            try:
+                answer = encode_answer(call.name, call.uuid, outcome)
+            except InvalidData:
+                outcome = fail()
+            else:
+                self._answer_now(answer, begun)
+                return
         outcome.addCallback(lambda result: [encode_answer(call.name, call.uuid, result)])
         self._follow(call, begun, outcome)
+
+    def _answer_now(self, answer: bytes, begun: float) -> None:
+        """Answer a call whose action returned at once, as most do: it was never in flight."""
+        context = self._context
+        context.observer.request_answered("call", "success", context.reactor.seconds() - begun)
+        self._send(answer)
+        self._done()
 
     # -- answers
 

@@ -9,9 +9,10 @@ way, and leave what is being done there half done.
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import iscoroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -23,6 +24,7 @@ __all__ = [
     "UserFunctionError",
     "UserFunctionTimeout",
     "abandonable",
+    "begin_user_function",
     "call_in_next_turn",
     "call_plain_function",
     "call_user_function",
@@ -80,10 +82,27 @@ def call_user_function(function: Callable[..., Any], *arguments: Any) -> Deferre
         :class:`UserFunctionError`.  Cancelling it cancels the Deferred that the function
         returned, or that its coroutine waits for.
     """
-    called = maybeDeferred(function, *arguments)
-    if called.called and not called.paused and not isinstance(called.result, Failure):
-        return called  # as most do, and an errback costs half of what the call does
-    return called.addErrback(_as_exception)
+    begun = begin_user_function(function, *arguments)
+    return begun if isinstance(begun, Deferred) else succeed(begun)
+
+
+def begin_user_function(function: Callable[..., Any], *arguments: Any) -> Any:
+    """
+    Call a function now, of any kind.  Most return at once, and a Deferred costs several times
+    what the call does.
+
+    :return: its result; or a Deferred, as :func:`call_user_function` returns it, of a function
+        that is not done yet, or has failed.
+    """
+    try:
+        result = function(*arguments)
+    except BaseException:
+        return fail().addErrback(_as_exception)
+    if isinstance(result, Failure):
+        return fail(result).addErrback(_as_exception)
+    if iscoroutine(result):
+        result = Deferred.fromCoroutine(result)
+    return result.addErrback(_as_exception) if isinstance(result, Deferred) else result
 
 
 def _as_exception(failure: Failure) -> Failure:
