@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -24,7 +25,8 @@ from typing import Any, Protocol
 __all__ = ["main"]
 
 HOST = "127.0.0.1"
-CHANNEL = "bench"
+CHANNEL = f"bench-{os.getpid()}"
+"""Of its own for each client: one is not to get, and count, what another one asked for."""
 
 
 class Client(Protocol):

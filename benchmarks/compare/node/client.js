@@ -11,6 +11,7 @@ const session = new Session({ host: "127.0.0.1", port: Number(port), authenticat
 
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 const now = () => Number(process.hrtime.bigint()) / 1e9;
+const CHANNEL = `bench-${process.pid}`; /* of its own, as that of ../drivers.py */
 let listening = () => {};
 session.onmessage((channel, message) => listening(message));
 
@@ -43,7 +44,7 @@ const works = {
   receive({ count, size, seconds }, finish) {
     const data = "x".repeat(size), begun = now();
     let done = 0, wrong = 0;
-    const burst = () => session.rpc("burst", { channel: "bench", data, count }, () => {});
+    const burst = () => session.rpc("burst", { channel: CHANNEL, data, count }, () => {});
     listening = (message) => {
       if (message !== data) wrong++;
       if (++done % count) return;
@@ -54,7 +55,7 @@ const works = {
   },
 };
 
-session.ready(() => session.subscribe("bench", () => {}));
+session.ready(() => session.subscribe(CHANNEL, () => {}));
 setTimeout(() => say({ ready: true }), 500); /* its subscription may not be confirmed to it */
 readline.createInterface({ input: process.stdin })
   .on("line", (line) => {
