@@ -16,6 +16,7 @@ from twisted.internet.task import react
 
 from .attack import Attack
 from .attacks import ATTACKS
+from .selection import CI
 from .stage import MEMORY, STAGES, Stage
 from .verdict import MOST, Verdict, heading
 
@@ -41,22 +42,31 @@ async def attacked(stage: Stage, attack: Attack) -> Verdict:
     return Verdict(attack, stage_of(attack), stage.quiet, runs)
 
 
-async def neighbours(wanted: Sequence[str], log: str) -> int:
+def chosen(wanted: Sequence[str], *, ci: bool) -> list[Attack]:
     """
-    Run the attacks whose names hold one of these texts, or all.
+    The attacks whose names or targets hold one of these texts, or all.
+
+    :param ci: only of those in :data:`~tests.neighbours.selection.CI`.
+    """
+    return [
+        attack
+        for attack in ATTACKS
+        if (attack.name in CI or not ci)
+        and (not wanted or any(text in f"{attack.name} {stage_of(attack)}" for text in wanted))
+    ]
+
+
+async def neighbours(attacks: Sequence[Attack], log: str) -> int:
+    """
+    Run these attacks.
 
     :param log: a file for what the targets print, or empty.
     :return: how many broke a rule.
     """
-    chosen = [
-        attack
-        for attack in ATTACKS
-        if not wanted or any(text in f"{attack.name} {stage_of(attack)}" for text in wanted)
-    ]
     broken: list[Verdict] = []
     print(heading(), flush=True)
     for name, kind in STAGES.items():
-        mine = [attack for attack in chosen if stage_of(attack) == name]
+        mine = [attack for attack in attacks if stage_of(attack) == name]
         if not mine:
             continue
         with tempfile.TemporaryDirectory(prefix="txtokensock-neighbours-") as directory:
@@ -75,7 +85,7 @@ async def neighbours(wanted: Sequence[str], log: str) -> int:
                 if log:
                     with open(log, "a") as file:
                         file.write(stage.log())
-    print(f"{len(chosen)} attacks, {len(broken)} of them felt by others")
+    print(f"{len(attacks)} attacks, {len(broken)} of them felt by others")
     return len(broken)
 
 
@@ -83,11 +93,12 @@ def main(reactor: Any) -> Deferred[None]:
     """Run what the command line says."""
     parser = argparse.ArgumentParser(prog="make neighbours")
     parser.add_argument("--log", default="", help="a file for what the targets print")
+    parser.add_argument("--ci", action="store_true", help="some of each kind, in a few minutes")
     parser.add_argument("wanted", nargs="*", help="parts of names; by default, all")
     found = parser.parse_args(sys.argv[1:])
 
     async def run() -> None:
-        if await neighbours(found.wanted, found.log):
+        if await neighbours(chosen(found.wanted, ci=found.ci), found.log):
             raise SystemExit(1)
 
     return Deferred.fromCoroutine(run())

@@ -5,6 +5,7 @@ Attacks by the number of connections, by time, and by requests: whoever can conn
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 
 from .attack import Attack, Ground, Target
@@ -64,6 +65,23 @@ def requests(
         await ground.crowd(lanes, behave)
 
     return run
+
+
+async def forged(ground: Ground) -> None:
+    """Tokens, for each of which another address is claimed."""
+    numbers = itertools.count()
+
+    async def behave(link: Link) -> None:
+        async def ask() -> None:
+            while True:
+                claimed = f"198.51.{next(numbers) % 250}.{next(numbers) % 250}"
+                said = {"X_Forwarded_For": claimed, "Forwarded": f"for={claimed}"}
+                await link.send(ground.address.request("GET", "/socket/token", **said))
+                await asyncio.sleep(0)
+
+        await both(ask(), link.read_on())
+
+    await ground.crowd(8, behave)
 
 
 def one_read(method: str, path: str, count: int) -> Run:
@@ -241,6 +259,13 @@ ATTACKS = [
     Attack("tokens, pipelined", REQUESTS, requests("GET", "/socket/token?a=b"), expected="HTTP"),
     Attack("tokens, a connection each", REQUESTS, anew("GET", "/socket/token?a=b")),
     Attack("tokens from 50 addresses", REQUESTS, requests("GET", "/socket/token?a=b"), spread=50),
+    Attack("tokens, with a forged address each", REQUESTS, forged, expected="HTTP 200/429"),
+    Attack(
+        "pages of other names",
+        REQUESTS,
+        requests("GET", "/socket/token", Host="evil.example"),
+        expected="HTTP 421",
+    ),
     Attack("tokens, by JSONP", REQUESTS, requests("GET", "/socket/token?callback=f")),
     Attack("2,300 requests in one read", REQUESTS, one_read("GET", "/", 2300)),
     Attack("1,000 tokens in one read", REQUESTS, one_read("GET", "/socket/token", 1000)),

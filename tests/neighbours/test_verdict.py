@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from .attack import Attack, Ground
 from .attacks import ATTACKS
+from .selection import CI
 from .stage import MEMORY, Run
 from .verdict import GOAL, MOST, Verdict
 
@@ -92,3 +93,13 @@ class TableTests(SynchronousTestCase):
         """There are many, of every kind, some of them over TLS."""
         self.assertGreaterEqual(len(ATTACKS), 60)
         self.assertGreaterEqual(sum(attack.tls for attack in ATTACKS), 10)
+
+    def test_ci(self) -> None:
+        """What CI runs are at least 60 of them, of every kind, on every target."""
+        in_ci = [attack for attack in ATTACKS if attack.name in CI]
+        self.assertEqual({attack.name for attack in in_ci}, CI)
+        self.assertGreaterEqual(len(in_ci), 60)
+        self.assertGreaterEqual(sum(attack.tls for attack in in_ci), 8)
+        for field in ("kind", "target"):
+            all_of_them = {getattr(attack, field) for attack in ATTACKS}
+            self.assertEqual({getattr(attack, field) for attack in in_ci}, all_of_them)
