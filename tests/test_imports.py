@@ -22,7 +22,7 @@ ROOT = Path(txtokensock.__file__).parent
 BASE = {"errors", "address", "jsontext", "support", "version"}
 MESSAGES = BASE | {"messages", "actions"}
 CLIENT = MESSAGES | {"sockjs", "sockjs/client", "web/client", "web/tls"}
-BRIDGE = CLIENT | {"client", "bridge", "bridge/config"}
+BRIDGE = CLIENT | {"client", "config", "bridge", "bridge/config"}
 ALLOWED = {
     "errors": {"support"},
     "support": {"errors"},
@@ -31,6 +31,7 @@ ALLOWED = {
     "messages": BASE,
     "actions": BASE,
     "web/tls": BASE,
+    "config": BASE | {"web/tls"},
     "web/client": BASE | {"web/tls"},
     "web/server": BASE,
     "sockjs": BASE,

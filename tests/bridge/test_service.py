@@ -17,13 +17,13 @@ from twisted.logger import globalLogPublisher
 from tests.common import ServerTestCase
 from txtokensock.bridge import service
 from txtokensock.bridge.config.file import load
-from txtokensock.bridge.config.section import Problem
 from txtokensock.bridge.config.upstream import UpstreamBackoff
 from txtokensock.bridge.health import Condition, SideState
 from txtokensock.bridge.service import Bridge
-from txtokensock.bridge.systemd import SystemdNotifier
 from txtokensock.bridge.upstream_socket import Upstream
+from txtokensock.config.section import Problem
 from txtokensock.errors import TokenServerError
+from txtokensock.support.systemd import SystemdNotifier
 from txtokensock.testing import ScriptedServer
 
 GOOD = '[upstream]\nhost = "http://server.test"\n'

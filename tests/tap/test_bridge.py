@@ -52,8 +52,11 @@ class BridgeTests(MakingTestCase):
             self.assertEqual(
                 [line.split(": ")[:3] for line in said.splitlines()],
                 [
-                    ["twistd tokensock", path, option]
-                    for option in ("upstream.host", "http.listen", "http.body_limit")
+                    ["twistd tokensock", f"{path}:{line}", option]
+                    for line, option in (
+                        *((2, "upstream.host"), (6, "http.listen")),
+                        (5, "http.body_limit"),
+                    )
                 ],
             )
             self.assertEqual((reactor.tcpServers, reactor.getDelayedCalls()), ([], []))
@@ -80,7 +83,7 @@ class BridgeTests(MakingTestCase):
         with mock.patch.object(sys, "__stdout__", io.StringIO()):
             status, said = self.exit_of("bridge", "--check", "--config", path)
         self.assertEqual((status, said.count("\n")), (0, 1))
-        self.assertIn(f"{path}: wamp.longest_delay: is deprecated", said)
+        self.assertIn(f"{path}:9: wamp.longest_delay: is deprecated", said)
 
     def test_no_config(self) -> None:
         """It is said which option is missing."""

@@ -13,12 +13,12 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ..config.section import Problem
+from ..support.systemd import SystemdNotifier
 from .config.file import Config, ConfigError, load
-from .config.section import Problem
 from .counters import Counters
 from .health import Health, SideState
 from .side import Side
-from .systemd import SystemdNotifier
 from .upstream_socket import Upstream
 
 __all__ = ["Bridge"]

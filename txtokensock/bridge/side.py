@@ -22,7 +22,7 @@ class Side(Protocol):
 
     Two methods may be left out: ``privilegedStartService()``, which takes ports that only root
     may have, and ``needs_restart(section)``, which yields a
-    :class:`~.config.section.Problem` for each change that :meth:`reload` cannot make.
+    :class:`~txtokensock.config.section.Problem` for each change that :meth:`reload` cannot make.
     """
 
     name: str

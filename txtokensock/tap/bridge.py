@@ -12,8 +12,8 @@ from typing import Any
 from twisted.application.service import IService
 
 from ..bridge.config.file import ConfigError, load
-from ..bridge.config.section import Problem
 from ..bridge.service import Bridge
+from ..config.section import Problem
 from ..errors import TokenSocketError
 from .fatal import fail, fail_to_start
 from .twistd_options import BridgeOptions
@@ -53,28 +53,25 @@ def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
         if find_spec(module) is None:
             fail(f"bridge needs {module}: pip install txtokensock[bridge]", 2)
 
-    def say_old(problem: Problem) -> None:
-        _say(f"{options['config']}: {problem}")
-
-    # Made absolute, for a daemon leaves its directory.
-    path = Path(options["config"]).absolute()
+    # A check alone starts no log.
+    warn = {"warn": _say} if options["check"] else {}
     try:
-        # A check alone starts no log.
-        config = load(str(path), say_old) if options["check"] else load(str(path))
+        config = load(options["config"], **warn)
     except ConfigError as error:
         for problem in error.problems:
-            whole_file = problem.path == str(path)
-            _say(f"{options['config']}: {problem.message if whole_file else problem}")
+            _say(problem)
         raise SystemExit(2) from None
     if options["check"]:
         print(f"{options['config']}: good", file=sys.__stdout__, flush=True)
         raise SystemExit(0)
     try:
-        return _StartedByTwistd(config, path=str(path), reactor=reactor)
+        # Absolute, for a daemon leaves its directory.
+        path = str(Path(options["config"]).absolute())
+        return _StartedByTwistd(config, path=path, reactor=reactor)
     except TokenSocketError as problem:
         fail(str(problem), 1)
 
 
-def _say(problem: str) -> None:
-    line = " ".join(problem.split())
+def _say(problem: Problem) -> None:
+    line = " ".join(str(problem).split())
     print(f"twistd tokensock: {line}", file=sys.__stderr__, flush=True)

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.web.server import Site
 
 from ..actions import Actions
-from ..bridge.config.listen import Listen
+from ..config.listen import Listen
 from ..errors import InvalidOption
 from ..server import TokenSocketServer
 from ..server.demo import ACTIONS, authenticate

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.bridge.config.file import Config, ConfigError, parse
 from txtokensock.bridge.config.old_options import renew
-from txtokensock.bridge.config.section import Problem
+from txtokensock.config.section import Problem
 
 RULE = (
     '[upstream]\nhost = "h"\n[webhooks]\nspool = "spool.sqlite"\n'
@@ -39,15 +39,15 @@ class OldOptionTests(SynchronousTestCase):
         self.assertEqual(
             said,
             [
-                "webhooks.channels[0].first_delay: is deprecated and ends with txtokensock 0.3.0:"
-                " write backoff.first = instead",
-                "webhooks.channels[0].longest_delay: is deprecated and ends with txtokensock"
-                " 0.3.0: write backoff.cap = instead",
+                "bridge.toml:8: webhooks.channels[0].first_delay: is deprecated and ends with"
+                " txtokensock 0.3.0: write backoff.first = instead",
+                "bridge.toml:9: webhooks.channels[0].longest_delay: is deprecated and ends with"
+                " txtokensock 0.3.0: write backoff.cap = instead",
             ],
         )
         config, said = self.read(WAMP + "longest_delay = 3\n")
         self.assertEqual(config, self.read(WAMP + "[wamp.backoff]\ncap = 3\n")[0])
-        self.assertTrue(said[0].startswith("wamp.longest_delay: is deprecated"))
+        self.assertTrue(said[0].startswith("bridge.toml:6: wamp.longest_delay: is deprecated"))
 
     def test_partly_new(self) -> None:
         """Old and new may stand side by side, as long as they are about different things."""
@@ -61,8 +61,8 @@ class OldOptionTests(SynchronousTestCase):
         error = self.assertRaises(ConfigError, parse, text, "bridge.toml")
         self.assertEqual(
             str(error),
-            "webhooks.channels[0].first_delay: is the old name of backoff.first: write one of"
-            " them",
+            "bridge.toml:8: webhooks.channels[0].first_delay: is the old name of backoff.first:"
+            " write one of them",
         )
 
     def test_overflow(self) -> None:

@@ -14,11 +14,11 @@ from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface.verify import verifyObject
 
 from tests.kit.certificates import self_signed
-from txtokensock.bridge.config.tls import TlsConfig
 from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.wamp.realm import RealmLost
 from txtokensock.bridge.wamp.router_connection import connect
 from txtokensock.bridge.wamp.router_endpoint import client_endpoint
+from txtokensock.config.tls import TlsConfig
 from txtokensock.errors import InvalidOption
 from txtokensock.testing.network import MemoryNetwork
 from txtokensock.web.tls.certificates import CertificateRefused

@@ -27,11 +27,11 @@ from zope.interface import implementer
 from tests.common import ServerTestCase
 from txtokensock import TokenSocket
 from txtokensock.bridge.config.http import HttpConfig, KeyConfig
-from txtokensock.bridge.config.section import Secret
 from txtokensock.bridge.counters import Counters
 from txtokensock.bridge.health import SideState
 from txtokensock.bridge.http import HttpSide
 from txtokensock.bridge.shares import Shares
+from txtokensock.config.section import Secret
 from txtokensock.testing import MemoryNetwork, ScriptedServer
 
 URL = "http://127.0.0.1:8090"

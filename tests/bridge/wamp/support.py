@@ -13,11 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.common import BACKOFF, Calls, collect_garbage
 from txtokensock import TokenSocket
-from txtokensock.bridge.config.section import Problem
 from txtokensock.bridge.config.wamp import WampRules, rule_problems
 from txtokensock.bridge.counters import Counters
 from txtokensock.bridge.shares import Shares
 from txtokensock.bridge.wamp.forwarding import WampForwarding
+from txtokensock.config.section import Problem
 from txtokensock.errors import ActionError
 from txtokensock.server import Limits, TokenSocketServer
 from txtokensock.testing import MemoryServer

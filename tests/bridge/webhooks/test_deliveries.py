@@ -9,9 +9,9 @@ from email.utils import formatdate
 from twisted.internet.defer import Deferred
 
 from tests.bridge.webhooks.support import EPOCH, WebhooksTestCase
-from txtokensock.bridge.config.section import Secret
 from txtokensock.bridge.config.webhooks import WebhookBackoff
 from txtokensock.bridge.webhooks.webhooks_side import WebhooksSide
+from txtokensock.config.section import Secret
 
 
 class DeliveryTests(WebhooksTestCase):

@@ -9,9 +9,9 @@ from random import random
 
 from msgspec import structs
 
+from ...config.numbers import numbers, seconds
+from ...config.section import Problem, Section
 from ...support.backoff import Backoff, check_factor
-from .numbers import numbers, seconds
-from .section import Problem, Section
 
 __all__ = ["BackoffConfig", "backoff_problems"]
 

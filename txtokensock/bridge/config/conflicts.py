@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...actions import names_overlap
-from .listen import Listen
-from .section import Problem
+from ...config.listen import Listen
+from ...config.section import Problem
 
 __all__ = ["conflicts"]
 

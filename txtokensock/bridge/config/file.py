@@ -4,23 +4,18 @@ A file into a checked configuration.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-import msgspec
 from msgspec import field
 from twisted.logger import Logger
 
-from ...errors import UsageError, shorten
+from ...config.document import ConfigError, Document, Sections
+from ...config.section import Problem, Section
 from . import http, operation, upstream, wamp, webhooks
 from .conflicts import conflicts
 from .http import HttpConfig
 from .old_options import renew
 from .operation import OperationConfig
-from .section import Problem, Section
-from .types import type_problem
 from .upstream import UpstreamConfig
 from .wamp import WampConfig
 from .webhooks import WebhooksConfig
@@ -48,25 +43,13 @@ class Config(Section, frozen=True):
     operation: OperationConfig = field(default_factory=OperationConfig)
 
 
-_SECTIONS: dict[str, tuple[type[Section], Callable[[Any, str], Iterator[Problem]]]] = {
+_SECTIONS: Sections = {
     "upstream": (UpstreamConfig, upstream.problems),
     "wamp": (WampConfig, wamp.problems),
     "http": (HttpConfig, http.problems),
     "webhooks": (WebhooksConfig, webhooks.problems),
     "operation": (OperationConfig, operation.problems),
 }
-
-
-class ConfigError(UsageError):
-    """
-    The configuration cannot be used.
-
-    :ivar problems: everything that is wrong, as far as it could be read.
-    """
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
 
 
 def _log_problem(problem: Problem) -> None:
@@ -82,13 +65,7 @@ def load(path: str, warn: Callable[[Problem], object] = _log_problem) -> Config:
         logged.
     :raises ConfigError: with a line for each thing that is wrong.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as problem:
-        raise ConfigError([Problem(path, problem.strerror or "cannot be read")]) from None
-    except ValueError:
-        raise ConfigError([Problem(path, "is not UTF-8")]) from None
-    return parse(text, path, warn)
+    return _checked(Document.read(path), warn)
 
 
 def parse(text: str, path: str, warn: Callable[[Problem], object] = _log_problem) -> Config:
@@ -99,34 +76,18 @@ def parse(text: str, path: str, warn: Callable[[Problem], object] = _log_problem
     :param warn: see :func:`load`.
     :raises ConfigError: see :func:`load`.
     """
-    try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as problem:
-        raise ConfigError([Problem(path, f"is not valid TOML: {shorten(str(problem))}")]) from None
-    old, found = renew(document)
-    found += [
-        Problem(name, "is not a section: is it misspelt?")
-        for name in document
-        if name not in _SECTIONS
-    ]
-    if "upstream" not in document:
+    return _checked(Document(text, path), warn)
+
+
+def _checked(document: Document, warn: Callable[[Problem], object]) -> Config:
+    old, found = renew(document.content)
+    sections, wrong = document.convert(_SECTIONS)
+    found += wrong
+    if "upstream" not in document.content:
         found.append(Problem("upstream", "is missing"))
-    sections: dict[str, Section] = {}
-    for name, (kind, problems) in _SECTIONS.items():
-        if name not in document:
-            continue
-        try:
-            section = msgspec.convert(document[name], kind)
-        except msgspec.ValidationError as problem:
-            found.append(type_problem(str(problem), name, document[name], kind))
-            continue
-        of_section = list(problems(section, name))
-        found += of_section
-        if not of_section:
-            sections[name] = section
     found += conflicts(sections)
     if found:
-        raise ConfigError(found)
-    for option in old:
+        raise document.error(found)
+    for option in document.placed(old):
         warn(option)
-    return Config(**sections)  # type: ignore[arg-type]
+    return Config(**sections)

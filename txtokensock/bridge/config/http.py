@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from ...config.listen import Listen
+from ...config.numbers import counts, seconds
+from ...config.section import Problem, Secret, SecretUnavailable, Section
 from ...errors import InvalidOption
 from ...web.server.trusted_proxies import TrustedProxies
-from .listen import Listen
-from .numbers import counts, seconds
 from .patterns import pattern_problems
-from .section import Problem, Secret, SecretUnavailable, Section
 
 __all__ = ["HttpConfig", "KeyConfig", "problems"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ...config.section import Problem
 from ...support.deprecation import OldName, deprecate
-from .section import Problem
 
 __all__ = ["renew"]
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .numbers import seconds
-from .section import Problem, Section
+from ...config.numbers import seconds
+from ...config.section import Problem, Section
 
 __all__ = ["OperationConfig", "problems"]
 

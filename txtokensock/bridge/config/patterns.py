@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ...config.section import Problem
 from ...support.patterns import pattern_problem
-from .section import Problem
 
 __all__ = ["pattern_problems"]
 

@@ -18,6 +18,9 @@ from twisted.web.iweb import IPolicyForHTTPS
 
 from ...address import Address, addresses, url_path
 from ...client.credentials import encode_credentials
+from ...config.numbers import counts, seconds
+from ...config.section import Problem, Secret, Section
+from ...config.tls import TlsConfig
 from ...errors import InvalidAddress, InvalidOption, UsageError
 from ...sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS
 from ...sockjs.client.transports import check_transports
@@ -26,9 +29,6 @@ from ...support.timeouts import Timeouts
 from ...web.client.headers import check_headers
 from ...web.client.proxies import proxy_for
 from .backoff import BackoffConfig, backoff_problems
-from .numbers import counts, seconds
-from .section import Problem, Secret, Section
-from .tls import TlsConfig
 
 __all__ = ["TimeoutsConfig", "UpstreamBackoff", "UpstreamConfig", "problems"]
 
@@ -83,7 +83,7 @@ class UpstreamConfig(Section, frozen=True):
     Every option of :class:`~txtokensock.TokenSocket` that a file can hold.
 
     :ivar authentication: anywhere in it, a table of just ``env`` or ``file`` is a
-        :class:`.section.Secret`, read before every attempt to connect.
+        :class:`~txtokensock.config.section.Secret`, read before every attempt to connect.
     :ivar headers: values are text or secrets, which are read before every attempt, too.
     :ivar proxy: a URL, a secret, or a boolean as for the socket.
     :ivar tls: how certificates are checked, and what we show for one.

@@ -12,14 +12,14 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from ...actions import check_actions
+from ...config.numbers import counts, seconds
+from ...config.section import Problem, Secret, SecretUnavailable, Section
+from ...config.tls import TlsConfig
 from ...errors import InvalidOption, UsageError
 from ...messages import check_channel
 from ...messages.from_client import check_name
 from ...support.patterns import Pattern, pattern_problem
 from .backoff import BackoffConfig, backoff_problems
-from .numbers import counts, seconds
-from .section import Problem, Secret, SecretUnavailable, Section
-from .tls import TlsConfig
 
 __all__ = [
     "ActionRule",

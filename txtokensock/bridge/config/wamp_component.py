@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from ...config.section import Problem
 from ...errors import InvalidOption
-from .section import Problem
 from .upstream import UpstreamConfig
 from .upstream import problems as upstream_problems
 from .wamp import WampRules, rule_problems

@@ -10,15 +10,15 @@ from typing import Literal
 
 from twisted.web.iweb import IPolicyForHTTPS
 
+from ...config.numbers import counts, seconds
+from ...config.section import Problem, Secret, SecretUnavailable, Section
+from ...config.tls import TlsConfig
 from ...errors import InvalidOption, UsageError
 from ...messages import check_channel
 from ...messages.from_client import check_name
 from ...support.overflow import DropPolicy
 from .backoff import BackoffConfig, backoff_problems
 from .fields import check_field, check_fixed_field, check_url, signing_key
-from .numbers import counts, seconds
-from .section import Problem, Secret, SecretUnavailable, Section
-from .tls import TlsConfig
 
 __all__ = ["CallRule", "ChannelRule", "Rule", "WebhooksConfig", "problems"]
 

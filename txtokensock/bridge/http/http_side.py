@@ -22,11 +22,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ...client.socket import TokenSocket
+from ...config.section import Problem
 from ...errors import InvalidOption
 from ...web.server.proxy_protocol import server_endpoint
 from ...web.server.trusted_proxies import TrustedProxies
 from ..config.http import HttpConfig
-from ..config.section import Problem
 from ..counters import Counters
 from ..health import Condition, Health, SideState
 from ..shares import Shares

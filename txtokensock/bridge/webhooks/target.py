@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ...config.section import Secret
 from ..config.fields import signing_key
-from ..config.section import Secret
 from ..config.webhooks import Rule
 
 __all__ = ["Target"]

@@ -5,6 +5,7 @@ msgspec's errors as ours, with the exact path.
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -34,7 +35,9 @@ def type_problem(message: str, name: str, section: Any, kind: type[Section]) -> 
         return Problem(f"{name}{path}.{missing[1]}", "is missing")
     unknown = re.fullmatch(r"Object contains unknown field `(.+)`", what)
     if unknown:
-        return Problem(f"{name}{path}.{unknown[1]}", "is not an option: is it misspelt?")
+        close = [] if path else get_close_matches(unknown[1], kind.__struct_fields__)
+        guess = " or ".join(close) or "misspelt"
+        return Problem(f"{name}{path}.{unknown[1]}", f"is not an option: is it {guess}?")
     if path == "" and "got" in what:
         return Problem(name, f"is not a table: write it as [{name}]")
     return Problem(name + path, _in_words(what))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from twisted.internet.endpoints import serverFromString
 
-from ...address import is_loopback
-from ...errors import InvalidOption, shorten
+from ..address import is_loopback
+from ..errors import InvalidOption, shorten
 
 __all__ = ["Listen"]
 

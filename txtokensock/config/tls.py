@@ -4,7 +4,7 @@ TLS to a server: which certificates are trusted, and which is shown.
 
 from __future__ import annotations
 
-from ...web.tls.policy import TLSPolicy
+from ..web.tls.policy import TLSPolicy
 from .section import Section
 
 __all__ = ["TlsConfig"]

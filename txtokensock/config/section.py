@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ...errors import InvalidOption
+from ..errors import InvalidOption
 
 __all__ = ["Problem", "Secret", "SecretUnavailable", "Section"]
 
@@ -24,15 +24,17 @@ class Problem:
     """
     Something that is wrong with the configuration.
 
-    :ivar path: where, as in ``wamp.events[2].topic``.
+    :ivar path: where, as in ``wamp.events[2].topic``; empty for the whole.
     :ivar message: what, in one line, and without secrets.
+    :ivar where: the file and the line, where that is known.
     """
 
     path: str
     message: str
+    where: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
+        return ": ".join(filter(None, (self.where, self.path, self.message)))
 
 
 class SecretUnavailable(InvalidOption):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...support.checks import Check, check_count, check_seconds
+from ..support.checks import Check, check_count, check_seconds
 from .section import Problem
 
 __all__ = ["counts", "numbers", "seconds"]

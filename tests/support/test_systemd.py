@@ -11,7 +11,7 @@ from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.bridge.systemd import SystemdNotifier
+from txtokensock.support.systemd import SystemdNotifier
 
 
 class SystemdTests(SynchronousTestCase):
