@@ -42,8 +42,17 @@ class HostPolicyTests(SynchronousTestCase):
         for host in (
             *("evil.example", "evil.example:8080", "localhost.evil.example", "10.0.0.1"),
             *("127.0.0.1.evil.example", "notlocalhost", "evil.example@localhost", "", "["),
+            *("[::1].evil.example", "127.0.0.1%.evil.example", "localhost:80.evil.example"),
+            *("[::1%25evil.example]", "localhost:evil", "127.1", "0.0.0.0", "2130706433"),
         ):
             self.assertFalse(policy.allow(request(host)), host)
+
+    def test_two(self) -> None:
+        """A request for two hosts is for neither of them, whichever comes last."""
+        for hosts in (["evil.example", "localhost"], ["localhost", "evil.example"]):
+            made = request(None)
+            made.requestHeaders.setRawHeaders("host", hosts)
+            self.assertFalse(HostPolicy(()).allow(made), hosts)
 
     def test_where_it_came_to(self) -> None:
         """The address of the accepted socket counts."""

@@ -53,6 +53,18 @@ class OriginPolicyTests(SynchronousTestCase):
         for origin in FOREIGN:
             self.assertFalse(policy.allow(request(Origin=origin)), origin)
 
+    def test_two(self) -> None:
+        """What says two things of where it comes from is refused, whichever comes last."""
+        policy = OriginPolicy(None)
+        for name, values in (
+            ("origin", ["http://evil.example", "http://example.com"]),
+            ("sec-fetch-site", ["cross-site", "same-origin"]),
+            ("host", ["evil.example", "example.com"]),
+        ):
+            made = request(Origin="http://example.com") if name == "host" else request()
+            made.requestHeaders.setRawHeaders(name, values)
+            self.assertFalse(policy.allow(made), name)
+
     def test_own_over_tls(self) -> None:
         """Over TLS a page that came without it is another origin."""
         policy = OriginPolicy(None)

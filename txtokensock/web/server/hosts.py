@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from typing import Any
-from urllib.parse import urlsplit
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.logger import Logger
@@ -24,7 +23,8 @@ from .trusted_proxies import forwarded
 __all__ = ["HostPolicy", "host_name"]
 
 
-_NO_DELIMITERS = re.compile(r"[^/?#@\\\s]+")
+# RFC 9112, section 3.2.  A zone ("%eth0") is for this machine alone, and in no Host.
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s/?#@\\%,:\[\]]+))(?::\d*)?")
 
 
 class HostPolicy:
@@ -93,9 +93,5 @@ def host_name(host: str) -> str:
     :param host: the value of ``Host``.
     :return: what is before the port, IPv6 without brackets; empty if it is not a host.
     """
-    if not _NO_DELIMITERS.fullmatch(host):
-        return ""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]).lower() if found is not None else ""
