@@ -77,6 +77,9 @@ class PausedTests(SubscriptionTestCase):
         self.publish(3)
         self.advance(60)
         self.assertEqual((len(warnings), lost), (1, []))
+        # Now everything is read, and nothing comes: the watch has gone on.
+        self.advance(40)
+        self.assertEqual((len(warnings), len(lost)), (1, 1))
 
     def read(self, iterator: AsyncIterator[Any], number: int) -> None:
         """Take messages, which are there."""

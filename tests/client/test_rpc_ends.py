@@ -182,7 +182,7 @@ class QueueTests(ServerTestCase):
         client = self.client(queue_limit=3)
         waiting = [client.rpc("a"), client.publish("c", 1), client.broadcast(2)]
         for refused in (client.rpc("b"), client.publish("c", 2), client.broadcast(3)):
-            self.failure(refused, QueueFull)
+            self.assertIn("queue_limit", str(self.failure(refused, QueueFull)))
         client.startService()
         self.settle()
         self.assertEqual(
