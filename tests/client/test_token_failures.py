@@ -15,7 +15,6 @@ from txtokensock import Timeouts
 from txtokensock.errors import (
     AttemptTimeout,
     TLSFailed,
-    TokenError,
     TokenInvalid,
     TokenRefused,
     TokenServerError,
@@ -98,6 +97,17 @@ class RefusalTests(TokenTestCase):
         for text in (password, "c00kie", "aGVs", "a%20b"):
             self.assertNotIn(text, str(error))
 
+    def test_credentials_in_other_forms(self) -> None:
+        """They are left out as forms, other cases and decoders show them, too."""
+        options: dict[str, Any] = {
+            "authentication": {"password": "a b&c/ü"},
+            "headers": {"Authorization": "Basic YWRhOnNlc2FtZQ=="},  # ada:sesame
+        }
+        told = ["a+b%26c%2F%C3%BC", "a%20b%26c%2f%c3%bc", "ada: wrong, sesame: wrong"]
+        error = self.fail_with(lambda r: r.respond(403, {"error": told}), TokenRefused, **options)
+        wrong = "<secret>: wrong, <secret>: wrong"
+        self.assertEqual(error.error, ["<secret>", "<secret>", wrong])
+
     def test_reason_that_never_ends(self) -> None:
         """The status is a refusal whatever becomes of the body: broken off, or never over."""
 
@@ -124,6 +134,15 @@ class RefusalTests(TokenTestCase):
             )
             self.assertEqual(error.status, status)
 
+    def test_token_with_another_status(self) -> None:
+        """It may be good: neither the text nor the reason has it."""
+        for status in (201, 500):
+            error = self.fail_with(
+                lambda r, status=status: r.respond(status, {"token": SECRET, "detail": "x"}),
+                TokenServerError,
+            )
+            self.assertEqual(error.error, {"detail": "x"})
+
     def test_wrong_scheme(self) -> None:
         """Servers that expect TLS answer 400, or nothing; the error asks for ``https``."""
         for step, error in (
@@ -148,6 +167,11 @@ class RefusalTests(TokenTestCase):
         )
         self.assertIn("302 to https://other.test/token, which is not followed", str(error))
         self.assertEqual(len(self.server.tokens), 1)
+        for target in (f"//ada:{SECRET}@other.test/", f"/login/{SECRET}", f"/#{SECRET}"):
+            self.fail_with(
+                lambda r, target=target: r.respond(302, b"", "", f"Location: {target}"),
+                TokenServerError,
+            )
 
     def test_advice(self) -> None:
         """What a status most likely means."""
@@ -205,6 +229,29 @@ class RefusalTests(TokenTestCase):
         error = self.fail_with(lambda r: r.respond(200, b" " * 200_000), TokenInvalid)
         self.assertIn("64 KiB", str(error))
 
+    def test_compressed_refusal(self) -> None:
+        """A refusal is one whatever its body is, and its headers count."""
+        for coding in ("br", "deflate", "gzip"):
+            error = self.fail_with(
+                lambda r, coding=coding: r.respond(
+                    503, b"x", "text/html", f"Content-Encoding: {coding}", "Retry-After: 7"
+                ),
+                TokenServerError,
+            )
+            self.assertEqual((error.status, error.retry_after, error.error), (503, 7, None))
+
+    def test_byte_order_mark(self) -> None:
+        """One before the JSON is passed over, as browsers do it."""
+        mark = b"\xef\xbb\xbf"
+
+        def accept(request: Any) -> None:
+            request.respond(200, mark + b'{"token":"%s"}' % self.server.issue_token().encode())
+
+        error = self.fail_with(lambda r: r.respond(403, mark + b'{"error":1}'), TokenRefused)
+        self.assertEqual(error.error, 1)
+        self.server.script(token=accept)
+        self.ready()
+
     def test_compressed(self) -> None:
         """gzip is accepted; what only says that it is gzip is an error like any other."""
 
@@ -212,10 +259,11 @@ class RefusalTests(TokenTestCase):
             body = gzip.compress(b'{"token":"%s"}' % self.server.issue_token().encode())
             request.respond(200, body, "application/json", "Content-Encoding: gzip")
 
-        self.fail_with(
+        error = self.fail_with(
             lambda r: r.respond(200, b"no gzip", "application/json", "Content-Encoding: gzip"),
-            TokenError,
+            TokenInvalid,
         )
+        self.assertIn("cannot be decompressed", str(error))
         self.server.script(token=compressed)
         self.ready()
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, quote_plus, unquote
 
 from ..errors import InvalidOption
 
@@ -55,13 +56,26 @@ def without_credentials(value: Any, query: str, headers: Mapping[str, str]) -> A
     :raises RecursionError: for what is nested too deep.
     """
     encoded = {query, *(pair.partition("=")[2] for pair in query.split("&"))}
+    plain = {unquote(text) for text in encoded}
     given = {text for line in headers.values() for text in _HEADER_VALUE.findall(line)}
-    secrets = encoded | {unquote(text) for text in encoded} | given | set(headers.values())
+    basic = {part for text in given for part in _basic(text)}
+    secrets = encoded | plain | {quote_plus(text) for text in plain} | given | basic
+    secrets.update(headers.values())
     patterns = [
         re.escape(secret) if len(secret) >= _SHORT else rf"(?<!\w){re.escape(secret)}(?!\w)"
         for secret in sorted(filter(None, secrets), key=len, reverse=True)
     ]
-    return _replace(re.compile("|".join(patterns)), value) if patterns else value
+    # Encodings differ in case, and some services shout.
+    return _replace(re.compile("|".join(patterns), re.IGNORECASE), value) if patterns else value
+
+
+def _basic(text: str) -> list[str]:
+    """User and password, where a header has them as RFC 7617 encodes them."""
+    try:
+        user, colon, password = b64decode(text, validate=True).decode().partition(":")
+    except ValueError:
+        return []
+    return [user, password] if colon else []
 
 
 def _replace(secrets: re.Pattern[str], value: Any) -> Any:

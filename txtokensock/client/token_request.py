@@ -4,6 +4,7 @@ The token request: an HTTP GET that buys one token.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -103,12 +104,7 @@ class TokenRequest:
                 },
             )
             if response.code != 200:
-                reason = await _reason(response)
-                try:
-                    reason = without_credentials(reason, query, headers)
-                except RecursionError:
-                    reason = None
-                raise self._refusal(response, reason)
+                raise self._refusal(response, await _reason(response), query, headers)
             body = await read_body(response, _LONGEST_BODY)
         except (TokenError, CancelledError):
             raise
@@ -154,14 +150,20 @@ class TokenRequest:
                 f"authentication() raised {type(problem).__name__}"
             ) from problem
 
-    def _refusal(self, response: IResponse, reason: Any) -> TokenError:
+    def _refusal(
+        self, response: IResponse, reason: Any, query: str, headers: Mapping[str, str]
+    ) -> TokenError:
         """:param reason: what the route gave for one, or None."""
         status, wait = response.code, retry_after_of(response)
+        where = response.headers.getRawHeaders(b"location", [b""])[0]
+        target = where.partition(b"?")[0].decode("ascii", "replace")
+        try:
+            target, reason = without_credentials([target, reason], query, headers)
+        except RecursionError:
+            target, reason = "", None
         if status in (401, 403):
             text = f"the token route {self._url} refused us: {status}"
             return TokenRefused(text, status, wait, reason)
-        where = response.headers.getRawHeaders(b"location", [b""])[0]
-        target = where.partition(b"?")[0].decode("ascii", "replace")
         text = f"the token route {self._url} answered {status}{self._advice(status, target)}"
         return TokenServerError(text, status, wait, reason)
 
@@ -183,7 +185,7 @@ class TokenRequest:
                 " not JSON: is this a token-sockjs server?"
             )
         try:
-            answer = loads(body)
+            answer = _json(body)
         except Malformed as problem:
             hint = "" if typed else ": is this a token-sockjs server?"
             raise TokenInvalid(
@@ -195,14 +197,22 @@ class TokenRequest:
         return token
 
 
+def _json(body: bytes) -> Any:
+    """What a body holds, of which browsers pass over a byte order mark."""
+    return loads(body.removeprefix(BOM_UTF8))
+
+
 async def _reason(response: IResponse) -> Any:
     """
-    The ``error`` of a refusal, or all of its JSON; None where it cannot be read.  The status
-    says that it is a refusal, whatever becomes of the body: also where this is cancelled.
+    The ``error`` of a refusal, or all of its JSON but a token; None where it cannot be read.
+    The status says that it is a refusal, whatever becomes of the body: also where this is
+    cancelled.
     """
     try:
-        answer = loads(await read_body(response, _LONGEST_BODY))
+        answer = _json(await read_body(response, _LONGEST_BODY))
     except Exception:
         return None
+    if isinstance(answer, dict):
+        answer.pop("token", None)
     reason = answer.get("error") if isinstance(answer, dict) and "error" in answer else answer
     return reason if is_error(reason) else None

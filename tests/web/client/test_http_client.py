@@ -41,8 +41,8 @@ class Peer(Protocol):
             head, _, self._data = self._data.partition(b"\r\n\r\n")
             self.heads.append(head)
 
-    def answer(self, body: bytes = b"", *headers: bytes) -> None:
-        lines = [b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *headers, b"", body]
+    def answer(self, body: bytes = b"", *headers: bytes, status: bytes = b"200 OK") -> None:
+        lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers, b"", body]
         self.transport.write(b"\r\n".join(lines[:-1]) + b"\r\n" + body)
 
 
@@ -202,10 +202,34 @@ class RequestTests(ClientTestCase):
             self.peer.answer(b"x", b"Content-Encoding: " + coding)
             self.settle()
             self.failureResultOf(sent, CompressedResponse)
-        sent = self.send()
-        self.peer.answer(b"x", b"Content-Encoding: Identity")
-        self.settle()
-        self.successResultOf(sent)
+        for coding in (b"Identity", b""):
+            sent = self.send()
+            self.peer.answer(b"x", b"Content-Encoding: " + coding)
+            self.settle()
+            self.successResultOf(sent)
+
+    def test_compressed_refusal(self) -> None:
+        """The status says what there is to know; of the body nothing is made."""
+        for plain, coding in ((True, b"gzip"), (True, b"br"), (False, b"br")):
+            self.client = WebClient(self.clock, self.network, self.cookies, plain=plain)
+            sent = self.send()
+            body = gzip.compress(b"abc")
+            self.peer.answer(body, b"Content-Encoding: " + coding, status=b"503 Busy")
+            self.settle()
+            response = self.successResultOf(sent)
+            self.assertEqual(response.code, 503)
+            self.assertEqual(self.successResultOf(read_body(response, 100)), body)
+
+    def test_no_gzip(self) -> None:
+        """A body that cannot be read is none, also where some of it could."""
+        for body in (b"no gzip", gzip.compress(bytes(range(256)))[:200] + b"\xff" * 100):
+            sent = self.send()
+            self.peer.answer(body, b"Content-Encoding: gzip")
+            self.settle()
+            reading = read_body(self.successResultOf(sent), 1000)
+            self.settle()
+            self.failureResultOf(reading, CompressedResponse)
+            self.assertEqual(self.network.network.open, [])
 
     def test_gzip(self) -> None:
         """Who does not refuse it gets what it means, once."""
@@ -216,6 +240,11 @@ class RequestTests(ClientTestCase):
         coding = response.headers.getRawHeaders(b"content-encoding")
         self.assertEqual(coding, [b"identity"])
         self.assertEqual(self.successResultOf(read_body(response, 3)), b"abc")
+        sent = self.send()
+        self.peer.answer(gzip.compress(b"abc"), b"Content-Encoding: x-gzip")
+        self.settle()
+        read = read_body(self.successResultOf(sent), 3)
+        self.assertEqual(self.successResultOf(read), b"abc")
         for coding in (b"gzip, gzip", b"br", b"deflate"):
             sent = self.send()
             self.peer.answer(b"x", b"Content-Encoding: " + coding)

@@ -12,13 +12,16 @@ from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.components import proxyForInterface
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseFailed
+from twisted.web.http import OK
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 __all__ = ["CompressedResponse", "Uncompressed"]
 
+
+_NONE = (b"identity", b"")
+_GZIP = (b"gzip", b"x-gzip")  # RFC 9110, section 8.4.1.3
 
 _MOST_AT_ONCE = 1024 * 1024
 """Bytes that one piece of a compressed body may become: sixteen times what a reader takes."""
@@ -35,7 +38,8 @@ class Uncompressed:
     response into a thousand times as many bytes.
 
     Some servers compress all the same.  That gzip is read here, within bounds, and not by
-    treq; any other coding, and gzip within gzip, fails with :class:`CompressedResponse`.
+    treq; 200 with any other coding, and gzip within gzip, fails with
+    :class:`CompressedResponse`.
 
     :param agent: sends the requests.
     :param strict: whether gzip fails, too.
@@ -59,13 +63,14 @@ class Uncompressed:
     def _plain(self, response: IResponse) -> IResponse:
         lines = response.headers.getRawHeaders(b"content-encoding", [b"identity"])
         coding = b",".join(lines).strip().lower()
-        if coding == b"identity":
-            return response
-        if coding != b"gzip" or self._strict:
+        response.headers.setRawHeaders(b"content-encoding", [b"identity"])  # for treq
+        if coding in _GZIP and not self._strict:
+            gunzipped: IResponse = _Gunzipped(response)
+            return gunzipped
+        # Of a refusal the status counts; its body stays as it came, and nobody can read it.
+        if coding not in _NONE and response.code == OK:
             raise CompressedResponse("the response is compressed, which was not asked for")
-        response.headers.setRawHeaders(b"content-encoding", [b"identity"])
-        gunzipped: IResponse = _Gunzipped(response)
-        return gunzipped
+        return response
 
 
 class _Gunzipped(proxyForInterface(IResponse)):  # type: ignore[misc]
@@ -84,6 +89,7 @@ class _Gunzip(Protocol):
         self._reader = reader
         self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
         self._dropped = False
+        self._problem: Failure | None = None
 
     def connectionMade(self) -> None:
         self._reader.makeConnection(self.transport)
@@ -94,11 +100,17 @@ class _Gunzip(Protocol):
         try:
             plain = self._inflate.decompress(data, _MOST_AT_ONCE)
         except zlib.error:
-            raise ResponseFailed([Failure()]) from None
-        self._reader.dataReceived(plain)
-        if len(plain) == _MOST_AT_ONCE:
-            self._dropped = True
-            self.transport.loseConnection()
+            # An agent may go on after an exception, and say that the body was complete.
+            self._problem = Failure(CompressedResponse("the response cannot be decompressed"))
+            self._drop()
+        else:
+            self._reader.dataReceived(plain)
+            if len(plain) == _MOST_AT_ONCE:
+                self._drop()
+
+    def _drop(self) -> None:
+        self._dropped = True
+        self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._reader.connectionLost(reason)
+        self._reader.connectionLost(self._problem or reason)

@@ -4,7 +4,6 @@ HTTP requests: the client's home of treq.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from http.cookiejar import CookieJar
 from typing import Any
@@ -29,7 +28,7 @@ from ...errors import TokenSocketError
 from ..tls.policy import is_tls_problem
 from .agent import Agent
 from .connection_pool import ConnectionPool
-from .content_coding import CompressedResponse, Uncompressed
+from .content_coding import Uncompressed
 from .cookies import Cookies
 from .http11 import BadResponse
 from .http_request import Content
@@ -180,12 +179,7 @@ def read_body_up_to(response: IResponse, limit: int) -> Deferred[tuple[bytes, bo
         closes the connection, and so does a body that is too long.
     """
     body = _Body(limit)
-    try:
-        response.deliverBody(body)
-    except Exception:
-        # What decodes a body raises from here where that had come already.
-        body.drop()
-        raise
+    response.deliverBody(body)
     return body.read.addErrback(unwrap)
 
 
@@ -209,8 +203,6 @@ def unwrap(failure: Failure) -> Any:
         inner = inner.value.reasons[0]
     if inner is failure or isinstance(inner.value, _TOLD) or is_tls_problem(inner.value):
         return inner
-    if isinstance(inner.value, zlib.error):
-        return Failure(CompressedResponse("the response cannot be decompressed"))
     return Failure(BadResponse("the response is not valid HTTP"))
 
 
