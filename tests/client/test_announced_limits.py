@@ -14,10 +14,11 @@ from txtokensock.errors import (
     QueueFull,
     RemoteError,
 )
-from txtokensock.server import Limits, TokenSocketServer
+from txtokensock.server import Limits, TokenSocketServer, query
 from txtokensock.testing import MemoryServer
 
 from ..common import Calls, ServerTestCase
+from ..kit.slow_wire import SlowWire
 
 
 class AnnouncedLimitsTests(ServerTestCase):
@@ -384,6 +385,63 @@ class RealServerTests(ServerTestCase):
         self.failure(refused[1], InvalidChannel)
         self.failure(refused[2], InvalidData)
         self.assertIs(client.connected, True)
+        client.end()
+        memory.server.stopService()
+        memory.advance(10)
+
+    def test_frames_on_a_slow_link(self) -> None:
+        """What waits for a request of its own goes in as many as keep within a frame's limits."""
+        for limits in (
+            Limits(frame_size=8_000, message_size=4_000),
+            Limits(frame_messages=20),
+        ):
+            for transport in ("websocket", "xhr-streaming", "xhr-polling"):
+                with self.subTest(limits=limits, transport=transport):
+                    self.play_slowly(limits, transport)
+
+    def play_slowly(self, limits: Limits, transport: str) -> None:
+        memory = MemoryServer(lambda clock: TokenSocketServer(query, limits=limits, reactor=clock))
+        client = memory.client(
+            transports=(transport,),
+            endpoint=SlowWire(memory.network.endpoint(), memory.clock, 50_000),
+        )
+        losses = Calls()
+        client.on("disconnect", losses)
+        client.startService()
+        memory.advance(1)
+        publishing = []
+        for number in range(100):
+            publishing.append(client.publish("c", f"{number:0500}"))
+            memory.advance(0.001)
+        memory.advance(20)
+        self.assertEqual(losses, [])
+        for deferred in publishing:
+            self.successResultOf(deferred)
+        client.end()
+        memory.server.stopService()
+        memory.advance(10)
+
+    def test_answers_that_waited(self) -> None:
+        """Results of actions that had no room go out in frames that the server takes, too."""
+        memory = MemoryServer(
+            lambda clock: TokenSocketServer(
+                query, limits=Limits(frame_size=40_000, message_size=20_000), reactor=clock
+            )
+        )
+        client = memory.client(
+            endpoint=SlowWire(memory.network.endpoint(), memory.clock, 250_000),
+            actions={"text": lambda data: "x" * data},
+        )
+        losses = Calls()
+        client.on("disconnect", losses)
+        client.startService()
+        memory.advance(1)
+        (peer,) = memory.server.peers()
+        answers = [peer.rpc("text", 15_000) for _ in range(100)]
+        memory.advance(20)
+        self.assertEqual(losses, [])
+        for answer in answers:
+            self.assertEqual(len(self.successResultOf(answer)), 15_000)
         client.end()
         memory.server.stopService()
         memory.advance(10)

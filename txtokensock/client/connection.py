@@ -139,6 +139,8 @@ class Connection(TwistedProtocol):
         else:
             self.acks = answer.acks
             self.limits = answer.limits
+            if self.limits is not None:
+                self.transport.frame_limits = self.limits.frame_size, self.limits.frame_messages
             self._established = True
             self._keep_alive.start()
             waiting.callback(None)
@@ -256,8 +258,8 @@ class Connection(TwistedProtocol):
         """Send what was held back."""
         self._has_room = True
         held, self._held = self._held, []
-        if held:
-            self.send(held)
+        for payload in held:
+            self.send([payload])  # all in one frame might be more than the server takes
         self.release(self)
         if self.writable and self._established:
             self._owner.connection_writable()

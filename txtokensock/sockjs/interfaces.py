@@ -48,6 +48,12 @@ class ISockJSTransport(ITransport, IConsumer, IPushProducer):
         "transport knows it, and a server's has 0."
     )
 
+    frame_limits = Attribute(
+        "tuple of two: the most bytes and messages of a frame, each None for any; the protocol "
+        "sets it.  Where what was written in several calls leaves together, as over HTTP, a "
+        "client's transport heeds it."
+    )
+
     def close(code: int, reason: str) -> None:
         """
         Close in order, as ``loseConnection`` does with 1000 and "Normal closure".

@@ -89,6 +89,7 @@ class SockJSTransport:
         self.bytes_received = 0
         self.bytes_in_frames = 0
         self.last_received = 0.0
+        self.frame_limits: tuple[int | None, int | None] = (None, None)
         self._state = WAITING
         self._protocol: IProtocol | None = None
         self._undelivered: deque[bytes] = deque()

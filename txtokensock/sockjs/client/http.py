@@ -63,7 +63,13 @@ class _HTTPFrameConnection:
             persistent=True, plain=True, connected=self._on_connected
         )
         self._flow = ProducerFlow(self._reactor)
-        self._sender = Sender(self._reactor, self._post, self._flow, self._sending_failed)
+        self._sender = Sender(
+            self._reactor,
+            self._post,
+            self._flow,
+            self._sending_failed,
+            lambda: session.frame_limits,
+        )
         self._receiver = Receiver(
             self._ask,
             lambda: framing.reader(target.max_message_size),

@@ -34,6 +34,8 @@ class Sender:
     :param flow: the protocol's producer.
     :param failed: called with what a request failed with; after that, and after
         :meth:`stop`, nothing is sent.
+    :param limits: the most bytes and messages of one request, each None for any; a message
+        that is larger by itself is sent all the same.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class Sender:
         post: Callable[[bytes], Deferred[None]],
         flow: ProducerFlow,
         failed: Callable[[Exception], object],
+        limits: Callable[[], tuple[int | None, int | None]],
     ) -> None:
         self._post = post
         self._flow = flow
         self._on_failed = failed
+        self._limits = limits
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
         self._next_turn = NextTurn(reactor, self._send)
@@ -92,12 +96,15 @@ class Sender:
         posting.addCallbacks(self._posted, self._failed)
 
     def _take(self) -> list[bytes]:
+        largest, most = self._limits()
+        largest = min(largest or _LARGEST_BATCH, _LARGEST_BATCH)
+        most = min(most or len(self._waiting), len(self._waiting))
         batch = [self._waiting.popleft()]
-        size = len(batch[0])
-        while self._waiting and size + len(self._waiting[0]) < _LARGEST_BATCH:
+        size = len(batch[0]) + 2  # with brackets, or commas
+        while len(batch) < most and size + len(self._waiting[0]) < largest:
             batch.append(self._waiting.popleft())
-            size += len(batch[-1]) + 1  # with the comma
-        self._bytes_waiting -= sum(map(len, batch))
+            size += len(batch[-1]) + 1
+        self._bytes_waiting -= size - len(batch) - 1
         return batch
 
     def _posted(self, _: object) -> None:

@@ -148,6 +148,11 @@ class ClientSession:
 
     # -- for the connection
 
+    @property
+    def frame_limits(self) -> tuple[int | None, int | None]:
+        """The most bytes and messages of a frame, see :class:`~..ISockJSTransport`."""
+        return self._transport.frame_limits
+
     def connection_made(self, connection: FrameConnection) -> None:
         """Use this connection, which may be aborted from now on but cannot carry frames yet."""
         if self._state is CONNECTING:
