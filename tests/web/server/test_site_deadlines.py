@@ -101,6 +101,32 @@ class DeadlineTests(SiteTestCase):
         self.drip(connection, b"x", seconds=1, count=20)
         self.assert_late(connection, "head_timeout")
 
+    def test_heads_in_one_piece(self) -> None:
+        """The next request has no more time where it begins with the end of the last one."""
+        whole = HEAD + b"\r\n"
+        for begin in (b"G", b"\r", HEAD, HEAD + b"X: "):
+            connection = self.connect()
+            connection.send(whole + begin)
+            self.assertEqual(connection.response().status, 200)
+            connection.take()
+            self.drip(connection, b"x", seconds=3, count=4)
+            self.assert_late(connection, "head_timeout")
+
+    def test_who_does_not_let_go(self) -> None:
+        """
+        A connection that is to be closed after its answer is dropped in the end: over TLS it
+        stays until the client has closed it as well.
+        """
+        for head in (b"POST /page HTTP/1.0\r\n", HEAD + b"Connection: close\r\n"):
+            connection = self.connect()
+            connection.tcp.reading = False
+            connection.send(head + b"Content-Length: 1\r\n\r\nx")
+            self.assertEqual(connection.response().status, 200)
+            self.assertTrue(connection.tcp.disconnecting)
+            self.clock.pump([30] * 3)
+            self.assertTrue(connection.tcp.lost)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_idle(self) -> None:
         """A connection without a request is closed after a minute."""
         connection = self.connect()

@@ -231,12 +231,17 @@ class BoundedChannel(HTTPChannel):
     def dataReceived(self, data: bytes) -> None:
         """Take what came, which may be the beginning of a request."""
         self._silent = False
-        if not self.requests and not self.arrival.awaited:
-            self.arrival.head()
         super().dataReceived(data)  # type: ignore[no-untyped-call]
+        if not self.requests and not self._lost and not self.arrival.awaited:
+            begun = self.clearLineBuffer()  # type: ignore[no-untyped-call]
+            if begun:
+                self.arrival.head()
+                super().dataReceived(begun)  # type: ignore[no-untyped-call]
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line of a request's head, unless the head is too long."""
+        if not self.arrival.awaited:
+            self.arrival.head()
         self._head_size += len(line)
         self._head_lines += 1
         if self._head_size > _LARGEST_HEAD or self._head_lines > _MOST_LINES:
@@ -269,7 +274,7 @@ class BoundedChannel(HTTPChannel):
         else:
             self.site.refusals.add(refusal, getattr(self.site.limits, refusal))
             if self._silent:
-                self.loseConnection()  # type: ignore[no-untyped-call]
+                self.loseConnection()
             else:
                 self.refuse(HTTPStatus.REQUEST_TIMEOUT)
             self.arrival.linger(_LINGER)
@@ -303,7 +308,16 @@ class BoundedChannel(HTTPChannel):
     def refuse(self, status: int) -> None:
         """Answer a request that is not valid or not complete, and close the connection."""
         self.transport.write(raw_answer(status))
-        self.loseConnection()  # type: ignore[no-untyped-call]
+        self.loseConnection()
+
+    def loseConnection(self) -> None:
+        """
+        Close the connection when all that was written has left: over TLS, when the client has
+        closed it as well.  Who does not let that happen is disconnected like who is idle.
+        """
+        if not (self._lost or self.transport.disconnecting):
+            super().loseConnection()  # type: ignore[no-untyped-call]
+            self.setTimeout(self.site.limits.idle_timeout)  # type: ignore[no-untyped-call]
 
     def in_turn(self, process: Callable[[], None], long: bool) -> None:
         """
@@ -552,7 +566,7 @@ class BoundedSite(Site):
         """
         gone = self.connections.when_empty()
         for channel in self.connections:
-            channel.loseConnection()  # type: ignore[no-untyped-call]
+            channel.loseConnection()
         return gone
 
     def abort_connections(self) -> Deferred[None]:
