@@ -239,6 +239,8 @@ class ReloadTests(BridgeTestCase):
         self.assertTrue(bridge.reload())
         self.assertEqual(self.events[-1], ("http reloaded", 5))
         self.assertEqual(bridge.config.operation.stop_timeout, 2)
+        (said,) = self.said("bridge.reloaded")
+        self.assertEqual(said["taken"], "http.streams, operation.stop_timeout")
         self.assertEqual(self.server.open_sessions, [session])
         self.assertTrue(self.told[-2].startswith("RELOADING=1\nMONOTONIC_USEC="))
         self.assertEqual(self.told[-1], "READY=1\nSTATUS=running")
@@ -263,6 +265,12 @@ class ReloadTests(BridgeTestCase):
         self.assertIs(bridge.config, config)
         self.assertEqual(self.events, ["http started"])
         self.assertIn("refused", self.told[-1])
+        state = bridge.states()[-1]
+        self.assertEqual((state.name, state.condition), ("configuration", Condition.DEGRADED))
+        self.assertRegex(state.detail, "^not reloaded: .*: No such file or directory$")
+        self.path.write_text(HTTP)
+        self.assertTrue(bridge.reload())
+        self.assertEqual([state.name for state in bridge.states()], ["upstream", "http"])
 
     def test_side_goes_and_comes(self) -> None:
         """A section that goes takes its side along; one that comes brings it."""
@@ -306,7 +314,10 @@ class ReloadTests(BridgeTestCase):
         turns: list[Any] = []
         self.reactor.callFromThread = turns.append  # type: ignore[method-assign]
         os.kill(os.getpid(), signal.SIGHUP)
-        self.assertEqual(turns, [bridge.reload])
+        self.assertEqual(self.said("bridge.reloaded"), [])
+        turns.pop()()
+        (said,) = self.said("bridge.reloaded")
+        self.assertEqual(said["taken"], "nothing that can change has changed")
         stopped = bridge.stopService()
         self.settle()
         self.successResultOf(stopped)

@@ -4,7 +4,6 @@ The bridge as a service: its sides, around one socket upstream.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,11 +12,13 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ..config.document import ConfigError
+from ..config.reloading import Reloading, changed
 from ..config.section import Problem
 from ..support.systemd import SystemdNotifier
-from .config.file import Config, ConfigError, load
+from .config.file import Config, load
 from .counters import Counters
-from .health import Health, SideState
+from .health import Condition, Health, SideState
 from .side import Side
 from .upstream_socket import Upstream
 
@@ -104,9 +105,12 @@ class Bridge(Service):
         self.reactor = reactor
         self.counters = Counters()
         self.upstream = upstream or Upstream(config.upstream, reactor)
-        self._path = path
         self._notifier = notifier or SystemdNotifier(reactor)
-        self._previous_handler: Any = None
+        self._reloading: Reloading[Config] | None = None
+        if path is not None:
+            self._reloading = Reloading(
+                "bridge", path, lambda: load(path), self._apply, reactor, self._notifier
+            )
         self._ending: dict[str, Deferred[None]] = {}
         self._sides: dict[str, Side] = {}
         self._missing: dict[str, Health] = {}
@@ -119,7 +123,11 @@ class Bridge(Service):
         """How the upstream and each side is, now; one that could not start is down."""
         sides = (side.state() for side in self._sides.values())
         missing = (health.state for health in self._missing.values())
-        return [self.upstream.state(), *sides, *missing]
+        states = [self.upstream.state(), *sides, *missing]
+        if self._reloading is not None and (refused := self._reloading.refused) is not None:
+            degraded = Condition.DEGRADED
+            states.append(SideState("configuration", degraded, refused.since, refused.reason))
+        return states
 
     # -- IService
 
@@ -136,8 +144,8 @@ class Bridge(Service):
         for side in self._sides.values():
             side.startService()
         self.upstream.startService()
-        if self._path is not None:
-            self._previous_handler = signal.signal(signal.SIGHUP, self._hang_up)
+        if self._reloading is not None:
+            self._reloading.start()
         self._notifier.startService()
         self._log.info(
             "bridge started: {sides}", event="bridge.started", sides=", ".join(self._names())
@@ -152,9 +160,8 @@ class Bridge(Service):
             the upstream's ``timeouts.close``.  It never fails.
         """
         super().stopService()  # type: ignore[no-untyped-call]
-        if self._previous_handler is not None:
-            signal.signal(signal.SIGHUP, self._previous_handler)
-            self._previous_handler = None
+        if self._reloading is not None:
+            self._reloading.stop()
         self._notifier.stopService()
         self._log.info("bridge stopping", event="bridge.stopping")
         return Deferred.fromCoroutine(self._stop())
@@ -190,9 +197,6 @@ class Bridge(Service):
 
     # -- reloading
 
-    def _hang_up(self, *_: object) -> None:
-        self.reactor.callFromThread(self.reload)
-
     def reload(self) -> bool:
         """
         Read the file again.  Rules change in one step, without dropping a connection that
@@ -201,25 +205,8 @@ class Bridge(Service):
 
         :return: whether the new rules are in force.
         """
-        assert self._path is not None
-        if not self.running:
-            return False  # whatever it would start, nobody would stop
-        self._notifier.reloading()
-        try:
-            config = load(self._path)
-            if needs_restart := list(self._needs_restart(config)):
-                raise ConfigError(needs_restart)
-        except ConfigError as error:
-            for problem in error.problems:
-                self._log.error(
-                    "not reloaded: {problem}", event="bridge.not_reloaded", problem=str(problem)
-                )
-            self._notifier.reloaded("running; the changed configuration was refused")
-            return False
-        self._apply(config)
-        self._notifier.reloaded("running")
-        self._log.info("reloaded {path}", event="bridge.reloaded", path=self._path)
-        return True
+        assert self._reloading is not None
+        return self._reloading.reload()
 
     def _needs_restart(self, config: Config) -> Iterator[Problem]:
         if config.upstream != self.config.upstream:
@@ -238,8 +225,10 @@ class Bridge(Service):
         health = self._missing.setdefault(name, Health(name, self.reactor.seconds))
         health.fails(f"not started: {problem}")
 
-    def _apply(self, config: Config) -> None:
-        self.config = config
+    def _apply(self, config: Config) -> tuple[list[str], list[str]]:
+        if needs_restart := list(self._needs_restart(config)):
+            raise ConfigError(needs_restart)
+        taken, self.config = changed(self.config, config), config
         for name, build in _SIDES.items():
             section = getattr(config, name)
             side = self._sides.get(name)
@@ -260,3 +249,4 @@ class Bridge(Service):
                 if section is not None and side is None:
                     self._misses(name, problem)
                 self._log.failure("the side {side} did not reload", event="side.failed", side=name)
+        return taken, []
