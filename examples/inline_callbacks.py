@@ -16,7 +16,7 @@ from txtokensock import RemoteError, TokenSocket
 def main(reactor, host="127.0.0.1:8080"):
     socket = TokenSocket(host, authentication={"user": "ada"}, reactor=reactor)
     socket.startService()
-    yield socket.when_ready()
+    yield socket.when_ready(fail_after=1)
 
     answer = yield socket.rpc("echo", {"foo": "bar"})
     print(answer)

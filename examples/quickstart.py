@@ -4,21 +4,18 @@ from txtokensock import RemoteError, TokenSocket
 
 
 async def main(reactor):
-    socket = TokenSocket("http://127.0.0.1:8080", authentication={"user": "ada"})
-    socket.startService()
+    async with TokenSocket("http://127.0.0.1:8080", authentication={"user": "ada"}) as client:
+        print(await client.rpc("echo", {"foo": "bar"}))
+        try:
+            await client.rpc("no.such.function")
+        except RemoteError as error:
+            print(error)
 
-    print(await socket.rpc("echo", {"foo": "bar"}))
-    try:
-        await socket.rpc("no.such.function")
-    except RemoteError as error:
-        print(error)
-
-    subscription = await socket.subscribe("channel1")
-    await socket.publish("channel1", {"hello": "world"})
-    async for message in subscription:
-        print(message)
-        break
-    await socket.end()
+        subscription = await client.subscribe("channel1")
+        await client.publish("channel1", {"hello": "world"})
+        async for message in subscription:
+            print(message)
+            break
 
 
 react(main)

@@ -8,6 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from twisted.internet.defer import inlineCallbacks
 from twisted.logger import capturedLogs, eventAsText
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -121,8 +122,34 @@ class CheckTests(SynchronousTestCase):
 
     def test_valid(self) -> None:
         """Functions in mappings in mappings."""
-        check_actions({})
-        check_actions({"a": len, "b": {"c": lambda: None, "d": {}}})
+        check_actions({}, ["data"])
+        check_actions({"a": len, "b": {"c": lambda data: None, "d": {}}}, ["data"])
+
+    def test_signatures(self) -> None:
+        """What may be able to take the arguments passes, and what provably cannot does not."""
+
+        class Adder:
+            def __call__(self, data: int, more: int = 0) -> int:
+                return data + more
+
+        def two(data: int, more: int) -> int:
+            return data + more
+
+        for action in (
+            dict,  # has no signature
+            print,
+            Adder(),
+            Adder().__call__,
+            partial(two, 1),
+            partial(two, more=1),
+            lambda *data: data,
+            inlineCallbacks(two),  # takes whatever it is given, and passes it on
+        ):
+            check_actions({"a": action}, ["data"])
+        for action in (two, Adder, partial(two, 1, 2), lambda: None, lambda data, *, key: None):
+            error = self.assertRaises(InvalidOption, check_actions, {"a": action}, ["data"])
+            self.assertIn("actions.a is ", str(error))
+            self.assertIn("it is called with (data): ", str(error))
 
     def test_invalid(self) -> None:
         """Everything else, with its place."""
@@ -135,7 +162,8 @@ class CheckTests(SynchronousTestCase):
             ({"a": {"": len}}, "actions.a"),
             ({5: len}, "actions"),
         ):
-            self.assertIn(place, str(self.assertRaises(InvalidOption, check_actions, actions)))
+            error = self.assertRaises(InvalidOption, check_actions, actions, ["data"])
+            self.assertIn(place, str(error))
 
 
 class OutcomeTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ mappings nest: ``{"ping": ping, "user": {"read": read}}`` offers ``ping`` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from secrets import token_hex
 from typing import Any, TypeAlias
 
@@ -40,10 +40,11 @@ _MAPPINGS = (dict, Mapping)
 _log = Logger()
 
 
-def check_actions(actions: object, path: str = "actions") -> None:
+def check_actions(actions: object, called_with: Sequence[str], path: str = "actions") -> None:
     """
+    :param called_with: the names of what an action is given.
     :raises InvalidOption: for anything but mappings from text without dots to
-        callables or mappings of that kind; the text names the place.
+        functions that can be called so, or mappings of that kind; the text names the place.
     """
     if not isinstance(actions, Mapping):
         raise InvalidOption(f"{path} must be a mapping of names to functions")
@@ -51,9 +52,9 @@ def check_actions(actions: object, path: str = "actions") -> None:
         if not isinstance(name, str) or not name or "." in name:
             raise InvalidOption(f"{path} has the name {name!r}: nest mappings instead of dots")
         if callable(action):
-            check_callable(f"{path}.{name}", action)
+            check_callable(f"{path}.{name}", action, *called_with)
         else:
-            check_actions(action, f"{path}.{name}")
+            check_actions(action, called_with, f"{path}.{name}")
 
 
 def find_action(actions: Actions, name: str) -> Action | None:

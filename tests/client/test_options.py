@@ -69,7 +69,13 @@ class TokenSocketTests(ServerTestCase):
             *(("buffer_limit", value) for value in (0, "1")),
             *(("max_message_size", value) for value in (0, 1e6)),
             *(("headers", value) for value in (["a"], {"a": 1}, {"a": "b\n"}, {"a b": "c"})),
-            ("actions", {"a": 1}),
+            *(("ping", value) for value in (0, 20_000)),  # milliseconds, as in JavaScript
+            *(("ping_timeout", value) for value in (10_000, None)),
+            ("silence_timeout", 60_000),
+            *(("actions", {"a": value}) for value in (1, lambda: None, lambda data, peer: None)),
+            ("authentication", lambda request: {}),
+            ("headers", lambda request: {}),
+            ("retry_policy", lambda failure: 1.0),
             ("authentication", {"a": None}),
         ]
         for name, value in options:
@@ -81,15 +87,15 @@ class EventsTests(SynchronousTestCase):
     """Listeners."""
 
     def setUp(self) -> None:
-        self.events = Events("a", "b")
+        self.events = Events({"a": ("value",), "b": ()})
         self.heard = Calls()
 
     def test_order(self) -> None:
         """All are called, in the order of adding, as often as they were added."""
         order: list[int] = []
         for number in (1, 2, 3):
-            self.events.add("a", lambda number=number: order.append(number))
-        self.assertTrue(self.events.emit("a"))
+            self.events.add("a", lambda value, number=number: order.append(number))
+        self.assertTrue(self.events.emit("a", 0))
         self.assertFalse(self.events.emit("b"))
         self.assertEqual(order, [1, 2, 3])
 
@@ -137,12 +143,12 @@ class EventsTests(SynchronousTestCase):
     def test_changes_while_emitting(self) -> None:
         """Who is added hears of the next event, who is removed of this one still."""
 
-        def change() -> None:
+        def change(_: int) -> None:
             self.events.remove_all("a")
             self.events.add("a", self.heard)
 
         self.events.add("a", change)
-        self.events.emit("a")
+        self.events.emit("a", 0)
         self.assertEqual(self.heard, [])
         self.events.emit("a", 1)
         self.assertEqual(self.heard, [1])
@@ -157,8 +163,8 @@ class EventsTests(SynchronousTestCase):
             raise RuntimeError("function")
 
         for listener in (now, later, lambda: fail(RuntimeError("deferred")), self.heard):
-            self.events.add("a", listener)
-        self.events.emit("a")
+            self.events.add("b", listener)
+        self.events.emit("b")
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
         self.assertEqual(self.heard, [()])
 
@@ -170,6 +176,8 @@ class EventsTests(SynchronousTestCase):
             self.assertRaises(InvalidOption, call, "nope", print)
         self.assertRaises(InvalidOption, self.events.remove_all, "nope")
         self.assertRaises(InvalidOption, self.events.add, "a", "print")
+        error = self.assertRaises(InvalidOption, self.events.add, "a", lambda: None)
+        self.assertIn("it is called with (value): too many positional arguments", str(error))
 
 
 class ShorthandTests(ServerTestCase):

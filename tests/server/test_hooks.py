@@ -223,6 +223,8 @@ class HookTests(ServerTestCase):
             service.on("connect", lambda: None)  # type: ignore[arg-type]
         with self.assertRaises(InvalidOption):
             service.on("publish", 5)  # type: ignore[arg-type]
+        with self.assertRaises(InvalidOption):
+            service.on("publish", lambda peer, channel: None)
 
     def test_removed_hooks(self) -> None:
         """A hook that was removed is not asked."""

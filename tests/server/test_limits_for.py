@@ -120,7 +120,7 @@ class LimitsForTests(ServerTestCase):
         async def coroutine(identity: Any) -> Any:
             return Limits(**OWN)
 
-        for function in (lambda identity: 1 / 0, exits, lambda identity: OWN, lambda: None):
+        for function in (lambda identity: 1 / 0, exits, lambda identity: OWN, lambda *_: 5):
             server = self.start(function)
             client = server.client()
             self.assertEqual(self.announced(client, "bridge"), LIMITS)

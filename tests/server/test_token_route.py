@@ -507,6 +507,23 @@ class OptionTests(ServerTestCase):
         ):
             with self.assertRaises(InvalidOption, msg=repr(options)):
                 self.serve(**options)
+        for name, value, said in (
+            ("limits", {"calls": 5}, "limits is {'calls': 5}: it must be a Limits"),
+            ("sockjs", {"typo": 1}, "a name in sockjs is 'typo': it must be one of 'websocket', "),
+            ("observer", print, "it must be an Observer"),
+            ("acks", "no", "acks is 'no': it must be True or False"),
+            ("ping", None, "ping is None: "),
+            ("jsonp", 1, "jsonp is 1: "),
+            ("actions", {"a": lambda data: data}, "it is called with (data, peer): "),
+            ("filter", lambda message: message, "it is called with (peer, channel, message): "),
+            ("limits_for", lambda: None, "it is called with (identity): "),
+        ):
+            options: dict[str, Any] = {name: value}
+            with self.assertRaises(InvalidOption) as caught:
+                TokenSocketServer(lambda request: True, **options)
+            self.assertIn(said, str(caught.exception))
+        with self.assertRaises(InvalidOption):
+            TokenSocketServer(lambda: True)  # type: ignore[arg-type, misc]
 
     def test_not_running(self) -> None:
         """Publishing through a server that does not run fails by name."""

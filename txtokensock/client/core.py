@@ -56,7 +56,16 @@ class ClientCore:
         expose_errors: bool = False,
     ) -> None:
         self._reactor = reactor
-        self.events = Events("ready", "reconnect", "message", "disconnect", "gap", "error")
+        self.events = Events(
+            {
+                "ready": ("error",),
+                "reconnect": ("error",),
+                "message": ("channel", "data"),
+                "disconnect": ("error",),
+                "gap": ("gap",),
+                "error": ("error",),
+            }
+        )
         self.actions: MutableMapping[str, Any] = dict(actions)
         self.expose_errors = expose_errors
         self.new_uuid = uuid_source()

@@ -4,7 +4,7 @@ Events and their listeners.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import iscoroutine
 from typing import Any
@@ -54,11 +54,12 @@ class Events:
     """
     Listeners, by the name of the event.
 
-    :param names: the events that there are.
+    :param events: the events that there are, and the names of what their listeners are given.
     """
 
-    def __init__(self, *names: str) -> None:
-        self._listeners: dict[str, list[_Added]] = {name: [] for name in names}
+    def __init__(self, events: Mapping[str, Sequence[str]]) -> None:
+        self._events = events
+        self._listeners: dict[str, list[_Added]] = {name: [] for name in events}
 
     def add(self, event: str, listener: Listener, *, once: bool = False) -> None:
         """
@@ -66,8 +67,9 @@ class Events:
 
         :raises InvalidOption: for an event that does not exist, or what cannot be called.
         """
-        check_callable(f"the listener for {event!r}", listener)
-        self._of(event).append(_Added(listener, once))
+        listeners = self._of(event)
+        check_callable(f"the listener for {event!r}", listener, *self._events[event])
+        listeners.append(_Added(listener, once))
 
     def remove(self, event: str, listener: Listener) -> None:
         """Call ``listener`` no more; where it was added twice, once less."""

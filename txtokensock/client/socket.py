@@ -5,9 +5,10 @@ The client, as applications hold it.
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail
@@ -28,6 +29,7 @@ from ..support.checks import (
     check_count,
     check_flag,
     check_instance,
+    check_interval,
     check_plain_function,
     check_seconds,
 )
@@ -59,7 +61,11 @@ class TokenSocket(Service):
     comes back by itself.
 
     It is a Twisted service: ``setServiceParent`` or ``startService`` connects it.  What
-    is asked for before, or while the connection is gone, waits.
+    is asked for before, or while the connection is gone, waits.  In a coroutine, ``async with``
+    starts it, waits for the server, and ends it::
+
+        async with TokenSocket("https://example.com") as client:
+            print(await client.rpc("echo", "hello"))
 
     Every request returns a Deferred that fires exactly once, at the latest after
     ``call_timeout``; it can be awaited, and cancelling it withdraws the request.  Asked for in
@@ -157,7 +163,7 @@ class TokenSocket(Service):
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        check_actions(actions or {})
+        check_actions(actions or {}, ("data",))
         self._timeout = check_seconds("call_timeout", call_timeout)
         self._buffer_limit = check_count("buffer_limit", buffer_limit)
         servers = addresses(host, port)
@@ -167,7 +173,7 @@ class TokenSocket(Service):
             raise InvalidOption("endpoint connects to one server, and host names several")
         timeouts = check_instance("timeouts", timeouts or Timeouts(), Timeouts)
         check_flag("reconnect", reconnect)
-        check_plain_function.optional("retry_policy", retry_policy)
+        check_plain_function.optional("retry_policy", retry_policy, "failure", "number")
         http_context = HTTPContext(
             reactor, headers=headers, tls=tls, proxy=proxy, endpoint=endpoint
         )
@@ -209,6 +215,7 @@ class TokenSocket(Service):
             expose_errors=check_flag("expose_errors", expose_errors),
         )
         self._reactor = reactor
+        self._idle = True  # nobody has started it, or has been warned of that
         self._core.when_given_up = super().stopService
         self._service = ReconnectingClientService(
             reactor,
@@ -221,9 +228,9 @@ class TokenSocket(Service):
             reconnect=reconnect,
             observer=self._core,
         )
-        interval = check_seconds.optional("ping", ping)
-        silence = check_seconds.optional("silence_timeout", silence_timeout)
-        check_seconds("ping_timeout", ping_timeout)
+        interval = check_interval.optional("ping", ping)
+        silence = check_interval.optional("silence_timeout", silence_timeout)
+        check_interval("ping_timeout", ping_timeout)
 
         def keep_alive(connection: Connection) -> KeepAlive:
             return KeepAlive(
@@ -241,6 +248,7 @@ class TokenSocket(Service):
         started again.
         """
         super().startService()  # type: ignore[no-untyped-call]
+        self._idle = False
         if not self._service.running:
             keep_steady(self._reactor)
             self._core.open()
@@ -265,6 +273,43 @@ class TokenSocket(Service):
         return stopped
 
     end = stopService
+
+    async def __aenter__(self) -> Self:
+        """
+        Start, and wait for the server.
+
+        :raises ConnectionFailed: if the first attempt fails; of several hosts, if all have.
+            The client has been stopped then, as it has if this is cancelled.
+        :raises UsageError: if it was started already: then something else will end it.
+        """
+        if self.running:
+            raise UsageError("the client was started already, and 'async with' would end it")
+        self.startService()
+        ready = self.when_ready(fail_after=1)
+        try:
+            await ready
+        except BaseException as problem:
+            ready.addErrback(lambda _: None)  # nobody waits for it any more
+            await self.__aexit__(type(problem))
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the client, see :meth:`stopService`."""
+        stopped = self.stopService()
+        if kind is not GeneratorExit:  # in which nothing can be awaited
+            await stopped
+
+    def _warn(self) -> None:
+        """Say, once, that nobody has started this client, to whoever asks something of it."""
+        if self.parent is None:
+            self._idle = False
+            warnings.warn(
+                f"{self!r} was not started, and what is asked of it waits: call startService() or"
+                " setServiceParent(), or use it in 'async with'",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
     def when_ready(self, fail_after: int | None = None) -> Deferred[None]:
         """
@@ -384,6 +429,8 @@ class TokenSocket(Service):
 
             Cancelling it forgets the call; where it was sent, it may still run.
         """
+        if self._idle:
+            self._warn()
         uuid = self._core.new_uuid()
         try:
             seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
@@ -408,7 +455,7 @@ class TokenSocket(Service):
 
         :raises InvalidOption: if they are not actions.
         """
-        check_actions(actions)
+        check_actions(actions, ("data",))
         self._core.actions.update(actions)
 
     def unregister(self, name: str) -> None:
@@ -434,6 +481,8 @@ class TokenSocket(Service):
             A refusal that comes after that goes to ``error`` listeners.  Fails as :meth:`rpc`
             does, also with :class:`~txtokensock.errors.InvalidChannel`.
         """
+        if self._idle:
+            self._warn()
         uuid = self._core.new_uuid()
         try:
             payload = encode_publish(check_channel(channel), data, uuid)
@@ -446,6 +495,8 @@ class TokenSocket(Service):
         Send a message to everybody who is subscribed to anything; see :meth:`publish`.
         A peer gets it once for each of its channels.
         """
+        if self._idle:
+            self._warn()
         uuid = self._core.new_uuid()
         try:
             payload = encode_broadcast(data, uuid)
@@ -533,13 +584,15 @@ class TokenSocket(Service):
         elsewhere = wrong_thread()
         if elsewhere is not None:
             return fail(elsewhere)
+        if self._idle:
+            self._warn()
         limit = self._buffer_limit if buffer_limit is None else buffer_limit
         try:
             check_channel(channel)
-            check_callable.optional("handler", handler)
-            check_callable.optional("on_confirmation", on_confirmation)
-            check_callable.optional("on_gap", on_gap)
-            check_plain_function.optional("retry", retry)
+            check_callable.optional("handler", handler, "message")
+            check_callable.optional("on_confirmation", on_confirmation, "subscription", "error")
+            check_callable.optional("on_gap", on_gap, "subscription", "gap")
+            check_plain_function.optional("retry", retry, "failure", "number")
             check_overflow(overflow)
             check_count("buffer_limit", limit)
         except UsageError as problem:

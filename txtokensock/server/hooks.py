@@ -4,7 +4,7 @@ Hooks, with which the application decides what peers may do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from twisted.internet.defer import CancelledError
@@ -21,6 +21,14 @@ __all__ = ["Event", "Hook", "Hooks", "Refused"]
 
 Event: TypeAlias = Literal["authentication", "subscribe", "unsubscribe", "publish", "broadcast"]
 """What a hook can be asked about."""
+
+_CALLED_WITH: dict[str, Sequence[str]] = {
+    "authentication": ("peer", "identity"),
+    "subscribe": ("peer", "channel"),
+    "unsubscribe": ("peer", "channel"),
+    "publish": ("peer", "channel", "data"),
+    "broadcast": ("peer", "data"),
+}
 
 Hook: TypeAlias = Callable[..., Any]
 """A function, one that returns a Deferred, or a coroutine function."""
@@ -61,8 +69,9 @@ class Hooks:
 
         :raises InvalidOption: for an unknown event, or a hook that cannot be called.
         """
-        check_callable(f"the hook for {event!r}", hook)
-        self._of(event).append(hook)
+        hooks = self._of(event)
+        check_callable(f"the hook for {event!r}", hook, *_CALLED_WITH[event])
+        hooks.append(hook)
 
     def remove(self, event: Event, hook: Hook) -> None:
         """Ask a hook no more; nothing happens if it was not asked."""

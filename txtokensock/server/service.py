@@ -5,7 +5,7 @@ The token-sockjs server as a service.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from twisted.application.service import Service
@@ -22,7 +22,13 @@ from ..messages import check_channel
 from ..messages.from_server import encode_subscribed, encode_unsubscribed
 from ..sockjs.server.options import SockJSOptions
 from ..sockjs.server.resource import SockJSResource
-from ..support.checks import check_callable, check_flag, check_plain_function
+from ..support.checks import (
+    check_callable,
+    check_choice,
+    check_flag,
+    check_instance,
+    check_plain_function,
+)
 from ..support.slices import Slices
 from ..support.steady_clock import keep_steady
 from ..web.server.hosts import HostPolicy
@@ -120,24 +126,25 @@ class TokenSocketServer(Service):
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        check_callable("authentication", authentication)
-        check_callable.optional("filter", filter)
+        check_callable("authentication", authentication, "request")
+        check_callable.optional("filter", filter, "peer", "channel", "message")
         actions = {} if actions is None else actions
-        check_actions(actions)
-        limits = limits or Limits()
+        check_actions(actions, ("data", "peer"))
+        limits = Limits() if limits is None else check_instance("limits", limits, Limits)
         self._store = _checked_store(store)
         self.trusted_proxies = TrustedProxies(trusted_proxies)
-        slices, observer = Slices(reactor), observer or Observer()
+        slices = Slices(reactor)
+        observer = check_instance("observer", observer or Observer(), Observer)
         self._hub = Hub(filter, slices, limits.undelivered, observer)
         self._context = ServerContext(
             reactor=reactor,
             limits=limits,
-            limits_for=check_plain_function.optional("limits_for", limits_for),
+            limits_for=check_plain_function.optional("limits_for", limits_for, "identity"),
             actions=actions,
-            own_actions={"_ping": _ping} if ping else {},
+            own_actions={"_ping": _ping} if check_flag("ping", ping) else {},
             hooks=Hooks(reactor, limits.hook_timeout, expose_errors=expose_errors),
             hub=self._hub,
-            acks=acks,
+            acks=check_flag("acks", acks),
             slices=slices,
             observer=observer,
             expose_errors=check_flag("expose_errors", expose_errors),
@@ -153,7 +160,7 @@ class TokenSocketServer(Service):
                     origins,
                     HostPolicy(allowed_hosts, origins),
                     self.trusted_proxies,
-                    jsonp,
+                    check_flag("jsonp", jsonp),
                 ),
             ),
             (url_path("socket_prefix", socket_prefix), SockJSRoute(self._sockjs_now)),
@@ -397,6 +404,9 @@ def _sockjs_options(limits: Limits, chosen: Mapping[str, Any]) -> SockJSOptions:
         # Those that are told that they are too many are there until they know.
         max_sessions_per_address=2 * limits.peers_per_address,
     )
+    names = [field.name for field in fields(SockJSOptions)]
+    for name in chosen:
+        check_choice("a name in sockjs", name, names)
     return replace(by_limits, **chosen)
 
 

@@ -16,11 +16,13 @@ from ..errors import InvalidOption, shorten
 
 __all__ = [
     "Check",
+    "FunctionCheck",
     "check_callable",
     "check_choice",
     "check_count",
     "check_flag",
     "check_instance",
+    "check_interval",
     "check_plain_function",
     "check_positive",
     "check_seconds",
@@ -86,6 +88,12 @@ check_seconds: Check[float] = Check(
 )
 """How long something may take, or how often it happens."""
 
+check_interval: Check[float] = Check(
+    "a number of seconds, and not of milliseconds, above 0 and at most 3600",
+    lambda value: is_number(value) and 0 < value <= 3600,
+)
+"""How long the other side may be silent; JavaScript counts that in milliseconds."""
+
 check_wait: Check[float] = Check(
     "a number of seconds from 0 to below 1e9",
     lambda value: is_number(value) and 0 <= value < _LONGEST,
@@ -128,12 +136,43 @@ def _call_method(function: object) -> object:
     return getattr(type(function), "__call__", None)  # noqa: B004
 
 
-check_callable: Check[Callable[..., Any]] = Check(
+class FunctionCheck(Check[Callable[..., Any]]):
+    """
+    A check of a function of the user's, which is called with the option's name, the function
+    and the names of what the function will be given.
+    """
+
+    def __call__(self, option: str, value: object, *arguments: str) -> Callable[..., Any]:
+        """
+        :return: ``value``.
+        :raises InvalidOption: if it is not what it must be, or its signature cannot take so
+            many arguments.  A function without one, as some builtins are, passes.
+        """
+        function = super().__call__(option, value)
+        try:
+            signature = inspect.signature(function, follow_wrapped=False)
+        except (TypeError, ValueError):
+            return function
+        try:
+            signature.bind(*arguments)
+        except TypeError as problem:
+            given = f"({', '.join(arguments)})"
+            raise InvalidOption(
+                f"{option} is {shorten(repr(value))}: it is called with {given}: {problem}"
+            ) from None
+        return function
+
+    def optional(self, option: str, value: object, *arguments: str) -> Callable[..., Any] | None:
+        """As for every check: None passes."""
+        return None if value is None else self(option, value, *arguments)
+
+
+check_callable = FunctionCheck(
     "a function, and not a generator function, of which no call would run", _runs_when_called
 )
 """A function of the user's."""
 
-check_plain_function: Check[Callable[..., Any]] = Check(
+check_plain_function = FunctionCheck(
     "a function that gives its result at once, and not a generator or coroutine function",
     lambda value: (
         _runs_when_called(value)
@@ -148,7 +187,8 @@ def check_instance(option: str, value: object, kind: type[T]) -> T:
     :return: ``value``.
     :raises InvalidOption: if it is not of that type.
     """
-    check: Check[T] = Check(f"a {kind.__name__}", lambda value: isinstance(value, kind))
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    check: Check[T] = Check(f"{article} {kind.__name__}", lambda value: isinstance(value, kind))
     return check(option, value)
 
 

@@ -59,7 +59,7 @@ def load_actions(reference: str) -> Actions:
             found = found()
         except (Exception, SystemExit) as problem:
             raise InvalidOption(f"{reference} failed: {_explain(problem)}") from None
-    check_actions(found, reference)
+    check_actions(found, ("data", "peer"), reference)
     actions: Actions = found
     return actions
 

@@ -310,7 +310,7 @@ def _action_problems(rule: ActionRule, path: str) -> Iterator[Problem]:
     yield from _uri(f"{path}.procedure", rule.procedure)
     try:
         for part in rule.action.split("."):
-            check_actions({part: lambda _: None}, "action")
+            check_actions({part: lambda: None}, (), "action")
     except InvalidOption:
         yield Problem(f"{path}.action", "must be names, with dots between them")
     yield from seconds(rule, path, "timeout")
