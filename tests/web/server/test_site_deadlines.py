@@ -4,6 +4,9 @@ In which time a request has to arrive, and who has to go for others.
 
 from __future__ import annotations
 
+from errno import ENOSPC
+from types import SimpleNamespace
+
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
@@ -15,6 +18,7 @@ from tests.kit.site_client import Connection
 from tests.kit.websocket import UPGRADE
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
+from txtokensock.web.server import site
 from txtokensock.web.server.client_rates import ClientRates
 from txtokensock.web.server.descriptors import Descriptors
 from txtokensock.web.server.site import BoundedSite, TurnedAway
@@ -297,6 +301,54 @@ class NumberTests(SiteTestCase):
             self.refused.clear()
             self.clock.pump([1] * 30)
         self.assertEqual(dict(self.site._body_bytes), {})
+
+    def test_large_bodies(self) -> None:
+        """
+        More than 8 KiB of a body are in a temporary file.  One address has an eighth of the
+        descriptors for them, and nobody has one when few are left; small bodies need none.
+        """
+        scarce = self.site._descriptors = Scarce()
+        self.site.limits = SiteLimits(max_body=100_000)
+        head = b"POST /page HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunk = b"2000\r\n" + b"x" * 8192 + b"\r\n"
+        opened = self.fill(20)
+        for connection in opened:
+            connection.send(head + chunk)
+        for connection in opened[:12]:
+            connection.send(chunk)
+        self.assertEqual(self.refused, [])
+        opened[12].send(chunk)
+        self.assertEqual(opened[12].response().status, 503)
+        self.assertEqual(self.refused, ["temporary_files"])
+        other = self.connect("10.0.0.2")
+        self.assertEqual(other.request("POST", "/page", body=b"x" * 9000).status, 200)
+        other.take()
+        opened[0].send(b"0\r\n\r\n")
+        opened[1].drop()
+        for connection in opened[13:15]:
+            connection.send(chunk)
+        self.assertEqual(len(self.refused), 1)
+        scarce.open = 91
+        self.assertEqual(other.request("POST", "/page", body=b"x" * 9000).status, 503)
+        opened[15].send(b"0\r\n\r\n")
+        self.assertEqual(opened[15].response().status, 200)
+        self.assertEqual(self.page.sizes, [9000, 16384, 8192])
+        for connection in opened:
+            connection.drop()
+        self.assertEqual(dict(self.site._files), {})
+
+    def test_no_file(self) -> None:
+        """Where no temporary file can be written, as the disk is full, a large body gets 503."""
+
+        def full(*_: object) -> None:
+            raise OSError(ENOSPC, "No space left on device")
+
+        self.site.limits = SiteLimits(max_body=100_000)
+        for broken in (full, lambda: SimpleNamespace(write=full, close=lambda: None)):
+            self.patch(site, "TemporaryFile", broken)
+            self.assertEqual(self.connect().request("POST", "/page", body=b"x" * 9000).status, 503)
+            self.assertEqual(self.connect().request("POST", "/page", body=b"x" * 8000).status, 200)
+        self.assertEqual(self.refused, ["temporary_files"] * 2)
 
 
 class DescriptorsTests(SynchronousTestCase):

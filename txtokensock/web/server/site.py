@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
+from io import BytesIO
 from string import punctuation
+from tempfile import TemporaryFile
 from typing import Any
 from urllib.parse import quote
 from weakref import WeakSet
@@ -56,6 +58,12 @@ _REQUEST_UNITS = 8
 _LARGE_BODY = 65536
 """Bytes of a body that may take long: such requests are processed one a turn."""
 
+_IN_MEMORY = 8192
+"""Bytes of a body that are kept in memory; more are in a temporary file."""
+
+_FILES = 8
+"""Which part of the descriptors the temporary files of one address may take."""
+
 _MOST_CHUNKS = 1000
 _LEAST_CHUNK = 16
 """Who sends more chunks than that, with fewer bytes in each on average, sends nothing else."""
@@ -91,6 +99,8 @@ class BoundedRequest(Request):
     _chunks: int | None = None
     _refused = False
     _counted = 0  # of the site's body bytes
+    _spooled = False
+    content: Any
     channel: Any
     forwarded: Forwarded | None = None
 
@@ -129,6 +139,9 @@ class BoundedRequest(Request):
         counted, self._counted = self._counted, 0
         if counted:
             self.channel.site.count_body(self._client, -counted)
+        if self._spooled:
+            self._spooled = False
+            self.channel.site.count_file(self._client, -1)
 
     def isSecure(self) -> bool:
         """Whether the client used TLS, as far as we or a trusted proxy know."""
@@ -159,21 +172,35 @@ class BoundedRequest(Request):
                 self._refused = True
                 raise _SmallChunks
         if self._received <= self._limit:
-            if self._has_room(len(data)):
-                super().handleContentChunk(data)  # type: ignore[no-untyped-call]
-            else:
+            if not self._keep(data):
                 self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
         elif self._received <= self._most:
             self.too_large = True
         else:
             self._refuse()
 
-    def _has_room(self, size: int) -> bool:
+    def _keep(self, data: bytes) -> bool:
+        """Keep a piece of the body, if there is room for it."""
+        site = self.channel.site
         if not self._counted:
-            self.channel.site.trusted_proxies.look_at(self)
+            site.trusted_proxies.look_at(self)
             self._client = client_key(self.getClientAddress())  # type: ignore[no-untyped-call]
-        self._counted += size
-        return bool(self.channel.site.count_body(self._client, size))
+        self._counted += len(data)
+        if not site.count_body(self._client, len(data)):
+            return False
+        try:
+            if self._received > _IN_MEMORY and not self._spooled:
+                self._spooled = True
+                if not site.count_file(self._client, 1):
+                    return False
+                beginning, self.content = self.content, TemporaryFile()  # noqa: SIM115 - twisted.web closes it
+                self.content.write(beginning.getvalue())
+            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+            self.content.flush()  # a full disk is noticed here, and not in the middle of an answer
+        except OSError:
+            site.refuse_file()
+            return False
+        return True
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Process the complete request when the client has read the answers before it."""
@@ -479,6 +506,7 @@ class BoundedSite(Site):
         self._logged = logged
         self._headless: dict[BoundedChannel, float] = {}
         self._body_bytes: Counter[str | None] = Counter()
+        self._files: Counter[str | None] = Counter()
 
     # -- connections
 
@@ -546,6 +574,31 @@ class BoundedSite(Site):
             return True
         self.refusals.add("bodies_per_address", self.limits.most_body_bytes)
         return False
+
+    def count_file(self, client: str | None, change: int) -> bool:
+        """
+        Count the temporary files that bodies are in.
+
+        :param client: as for :meth:`count_body`.
+        :param change: 1 before a file is opened, -1 after it is closed.
+        :return: whether one more may be opened.
+        """
+        now = self._files[client] = self._files[client] + change
+        if not now:
+            del self._files[client]
+        has_many = client is not None and now > self._descriptors.limit // _FILES
+        if change < 0 or not (has_many or self._descriptors.are_few()):
+            return True
+        self.refuse_file()
+        return False
+
+    def refuse_file(self) -> None:
+        """Note that a body is refused which needs a temporary file."""
+        self.refusals.add("temporary_files", self._descriptors.limit // _FILES)
+
+    def getContentFile(self, length: int | None) -> BytesIO:
+        """:return: what a request's body is written into until it is large."""
+        return BytesIO()
 
     # -- requests
 

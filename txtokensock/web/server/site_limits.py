@@ -21,10 +21,11 @@ Refusal: TypeAlias = Literal[
     "head_timeout",
     "body_timeout",
     "bodies_per_address",
+    "temporary_files",
 ]
 """
-Which limit a connection has crossed: those of :class:`SiteLimits`, and ``descriptors``, the
-process's own.
+Which limit a connection has crossed: those of :class:`SiteLimits`; and ``descriptors`` and
+``temporary_files``, the process's own.
 """
 
 _WORDS: dict[Refusal, str] = {
@@ -35,6 +36,8 @@ _WORDS: dict[Refusal, str] = {
     "head_timeout": "a request's head, or the TLS handshake before it, took longer than"
     " head_timeout={limit}",
     "body_timeout": "a request's body took longer than body_timeout={limit} and body_rate allow",
+    "temporary_files": "bodies over 8 KiB are in temporary files, and one address has {limit} of"
+    " them, or there is no room for more",
     "bodies_per_address": "one address sends bodies_per_address={limit} bytes at once",
 }
 
