@@ -302,6 +302,18 @@ class SlowLinkTests(KeepAliveTestCase):
         self.assertEqual([type(error) for error in self.disconnects], [PeerSilent])
         self.failure(call, ConnectionLost)
 
+    def test_our_own_bytes_count_once(self) -> None:
+        """They have arrived when that time is over, though the answer may take longer."""
+        client = self.watched(ping=5, ping_timeout=3)
+        self.advance(4.9)
+        client.rpc("f", "x" * 250_000).addErrback(lambda _: None)
+        self.advance(10)
+        self.session.publish("c", "x" * 80_000)
+        self.advance(6)
+        self.assertTrue(client.connected)
+        self.advance(0.3)
+        self.assertEqual([type(error) for error in self.disconnects], [PeerSilent])
+
     def test_what_arrived_delays_nothing(self) -> None:
         """Once a ping was answered, what was sent before it has arrived."""
         client = self.watched(ping=5, ping_timeout=3)

@@ -300,11 +300,14 @@ class PolicyTests(RetryTestCase):
         self.assertEqual(self.socket.channels(), [])
 
     def test_client_stopped(self) -> None:
-        """It fails then."""
-        subscribing = self.watched(retry=PATIENT.retry)
+        """It fails then, and waits for nothing."""
+        subscribing = self.watched(retry=lambda failure, number: 600.0)
         self.refuse()
-        self.socket.end()
+        ended = self.socket.end()
         self.failure(subscribing, ClientClosed)
+        self.settle()
+        self.successResultOf(ended)
+        self.assertEqual(self.server.clock.getDelayedCalls(), [])
 
     def test_left_a_silent_server(self) -> None:
         """The server may have subscribed us without saying so: it is told otherwise."""
@@ -315,6 +318,28 @@ class PolicyTests(RetryTestCase):
         self.failure(subscribing, CancelledError)
         self.settle()
         self.assertEqual(self.requests[-1], ("_unsubscribe", "c"))
+
+    def test_ended_while_the_server_is_behind(self) -> None:
+        """It may yet come to a second request, which would undo the end that it had declared."""
+        subscription = self.subscribed()
+        self.reconnect()
+        self.advance(20)
+        self.assertEqual(self.asked, 2)
+        self.session.subscribed("c")  # for the first
+        self.session.unsubscribed("c")
+        self.settle()
+        self.assertFalse(subscription.active)
+        self.assertEqual(self.requests[-1], ("_unsubscribe", "c"))
+        again = self.subscribing()
+        self.session.subscribed("c")  # for the second
+        self.session.unsubscribed("c")
+        self.settle()
+        self.assertEqual(self.requests[-1], ("_subscribe", "c"))
+        self.session.subscribed("c")
+        self.session.unsubscribed("c")
+        self.settle()
+        self.assertFalse(self.successResultOf(again).active)
+        self.assertEqual(self.requests[-1], ("_subscribe", "c"))
 
     def test_most_impatient(self) -> None:
         """Several subscriptions to a channel make one request, at the earliest time."""

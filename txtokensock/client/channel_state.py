@@ -34,8 +34,8 @@ class ChannelState:
     :ivar leavers: wait for the server to confirm the end.
     :ivar request: the one that is under way, or None.
     :ivar failures: how often in a row the server did not confirm, on this connection.
-    :ivar doubtful: whether the last failure was a timeout, so that the server may have
-        subscribed us all the same.
+    :ivar doubtful: whether a request was not answered in time, so that the server may have
+        subscribed us all the same, or may yet.
     """
 
     def __init__(

@@ -300,6 +300,7 @@ class Channels:
                 self._missed(min(missed, key=lambda gap: gap.since))
         else:
             channel.state = State.OFF
+            channel.doubtful = False
             channel.leavers.fire()
             self._one_has_ended()
         self._reconcile(channel)
@@ -323,7 +324,8 @@ class Channels:
         """
         error: Any = failure.value
         channel.failures += 1
-        channel.doubtful = failure.check(CallTimeout) is not None
+        if not failure.check(SubscriptionEnded):  # which a request on its way may undo
+            channel.doubtful = failure.check(CallTimeout) is not None
         channel.state = State.WAITING
         waits = {
             one: one.wait_after(failure, channel.failures) for one in tuple(channel.subscriptions)
