@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs, eventAsText
 
+from tests.kit.websocket import TEXT, encode_frame
 from txtokensock.errors import (
     ActionError,
     CallTimeout,
@@ -268,6 +269,17 @@ class CallTests(ServerTestCase):
         client.server.turn()
         (frame,) = client.websocket.texts()
         self.assertEqual([json.loads(t)["resp"] for t in json.loads(frame[1:])], list(range(100)))
+
+    def test_answers_to_one_read_leave_with_it(self) -> None:
+        """However many frames it had: in one frame, in order, and without another turn."""
+        client = self.serve(actions=demo.ACTIONS).authenticated()
+        calls = [json.dumps({"rpc": "echo", "req": n, "uuid": str(n)}) for n in range(50)]
+        frames = b"".join(encode_frame(json.dumps([call]), TEXT) for call in calls)
+        client.connection.channel.dataReceived(frames)
+        (frame,) = client.websocket.texts()
+        self.assertEqual([json.loads(t)["resp"] for t in json.loads(frame[1:])], list(range(50)))
+        clock = client.server.clock
+        self.assertEqual([c for c in clock.calls if c.getTime() <= clock.seconds()], [])
 
     def test_invalid_requests_are_survived(self) -> None:
         """What makes no sense is an error for its sender alone, and the session stays."""

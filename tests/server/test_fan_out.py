@@ -26,6 +26,8 @@ from .support import Client, ServerTestCase, TokenServer
 class Sent:
     """What an outbox writes to: notes the messages, and the frames that they leave in."""
 
+    delivering = False
+
     def __init__(self) -> None:
         self.messages: list[bytes] = []
         self.producer: Any = None

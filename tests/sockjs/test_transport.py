@@ -138,6 +138,17 @@ class DeliveryTests(TransportTestCase):
         self.receive(b"c")
         self.assertEqual(self.heard, [b"a", b"", b"b", b"c"])
 
+    def test_after_delivery(self) -> None:
+        """What is to be done then is done once, when the last of what came has been heard."""
+        self.transport.after_delivery = lambda: self.protocol.events.append(
+            self.transport.delivering
+        )
+        self.receive(b"a", b"b")
+        self.transport.pauseProducing()
+        self.receive(b"c")
+        self.transport.resumeProducing()
+        self.assertEqual(self.heard, [b"a", b"b", False, False, b"c", False])
+
     def test_before_connect(self) -> None:
         """What came before the protocol waits for it."""
         transport, protocol = SockJSTransport(self.session), Events()

@@ -1,5 +1,5 @@
 """
-Messages for one peer, gathered over one turn of the reactor.
+Messages for one peer, gathered over one turn of the reactor, or one read.
 
 A SockJS frame costs several times what a message in it costs, so the answers to a burst of
 calls, and the copies of a broadcast, leave in one frame.
@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from ..sockjs.interfaces import ISockJSTransport
+from ..sockjs.transport import SockJSTransport
 from ..support.slices import Slices
 from ..support.waiters import Waiters
 from .ops.observer import Observer
@@ -35,7 +35,7 @@ class Outbox:
         reactor's clock.
     """
 
-    def __init__(self, transport: ISockJSTransport, slices: Slices, observer: Observer) -> None:
+    def __init__(self, transport: SockJSTransport, slices: Slices, observer: Observer) -> None:
         self._transport = transport
         self._slices = slices
         self._observer = observer
@@ -46,14 +46,18 @@ class Outbox:
         self.full = False
         self.patience_from = 0.0
         transport.registerProducer(self, True)
+        transport.after_delivery = self.flush
 
     def write(self, message: bytes) -> None:
-        """Send a message at the end of this turn, or at once if a frame is full."""
+        """
+        Send a message at the end of this turn, or of the read that provoked it; or at once, if
+        a frame is full.
+        """
         self._messages.append(message)
         self._size += len(message)
         if self._size >= _FRAME_SIZE:
             self.flush()
-        elif not self._due:
+        elif not (self._due or self._transport.delivering):
             self._due = True
             self._slices.call(self._turn_ended)
 

@@ -7,6 +7,7 @@ Everything else is Autobahn's: control frames, fragments, what a peer gets wrong
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 __all__ = ["TextFrameReader", "masked_text_frame", "text_frame"]
@@ -40,15 +41,16 @@ class TextFrameReader:
         self._limit = min(size, _LONG)
 
     @property
-    def kept(self) -> bool:
-        """Whether the beginning of a frame is kept."""
-        return bool(self._tail)
+    def kept(self) -> int:
+        """Bytes of the beginning of a frame that are kept."""
+        return len(self._tail)
 
-    def take(self, data: bytes) -> tuple[list[bytes], bytes]:
+    def take(self, data: bytes, most: int = sys.maxsize) -> tuple[list[bytes], bytes]:
         """
         :param data: what was read.
-        :return: the payloads of the frames that are whole, and what follows them and is for
-            Autobahn.  The beginning of one more such frame is kept for the next call.
+        :param most: how many frames to take.
+        :return: the payloads of the frames that are whole, and what follows them; without any,
+            it is for Autobahn.  The beginning of one more such frame is kept for the next call.
         """
         if self._tail:
             data = self._tail + data
@@ -84,6 +86,8 @@ class TextFrameReader:
             else:
                 payloads.append(data[payload:following])
             start = following
+            if len(payloads) == most:
+                return payloads, data[start:]
         if end - start == 1 and data[start] == _FINAL_TEXT:
             self._tail = data[start:]
             return payloads, b""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted
@@ -75,6 +75,10 @@ class SockJSTransport:
     :param name: of what carries the session.
     :param slices: for messages that are too many for one turn of the reactor; while they
         wait, no more is read.  None delivers all at once.
+    :ivar delivering: whether the protocol is getting messages: what they provoke can wait until
+        the last of them.
+    :ivar after_delivery: called, if it is set, when the protocol has got what came together, or
+        as much of it as a turn has room for.  It must not raise.
     """
 
     _log = Logger()
@@ -94,7 +98,8 @@ class SockJSTransport:
         self._protocol: IProtocol | None = None
         self._undelivered: deque[bytes] = deque()
         self._paused = False
-        self._delivering = False
+        self.delivering = False
+        self.after_delivery: Callable[[], object] | None = None
         self._continuing = False  # the rest is delivered in a later turn
         self._turn_of_long = False  # which is this one, for one message
         self._reading_held = False  # until then
@@ -105,6 +110,11 @@ class SockJSTransport:
     def disconnecting(self) -> bool:
         """Whether the end has begun, on either side: nothing that is written is sent."""
         return self._state is not OPEN and self._state is not WAITING
+
+    @property
+    def bytes_undelivered(self) -> int:
+        """Bytes of messages that wait for the protocol."""
+        return sum(map(len, self._undelivered))
 
     @property
     def heard(self) -> int:
@@ -178,9 +188,9 @@ class SockJSTransport:
 
     def _deliver(self) -> None:
         protocol: Any = self._protocol
-        if self._delivering or protocol is None:
+        if self.delivering or protocol is None:
             return
-        self._delivering = True
+        self.delivering = True
         try:
             if self._slices is not None:
                 self._deliver_slice(protocol, self._slices)
@@ -192,7 +202,9 @@ class SockJSTransport:
         except BaseException:
             self._protocol_raised()
         finally:
-            self._delivering = False
+            self.delivering = False
+        if self.after_delivery is not None:
+            self.after_delivery()
         if self._state is DRAINING and not self._undelivered:
             self._finish()
 
@@ -243,6 +255,7 @@ class SockJSTransport:
     def _finish(self) -> None:
         self._state = ENDED
         protocol, self._protocol = self._protocol, None
+        self.after_delivery = None
         assert protocol is not None
         assert self._reason is not None
         try:

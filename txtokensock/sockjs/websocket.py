@@ -32,6 +32,7 @@ the two sides:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -104,6 +105,17 @@ class WebSocketConnection:
         Read what came in.  Whole text frames are handed up together; whatever else there is,
         and what follows it in the same read, is Autobahn's.
         """
+        while data:
+            data = self.read_some(data, sys.maxsize, sys.maxsize)
+
+    def read_some(self, data: bytes, most: int, size: int) -> bytes:
+        """
+        Read some of what came in.
+
+        :param most: how many text frames to hand up.
+        :param size: how many bytes to give to Autobahn, where they do not begin with one.
+        :return: what is left.
+        """
         frames = self._text_frames
         if (
             self.state == self.STATE_OPEN
@@ -111,14 +123,15 @@ class WebSocketConnection:
             and self.current_frame is None
             and not self.inside_message
         ):
-            payloads, data = frames.take(data)
+            payloads, data = frames.take(data, most)
             if payloads:
                 self._on_texts(payloads)
-            if not data:
-                return
+            if payloads or not data:
+                return data
         elif kept := frames.release():
             data = kept + data
-        self._dataReceived(data)
+        self._dataReceived(data[:size])
+        return data[size:]
 
     # -- from Autobahn
 

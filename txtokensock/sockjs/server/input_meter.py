@@ -94,16 +94,20 @@ class InputMeter:
         :param messages: how many are in it.
         :return: whether it may be taken.
         """
+        if self.has_room(kind, size, messages):
+            return True
+        self._exceeded()
+        return False
+
+    def has_room(self, kind: int, size: int, messages: int) -> bool:
+        """Count one input if it may be taken, and otherwise do nothing but say so."""
         rate = self._rate
         if rate is None:
             return True
         cost = messages if messages > kind else kind
         if size >> _SIZE_BITS > cost:
             cost = size >> _SIZE_BITS
-        if rate.take(self._reactor.seconds(), cost):
-            return True
-        self._exceeded()
-        return False
+        return rate.take(self._reactor.seconds(), cost)
 
     def credit(self, messages: float) -> None:
         """Allow so many more once, or, if it is negative, no more."""

@@ -21,7 +21,7 @@ from .websocket_session import WebSocketSession
 __all__ = ["WebSocketFactory"]
 
 _PIECE = 4096
-"""Bytes of what was read that are looked at together, where they hold many frames."""
+"""Bytes that Autobahn gets together, where they hold many frames."""
 
 _MANY_FRAMES = 16
 
@@ -83,20 +83,17 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
     def _read(self, data: bytes) -> None:
         """Take what one turn of the reactor has room for, and the rest later."""
         slices, transport = self._session.slices, self._session.transport
-        size, start = _PIECE, 0
-        while not self._reading_paused and slices.units > 0:
+        size = _PIECE
+        while data and not self._reading_paused and slices.units > 0:
             frames, units = transport.frames_received, slices.units
-            self._take(data[start : start + size])
-            start += size
+            data = self._take(data, units, size)
             frames = transport.frames_received - frames
             # The transport has counted the messages that it delivered.
             slices.units = min(slices.units, units - 1 - frames)
-            if start >= len(data):
-                return
             if frames < _MANY_FRAMES:
                 size *= 4
-        self._unread = data[start:]
-        if not self._reading_paused:
+        self._unread = data
+        if data and not self._reading_paused:
             super().pause()
             slices.call(self._read_on)
 
@@ -119,29 +116,31 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
         else:
             super().resume()
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes, most: int, size: int) -> bytes:
+        """See :meth:`read_some`."""
         if self._ignoring:
             self._look_for_close(data)
-            return
+            return b""
         try:
-            self.bytes_received(data)
+            rest = self.read_some(data, most, size)
         except Exception:
             # No bytes from a peer may reach the reactor as an exception.
             self._log.failure("Autobahn could not read what the client sent")
             self._session.abort()
-            return
+            return b""
         if self.failedByMe:
             self.ignore_input()
             self._session.websocket_closing()
         if self._ignoring:
             if self.data:
                 self._look_for_close(self._forget_input())
-        elif self.inside_message or self._text_frames.kept:
-            self._unfinished += len(data)
+        elif self.inside_message or self.current_frame is not None:
+            self._unfinished += len(data) - len(rest)
             self._session.unfinished(self._unfinished)
-        elif self._unfinished:
-            self._unfinished = 0
-            self._session.unfinished(0)
+        elif self._unfinished or self._text_frames.kept:
+            self._unfinished = self._text_frames.kept
+            self._session.unfinished(self._unfinished)
+        return rest
 
     def consumeData(self) -> None:
         """Read frames, up to the first after which nothing counts any more."""

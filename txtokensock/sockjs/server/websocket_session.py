@@ -107,26 +107,64 @@ class WebSocketSession(ServerSession):
 
     def texts_received(self, payloads: list[bytes]) -> None:
         """Take the text messages of one read, in order, as long as they are not too many."""
+        frames, taken = 0, []
         for payload in payloads:
-            size = len(payload)
-            if self._state is not OPEN:
-                if not self.meter.count(MESSAGES, size):
-                    return
+            messages = None
+            if self._state is OPEN and not self._reading_paused:
+                messages = self._taken(payload)
+            if messages is not None:
+                frames += 1
+                taken += messages
                 continue
-            try:
-                messages = self._decode(payload)
-            except FrameError:
-                self._violation(*(self._violation_close if _is_utf8(payload) else _NOT_UTF8))
-                continue
-            if not self.meter.count(MESSAGES if messages else EMPTY, size, len(messages)):
+            if frames:
+                self._deliver_together(frames, taken)
+                frames, taken = 0, []
+            if not self._text_received(payload):
                 return
-            if self._reading_paused and self._bytes_undelivered + size > self._most_undelivered:
+        if frames:
+            self._deliver_together(frames, taken)
+
+    def _taken(self, payload: bytes) -> list[bytes] | None:
+        """:return: the messages of a frame as most are; None if there is more to say of it."""
+        try:
+            messages = self._decode(payload)
+        except FrameError:
+            return None
+        count, most = len(messages), self._options.max_array_length
+        if most is not None and count > most:
+            return None
+        kind = MESSAGES if messages else EMPTY
+        return messages if self.meter.has_room(kind, len(payload), count) else None
+
+    def _deliver_together(self, frames: int, messages: list[bytes]) -> None:
+        self.transport.frames_received += frames
+        self.transport.messages_received(messages)
+        if self._reading_paused:
+            self._bytes_undelivered = self.transport.bytes_undelivered
+            self._account()
+            if self._bytes_undelivered > self._most_undelivered:
                 self._input_exceeded()
-                return
-            self._deliver(messages)
-            if self._reading_paused:
-                self._bytes_undelivered += size
-                self._account()
+
+    def _text_received(self, payload: bytes) -> bool:
+        """:return: whether to go on with the next."""
+        size = len(payload)
+        if self._state is not OPEN:
+            return self.meter.count(MESSAGES, size)
+        try:
+            messages = self._decode(payload)
+        except FrameError:
+            self._violation(*(self._violation_close if _is_utf8(payload) else _NOT_UTF8))
+            return True
+        if not self.meter.count(MESSAGES if messages else EMPTY, size, len(messages)):
+            return False
+        if self._reading_paused and self._bytes_undelivered + size > self._most_undelivered:
+            self._input_exceeded()
+            return False
+        self._deliver(messages)
+        if self._reading_paused:
+            self._bytes_undelivered += size
+            self._account()
+        return True
 
     def binary_received(self, _: bytes) -> None:
         """Close: SockJS has no binary messages."""
