@@ -22,11 +22,24 @@ class ThreadTests(ServerTestCase):
         self.patch(threadable, "ioThread", get_ident())
 
     def test_another_thread(self) -> None:
-        """Whatever is asked for from there fails at once, says why, and nothing is sent."""
+        """Whatever is asked for from there fails at once, says why, and nothing is done."""
         client = self.ready()
+        subscribing = client.subscribe("d")
+        self.settle()
+        self.session.subscribed("d")
+        self.settle()
+        subscription = self.successResultOf(subscribing)
         outcomes: list[Any] = []
+        raised: list[Any] = []
 
         def ask() -> None:
+            for function in (client.reconnect_now, client.startService):
+                try:
+                    function()
+                except UsageError as error:
+                    raised.append(error)
+            outcomes.append(client.end())
+            outcomes.append(subscription.unsubscribe())
             outcomes.append(client.rpc("f"))
             outcomes.append(client.publish("c", 1))
             outcomes.append(client.broadcast(1))
@@ -37,12 +50,13 @@ class ThreadTests(ServerTestCase):
         thread = Thread(target=ask)
         thread.start()
         thread.join()
-        self.assertEqual(len(outcomes), 6)
-        for outcome in outcomes:
-            error = self.failure(outcome, UsageError)
+        self.assertEqual((len(outcomes), len(raised)), (8, 2))
+        for error in (*raised, *(self.failure(outcome, UsageError) for outcome in outcomes)):
             self.assertIn("from another thread than the reactor's", str(error))
         self.settle()
-        self.assertEqual((self.session.received, client.channels()), ([], []))
+        self.assertEqual((client.connected, client.running), (True, True))
+        self.assertEqual((len(self.session.received), client.channels()), (1, ["d"]))
+        self.assertTrue(subscription.confirmed)
 
     def test_this_thread(self) -> None:
         """Here they are sent; also where no reactor has run yet, and no thread is its own."""

@@ -35,7 +35,7 @@ from ..support.checks import (
 )
 from ..support.overflow import Overflow, check_overflow
 from ..support.steady_clock import keep_steady
-from ..support.threads import wrong_thread
+from ..support.threads import check_thread, wrong_thread
 from ..support.timeouts import Timeouts
 from ..web.client.http_context import HTTPContext
 from ..web.client.proxies import ProxyOption
@@ -246,7 +246,10 @@ class TokenSocket(Service):
         """
         Connect, and stay connected.  A client that was stopped, or that gave up, can be
         started again.
+
+        :raises UsageError: in another thread than the reactor's.
         """
+        check_thread()
         super().startService()  # type: ignore[no-untyped-call]
         self._idle = False
         if not self._service.running:
@@ -264,8 +267,12 @@ class TokenSocket(Service):
         Valid in every state, and as often as wanted.
 
         :return: fires when no connection and no timer is left, at the latest after
-            ``timeouts.close``.  It never fails.
+            ``timeouts.close``.  It fails only in another thread than the reactor's, with
+            :class:`~txtokensock.errors.UsageError`.
         """
+        elsewhere = wrong_thread()
+        if elsewhere is not None:
+            return fail(elsewhere)
         super().stopService()  # type: ignore[no-untyped-call]
         fail_what_waits = self._core.close(ClientClosed("the client was stopped"))
         stopped = self._service.stopService()
@@ -344,9 +351,7 @@ class TokenSocket(Service):
             up is not started by this.  :meth:`when_ready` waits for the connection.
         :raises UsageError: in another thread than the reactor's.
         """
-        elsewhere = wrong_thread()
-        if elsewhere is not None:
-            raise elsewhere
+        check_thread()
         self._service.reconnect_now()
         return bool(self.running)
 

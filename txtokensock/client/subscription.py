@@ -8,11 +8,12 @@ import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from ..errors import UsageError
 from ..support.overflow import Overflow
+from ..support.threads import wrong_thread
 from ..support.waiters import Waiters
 from .events import Listener, call_listener
 from .flow import Buffer, ReadFlow
@@ -115,7 +116,8 @@ class Subscription(AsyncIterable[Any]):
             with :class:`~txtokensock.errors.CallTimeout` or a
             :class:`~txtokensock.errors.RemoteError`.
         """
-        return self._drop(self)
+        elsewhere = wrong_thread()
+        return self._drop(self) if elsewhere is None else fail(elsewhere)
 
     # -- for those who ask the server
 

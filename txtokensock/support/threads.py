@@ -10,7 +10,7 @@ from twisted.python import threadable
 
 from ..errors import UsageError
 
-__all__ = ["wrong_thread"]
+__all__ = ["check_thread", "wrong_thread"]
 
 
 def wrong_thread() -> UsageError | None:
@@ -24,3 +24,12 @@ def wrong_thread() -> UsageError | None:
         "called from another thread than the reactor's: use reactor.callFromThread, or"
         " twisted.internet.threads.blockingCallFromThread"
     )
+
+
+def check_thread() -> None:
+    """
+    :raises UsageError: in another thread than the reactor's.
+    """
+    elsewhere = wrong_thread()
+    if elsewhere is not None:
+        raise elsewhere
