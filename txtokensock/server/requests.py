@@ -5,7 +5,6 @@ The requests of one authenticated peer: each gets exactly one answer, in bounded
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, fail
@@ -78,7 +77,8 @@ class PeerRequests:
         self._send = send
         self._charge = charge
         self._idle = idle
-        self._in_flight: dict[_InFlight, Timer] = {}
+        self._in_flight: dict[_InFlight, None] = {}  # in the order of their deadlines
+        self._deadline = Timer(context.reactor, self._on_deadline)
         self._pubsub = PubSub(context, peer, slow_down)
         # A slow hook must not turn "subscribe, unsubscribe" around, nor lose what is
         # published between them.
@@ -108,6 +108,7 @@ class PeerRequests:
         # The latest first: a request that waits for an earlier one must not get its turn.
         slices = self._context.slices
         slices.for_each(reversed(self._in_flight), self._cancel, at_a_time=64)
+        self._deadline.stop()
 
     def _cancel(self, entry: _InFlight) -> None:
         self._finish(entry, "cancelled")
@@ -130,7 +131,6 @@ class PeerRequests:
             else:
                 self._answer_now(answer, begun)
                 return
-        outcome.addCallback(lambda result: [encode_answer(call.name, call.uuid, result)])
         self._follow(call, begun, outcome)
 
     def _answer_now(self, answer: bytes, begun: float) -> None:
@@ -142,25 +142,34 @@ class PeerRequests:
 
     # -- answers
 
-    def _follow(self, request: PeerRequest, begun: float, outcome: Deferred[list[bytes]]) -> None:
+    def _follow(self, request: PeerRequest, begun: float, outcome: Deferred[Any]) -> None:
         """
         :param begun: when the request came.
-        :param outcome: fires with the messages to send.
+        :param outcome: fires with the result of a call, and else with the messages to send.
         """
         entry = _InFlight(request, begun, outcome)
         outcome.addCallbacks(
             self._succeeded, self._failed, callbackArgs=(entry,), errbackArgs=(entry,)
         )
         if not entry.answered:
-            context = self._context
-            timer = self._in_flight[entry] = Timer(context.reactor, partial(self._late, entry))
-            timer.start(self._peer.limits.call_timeout)
+            self._in_flight[entry] = None
+            timeout = self._peer.limits.call_timeout
+            if begun + timeout < self._deadline.due:
+                self._deadline.start(timeout)
 
-    def _succeeded(self, messages: list[bytes], entry: _InFlight) -> None:
-        if self._finish(entry, "success"):
-            for message in messages:
-                self._send(message)
-            self._done()
+    def _succeeded(self, result: Any, entry: _InFlight) -> None:
+        if entry.answered:
+            return
+        if entry.kind == "call":
+            try:
+                result = [encode_answer(entry.rpc, entry.uuid, result)]
+            except InvalidData:
+                self._failed(Failure(), entry)
+                return
+        self._finish(entry, "success")
+        for message in result:
+            self._send(message)
+        self._done()
 
     def _failed(self, failure: Failure, entry: _InFlight) -> None:
         error = failure.value
@@ -178,6 +187,19 @@ class PeerRequests:
         self._send(_error_answer(entry, text))
         self._done()
 
+    def _on_deadline(self) -> None:
+        """Cancel what took too long: what came first, so that one timer is enough for all."""
+        now = self._context.reactor.seconds()
+        timeout = self._peer.limits.call_timeout
+        late = []
+        for entry in self._in_flight:
+            left = entry.begun + timeout - now
+            if left > 0:
+                self._deadline.start(left)
+                break
+            late.append(entry)
+        self._context.slices.for_each(late, self._late, at_a_time=64)
+
     def _late(self, entry: _InFlight) -> None:
         if self._finish(entry, "timeout"):
             self._log.warn("{rpc} took too long and is cancelled", rpc=shorten(entry.rpc))
@@ -194,9 +216,7 @@ class PeerRequests:
         context.observer.request_answered(
             entry.kind, outcome, context.reactor.seconds() - entry.begun
         )
-        timer = self._in_flight.pop(entry, None)
-        if timer is not None:
-            timer.stop()
+        self._in_flight.pop(entry, None)
         return True
 
     def _done(self) -> None:
