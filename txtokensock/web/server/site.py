@@ -46,10 +46,10 @@ client that is disconnected while it sends does not see an answer.
 
 
 _LARGEST_HEAD = 16384
-_MOST_LINES = 502
+_MOST_LINES = 130
 """
-Bytes of a request's head, and lines: its first, 500 headers, and the empty one.  These are the
-limits of twisted.web.
+Bytes of a request's head, and lines: its first, 128 headers, and the empty one.  A header takes
+some 200 bytes of memory however short it is, and a session keeps those that it began with.
 """
 
 _REQUEST_UNITS = 8
