@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
 from importlib.metadata import version as installed_version
-from inspect import cleandoc
+from pathlib import Path
 from typing import Any
 
-from docutils.nodes import Element, Node
-from docutils.statemachine import StringList
-from sphinx.util.docutils import SphinxDirective
-from zope.interface.interface import Method
+from docutils.nodes import Node
+from sphinx.ext.intersphinx import missing_reference
+from sphinx.util.nodes import make_refnode
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import external_names  # noqa: E402
 
 project = "txtokensock"
 author = "the txtokensock authors"
 project_copyright = author
 release = version = installed_version("txtokensock")
 
-extensions = ["sphinx.ext.autodoc"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinxcontrib.zopeext.autointerface",
+]
 exclude_patterns = ["_build"]
-html_theme = "alabaster"
-html_theme_options = {"description": "token-sockjs for Twisted", "page_width": "1000px"}
-html_sidebars = {"**": ["about.html", "searchfield.html", "navigation.html"]}
+html_theme = "furo"
+html_title = f"txtokensock {release}"
 
 highlight_language = "python"
 add_module_names = False
@@ -30,33 +37,28 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_default_options = {"members": True}
 
-
-class AutoInterface(SphinxDirective):
-    """``.. autointerface:: package.IName``: autodoc cannot read interfaces of zope."""
-
-    required_arguments = 1
-
-    def run(self) -> list[Node]:
-        path = self.arguments[0]
-        module, _, name = path.rpartition(".")
-        interface = getattr(import_module(module), name)
-        lines = [f".. py:class:: {path}", "", *_indented(interface)]
-        for member in (interface[key] for key in interface.names()):
-            if isinstance(member, Method):
-                kind, signature = "method", member.getSignatureString()
-            else:
-                kind, signature = "attribute", ""
-            lines += [f"   .. py:{kind}:: {member.getName()}{signature}", ""]
-            lines += ["   " + line for line in _indented(member)]
-        body = Element()
-        self.state.nested_parse(StringList(lines, source=path), 0, body)
-        return body.children
+nitpicky = True
+# Types of options that only this package itself gives.
+nitpick_ignore = [
+    ("py:class", name) for name in ("BoundedRequest", "Descriptors", "HTTPContext", "Refusal")
+]
+intersphinx_mapping = external_names.intersphinx_mapping(HERE / "_build" / "inventories")
 
 
-def _indented(documented: Any) -> list[str]:
-    return ["   " + line for line in cleandoc(documented.getDoc()).splitlines()] + [""]
+def _by_short_name(app: Any, env: Any, node: Any, content: Any) -> Node | None:
+    """Resolve the name of a type that stands in an annotation as it was imported."""
+    name = external_names.full_name(node["reftarget"])
+    if node.get("refdomain") != "py" or name is None:
+        return None
+    here = env.get_domain("py").objects.get(name)
+    if here is not None:
+        where = here.docname, here.node_id
+        return make_refnode(app.builder, node["refdoc"], *where, content, name)
+    node["reftarget"] = name
+    return missing_reference(app, env, node, content)
 
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
-    app.add_directive("autointerface", AutoInterface)
+    external_names.name_interfaces()
+    app.connect("missing-reference", _by_short_name)

@@ -32,7 +32,7 @@ Action: TypeAlias = Callable[..., Any]
 """A function, one that returns a Deferred, or a coroutine function."""
 
 Actions: TypeAlias = Mapping[str, Any]
-"""Names to an :data:`Action` or to more :data:`Actions`."""
+"""Names to an :data:`~txtokensock.actions.Action` or to more of the same."""
 
 _MAPPINGS = (dict, Mapping)
 """To ask whether a dict is a ``Mapping`` takes several times as long as whether it is a dict."""

@@ -183,7 +183,7 @@ class ActionError(TokenSocketError):
     traceback beside that reference.
 
     :ivar error: what the caller gets, any JSON; what peers read as success, see
-        :func:`is_error`, is refused.
+        ``is_error``, is refused.
     """
 
     def __init__(self, error: Any) -> None:

@@ -45,7 +45,7 @@ DROP = _Drop()
 Filter: TypeAlias = Callable[[Peer, str, Any], Any]
 """
 Gets the peer, the channel and the message, and returns what that peer gets: another
-message, any JSON, or :data:`DROP`.  The message is a copy of the peer's own.
+message, any JSON, or :data:`~txtokensock.server.DROP`.  The message is a copy of the peer's own.
 """
 
 

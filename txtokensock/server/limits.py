@@ -65,7 +65,7 @@ class Limits:
         that publish are not read while their messages wait, so that only what comes from
         other servers, and what the application publishes without waiting, can be so much.
     :ivar connections_per_address: TCP connections from one IP address, from ``accept`` on, for
-        :meth:`TokenSocketServer.site`, as are the next three; see
+        :meth:`.TokenSocketServer.site`, as are the next three; see
         :class:`~txtokensock.web.server.site_limits.SiteLimits`.  Each polling client has two.
     :ivar head_timeout: seconds for the head of a request, and for the TLS handshake with it.
     :ivar body_timeout: seconds for the body of a request, and then as long as it comes at

@@ -63,7 +63,7 @@ class TokenSocketServer(Service):
 
     It serves clients while the service runs.
 
-    :param authentication: see :data:`Authenticate`; :func:`txtokensock.server.query` reads
+    :param authentication: see :data:`~txtokensock.server.token_route.Authenticate`; :func:`txtokensock.server.query` reads
         the credentials out of the request.
     :param actions: what clients may call, as in
         ``{"echo": echo, "user": {"read": read}}``.  Each is a function, one that returns a

@@ -251,7 +251,7 @@ class MemoryNetwork:
         """
         An endpoint that connects to the server, whatever its factory speaks.
 
-        :param accept: see :data:`Accept`.
+        :param accept: see :data:`~txtokensock.testing.network.Accept`.
         :param port: the server's, for its address alone.
         """
         return _MemoryEndpoint(self, accept, port)

@@ -189,7 +189,7 @@ class WampConfig(WampRules, frozen=True, kw_only=True):
     :ivar realm: the realm.
     :ivar serializer: how messages are encoded.
     :ivar authentication: see :class:`WampAuthentication`; None for anonymous.
-    :ivar tls: for ``wss`` and ``rss``, see :class:`~.tls.TlsConfig`.
+    :ivar tls: for ``wss`` and ``rss``, see "TLS" in :doc:`bridge`.
     :ivar endpoint: a Twisted endpoint string that is connected to instead of the URL's
         host and port, such as ``unix:/run/crossbar.sock``.
     :ivar connect_timeout: seconds until the realm is joined.

@@ -66,7 +66,7 @@ class Observer:
         A peer disconnected.
 
         :param code: SockJS's close code; None if the connection was lost without one.
-        :param by_server: whether the peer's end began with :meth:`Peer.close` or with a
+        :param by_server: whether the peer's end began with :meth:`.Peer.close` or with a
             reason of :mod:`txtokensock.server.close_codes`.  Otherwise the code may be
             whatever the client made up.
         """
@@ -104,7 +104,7 @@ class Observer:
         """
 
     def connection_refused(self, refusal: Refusal) -> None:
-        """A connection to :meth:`TokenSocketServer.site` has crossed a limit, and is closed."""
+        """A connection to :meth:`.TokenSocketServer.site` has crossed a limit, and is closed."""
 
     def token_answered(self, status: int) -> None:
         """A token request was answered with that HTTP status."""

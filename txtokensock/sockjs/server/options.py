@@ -54,7 +54,7 @@ class SockJSOptions:
         :data:`~txtokensock.web.server.origins.AllowedOrigins`; all by default, as SockJS
         is made for.  Others get 403.  Clients that are not browsers pass.
     :ivar allowed_hosts: hosts besides the loopback names that requests to a loopback address
-        may be for, see :class:`~txtokensock.web.server.hosts.HostPolicy`.  Others get 421.
+        may be for, such as that of a proxy on this machine.  Others get 421.
     :ivar trusted_proxies: networks of the proxies that may say who the client is, see
         :class:`~txtokensock.web.server.trusted_proxies.TrustedProxies`.
     :ivar max_sessions: sessions at one time; more are refused with 503.

@@ -451,7 +451,7 @@ class BoundedSite(Site):
     resource, and some forms of a few megabytes take minutes, in which the process does
     nothing else.
 
-    Its access log holds no query, see :mod:`.access_log`.
+    Its access log holds no query.
 
     It speaks HTTP/1.1 alone, as WebSockets do.
 

@@ -104,7 +104,7 @@ class TrustedProxies:
         """
         Give a request the address of its client, if it came through a trusted proxy.  After
         this ``request.getClientAddress()`` returns it, so that the access log has it too, and
-        :func:`forwarded` knows the rest.  Only the first who finds something does this.
+        what reads ``Forwarded`` knows the rest.  Only the first who finds something does this.
 
         :param request: an :class:`~twisted.web.iweb.IRequest`.
         """
