@@ -63,8 +63,8 @@ class TokenSocketServer(Service):
 
     It serves clients while the service runs.
 
-    :param authentication: see :data:`~txtokensock.server.token_route.Authenticate`; :func:`txtokensock.server.query` reads
-        the credentials out of the request.
+    :param authentication: see :data:`~txtokensock.server.token_route.Authenticate`;
+        :func:`txtokensock.server.query` reads the credentials out of the request.
     :param actions: what clients may call, as in
         ``{"echo": echo, "user": {"read": read}}``.  Each is a function, one that returns a
         Deferred or a coroutine function, called with the call's data and the
