@@ -97,7 +97,7 @@ class FanOut:
     :param channels: the peers of each channel at any time, with their outboxes.
     :param outboxes: gives those of all peers.
     :param slices: for later turns.
-    :param most: bytes that may wait; a message beyond them is dropped.
+    :param most: bytes that may wait; a message beyond them is dropped.  It may change.
     :param observer: is told of each that is.
     """
 
@@ -114,7 +114,7 @@ class FanOut:
         self._channels = channels
         self._outboxes = outboxes
         self._slices = slices
-        self._most = most
+        self.most = most
         self._observer = observer
         self._queues: dict[str, _Queue] = {}
         self._broadcasts: deque[_Broadcast] = deque()
@@ -306,7 +306,7 @@ class FanOut:
 
         :param held: bytes that wait in it already.
         """
-        if held + size <= self._most - self._held:
+        if held + size <= self.most - self._held:
             return True
         if not self._dropped:
             self._log.warn(
@@ -321,7 +321,7 @@ class FanOut:
 
     def _let_go(self, size: int) -> None:
         self._held -= size
-        if self._dropped and self._held <= self._most // 2:
+        if self._dropped and self._held <= self.most // 2:
             self._log.warn(
                 "there is room again: {dropped} messages of {size} bytes were dropped",
                 event="fan_out.room",

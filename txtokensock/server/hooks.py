@@ -51,7 +51,7 @@ class Hooks:
     The hooks of one server.
 
     :param reactor: for their deadline.
-    :param timeout: seconds that each hook has.
+    :param timeout: seconds that each hook has; it may change.
     :param expose_errors: whether a client is told the text of an unexpected exception.
     """
 
@@ -59,7 +59,7 @@ class Hooks:
         self, reactor: IReactorTime, timeout: float, *, expose_errors: bool = False
     ) -> None:
         self._reactor = reactor
-        self._timeout = timeout
+        self.timeout = timeout
         self._expose_errors = expose_errors
         self._hooks: dict[str, list[Hook]] = {event: [] for event in get_args(Event)}
 
@@ -94,7 +94,7 @@ class Hooks:
         for hook in tuple(self._hooks[event]):
             try:
                 allowed = await within(
-                    self._timeout, self._reactor, call_user_function(hook, peer, *arguments)
+                    self.timeout, self._reactor, call_user_function(hook, peer, *arguments)
                 )
             except CancelledError:  # the peer went: nobody waits for an answer
                 raise

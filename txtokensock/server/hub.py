@@ -65,6 +65,7 @@ class Hub:
     :param slices: for what takes longer than a turn of the reactor.
     :param most: bytes of messages that may wait to be delivered.
     :param observer: is told of those that are dropped.
+    :ivar fan_out: delivers the messages.
     :ivar link: to the store, set while the server runs.
     """
 
@@ -77,7 +78,7 @@ class Hub:
         self._slices = slices
         self._subscribers: dict[Peer, _Subscriber] = {}
         self._channels: dict[str, dict[Peer, Outbox]] = {}
-        self._fan_out = FanOut(self._channels, self._outboxes, slices, most, observer)
+        self.fan_out = FanOut(self._channels, self._outboxes, slices, most, observer)
         self.link: IStoreLink | None = None
 
     def refuses(self, channel: str) -> bool:
@@ -188,14 +189,14 @@ class Hub:
     def channel_message(self, channel: str, message: bytes) -> None:
         """Deliver a message to the peers of one channel."""
         if channel in self._channels:
-            self._fan_out.deliver(channel, self._sending(message, channel), len(message))
+            self.fan_out.deliver(channel, self._sending(message, channel), len(message))
 
     def broadcast_message(self, message: bytes) -> None:
         """
         Deliver a message to all peers, once for each of their channels, as if it had been
         published there: peers without channels get nothing, as with node-token-sockjs.
         """
-        self._fan_out.broadcast(partial(self._sending, message), len(message))
+        self.fan_out.broadcast(partial(self._sending, message), len(message))
 
     def unsubscribe_all(self, channel: str) -> None:
         """Unsubscribe all peers of a channel, and tell them."""
@@ -205,20 +206,20 @@ class Hub:
             self.unsubscribe(peer, channel)
             outbox.write(notice)
 
-        self._fan_out.deliver(channel, unsubscribe, len(notice))
+        self.fan_out.deliver(channel, unsubscribe, len(notice))
 
     def delivered(self, channel: str | None) -> Deferred[None] | None:
         """When what waits for a channel has been delivered, see :meth:`FanOut.delivered`."""
-        return self._fan_out.delivered(channel)
+        return self.fan_out.delivered(channel)
 
     async def drain(self, channel: str | None) -> None:
         """Wait, for seconds at most, until the peers of a channel have room, None for all."""
-        await drain(self._fan_out.slowest(channel), self._slices)
+        await drain(self.fan_out.slowest(channel), self._slices)
 
     def stop(self) -> None:
         """Drop what waits to be delivered, and be without a store."""
         self.link = None
-        self._fan_out.stop()
+        self.fan_out.stop()
 
     def _outboxes(self) -> Iterable[Outbox]:
         return [subscriber.outbox for subscriber in self._subscribers.values()]

@@ -28,14 +28,15 @@ __all__ = ["ServerContext"]
 _log = Logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class ServerContext:
     """
     What the peers of one server share; it is the same for all of them.
 
     :ivar reactor: for every timer.
-    :ivar limits: of every peer, unless it has its own.
-    :ivar limits_for: gives a peer its own.
+    :ivar limits: of every peer, unless it has its own.  They may change, and hold for peers that
+        connect from then on.
+    :ivar limits_for: gives a peer its own; it may change, too.
     :ivar actions: which peers may call; looked up at each call, so they may change.
     :ivar own_actions: the server's own actions, which take precedence.
     :ivar hooks: decide what peers may do.

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any
+from weakref import WeakSet
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -130,16 +131,15 @@ class TokenSocketServer(Service):
         check_callable.optional("filter", filter, "peer", "channel", "message")
         actions = {} if actions is None else actions
         check_actions(actions, ("data", "peer"))
-        limits = Limits() if limits is None else check_instance("limits", limits, Limits)
         self._store = _checked_store(store)
-        self.trusted_proxies = TrustedProxies(trusted_proxies)
         slices = Slices(reactor)
         observer = check_instance("observer", observer or Observer(), Observer)
+        limits = _checked_limits(limits)
         self._hub = Hub(filter, slices, limits.undelivered, observer)
         self._context = ServerContext(
             reactor=reactor,
             limits=limits,
-            limits_for=check_plain_function.optional("limits_for", limits_for, "identity"),
+            limits_for=None,
             actions=actions,
             own_actions={"_ping": _ping} if check_flag("ping", ping) else {},
             hooks=Hooks(reactor, limits.hook_timeout, expose_errors=expose_errors),
@@ -150,21 +150,43 @@ class TokenSocketServer(Service):
             expose_errors=check_flag("expose_errors", expose_errors),
         )
         self._context.peers.since = reactor.seconds()
-        origins = OriginPolicy(allowed_origins)
+        self._token_route = TokenRoute(authentication, self._context, check_flag("jsonp", jsonp))
         self._routes = [
-            (
-                url_path("token_path", token_path),
-                TokenRoute(
-                    authentication,
-                    self._context,
-                    origins,
-                    HostPolicy(allowed_hosts, origins),
-                    self.trusted_proxies,
-                    check_flag("jsonp", jsonp),
-                ),
-            ),
+            (url_path("token_path", token_path), self._token_route),
             (url_path("socket_prefix", socket_prefix), SockJSRoute(self._sockjs_now)),
         ]
+        self._sites: WeakSet[BoundedSite] = WeakSet()
+        self._running_server: RunningServer | None = None
+        self.reconfigure(
+            allowed_origins=allowed_origins,
+            allowed_hosts=allowed_hosts,
+            trusted_proxies=trusted_proxies,
+            limits=limits,
+            limits_for=limits_for,
+            sockjs=sockjs,
+        )
+
+    def reconfigure(
+        self,
+        *,
+        allowed_origins: AllowedOrigins = None,
+        allowed_hosts: Collection[str] = (),
+        trusted_proxies: Collection[str] = (),
+        limits: Limits | None = None,
+        limits_for: LimitsFor | None = None,
+        sockjs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """
+        Take other options while the server runs: all of these, and what is left out is its
+        default.  They hold for requests and peers from now on; peers that there are keep the
+        limits that they have.
+
+        :raises InvalidOption: for an option that is not valid; then nothing has changed.
+        """
+        limits = _checked_limits(limits)
+        check_plain_function.optional("limits_for", limits_for, "identity")
+        proxies, origins = TrustedProxies(trusted_proxies), OriginPolicy(allowed_origins)
+        hosts = HostPolicy(allowed_hosts, origins)
         self._sockjs_options = _sockjs_options(
             limits,
             {
@@ -174,7 +196,15 @@ class TokenSocketServer(Service):
                 **(sockjs or {}),
             },
         )
-        self._running_server: RunningServer | None = None
+        self.trusted_proxies = proxies
+        self._context.limits, self._context.limits_for = limits, limits_for
+        self._context.hooks.timeout = limits.hook_timeout
+        self._hub.fan_out.most = limits.undelivered
+        self._token_route.admit(origins, hosts, proxies)
+        for site in self._sites:
+            site.limits, site.trusted_proxies = _site_limits(limits), proxies
+        if (running := self._running_server) is not None:
+            running.sockjs.reconfigure(self._sockjs_options)
 
     def __repr__(self) -> str:
         state = "running" if self.running else "stopped"
@@ -196,20 +226,15 @@ class TokenSocketServer(Service):
         and nobody who holds connections that bring nothing, none of which twisted.web's own
         sees to.
         """
-        limits, observer = self._context.limits, self._context.observer
-        return BoundedSite(
+        site = BoundedSite(
             self.resource(rest),
-            SiteLimits(
-                max_body=limits.frame_size,
-                connections_per_address=limits.connections_per_address,
-                head_timeout=limits.head_timeout,
-                body_timeout=limits.body_timeout,
-                body_rate=limits.body_rate,
-            ),
+            _site_limits(self._context.limits),
             trusted_proxies=self.trusted_proxies,
-            on_refusal=observer.connection_refused,
+            on_refusal=self._context.observer.connection_refused,
             reactor=self._context.reactor,
         )
+        self._sites.add(site)
+        return site
 
     # -- hooks
 
@@ -395,6 +420,16 @@ class _PeerFactory(Factory):
         return PeerProtocol(self._context, addr)
 
 
+def _site_limits(limits: Limits) -> SiteLimits:
+    return SiteLimits(
+        max_body=limits.frame_size,
+        connections_per_address=limits.connections_per_address,
+        head_timeout=limits.head_timeout,
+        body_timeout=limits.body_timeout,
+        body_rate=limits.body_rate,
+    )
+
+
 def _sockjs_options(limits: Limits, chosen: Mapping[str, Any]) -> SockJSOptions:
     by_limits = SockJSOptions(
         max_message_size=limits.frame_size,
@@ -408,6 +443,10 @@ def _sockjs_options(limits: Limits, chosen: Mapping[str, Any]) -> SockJSOptions:
     for name in chosen:
         check_choice("a name in sockjs", name, names)
     return replace(by_limits, **chosen)
+
+
+def _checked_limits(limits: Limits | None) -> Limits:
+    return Limits() if limits is None else check_instance("limits", limits, Limits)
 
 
 def _checked_store(store: IStore | None) -> IStore:

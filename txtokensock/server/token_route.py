@@ -52,9 +52,6 @@ class TokenRoute(Resource):
 
     :param authenticate: see :data:`Authenticate`.
     :param context: what the server's peers share.
-    :param origins: whose pages may have tokens.
-    :param hosts: which names it answers to.
-    :param proxies: which may say who the client is.
     :param jsonp: whether ``?callback=f`` gives a script to all pages, where ``origins`` allow
         all; others get one if they prove that they are allowed.
     """
@@ -65,19 +62,25 @@ class TokenRoute(Resource):
         self,
         authenticate: Authenticate,
         context: ServerContext,
-        origins: OriginPolicy,
-        hosts: HostPolicy,
-        proxies: TrustedProxies,
         jsonp: bool,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._authenticate = authenticate
         self._context = context
+        self._jsonp = jsonp
+
+    def admit(self, origins: OriginPolicy, hosts: HostPolicy, proxies: TrustedProxies) -> None:
+        """
+        Decide by these from now on, and by the limits that the context has now.
+
+        :param origins: whose pages may have tokens.
+        :param hosts: which names it answers to.
+        :param proxies: which may say who the client is.
+        """
         self._origins = origins
         self._hosts = hosts
         self._proxies = proxies
-        self._jsonp = jsonp
-        limits = context.limits
+        context, limits = self._context, self._context.limits
         self._rates = ClientRates(
             limits.tokens_per_second, limits.token_burst, context.reactor.seconds
         )

@@ -487,7 +487,7 @@ def _sessions(stage: Stage) -> list[Any]:
 def _total(stage: Stage) -> int:
     """How many bytes wait in all sessions."""
     table = stage.service._running_server.sockjs._table  # type: ignore[union-attr]
-    return table._buffers.total
+    return table.buffers.total
 
 
 class TotalTests(HostileTestCase):

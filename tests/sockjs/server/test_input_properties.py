@@ -104,7 +104,7 @@ class InputTests(SynchronousTestCase):
         self.assertEqual(closing, left < 0)
         self.assertEqual(frames[-1][0] == CLOSE, closing)
         client.connection.drop()
-        self.assertEqual(server.resource._table._buffers.total, 0)
+        self.assertEqual(server.resource._table.buffers.total, 0)
 
     @examples(100)
     @given(

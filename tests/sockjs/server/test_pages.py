@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
+from pathlib import Path
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -78,7 +80,7 @@ class IframeTests(SynchronousTestCase):
             self.assertIn("expires", response.headers)
             self.assertNotIn("last-modified", response.headers)
             self.assertIn(b"SockJS.bootstrap_iframe();", response.body)
-            self.assertRegex(response.body, rb'<script src="https://[^"]+">')
+            self.assertRegex(response.body, rb'<script src="https://[^"]+" integrity="')
 
     def test_not_the_page(self) -> None:
         """Names are lower case, and end in .html."""
@@ -101,6 +103,32 @@ class IframeTests(SynchronousTestCase):
         self.assertIn(b'src="/a.js?&quot;&gt;&lt;script&gt;"', first.body)
         second = Server(sockjs_url="/b.js").request("GET", "/iframe.html")
         self.assertNotEqual(first.headers["etag"], second.headers["etag"])
+
+    def test_digest(self) -> None:
+        """By default it is one version, and a browser runs no other file in its place."""
+        page = Server().request("GET", "/iframe.html").body.decode()
+        self.assertIn("sockjs-client@1.6.1/dist", page)
+        self.assertRegex(page, r'js" integrity="sha384-[\w+/]{64}" crossorigin="anonymous"></scr')
+        other = Server(sockjs_url="/b.js").request("GET", "/iframe.html").body
+        self.assertNotIn(b"integrity", other)
+
+    def test_own_copy(self) -> None:
+        """``sockjs_client_file`` is served beside the page, which loads it and nothing else."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = Path(directory.name) / "client.js"
+        path.write_text("SockJS = 1;\n", encoding="utf-8")
+        server = Server(sockjs_client_file=str(path))
+        page = server.request("GET", "/iframe.html").body
+        self.assertIn(b'<script src="sockjs-client.js"></script>', page)
+        script = server.request("GET", "/sockjs-client.js")
+        self.assertEqual((script.status, script.body), (200, b"SockJS = 1;\n"))
+        self.assertEqual(script.headers["content-type"], "text/javascript; charset=UTF-8")
+        again = server.request(
+            "GET", "/sockjs-client.js", {"If-None-Match": script.headers["etag"]}
+        )
+        self.assertEqual(again.status, 304)
+        self.assertEqual(Server().request("GET", "/sockjs-client.js").status, 404)
 
 
 class InfoTests(SynchronousTestCase):

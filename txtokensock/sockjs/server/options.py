@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from ...errors import InvalidOption
 from ...support.checks import check_count, check_seconds
@@ -20,7 +21,9 @@ _COUNTS = ("response_limit", "max_message_size", "max_buffered", "max_buffered_t
 _OPTIONAL_COUNTS = ("max_array_length", "max_sessions", "max_sessions_per_address")
 
 
-SOCKJS_URL = "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js"
+SOCKJS_URL = "https://cdn.jsdelivr.net/npm/sockjs-client@1.6.1/dist/sockjs.min.js"
+SOCKJS_INTEGRITY = "sha384-svdnwiXBL+Js+yUneJSRFy24NgGiOfDM/vkQl/vCeVrcbYD6yW8EwPr1FnxTEZsR"
+"""The digest of that file, without which a browser does not run it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,10 @@ class SockJSOptions:
     :ivar raw_websocket: whether to offer ``/websocket`` too, without SockJS frames.
     :ivar cookie_needed: whether to set a ``JSESSIONID`` cookie, by which load balancers
         keep a session on one server; an existing one is sent back.
-    :ivar sockjs_url: where the iframe page gets the SockJS client from.
+    :ivar sockjs_url: where the iframe page gets the SockJS client from; by default one version
+        of it, whose digest the page demands.
+    :ivar sockjs_client_file: a copy of the SockJS client, which is served to the iframe page
+        instead; it is read when the server starts.
     :ivar heartbeat: seconds between two heartbeats.
     :ivar heartbeat_timeout: seconds in which a WebSocket's peer must answer a ping.
     :ivar disconnect_delay: seconds that a polling session outlives its last request.
@@ -66,6 +72,7 @@ class SockJSOptions:
     raw_websocket: bool = True
     cookie_needed: bool = False
     sockjs_url: str = SOCKJS_URL
+    sockjs_client_file: str | None = None
     heartbeat: float = 25.0
     heartbeat_timeout: float = 10.0
     disconnect_delay: float = 5.0
@@ -90,6 +97,24 @@ class SockJSOptions:
             check_count.optional(name, getattr(self, name))
         if not isinstance(self.sockjs_url, str) or not self.sockjs_url:
             raise InvalidOption(f"sockjs_url is {self.sockjs_url!r}: it must be a URL")
+        self.client_script()
         OriginPolicy(self.allowed_origins)
         HostPolicy(self.allowed_hosts)
         TrustedProxies(self.trusted_proxies)
+
+    def client_script(self) -> str | None:
+        """
+        What ``sockjs_client_file`` holds now.
+
+        :raises InvalidOption: if it cannot be read.
+        """
+        path = self.sockjs_client_file
+        if path is None:
+            return None
+        try:
+            return Path(path).read_text(encoding="utf-8")
+        except OSError as problem:
+            reason = problem.strerror
+        except (TypeError, ValueError):
+            reason = "it must be the path of a text"
+        raise InvalidOption(f"sockjs_client_file {path!r} cannot be read: {reason}")

@@ -14,9 +14,19 @@ from twisted.web import http
 from twisted.web.http import Request
 
 from ...web.server.answers import Answer, allow_origin, answer, cacheable, done, uncacheable
-from .options import SockJSOptions
+from .options import SOCKJS_INTEGRITY, SOCKJS_URL, SockJSOptions
 
-__all__ = ["IFRAME_PATH", "IframePage", "greeting", "info"]
+__all__ = [
+    "CLIENT_PATH",
+    "IFRAME_PATH",
+    "FixedPage",
+    "client_script",
+    "greeting",
+    "iframe",
+    "info",
+]
+
+CLIENT_PATH = "sockjs-client.js"
 
 IFRAME_PATH = re.compile(r"iframe[0-9a-z._-]*\.html")
 
@@ -26,7 +36,7 @@ _IFRAME = """\
 <head>
   <meta http-equiv="X-UA-Compatible" content="IE=edge" />
   <meta http-equiv="Content-Type" content="text/html; charset=UTF-8" />
-  <script src="%s"></script>
+  <script src="%s"%s></script>
   <script>
     document.domain = document.domain;
     SockJS.bootstrap_iframe();
@@ -44,16 +54,18 @@ def greeting(request: Request) -> Answer:
     return answer(request, http.OK, "Welcome to SockJS!\n")
 
 
-class IframePage:
+class FixedPage:
     """
-    ``/iframe*.html``: for pages of other origins in browsers without CORS.
+    A page that does not change while the server runs.
 
-    :param sockjs_url: where the page gets the SockJS client from.
+    :param text: its content.
+    :param content_type: of it.
     """
 
-    def __init__(self, sockjs_url: str) -> None:
-        self._page = _IFRAME % html.escape(sockjs_url)
-        digest = hashlib.sha256(self._page.encode()).hexdigest()
+    def __init__(self, text: str, content_type: str) -> None:
+        self._text = text
+        self._content_type = content_type
+        digest = hashlib.sha256(text.encode()).hexdigest()
         self._etag = f'"{digest[:32]}"'.encode()
 
     def render(self, request: Request) -> Answer:
@@ -61,7 +73,23 @@ class IframePage:
         cacheable(request)
         if request.setETag(self._etag) is http.CACHED:
             return done(request, http.NOT_MODIFIED)
-        return answer(request, http.OK, self._page, "text/html; charset=UTF-8")
+        return answer(request, http.OK, self._text, self._content_type)
+
+
+def iframe(options: SockJSOptions) -> FixedPage:
+    """``/iframe*.html``: for pages of other origins in browsers without CORS."""
+    url, more = options.sockjs_url, ""
+    if options.sockjs_client_file is not None:
+        url = CLIENT_PATH  # beside the page
+    elif url == SOCKJS_URL:
+        more = f' integrity="{SOCKJS_INTEGRITY}" crossorigin="anonymous"'
+    return FixedPage(_IFRAME % (html.escape(url), more), "text/html; charset=UTF-8")
+
+
+def client_script(options: SockJSOptions) -> FixedPage | None:
+    """``/sockjs-client.js``: the operator's copy of the SockJS client, if there is one."""
+    text = options.client_script()
+    return None if text is None else FixedPage(text, "text/javascript; charset=UTF-8")
 
 
 def info(request: Request, options: SockJSOptions) -> Answer:

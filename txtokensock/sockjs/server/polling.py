@@ -51,7 +51,6 @@ class PollingPages:
 
     def __init__(self, table: SessionTable) -> None:
         self._table = table
-        self._options = table.options
 
     def page(self, name: str, session_id: str) -> Page | None:
         """
@@ -106,12 +105,12 @@ class PollingPages:
             if isinstance(admitted, int):
                 return answer(request, admitted)
             session = self._table.start_polling(session_id, admitted, info)
-        session.attach(FrameStream(request, framing, self._options.response_limit))
+        session.attach(FrameStream(request, framing, self._table.options.response_limit))
         return NOT_DONE_YET
 
     def _session_headers(self, request: Request) -> None:
         uncacheable(request)
-        if self._options.cookie_needed:
+        if self._table.options.cookie_needed:
             # Load balancers keep a session on the server that set the cookie.
             cookie = request.getCookie(b"JSESSIONID") or b"dummy"
             request.setHeader(b"set-cookie", b"JSESSIONID=%s; path=/" % cookie)

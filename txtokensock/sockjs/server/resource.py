@@ -29,7 +29,7 @@ from ...web.server.site import warn_of_parsed_forms
 from ...web.server.trusted_proxies import TrustedProxies
 from ..frames import GO_AWAY, check_close
 from .options import SockJSOptions
-from .pages import IFRAME_PATH, IframePage, greeting, info
+from .pages import CLIENT_PATH, IFRAME_PATH, client_script, greeting, iframe, info
 from .polling import PollingPages
 from .request_info import RequestInfo
 from .server_websocket import WebSocketFactory
@@ -78,14 +78,27 @@ class SockJSResource:
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        self._options = replace(options or SockJSOptions(), **changes)
-        self._origins = OriginPolicy(self._options.allowed_origins)
-        self._hosts = HostPolicy(self._options.allowed_hosts, self._origins)
-        self._proxies = TrustedProxies(self._options.trusted_proxies)
-        self._table = SessionTable(reactor, self._options, factory)
-        self._websockets = WebSocketFactory(reactor, self._options.max_message_size)
+        self._reactor = reactor
+        options = replace(options or SockJSOptions(), **changes)
+        self._table = SessionTable(reactor, options, factory)
         self._polling = PollingPages(self._table)
-        self._iframe = IframePage(self._options.sockjs_url)
+        self.reconfigure(options)
+
+    def reconfigure(self, options: SockJSOptions) -> None:
+        """
+        Take other options.  They hold for requests and sessions from now on; sessions that there
+        are keep those that they have.
+
+        :param options: all of them.
+        """
+        self._options = self._table.options = options
+        self._table.buffers.most = options.max_buffered_total
+        self._origins = OriginPolicy(options.allowed_origins)
+        self._hosts = HostPolicy(options.allowed_hosts, self._origins)
+        self._proxies = TrustedProxies(options.trusted_proxies)
+        self._websockets = WebSocketFactory(self._reactor, options.max_message_size)
+        self._iframe = iframe(options)
+        self._client_script = client_script(options)
 
     def __repr__(self) -> str:
         return f"<SockJSResource with {len(self._table)} sessions>"
@@ -147,6 +160,8 @@ class SockJSResource:
                 return {b"GET": self._info, b"HEAD": self._info, b"OPTIONS": self._preflight}
             case ["websocket"] if self._options.raw_websocket and self._options.websocket:
                 return {b"GET": self._raw_websocket}
+            case [name] if name == CLIENT_PATH and self._client_script is not None:
+                return {b"GET": self._client_script.render, b"HEAD": self._client_script.render}
             case [name] if IFRAME_PATH.fullmatch(name):
                 return {b"GET": self._iframe.render, b"HEAD": self._iframe.render}
             case [server, session, name] if _is_name(server) and _is_name(session):

@@ -34,6 +34,8 @@ class SessionTable:
     :param reactor: its clock is used for the sessions' deadlines.
     :param options: of the server.
     :param factory: builds the protocol of a session.
+    :ivar options: of the sessions from now on.
+    :ivar buffers: what the sessions hold.
     :ivar closed: whether :meth:`close` was called: no session is admitted any more.
     """
 
@@ -49,7 +51,7 @@ class SessionTable:
         self._slices = Slices(reactor)
         self._sessions: Admissions[ServerSession] = Admissions()
         self._by_id: dict[str, PollingSession] = {}
-        self._buffers = SharedBuffers(options.max_buffered_total)
+        self.buffers = SharedBuffers(options.max_buffered_total)
         self._ends: Waiters[None] = Waiters()
 
     def __len__(self) -> int:
@@ -87,7 +89,7 @@ class SessionTable:
         :param protocol: what :meth:`admit` gave.
         """
         session = session_type(
-            protocol, info, self.options, self.reactor, self._slices, self._remove, self._buffers
+            protocol, info, self.options, self.reactor, self._slices, self._remove, self.buffers
         )
         self._add(session)
         return session
@@ -110,7 +112,7 @@ class SessionTable:
             self.reactor,
             self._slices,
             self._remove,
-            self._buffers,
+            self.buffers,
             forget,
         )
         self._add(session)

@@ -24,13 +24,14 @@ class SharedBuffers:
     most give theirs up, until an eighth of the bytes is free again.
 
     :param most: the bound.
+    :ivar most: the same; it may change.
     :ivar total: bytes held now.
     """
 
     _log = Logger()
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._holders: dict[Holder, int] = {}
         self._shedding: set[Holder] = set()
         self.total = 0
@@ -43,7 +44,7 @@ class SharedBuffers:
         else:
             self._shedding.discard(holder)
         self.total += size - before
-        if self.total > self._most and size > before:
+        if self.total > self.most and size > before:
             self._relieve()
 
     def _relieve(self) -> None:
@@ -52,7 +53,7 @@ class SharedBuffers:
             total=self.total,
             count=len(self._holders),
         )
-        too_many = self.total - self._most * 7 // 8
+        too_many = self.total - self.most * 7 // 8
         for holder, size in sorted(self._holders.items(), key=self._order, reverse=True):
             self._shedding.add(holder)
             holder.shed()
