@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.address import Address, is_loopback, url_host, url_path
+from txtokensock.address import Address, is_loopback, shown_url, url_host, url_path
 from txtokensock.errors import InvalidAddress, InvalidOption
 
 
@@ -140,6 +140,23 @@ class URLTests(SynchronousTestCase):
         for value in values:
             error = self.assertRaises(InvalidOption, url_path, "token_path", value)
             self.assertIn("token_path", str(error))
+
+
+class ShownTests(SynchronousTestCase):
+    """URLs of others, in texts."""
+
+    def test_secrets(self) -> None:
+        """Users, queries and fragments are left out, and nothing else."""
+        for url, shown in (
+            ("http://ada:s3cret@b.test/x?token=1#2", "http://b.test/x"),
+            ("//s@3cret@b.test", "//b.test"),
+            ("/users/a@b/x", "/users/a@b/x"),
+            ("http://b.test/?a@b", "http://b.test/"),
+            ("http://b.test?a@b", "http://b.test"),
+            ("x#//a@b/", "x"),
+            ("", ""),
+        ):
+            self.assertEqual(shown_url(url), shown)
 
 
 class LoopbackTests(SynchronousTestCase):

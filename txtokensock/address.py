@@ -19,6 +19,7 @@ __all__ = [
     "ascii_name",
     "ip_address_of",
     "is_loopback",
+    "shown_url",
     "url_host",
     "url_path",
 ]
@@ -168,6 +169,12 @@ def url_host(host: str) -> str:
     :return: it as URLs have it, IPv6 in brackets (RFC 3986, section 3.2.2).
     """
     return f"[{host}]" if ":" in host else host
+
+
+def shown_url(url: str) -> str:
+    """A URL of a peer's for a text: without its user, query and fragment, which may be secret."""
+    place = re.split("[?#]", url, maxsplit=1)[0]
+    return re.sub(r"//[^/]*@", "//", place, count=1)
 
 
 def url_path(option: str, path: str) -> str:

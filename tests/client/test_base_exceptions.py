@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, fail
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
 from txtokensock import TokenSocket
@@ -318,6 +319,24 @@ class RefusedTests(BaseExceptionTestCase):
             for option in ("handler", "on_confirmation", "retry"):
                 error = self.failure(client.subscribe("c", **{option: function}), InvalidOption)
                 self.assertIn("generator", str(error))
+
+    def test_generators_in_disguise(self) -> None:
+        """Where only its result shows that a listener is one, the log says so."""
+
+        async def asynchronous(*_: Any) -> Any:
+            yield 1
+
+        client = self.ready()
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        for listener in (lambda *_: asynchronous(), lambda *_: (1 for _ in "x"), lambda *_: "ok"):
+            client.once("message", listener)
+            self.session.publish("c", 1)
+        self.settle()
+        logged = [event for event in events if event["log_level"] is LogLevel.error]
+        self.assertEqual(len(logged), 2)
+        self.assertIn("of which nothing runs", formatEvent(logged[0]))
 
     def test_coroutine_policy(self) -> None:
         """A policy gives its answer at once: a coroutine function never does."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import iscoroutine
+from inspect import isasyncgen, iscoroutine, isgenerator
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -37,6 +37,11 @@ def call_listener(listener: Listener, *arguments: Any) -> Deferred[Any] | None:
     if iscoroutine(result):
         result = Deferred.fromCoroutine(result)
     if not isinstance(result, Deferred):
+        if isgenerator(result) or isasyncgen(result):
+            _log.error(
+                "the listener {listener} gave a generator, of which nothing runs",
+                listener=listener,
+            )
         return None
     return result.addErrback(
         lambda failure: _log.failure("the listener {listener} failed", failure, listener=listener)

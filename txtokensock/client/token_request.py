@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.web.iweb import IAgent, IResponse
 
+from ..address import shown_url
 from ..errors import (
     ConnectionFailed,
     CredentialsUnavailable,
@@ -156,7 +157,7 @@ class TokenRequest:
         """:param reason: what the route gave for one, or None."""
         status, wait = response.code, retry_after_of(response)
         where = response.headers.getRawHeaders(b"location", [b""])[0]
-        target = where.partition(b"?")[0].decode("ascii", "replace")
+        target = shown_url(where.decode("ascii", "replace"))
         try:
             target, reason = without_credentials([target, reason], query, headers)
         except RecursionError:

@@ -234,7 +234,8 @@ class FailureTests(EndpointTestCase):
 
         def refuse(session: Any) -> None:
             session.send_raw(
-                b"HTTP/1.1 503 Away\r\nRetry-After: 7\r\nLocation: http://b.test/?secret\r\n\r\n"
+                b"HTTP/1.1 503 Away\r\nRetry-After: 7\r\n"
+                b"Location: http://secret@b.test/?secret\r\n\r\n"
             )
 
         error = self.failed(HandshakeRefused, "handshake", handshake=refuse)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from twisted.internet.error import ConnectionLost
 from twisted.web.iweb import IResponse
 
+from ...address import shown_url
 from ...errors import HandshakeRefused, shorten
 from ...web.client.retry_after import retry_after
 
@@ -37,7 +38,7 @@ def refused(what: str, status: int, header: Callable[[str], str]) -> HandshakeRe
     :param status: of the answer.
     :param header: gives a header of the answer by its name in lower case, or an empty text.
     """
-    target = header("location").partition("?")[0]
+    target = shown_url(header("location"))
     hint = f", which leads to {shorten(target)}: use that address" if target else ""
     return HandshakeRefused(
         f"{what} was answered with {status}{hint}",
