@@ -79,13 +79,9 @@ class Recorder(WebSocketConnection):
 class ServerSide(Recorder, WebSocketServerProtocol):
     """Reads what clients send."""
 
-    encode_text = staticmethod(text_frame)
-
 
 class ClientSide(Recorder, WebSocketClientProtocol):
     """Reads what servers send."""
-
-    encode_text = staticmethod(masked_text_frame)
 
 
 class Transport(StringTransport):

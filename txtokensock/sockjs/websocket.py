@@ -174,15 +174,10 @@ class WebSocketConnection:
 
     # -- for the session
 
-    def send_text(self, payload: bytes) -> None:
-        """Send one message, unless the WebSocket is closing."""
+    def send_frame(self, frame: bytes) -> None:
+        """Send one message in its frame, unless the WebSocket is closing."""
         if self.state == self.STATE_OPEN:
-            self.transport.write(self.encode_text(payload))
-
-    @staticmethod
-    def encode_text(payload: bytes) -> bytes:
-        """Make the frame of a message."""
-        raise NotImplementedError
+            self.transport.write(frame)
 
     def ping(self) -> None:
         """Ask for a pong, unless the WebSocket is closing."""

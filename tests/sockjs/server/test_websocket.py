@@ -4,6 +4,8 @@ Messages over WebSockets: the suite's ``Websocket`` and ``RawWebsocket``.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kit.websocket import BINARY, TEXT, close_frame
@@ -35,6 +37,21 @@ class FramedTests(SynchronousTestCase):
         client = server.websocket()
         server.protocols[0].transport.writeSequence([b"a", b"b"])
         self.assertEqual(client.texts(), ["o", 'a["a","b"]'])
+
+    def test_equal_frames(self) -> None:
+        """What several peers get is encoded once, and its bytes are shared."""
+        server = Server()
+        for _ in range(3):
+            server.websocket()
+        written: list[bytes] = []
+        for protocol in server.protocols:
+            session: Any = protocol.transport._session
+            session._websocket.transport.write = written.append
+        for messages in ([b"a"], [b"a", b"b"]):
+            for protocol in server.protocols:
+                protocol.transport.writeSequence(list(messages))
+        self.assertEqual(written, [b'\x81\x06a["a"]'] * 3 + [b'\x81\x0aa["a","b"]'] * 3)
+        self.assertEqual(len(set(map(id, written))), 2)
 
     def test_nothing(self) -> None:
         """Empty frames and empty arrays mean nothing."""

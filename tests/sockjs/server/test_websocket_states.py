@@ -25,8 +25,8 @@ class WebSocket:
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
 
-    def send_text(self, payload: bytes) -> None:
-        self._note(payload.decode()[:4])
+    def send_frame(self, frame: bytes) -> None:
+        self._note(frame[2:].decode()[:4])
 
     def ping(self) -> None:
         self._note("ping")

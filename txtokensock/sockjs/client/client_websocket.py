@@ -57,7 +57,6 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
     """
 
     most_fragments = 10_000
-    encode_text = staticmethod(masked_text_frame)
 
     def __init__(
         self,
@@ -189,7 +188,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
     # -- FrameConnection, with what both sides have
 
     def send(self, messages: list[bytes]) -> None:
-        self.send_text(encode_client_frame(messages))
+        self.send_frame(masked_text_frame(encode_client_frame(messages)))
 
     def end(self) -> None:
         self.sendClose(1000)
@@ -255,7 +254,7 @@ class _RawClientWebSocket(_ClientWebSocket):
         if not all(map(_is_text, messages)):
             raise InvalidData("a SockJS message must be text in UTF-8")
         for message in messages:
-            self.send_text(message)
+            self.send_frame(masked_text_frame(message))
 
     def _on_beat(self) -> None:
         self._beat.start(_HEARTBEAT)

@@ -14,7 +14,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from ...errors import SockJSClosed, shorten
-from ..text_frames import TextFrameReader, text_frame
+from ..text_frames import TextFrameReader
 from ..websocket import TIMERS_OFF, WebSocketConnection
 from .websocket_session import WebSocketSession
 
@@ -43,7 +43,6 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
     """
 
     most_fragments = 1000
-    encode_text = staticmethod(text_frame)
 
     def __init__(self, key: str, session: WebSocketSession, max_message_size: int) -> None:
         super().__init__(

@@ -27,6 +27,7 @@ from ..frames import (
     encode_close_frame,
     encode_server_frame,
 )
+from ..text_frames import text_frame
 from ..websocket import WebSocketConnection
 from .input_meter import EMPTY, MESSAGES, PIECE, PING, InputLimits
 from .options import SockJSOptions
@@ -47,6 +48,31 @@ _LONGEST_STALL = 12
 Heartbeats within which a full write buffer must drain if nothing comes in, or as many as a slow
 link takes for it.
 """
+
+
+_OPEN = text_frame(OPEN_FRAME)
+_HEARTBEAT = text_frame(HEARTBEAT_FRAME)
+
+
+class _LastFrame:
+    """
+    The frame that was made last.  What is published goes to one peer after the other, and is
+    made into a frame once: equal frames share their bytes.
+    """
+
+    def __init__(self) -> None:
+        self._messages: list[bytes] = []
+        self._frame = text_frame(encode_server_frame([]))
+
+    def of(self, messages: list[bytes]) -> bytes:
+        """The frame of messages, which are not changed any more."""
+        if messages != self._messages:
+            self._frame = text_frame(encode_server_frame(messages))
+            self._messages = messages
+        return self._frame
+
+
+_last_frame = _LastFrame()
 
 
 class WebSocketSession(ServerSession):
@@ -231,21 +257,21 @@ class WebSocketSession(ServerSession):
     # -- framing
 
     def _open(self) -> None:
-        self._put(OPEN_FRAME)
+        self._put(_OPEN)
 
     def _decode(self, payload: bytes) -> list[bytes]:
         return decode_client_frame(payload) if payload else []
 
     def _encode(self, messages: list[bytes]) -> list[bytes]:
-        return [encode_server_frame(messages)]
+        return [_last_frame.of(messages)]
 
     def _last_words(self, code: int, reason: str) -> tuple[list[bytes], tuple[int, str]]:
         """The frames that announce the close, and the code and reason of the WebSocket's."""
         # sockjs-node 0.3.24: whatever the c frame says, the WebSocket is closed with 1000.
-        return [encode_close_frame(code, reason)], NORMAL_CLOSURE
+        return [text_frame(encode_close_frame(code, reason))], NORMAL_CLOSURE
 
     def _sign_of_life(self) -> None:
-        self._put(HEARTBEAT_FRAME)
+        self._put(_HEARTBEAT)
 
     # -- sending
 
@@ -261,9 +287,18 @@ class WebSocketSession(ServerSession):
                 self._account()
 
     def _put(self, frame: bytes) -> None:
-        self._waiting.append(frame)
-        self._bytes_waiting += len(frame)
-        self._flush()
+        if self._websocket is None or self._buffer_full or self._waiting:
+            self._waiting.append(frame)
+            self._bytes_waiting += len(frame)
+        else:
+            self._transmit(self._websocket, frame)
+
+    def _transmit(self, websocket: WebSocketConnection, frame: bytes) -> None:
+        size = len(frame)
+        self._in_transit.sent += size
+        websocket.send_frame(frame)
+        if self._buffer_full:
+            self._bytes_in_buffer = size
 
     def _flush(self) -> None:
         if self._websocket is None:
@@ -271,10 +306,7 @@ class WebSocketSession(ServerSession):
         while self._waiting and not self._buffer_full:
             frame = self._waiting.popleft()
             self._bytes_waiting -= len(frame)
-            self._in_transit.sent += len(frame)
-            self._websocket.send_text(frame)
-            if self._buffer_full:
-                self._bytes_in_buffer = len(frame)
+            self._transmit(self._websocket, frame)
         if self._close_with is not None and not self._waiting:
             close_with, self._close_with = self._close_with, None
             self._websocket.close(*close_with)
@@ -392,7 +424,7 @@ class RawWebSocketSession(WebSocketSession):
                 message.decode()
         except UnicodeDecodeError:
             raise InvalidData("a SockJS message must be text in UTF-8") from None
-        return messages
+        return [text_frame(message) for message in messages]
 
     def _last_words(self, code: int, reason: str) -> tuple[list[bytes], tuple[int, str]]:
         return [], (code, reason)
