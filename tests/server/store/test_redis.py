@@ -185,6 +185,18 @@ def _subscribed(channel: bytes) -> bytes:
     return b"*3\r\n$9\r\nsubscribe\r\n$%d\r\n%s\r\n:1\r\n" % (len(channel), channel)
 
 
+PROBE = b"00000000-0000-4000-8000-000000000000"
+ASKED = [[b"SETEX", PROBE, b"0", b""], [b"GETDEL", PROBE]]
+"""What Redis is asked, besides ``PING``; each is sent when what was asked before is answered."""
+
+SERVES = (b"+PONG\r\n", b"-ERR invalid expire time in 'setex' command\r\n", b"$-1\r\n")
+"""What one that serves answers."""
+
+
+async def nothing(protocol: Any) -> None:
+    """Nothing else is asked."""
+
+
 class LinkTests(SynchronousTestCase):
     """A link, from its first connection to its close."""
 
@@ -215,7 +227,8 @@ class LinkTests(SynchronousTestCase):
         """Redis answers on both."""
         for connection in (self.commands, self.subscriber):
             self.assertEqual(connection.commands(), [[b"PING"]])
-        self.commands.reply(b"+PONG\r\n")
+        self.commands.reply(*SERVES)
+        self.assertEqual(self.commands.commands(), ASKED)
         self.subscriber.reply(b"+PONG\r\n")
         asked = self.subscriber.commands()
         self.assertEqual(asked[:2], [[b"SUBSCRIBE", b"___all___"], [b"SUBSCRIBE", b"___sync___"]])
@@ -328,7 +341,7 @@ class LinkTests(SynchronousTestCase):
         self.failed(self.link.publish("c", b"1"))
         self.reactor.advance(2)  # the first wait is shorter
         self.commands = self.connect()
-        self.commands.reply(b"+PONG\r\n")
+        self.commands.reply(*SERVES)
         self.assertEqual((self.link.available, self.link.since), (True, 7))
 
     def test_read_only(self) -> None:
@@ -347,15 +360,14 @@ class LinkTests(SynchronousTestCase):
             self.commands = self.connect()
             self.assertEqual(self.commands.commands(), [[b"PING"]])
             self.commands.reply(b"+PONG\r\n")
-            [[command, _, *rest]] = self.commands.commands()
-            self.assertEqual((command, rest), (b"SETRANGE", [b"0", b""]))
+            self.assertEqual(self.commands.commands(), ASKED[:1])
             self.commands.reply(b"-READONLY You can't write against a read only replica.\r\n")
             self.assertTrue(self.commands.lost)
             self.assertFalse(self.link.available)
         self.assertEqual(len([each for each in logged if each.get("event") == "redis.failed"]), 1)
         self.reactor.advance(5)
         self.commands = self.connect()
-        self.commands.reply(b"+PONG\r\n", b":0\r\n")
+        self.commands.reply(*SERVES)
         self.assertEqual((self.link.available, self.link.problem), (True, None))
 
     def test_full(self) -> None:
@@ -370,25 +382,87 @@ class LinkTests(SynchronousTestCase):
         self.commands.reply(b"$2\r\n{}\r\n")
         self.successResultOf(spent)
         self.commands.commands()
-        for reply, available in ((b"-OOM command not allowed\r\n", False), (b":0\r\n", True)):
+        full = (SERVES[0], b"-OOM command not allowed\r\n")
+        for replies, available in ((full, False), (SERVES, True)):
             self.reactor.advance(10)
-            [[command, *_]] = self.commands.commands()
-            self.assertEqual(command, b"SETRANGE")
-            self.commands.reply(reply)
+            self.assertEqual(self.commands.commands(), [[b"PING"]])
+            self.commands.reply(*replies)
+            self.commands.commands()
             self.subscriber.commands()
             self.subscriber.reply(_array(b"pong", b""))
             self.assertEqual(self.link.available, available)
-        self.reactor.advance(10)
-        self.assertEqual(self.commands.commands(), [[b"PING"]])
 
-    def test_probe_not_allowed(self) -> None:
-        """A user that may not use the probe's command is taken for one that can write."""
+    def test_full_at_start(self) -> None:
+        """It is not ready from the start, and what was issued before can be spent."""
+        self.commands.reply(SERVES[0], b"-OOM command not allowed\r\n")
+        self.assertEqual((self.link.available, self.commands.lost), (False, False))
+        self.assertIn("OOM", self.link.problem or "")
+        spent = self.link.spend_token("t")
+        self.commands.reply(b"$2\r\n{}\r\n")
+        self.assertEqual(self.successResultOf(spent), b"{}")
+
+    def test_does_not_serve(self) -> None:
+        """
+        Whatever keeps tokens from being issued or spent is named once, and in readiness, until
+        it is over; where another connection may help, another one is made.
+        """
+        for error, reconnects in (
+            (b"-BUSY Redis is busy running a script\r\n", False),
+            (b"-NOPERM this user has no permissions to run the 'setex' command\r\n", False),
+            (b"-ERR unknown command `GETDEL`, with args beginning with: `t`\r\n", False),
+            (b"-CLUSTERDOWN Hash slot not served\r\n", True),
+            (b"-MOVED 3999 127.0.0.1:6381\r\n", True),
+            (b"-NOAUTH Authentication required.\r\n", True),
+        ):
+            self.tearDown()
+            self.setUp()
+            logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+            self.answer()
+            for _ in range(3):
+                spent = self.link.spend_token("t")
+                if not self.commands.lost:
+                    self.commands.reply(error)
+                self.failed(spent)
+            self.assertEqual((self.link.available, self.commands.lost), (False, reconnects))
+            self.assertIsNotNone(self.link.problem)
+            self.assertNotIn("`t`", self.link.problem or "")
+            told = [each for each in logged if each["log_level"] is LogLevel.error]
+            self.assertEqual(len(told), 1, error)
+            self.reactor.advance(2 if reconnects else 10)
+            if reconnects:
+                self.commands = self.connect()
+            self.commands.reply(*SERVES)
+            self.assertEqual((self.link.available, self.link.problem), (True, None))
+
+    def test_publishing_refused(self) -> None:
+        """A channel that is forbidden is a matter of that channel; the log says it once."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         self.answer()
-        self.link.issue_token("t", b"{}", 30).addErrback(lambda _: None)
-        self.commands.reply(b"-OOM command not allowed\r\n")
-        self.reactor.advance(10)
-        self.commands.reply(b"-NOPERM this user has no permissions to run 'setrange'\r\n")
-        self.assertTrue(self.link.available)
+        for _ in range(3):
+            published = self.link.publish("c", b"1")
+            self.commands.reply(b"-NOPERM this user has no permissions to access a channel\r\n")
+            self.assertIn("NOPERM", self.failed(published))
+        self.assertEqual((self.link.available, self.link.problem), (True, None))
+        self.assertEqual(len([each for each in logged if each["log_level"] is LogLevel.error]), 1)
+
+    def test_not_redis(self) -> None:
+        """What does not speak Redis's protocol, or is something else, is named once."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        for greeting, reason in (
+            (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "does not speak"),
+            (b"+OK POP3 ready\r\n", "is no Redis"),
+            (b":1\r\n", "is no Redis"),
+        ):
+            for connection in (self.commands, self.subscriber):
+                connection.reply(greeting)
+                self.assertTrue(connection.lost)
+            self.assertFalse(self.link.available)
+            self.assertIn(reason, self.link.problem or "")
+            self.reactor.advance(5)
+            self.commands, self.subscriber = self.connect(), self.connect()
+        told = [each["why"] for each in logged if each.get("event") == "redis.failed"]
+        self.assertEqual(len(told), 3)
+        self.assertEqual([each for each in logged if "log_failure" in each], [])
 
     def test_peer_gone(self) -> None:
         """Who asked and left is no failure of Redis's, and takes nobody else's answer along."""
@@ -422,7 +496,7 @@ class LinkTests(SynchronousTestCase):
         self.assertTrue(self.commands.lost)
         self.assertFalse(self.link.available)
         self.reactor.advance(2)
-        self.connect().reply(b"+PONG\r\n")
+        self.connect().reply(*SERVES)
         self.assertTrue(self.link.available)
 
     def test_silence(self) -> None:
@@ -430,11 +504,11 @@ class LinkTests(SynchronousTestCase):
         self.answer()
         for _ in range(2):
             self.reactor.advance(10)
-            self.commands.reply(b"+PONG\r\n")
+            self.commands.reply(*SERVES)
             self.assertEqual(self.subscriber.commands(), [[b"PING"]])
             self.subscriber.reply(_array(b"pong", b""))  # as a subscriber is answered
         self.reactor.advance(10)
-        self.commands.reply(b"+PONG\r\n")
+        self.commands.reply(*SERVES)
         self.assertEqual(self.subscriber.commands(), [[b"PING"]])
         self.reactor.advance(5)
         self.assertTrue(self.subscriber.lost)
@@ -495,10 +569,50 @@ class LinkTests(SynchronousTestCase):
         self.subscriber.reply(b"-NOPERM this user has no permissions to access a channel\r\n")
         self.assertEqual(self.listener.heard, ["c"])
 
+    def test_subscription_failed(self) -> None:
+        """
+        One that Redis cannot have now, and does not forbid, is asked for again on another
+        connection: who waits for it hears what comes when it is back.
+        """
+        self.answer()
+        waiting = self.link.subscribe("c")
+        self.subscriber.reply(b"-BUSY Redis is busy running a script\r\n")
+        self.successResultOf(waiting)
+        self.assertTrue(self.subscriber.lost)
+        self.assertIn("BUSY", self.link.problem or "")
+        self.reactor.advance(2)
+        self.subscriber = self.connect()
+        self.subscriber.reply(b"+PONG\r\n")
+        asked = self.subscriber.commands()
+        self.assertEqual(asked[-1], [b"SUBSCRIBE", b"c"])
+        self.subscriber.reply(*(_subscribed(channel) for _, channel in asked[1:]))
+        self.assertIsNone(self.link.problem)
+        self.subscriber.reply(_array(b"message", b"c", b"1"))
+        self.assertEqual(self.listener.heard, [("c", b"1")])
+
+    def test_deaf_for_a_while(self) -> None:
+        """Where nobody subscribes, Redis is asked again every ten seconds."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.commands.reply(*SERVES)
+        self.subscriber.reply(b"+PONG\r\n", *[b"-NOPERM no permissions\r\n"] * 2)
+        for replies in ([b"-NOPERM no permissions\r\n"] * 2, [_subscribed(b"x")] * 2):
+            self.assertEqual(self.link.problem, "NOPERM no permissions")
+            self.subscriber.commands()
+            self.reactor.advance(10)
+            self.commands.reply(*SERVES)
+            self.subscriber.reply(b"+PONG\r\n")
+            self.assertEqual(
+                self.subscriber.commands(),
+                [[b"PING"], [b"SUBSCRIBE", b"___all___"], [b"SUBSCRIBE", b"___sync___"]],
+            )
+            self.subscriber.reply(*replies)
+        self.assertIsNone(self.link.problem)
+        self.assertEqual(len([each for each in logged if each.get("event") == "redis.deaf"]), 1)
+
     def test_deaf(self) -> None:
         """Where servers may not hear each other, readiness and the log say so, until they may."""
         logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
-        self.commands.reply(b"+PONG\r\n")
+        self.commands.reply(*SERVES)
         self.subscriber.reply(b"+PONG\r\n", *[b"-NOPERM no permissions\r\n"] * 2)
         self.assertEqual((self.link.available, self.link.problem), (True, "NOPERM no permissions"))
         self.assertEqual(len([each for each in logged if each.get("event") == "redis.deaf"]), 1)
@@ -564,6 +678,7 @@ class BackoffTests(SynchronousTestCase):
             lambda: store._build(None),
             lambda: None,
             lambda: None,
+            nothing,
             Backoff(cap=5.0, jitter=lambda: 1.0),
         )
         self.connect()

@@ -4,7 +4,7 @@ A store in Redis, which several servers can share, node-token-sockjs's among the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -76,12 +76,15 @@ class RedisStore:
         endpoint = self._endpoint or self._target.endpoint(reactor, self._timeout)
 
         def connection(
-            ready: Callable[[], None], lost: Callable[[], None], message: OnMessage | None
+            ready: Callable[[], None],
+            lost: Callable[[], None],
+            check: Callable[[Any], Coroutine[Any, Any, None]],
+            message: OnMessage | None,
         ) -> RedisConnection:
             def build() -> Any:
                 return self._build(message)
 
-            return RedisConnection(reactor, endpoint, build, ready, lost)
+            return RedisConnection(reactor, endpoint, build, ready, lost, check)
 
         return RedisLink(listener, self._layout, connection, reactor)
 

@@ -4,7 +4,7 @@ One connection to Redis, which is made again when it is lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.application.internet import ClientService
@@ -19,6 +19,7 @@ from zope.interface import implementer
 from ...errors import shorten
 from ...support.backoff import Backoff
 from ...support.waiters import Waiters
+from .redis_checks import check_redis, is_elsewhere, reason
 
 __all__ = ["RedisConnection"]
 
@@ -38,6 +39,8 @@ class RedisConnection:
     :param build: makes a txredisapi protocol.
     :param ready: called without arguments when Redis answers.
     :param lost: called without arguments when the connection is lost.
+    :param check: called with a protocol whose Redis answers, at first and then every ten
+        seconds; raises what keeps that Redis from serving us.
     :param backoff: between attempts.  Only a Redis that has answered for
         ``stable_after`` seconds counts as success: one that lets in and then drops, or
         that wants another password, is not to be hammered.
@@ -57,9 +60,11 @@ class RedisConnection:
         build: Callable[[], Any],
         ready: Callable[[], None],
         lost: Callable[[], None],
+        check: Callable[[Any], Coroutine[Any, Any, None]],
         backoff: Backoff = _BACKOFF,
     ) -> None:
         self._reactor = reactor
+        self._check = check
         self._on_ready = ready
         self._on_lost = lost
         self._newest: Any = None
@@ -67,7 +72,6 @@ class RedisConnection:
         self._closed = False
         self._told = False
         self._lost_because: Failure | None = None
-        self._probe: tuple[Any, ...] | None = None
         self.problem: str | None = None
         self.beside: RedisConnection | None = None
         self._first: Waiters[None] = Waiters()
@@ -109,12 +113,7 @@ class RedisConnection:
     def connected(self, protocol: Any) -> None:
         """Connected and authenticated.  A Redis that hangs gets so far as well, so ask it."""
         self._newest = protocol
-        answer: Deferred[Any] = maybeDeferred(protocol.ping)
-        if (probe := self._probe) is not None:
-            answer.addCallback(lambda _: protocol.execute_command(*probe))
-            answer.addErrback(_probed)
-        answer.addCallback(self._answers, protocol)
-        answer.addErrback(self._not_ready, protocol)
+        self._ask(protocol)
 
     def begins(self) -> None:
         """An attempt begins: what it meets may be something else than before."""
@@ -142,7 +141,7 @@ class RedisConnection:
     def _tell_of_loss(self) -> None:
         if not self._told and not self._closed:
             why = self._lost_because
-            self.fails("the connection was lost" + (f": {_words(why)}" if why else ""))
+            self.fails("the connection was lost" + (f": {reason(why)}" if why else ""))
 
     def _next_delay(self) -> float:
         self._failures += 1
@@ -161,54 +160,60 @@ class RedisConnection:
                 return
             self._log.error("Redis does not serve us: {why}", event="redis.failed", why=why)
 
-    def refuses_writes(self, why: str, probe: tuple[Any, ...], *, reconnect: bool) -> None:
+    def refuses(self, why: str, *, reconnect: bool) -> None:
         """
-        Redis answers, and takes no writes.
+        Redis answers, and does not serve us.
 
         :param why: for people.
-        :param probe: a command that writes nothing and is refused as long as writes are;
-            one that is not allowed, or not known, says nothing.
-        :param reconnect: whether another connection may lead to a Redis that takes them.
+        :param reconnect: whether another connection may do, or may lead to one that does.
         """
-        self._probe = probe
         self.fails(why)
         if reconnect and self.protocol is not None:
             self.protocol.transport.abortConnection()
 
-    def _works(self) -> None:
-        self._probe = None
-        if self.problem is not None or self.protocol is None:
+    def _ask(self, protocol: Any) -> None:
+        """Without an answer in time, the protocol drops its connection."""
+        Deferred.fromCoroutine(self._asked(protocol)).addErrback(self._not_ready, protocol)
+
+    async def _asked(self, protocol: Any) -> None:
+        await check_redis(protocol)
+        why = None
+        try:
+            await self._check(protocol)
+        except Exception:
+            why = reason(Failure())
+            if is_elsewhere(why):
+                raise
+        if self._is_in_use(protocol):
+            self._answers(protocol, why)
+
+    def _is_in_use(self, protocol: Any) -> bool:
+        return self._newest is protocol and self._lost_because is None
+
+    def _not_ready(self, failure: Failure, protocol: Any) -> None:
+        """Redis is loading its data, or wants a password: connect again in a while."""
+        if self._is_in_use(protocol):
+            self.fails(reason(failure))
+            protocol.transport.abortConnection()
+
+    def _answers(self, protocol: Any, why: str | None) -> None:
+        """:param why: it does not serve all the same."""
+        if why is not None:
+            self.fails(why)
+        elif self.problem is not None or self.protocol is None:
+            self.problem = None
+            self._told = False
             self.since = self._reactor.seconds()
             self._log.info("Redis answers", event="redis.works")
-        self.problem = None
-
-    def _answers(self, _: object, protocol: Any) -> None:
-        if self._newest is protocol:
-            self._works()
+        if self.protocol is None:
             self.protocol = protocol
             self._answered_at = self._reactor.seconds()
             self._pings.start(_PING_INTERVAL, now=False)
             self._on_ready()
             self._first.fire()
 
-    def _not_ready(self, failure: Failure, protocol: Any) -> None:
-        """Redis is loading its data, or wants a password: connect again in a while."""
-        if self._newest is protocol:
-            self.fails(str(failure.value))
-            protocol.transport.abortConnection()
-
     def _ping(self) -> None:
-        # Without an answer in time, the protocol drops its connection.
-        if self._probe is None:
-            answer: Deferred[Any] = maybeDeferred(self.protocol.ping)
-        else:
-            answer = maybeDeferred(self.protocol.execute_command, *self._probe)
-            answer.addErrback(_probed).addCallback(self._takes_writes, self.protocol)
-        answer.addErrback(self._ignore)
-
-    def _takes_writes(self, _: object, protocol: Any) -> None:
-        if self.protocol is protocol:
-            self._works()
+        self._ask(self.protocol)
 
     def _ignore(self, failure: Failure) -> None:
         """Do nothing: :meth:`disconnected` reports a lost connection."""
@@ -235,7 +240,17 @@ class _Factory(Factory):
             self._connection.lost(why)
             connection_lost(why)
 
+        data_received = protocol.dataReceived
+
+        def received(data: bytes) -> None:
+            try:
+                data_received(data)
+            except Exception as problem:  # what answers there is not Redis
+                self._connection.fails(f"it does not speak Redis's protocol: {problem}")
+                protocol.transport.abortConnection()
+
         protocol.connectionLost = lost  # txredisapi keeps the reason to itself
+        protocol.dataReceived = received
         protocol.factory = self
         protocol.callLater = self._reactor.callLater  # txredisapi took the global one's
         protocol.whenConnected().addCallback(self._connection.connected)
@@ -265,16 +280,5 @@ class _Telling:
 
     def _failed(self, failure: Failure) -> Failure:
         if not failure.check(CancelledError):
-            self._connection.fails(f"it cannot be connected to: {_words(failure)}")
+            self._connection.fails(f"it cannot be connected to: {reason(failure)}")
         return failure
-
-
-def _words(failure: Failure) -> str:
-    text = failure.getErrorMessage()
-    return text if text and "[Failure instance" not in text else type(failure.value).__name__
-
-
-def _probed(failure: Failure) -> None:
-    """A probe that is not allowed, or not known, says nothing about writes."""
-    if not str(failure.value).startswith(("NOPERM", "ERR unknown command")):
-        failure.raiseException()

@@ -5,7 +5,7 @@ One server's link to Redis.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
@@ -14,31 +14,35 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ...errors import StoreUnavailable, shorten
+from ...errors import StoreUnavailable
 from ...support.slices import Slices
 from ...support.waiters import Waiters
 from .interface import IStoreLink, IStoreListener
+from .redis_checks import check_commands, is_elsewhere, is_refusal, reason
 from .redis_connection import RedisConnection
 from .redis_layout import Layout, encode_unsubscribe_all, unsubscribe_all_channel
 
 __all__ = ["OnMessage", "RedisLink"]
 
 
-_REFUSES_WRITES = ("READONLY", "OOM", "MISCONF", "NOREPLICAS", "MASTERDOWN", "LOADING")
-"""Errors of Redis that speak of its state, not of the command."""
-
-_PROBE = "00000000-0000-4000-8000-000000000000"
-"""No token: to set nothing in it changes nothing, and is refused where writes are."""
+_NOBODY = "00000000-0000-4000-8000-000000000000"
+"""No token; what is asked of its key changes nothing."""
 
 OnMessage: TypeAlias = Callable[[bytes, bytes], None]
 """Called with the Redis channel and the payload of each message."""
 
 Connect: TypeAlias = Callable[
-    [Callable[[], None], Callable[[], None], OnMessage | None], RedisConnection
+    [
+        Callable[[], None],
+        Callable[[], None],
+        Callable[[Any], Coroutine[Any, Any, None]],
+        OnMessage | None,
+    ],
+    RedisConnection,
 ]
 """
-Makes a :class:`RedisConnection` from its ``ready`` and ``lost``; with an :data:`OnMessage`
-it is one for subscriptions.
+Makes a :class:`RedisConnection` from its ``ready``, ``lost`` and ``check``; with an
+:data:`OnMessage` it is one for subscriptions.
 """
 
 
@@ -69,10 +73,13 @@ class RedisLink:
         self._waiting: dict[str, Waiters[None]] = {}
         self._confirmed: set[str] = set()
         self._told_deaf: str | None = None
-        self._deaf: str | None = None  # why Redis keeps from us what servers tell each other
-        self._commands = connect(lambda: None, lambda: None, None)
+        self._deaf: dict[bytes, str] = {}  # why Redis keeps from us what servers tell each other
+        self._told_refusal: str | None = None
+        self._commands = connect(lambda: None, lambda: None, self._check_commands, None)
         self._slices = Slices(reactor)
-        self._subscriber = connect(self._restore, self._release, self._message)
+        self._subscriber = connect(
+            self._restore, self._release, self._check_subscriber, self._message
+        )
         self._commands.beside, self._subscriber.beside = self._subscriber, self._commands
 
     @property
@@ -83,10 +90,11 @@ class RedisLink:
     @property
     def problem(self) -> str | None:
         """
-        Why it cannot be reached, or does not let us hear what others broadcast, in one line;
-        None where all is well, or was not asked yet.
+        Why it cannot be reached, does not serve us, or does not let us hear what others publish,
+        in one line; None where all is well, or was not asked yet.
         """
-        return self._commands.problem or self._deaf
+        deaf = next(iter(self._deaf.values()), None)
+        return self._commands.problem or self._subscriber.problem or deaf
 
     @property
     def since(self) -> float:
@@ -126,26 +134,25 @@ class RedisLink:
         protocol = self._commands.protocol
         if protocol is None:
             return fail(StoreUnavailable(self.problem or "Redis does not answer"))
-        return maybeDeferred(protocol.execute_command, *command).addErrback(self._failed)
+        asked = maybeDeferred(protocol.execute_command, *command)
+        return asked.addErrback(self._failed, command[0])
 
-    def _failed(self, failure: Failure) -> Any:
+    def _failed(self, failure: Failure, command: str) -> Any:
         if failure.check(CancelledError):
             return failure  # who asked has gone
-        problem = str(failure.value)
-        if problem.startswith("WRONGTYPE"):
+        why = reason(failure)
+        if why.startswith("WRONGTYPE"):
             return None  # another program's key, whose name has the form of a token
-        # No key and no value is in a Redis error, but an unknown command's arguments are.
-        if not problem.startswith("ERR unknown command"):
-            problem = shorten(problem)
-        else:
-            problem = "it does not know GETDEL: Redis 6.2 or later is needed"
-        if problem.startswith(_REFUSES_WRITES):
-            probe = ("SETRANGE", self._layout.key(_PROBE), 0, b"")
-            elsewhere = not problem.startswith("OOM")
-            self._commands.refuses_writes(problem, probe, reconnect=elsewhere)
-        elif self._commands.protocol is not None:
-            self._log.error("Redis failed: {problem}", problem=problem)
-        raise StoreUnavailable(f"Redis failed: {problem}") from None
+        if self._commands.protocol is not None:
+            if is_refusal(why, command):
+                self._commands.refuses(why, reconnect=is_elsewhere(why))
+            elif why != self._told_refusal:
+                self._told_refusal = why
+                self._log.error("Redis refuses {command}: {why}", command=command, why=why)
+        raise StoreUnavailable(f"Redis failed: {why}") from None
+
+    async def _check_commands(self, protocol: Any) -> None:
+        await check_commands(protocol, self._layout.key(_NOBODY))
 
     # -- subscriptions
 
@@ -155,7 +162,7 @@ class RedisLink:
             return succeed(None)
         is_asked_for = channel in self._waiting
         confirmed = self._waiting.setdefault(channel, Waiters()).wait()
-        if self._deaf is not None:
+        if self._deaf:
             self._listen_to_servers()  # for that may have been mended
         if not is_asked_for:
             self._ask_for(channel)  # which may be answered at once
@@ -192,11 +199,12 @@ class RedisLink:
                 self._confirmed.add(channel)
                 waiting.fire()
                 return
-            why = shorten(str(outcome.value))
-            self._log.error("a subscription failed: {why}", why=why)
+            why = reason(outcome)
             if not why.startswith("NOPERM"):
                 waiting.fire()
+                self._subscriber.refuses(why, reconnect=True)  # which asks again
                 return
+            self._log.error("a subscription failed: {why}", why=why)
             self._wanted.pop(channel, None)
             if waiting:
                 waiting.fire(Failure(StoreUnavailable(f"Redis failed: {why}")))
@@ -229,19 +237,31 @@ class RedisLink:
 
     def _listen_to_servers(self) -> None:
         """Subscribe to what servers tell each other."""
-        self._deaf = None
         for channel in (self._layout.all, self._layout.sync):
-            self._subscriber_command("SUBSCRIBE", channel).addErrback(self._not_heard)
+            asked = self._subscriber_command("SUBSCRIBE", channel)
+            asked.addCallbacks(self._heard, self._not_heard, (channel,), errbackArgs=(channel,))
 
-    def _not_heard(self, failure: Failure) -> None:
-        why = shorten(str(failure.value))
-        if why.startswith("NOPERM") and self._deaf is None:
-            self._deaf = why
-            if why != self._told_deaf:
-                self._told_deaf = why
-                self._log.error(
-                    "Redis lets nobody hear what is broadcast: {why}", event="redis.deaf", why=why
-                )
+    def _heard(self, _: object, channel: bytes) -> None:
+        if self._deaf.pop(channel, None) is not None and not self._deaf:
+            self._told_deaf = None
+            self._log.info("Redis lets us hear what is broadcast", event="redis.hears")
+
+    def _not_heard(self, failure: Failure, channel: bytes) -> None:
+        why = reason(failure)
+        if not why.startswith("NOPERM"):
+            self._subscriber.refuses(why, reconnect=True)
+            return
+        self._deaf[channel] = why
+        if why != self._told_deaf:
+            self._told_deaf = why
+            self._log.error(
+                "Redis lets nobody hear what is broadcast: {why}", event="redis.deaf", why=why
+            )
+
+    async def _check_subscriber(self, _: object) -> None:
+        """What was forbidden may be allowed by now."""
+        if self._deaf:
+            self._listen_to_servers()
 
     def _release(self) -> None:
         """The connection is gone: end all waiting for confirmations."""
