@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.turns import python_calls
 from txtokensock.errors import InvalidData
 from txtokensock.jsontext import Decoder, Malformed, dumps, loads, nested_deeper_than
 
@@ -186,6 +187,25 @@ class LoadsTests(SynchronousTestCase):
         ):
             self.assertEqual(loads(text), value)
 
+    def test_many_half_pairs(self) -> None:
+        """Text of them, or of other escapes beside one, takes no function call for each."""
+        for text in (
+            rb"\n" * 50_000 + rb"\ud800",
+            rb"\\" * 50_000 + rb"\ud800",
+            rb"\u2028" * 50_000 + rb"\ud800",
+            rb"\ud83d\ude00" * 50_000 + rb"\ude00",
+            rb"\ud800" * 9_999,
+        ):
+            self.assertLess(python_calls(loads, b'["%b"]' % text), 100)
+            self.assertEqual(loads(b'["%b"]' % text)[0][-1], "\ufffd")
+        calls = python_calls(self.assertRaises, Malformed, loads, b'"%b"' % (rb"\ud800" * 10_000))
+        self.assertLess(calls, 100)
+
+    def test_control_characters(self) -> None:
+        """What is not valid does not become so."""
+        for text in (b'"\0\0ud800"', b'"\\ud800\0"', b'"\\ud800\0\0"'):
+            self.assertRaises(Malformed, loads, text)
+
     def test_malformed(self) -> None:
         """One error for whatever is wrong, with a short text."""
         texts = [b"", b" ", b"{", b"nul", b"NaN", b"Infinity", b"'a'", b"\xff", b'"\xff"', b"1 2"]
@@ -280,6 +300,14 @@ class NestingTests(SynchronousTestCase):
         self.assertTrue(nested_deeper_than(b'{"a":' * 65, 64))
         self.assertFalse(nested_deeper_than(b"[" * 3 + b"[]," * 100, 64))
         self.assertFalse(nested_deeper_than(b"]" * 100 + b"[" * 64 + b"]" * 64, 64))
+
+    def test_deepest(self) -> None:
+        """What is just not too deep, and just too deep, however much of it there is."""
+        for depth in (1, 2, 64):
+            block = b"[" * depth + b"{}".join([b"]" * (depth - 1), b"]"])
+            for text in (b"[" * depth + b"]" * depth, b"{}" * 1000, b"]" * 1000):
+                self.assertFalse(nested_deeper_than(text * 100, depth))
+            self.assertTrue(nested_deeper_than(b"{}" * 1000 + b"[" + block * 10 + b"]", depth))
 
     def test_strings_without_an_end(self) -> None:
         """It comes back quickly from text that is no JSON, however it is quoted."""

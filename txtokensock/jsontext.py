@@ -6,7 +6,7 @@ here:
 
 - JavaScript strings may hold half of a surrogate pair, and ``JSON.stringify``
   writes it as an escape.  Python strings cannot be sent with one, so it is read
-  as U+FFFD, the replacement character.
+  as U+FFFD, the replacement character; text with 10,000 of them is not taken.
 - msgspec writes NaN and the infinities as ``null``.  That silently changes the
   caller's data, so they are refused.
 - msgspec knows no subclasses of text and numbers, such as ``numpy.float64`` and
@@ -35,13 +35,14 @@ T = TypeVar("T")
 
 _LARGE = 64 * 1024
 
-# One escape sequence at a time, so that an escaped backslash cannot be taken for
-# the start of one; only the last alternative is half of a pair.
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
+# Where no backslash is escaped, every other begins an escape.
+_HALF_PAIR = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|[c-fC-F][0-9a-fA-F]{2}(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD].{3}))"
 )
+
+_MOST_HALF_PAIRS = 10_000
+"""Text that was cut off has one, and binary data thousands, which are lost like this anyway."""
 
 
 class Malformed(ValueError):
@@ -72,8 +73,8 @@ class Decoder(Generic[T]):
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
             # Both are rare enough that looking twice costs nobody anything.
             if isinstance(problem, msgspec.DecodeError) and b"\\u" in text:
-                whole = _ESCAPE.sub(_replace_half_pair, text)
-                if whole != text:
+                whole, halves = _without_half_pairs(text)
+                if 0 < halves < _MOST_HALF_PAIRS:
                     return self(whole)
             raise Malformed(shorten(str(problem))) from None
 
@@ -92,8 +93,19 @@ class Decoder(Generic[T]):
                 gc.enable()
 
 
-def _replace_half_pair(match: re.Match[bytes]) -> bytes:
-    return b"\\ufffd" if match.group("half") else match.group()
+def _without_half_pairs(text: bytes) -> tuple[bytes, int]:
+    """
+    Every step is one of C: a function called for each escape would take a second for a frame
+    of them.
+
+    :return: the text with U+FFFD for each half of a surrogate pair, and how many there were,
+        as far as they were counted.
+    """
+    if b"\0" in text:  # is not valid in any case
+        return text, 0
+    apart = text.replace(rb"\\", b"\0\0")
+    whole, halves = _HALF_PAIR.subn(rb"\\ufffd", apart, _MOST_HALF_PAIRS)
+    return whole.replace(b"\0\0", rb"\\"), halves
 
 
 def _plain(value: Any) -> Any:
@@ -109,6 +121,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int):
         return int.__int__(value)
     raise TypeError(f"objects of type {type(value).__name__} have no JSON form")
+
+
+def _refuse_nan(value: Any) -> None:
+    """Tell whether what msgspec has written as null is a None or a NaN."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except Exception:  # a NaN, or what only msgspec knows
+        json.dumps(msgspec.to_builtins(value, enc_hook=_without_text), allow_nan=False)
 
 
 def _without_text(value: Any) -> Any:
@@ -131,8 +151,7 @@ def dumps(value: Any) -> bytes:
     try:
         text = _encode(value)
         if b"null" in text:
-            # Either a None or a NaN: only a second look can tell.
-            json.dumps(msgspec.to_builtins(value, enc_hook=_without_text), allow_nan=False)
+            _refuse_nan(value)
         if not text.isascii():
             text.decode()  # msgspec copies a Raw as it is, and it shares a frame with others
     except RecursionError:
@@ -166,7 +185,9 @@ def nested_deeper_than(text: bytes, depth: int) -> bool:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     if b'"' in text:
         text = b"".join(text.split(b'"')[::2])  # without the strings
-    opened = map(len, text.translate(_ONE_KIND, _NO_BRACKETS).split(b"]"))
+    # What closes at the ends opens nothing.
+    brackets = text.translate(_ONE_KIND, _NO_BRACKETS).strip(b"]")
+    opened = map(len, brackets.split(b"]"))
     # Before the closing bracket of each number n, n were closed.
     deepest: int = max(map(sub, accumulate(opened), count()))
     return deepest > depth

@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.turns import python_calls
 from txtokensock.errors import InvalidData
 from txtokensock.sockjs.frames import (
+    HEARTBEAT_FRAME,
+    OPEN_FRAME,
     Close,
     FrameError,
     Heartbeat,
@@ -22,6 +25,7 @@ from txtokensock.sockjs.frames import (
     encode_client_frame,
     encode_close_frame,
     encode_server_frame,
+    escape_frame,
 )
 
 texts = st.lists(st.text(st.characters(exclude_categories=["Cs"])))
@@ -136,3 +140,20 @@ class ClientFrameTests(SynchronousTestCase):
     def test_no_text(self) -> None:
         """A message that is not UTF-8 is the caller's mistake."""
         self.assertRaises(InvalidData, encode_client_frame, [b"ok", b"\xff"])
+
+
+class EscapeTests(SynchronousTestCase):
+    """Frames in HTTP responses."""
+
+    def test_many(self) -> None:
+        """However many characters are escaped, no function is called for each."""
+        frame = encode_server_frame([("\u2028" * 50_000 + '"é😀').encode(), b"{}"])
+        self.assertLess(python_calls(escape_frame, frame), 2000)
+        escaped = escape_frame(frame)
+        self.assertTrue(escaped.startswith(b'a["\\u2028'))
+        self.assertEqual(decode_server_frame(escaped), decode_server_frame(frame))
+
+    def test_few(self) -> None:
+        """What needs no escape stays as it is."""
+        for frame in (OPEN_FRAME, HEARTBEAT_FRAME, encode_server_frame(["é€😀".encode()])):
+            self.assertEqual(escape_frame(frame), frame)
