@@ -319,6 +319,7 @@ class QueueBytesTests(ServerTestCase):
         self.session.answer(self.session.received[-1])
         self.settle()
         self.assertFalse(full())
+        client.rpc("f").addErrback(lambda _: None)
         fill()
         self.settle()
         self.assertFalse(full())

@@ -120,24 +120,55 @@ class SendingTests(RPCTestCase):
     """What is sent, and what cannot be."""
 
     def test_one_turn_one_frame(self) -> None:
-        """Calls of one turn leave in one frame, in order."""
-        for number in range(5):
+        """Calls of one turn leave in one frame, in order, while others are in flight."""
+        self.socket.rpc("f0").addErrback(lambda _: None)
+        self.settle()
+        for number in range(1, 5):
             self.socket.rpc(f"f{number}").addErrback(lambda _: None)
         self.settle()
         names = [f"f{number}" for number in range(5)]
         self.assertEqual([message["rpc"] for message in self.session.received], names)
-        self.assertEqual(len(self.session.frames), 2)  # auth was the first
+        self.assertEqual([len(f) for f in self.session.frames[1:]], [1, 4])  # after auth
+
+    def test_a_lone_call_leaves_at_once(self) -> None:
+        """What is asked when nothing is in flight does not wait for the next turn."""
+        for number in range(5):
+            self.socket.rpc(f"f{number}").addErrback(lambda _: None)
+        self.settle()
+        self.assertEqual([len(f) for f in self.session.frames[1:]], [1, 4])
+
+    def test_a_publish_without_acknowledgement_is_gathered(self) -> None:
+        """Nothing is ever in flight then, and so each would have a frame of its own."""
+        for number in range(5):
+            self.socket.publish("c", number).addErrback(lambda _: None)
+        self.settle()
+        self.assertEqual([len(f) for f in self.session.frames[1:]], [5])
+
+    def test_what_a_read_provokes(self) -> None:
+        """Calls that the answers of one read lead to leave in one frame, in order."""
+        calls = [self.socket.rpc(f"f{number}") for number in range(5)]
+        self.settle()
+        for call in calls:
+            call.addCallback(self.socket.rpc).addErrback(lambda _: None)
+        self.session.send(
+            *({"uuid": one["uuid"], "resp": f"g{one['rpc']}"} for one in self.session.received)
+        )
+        self.settle()
+        names = [one["rpc"] for one in self.session.received[5:]]
+        self.assertEqual(names, [f"gf{number}" for number in range(5)])
+        self.assertEqual(len(self.session.frames[-1]), 5)
 
     def test_frames_are_bounded(self) -> None:
         """Many, or large, messages are more than one frame."""
+        self.socket.rpc("f").addErrback(lambda _: None)
         for _ in range(300):
             self.socket.rpc("f").addErrback(lambda _: None)
         self.settle()
-        self.assertEqual([len(f) for f in self.session.frames[1:]], [128, 128, 44])
+        self.assertEqual([len(f) for f in self.session.frames[2:]], [128, 128, 44])
         for _ in range(4):
             self.socket.rpc("f", "x" * 40_000).addErrback(lambda _: None)
         self.settle()
-        self.assertEqual([len(f) for f in self.session.frames[4:]], [2, 2])
+        self.assertEqual([len(f) for f in self.session.frames[5:]], [2, 2])
 
     def test_invalid_data(self) -> None:
         """What has no JSON form fails at once, and nothing is sent."""

@@ -231,6 +231,7 @@ class Client:
         self.acks = True
         self.limits = None
         self.reading = True
+        self.delivering = False
         self._requests: list[Any] = []
         self.served: set[str] = set()
         self.connected = False

@@ -39,6 +39,7 @@ class Acceptance:
 
     :param reactor: for the deadline of an answer.
     :param resume: called when there is nothing to wait for any more.
+    :ivar sent: the number of the request that was sent last; whoever sends counts on.
     """
 
     def __init__(self, reactor: IReactorTime, resume: Callable[[], object]) -> None:
@@ -49,17 +50,18 @@ class Acceptance:
     def start(self) -> None:
         """Nothing has been sent on this connection."""
         self._deadline.stop()
-        self._sent = self._taken = self._ping = 0
+        self.sent = self._taken = self._ping = 0
 
     def sending(self, request: Request) -> None:
         """This is sent next."""
-        self._sent += 1
-        request.number = self._sent
+        self.sent += 1
+        request.number = self.sent
 
     def answered(self, number: int) -> None:
         """The server has taken the request of that number."""
-        self._taken = max(self._taken, number)
-        if self.complete and self._deadline.running:
+        if number > self._taken:
+            self._taken = number
+        if self._deadline.running and self.complete:
             self._deadline.stop()
             self._resume()
 
@@ -95,8 +97,8 @@ class Acceptance:
 
     @property
     def _untaken(self) -> int:
-        return self._sent - self._taken - (self._ping > self._taken)
+        return self.sent - self._taken - (self._ping > self._taken)
 
     def _all_taken(self) -> None:
-        self._taken = self._sent
+        self._taken = self.sent
         self._resume()

@@ -237,7 +237,8 @@ class Channels:
         request = Request(
             encode(channel.name, uuid),
             uuid,
-            f"{verb} {channel.name!r}",
+            verb,
+            channel.name,
             channel=channel.name,
             channel_request=True,
         )

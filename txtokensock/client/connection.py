@@ -60,6 +60,9 @@ class ConnectionOwner(Protocol):
     def connection_writable(self) -> None:
         """Send what waits: the transport takes messages again."""
 
+    def delivered(self) -> None:
+        """Send what was asked for while what came in together was being delivered."""
+
     def connection_lost(self, reason: Exception, last_heard: float) -> None:
         """
         Take note of the end, as soon as it has begun; called once, and only for a connection
@@ -154,6 +157,11 @@ class Connection(TwistedProtocol):
 
     def connectionMade(self) -> None:
         self.transport.registerProducer(self, True)
+        self.transport.after_delivery = self._delivered
+
+    def _delivered(self) -> None:
+        if self._established and not self.closing:
+            self._owner.delivered()
 
     def dataReceived(self, data: bytes) -> None:
         try:
@@ -161,13 +169,14 @@ class Connection(TwistedProtocol):
         except Malformed as problem:
             self._owner.message_ignored(str(problem))
             return
-        if isinstance(message, ServerCall):
+        if isinstance(message, Answer):
+            if message.uuid == self._auth_uuid:
+                self._auth_answered(message)
+            elif not self._keep_alive.answered(message.uuid):
+                self._owner.message_received(message)
+        elif isinstance(message, ServerCall):
             self._called(message)
-        elif not isinstance(message, Answer):
-            self._owner.message_received(message)
-        elif message.uuid == self._auth_uuid:
-            self._auth_answered(message)
-        elif not self._keep_alive.answered(message.uuid):
+        else:
             self._owner.message_received(message)
 
     def connectionClosing(self, reason: Failure) -> None:
@@ -198,6 +207,11 @@ class Connection(TwistedProtocol):
     def closing(self) -> bool:
         """Whether its end has come, or has begun: nothing more is sent."""
         return self._lost or self.transport.disconnecting
+
+    @property
+    def delivering(self) -> bool:
+        """Whether what came in together is being delivered; see :meth:`.delivered`."""
+        return bool(self.transport.delivering)
 
     @property
     def writable(self) -> bool:

@@ -148,8 +148,12 @@ class ClientCore:
             )
 
     def connection_writable(self) -> None:
-        """Send the requests that wait."""
+        """Send the requests that wait, in the next turn."""
         self.request_queue.writable()
+
+    def delivered(self) -> None:
+        """Send the requests that wait, now."""
+        self.request_queue.flush()
 
     def connection_lost(self, reason: Exception, last_heard: float) -> None:
         """End or keep what is in flight, and have the channels wait for the next connection."""

@@ -34,9 +34,10 @@ class Completion(Enum):
 
 class Request:
     """
+    :param verb: what is asked, for people, such as ``rpc``.
+    :param name: of what, such as ``echo``; None where that says nothing.
     :ivar payload: the encoded message.
     :ivar uuid: matches the answer.
-    :ivar what: what was asked, for people, such as ``rpc 'echo'``.
     :ivar idempotent: it may be sent again on the next connection.
     :ivar channel_request: it speaks of this connection only: it is not kept for the next.
     :ivar channel: the name that the server is told, where it is told one.
@@ -45,6 +46,7 @@ class Request:
     :ivar number: its place among all that was sent on this connection, from 1.
     :ivar suspect: a server may have closed for it: it is sent alone.
     :ivar timeout: seconds that it may take, in all.
+    :ivar deadline: when these are over, in seconds of the reactor's clock.
     :ivar deferred: fires once, with the result or a failure; None before and after.
     """
 
@@ -52,8 +54,10 @@ class Request:
         "channel",
         "channel_request",
         "completion",
+        "deadline",
         "deferred",
         "idempotent",
+        "name",
         "number",
         "payload",
         "sent",
@@ -61,14 +65,15 @@ class Request:
         "suspect",
         "timeout",
         "uuid",
-        "what",
+        "verb",
     )
 
     def __init__(
         self,
         payload: bytes,
         uuid: str,
-        what: str,
+        verb: str,
+        name: str | None = None,
         *,
         completion: Completion = Completion.ANSWER,
         idempotent: bool = False,
@@ -77,7 +82,8 @@ class Request:
     ) -> None:
         self.payload = payload
         self.uuid = uuid
-        self.what = what
+        self.verb = verb
+        self.name = name
         self.completion = completion
         self.idempotent = idempotent
         self.channel = channel
@@ -86,8 +92,13 @@ class Request:
         self.sent_at = 0.0
         self.number = 0
         self.suspect = False
-        self.timeout = 0.0
+        self.timeout = self.deadline = 0.0
         self.deferred: Deferred[Any] | None = None
+
+    @property
+    def what(self) -> str:
+        """What was asked, for people, such as ``rpc 'echo'``."""
+        return self.verb if self.name is None else f"{self.verb} {self.name!r}"
 
     @property
     def done(self) -> bool:

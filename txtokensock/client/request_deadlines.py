@@ -4,9 +4,9 @@ Many deadlines on one timer.
 
 from __future__ import annotations
 
-import itertools
+import math
+from collections import deque
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -16,17 +16,17 @@ from .request import Request
 __all__ = ["RequestDeadlines"]
 
 _FEW = 64
-"""Entries that are not worth tidying up."""
+"""Requests that are not worth tidying up."""
 
 
 class RequestDeadlines:
     """
     Notices when requests have taken too long.
 
-    A ``callLater`` of its own for each was a fifth of all that a call costs the client.
-    Here a request is one entry in a heap, forgetting it costs nothing, and one timer
-    waits for the earliest; entries of requests that are done are swept out when they
-    are more than half.
+    Requests that may take equally long are due in the order in which they were added, as most
+    of them are: each such line is a queue, and one timer waits for the earliest of all.  To
+    forget a request costs nothing: it is left where it is when it is done, and swept out when
+    those that are done are more than half.
 
     :param reactor: for the timer.
     :param expired: called with each request whose time is over.
@@ -35,37 +35,70 @@ class RequestDeadlines:
     def __init__(self, reactor: IReactorTime, expired: Callable[[Request], None]) -> None:
         self._reactor = reactor
         self._expired = expired
-        self._heap: list[tuple[float, int, Request]] = []
-        self._numbers = itertools.count()
+        self._lines: dict[float, deque[Request]] = {}
+        self._overdue: list[Request] = []
+        self._count = 0
         self._sweep_at = _FEW
+        self._due = math.inf
         self._timer = Deadline(reactor, self._look)
 
-    def add(self, request: Request, seconds: float) -> None:
-        """``request`` has so many seconds from now, unless it is done before."""
-        deadline = self._reactor.seconds() + seconds
-        heappush(self._heap, (deadline, next(self._numbers), request))
-        if len(self._heap) > self._sweep_at:
+    def __len__(self) -> int:
+        """How many it remembers, those included that are done and were not swept out."""
+        return self._count
+
+    def add(self, request: Request) -> None:
+        """``request`` has :attr:`~.Request.timeout` seconds from now, unless it is done before."""
+        timeout = request.timeout
+        line = self._lines.get(timeout)
+        if line is None:
+            line = self._lines[timeout] = deque()
+        line.append(request)
+        self._count += 1
+        if self._count > self._sweep_at:
             self._sweep()
-        if self._heap[0][2] is request or not self._timer.running:
-            self._timer.start(seconds)
+        request.deadline = self._reactor.seconds() + timeout
+        if request.deadline < self._due:
+            self._start(timeout, request.deadline)
 
     def stop(self) -> None:
         """Forget all; no timer is left."""
-        self._heap.clear()
+        self._lines.clear()
+        self._overdue.clear()
+        self._count = 0
+        self._due = math.inf
         self._timer.stop()
 
+    def _start(self, seconds: float, due: float) -> None:
+        self._due = due
+        self._timer.start(seconds)
+
     def _sweep(self) -> None:
-        self._heap = [entry for entry in self._heap if not entry[2].done]
-        heapify(self._heap)
-        self._sweep_at = max(_FEW, 2 * len(self._heap))
+        for timeout, line in [*self._lines.items()]:
+            left = deque(request for request in line if not request.done)
+            self._count += len(left) - len(line)
+            if left:
+                self._lines[timeout] = left
+            else:
+                del self._lines[timeout]
+        self._sweep_at = max(_FEW, 2 * self._count)
 
     def _look(self) -> None:
         now = self._timer.noticed
-        while self._heap and (self._heap[0][2].done or self._heap[0][0] <= now):
-            request = heappop(self._heap)[2]
+        self._due = math.inf
+        for timeout, line in [*self._lines.items()]:
+            while line and (line[0].done or line[0].deadline <= now):
+                self._overdue.append(line.popleft())
+                self._count -= 1
+            if not line:
+                del self._lines[timeout]
+        self._overdue.sort(key=lambda request: request.deadline)
+        self._overdue.reverse()
+        while self._overdue:
+            request = self._overdue.pop()
             if not request.done:
                 self._expired(request)
         # A callback may have added others, and set the timer for the first of
         # them, which need not be the next of all.
-        if self._heap and self._heap[0][0] < self._timer.due:
-            self._timer.start(max(0.0, self._heap[0][0] - self._reactor.seconds()))
+        due = min((line[0].deadline for line in self._lines.values()), default=math.inf)
+        if due < self._due:
+            self._start(max(0.0, due - self._reactor.seconds()), due)

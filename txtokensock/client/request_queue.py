@@ -35,6 +35,8 @@ from .sending_limits import SendingLimits
 
 __all__ = ["RequestConnection", "RequestQueue"]
 
+_ANSWER, _SENT = Completion  # a look into the Enum costs as much as a function's call
+
 _FRAME_BYTES = 64 * 1024
 _REMEMBERED_SENDS = 1024
 
@@ -61,6 +63,13 @@ class RequestConnection(Protocol):
     def reading(self) -> bool:
         """Whether anything is read at present, so that an answer can arrive."""
 
+    @property
+    def delivering(self) -> bool:
+        """
+        Whether what came in together is being delivered: what is asked for meanwhile is sent
+        when all of that was, by :meth:`RequestQueue.flush`.
+        """
+
     def send(self, messages: list[bytes]) -> None:
         """Send messages, in one frame."""
 
@@ -70,7 +79,11 @@ class RequestQueue:
     Takes requests, sends them in order while there is a connection, and sees to it
     that each has exactly one outcome, in bounded time.
 
-    :param reactor: for timeouts, and to gather what one turn sends into one frame.
+    What is asked while others wait for their answers is gathered into one frame: until the end
+    of what is being read, or else of the turn.  What is asked when nothing is in flight is sent
+    at once.
+
+    :param reactor: for timeouts, and for the next turn.
     :param queue_limit: requests that may wait.
     :param queue_bytes: bytes of requests that are kept; when there are so many, no more are
         taken.
@@ -101,9 +114,9 @@ class RequestQueue:
         self._limits = SendingLimits(None, 0.0)
         self._acceptance = Acceptance(reactor, self._schedule_flush)
         self._paced = Timer(reactor, self._schedule_flush)
-        self._sends: OrderedDict[str, str] = OrderedDict()
+        self._sends: OrderedDict[str, Request] = OrderedDict()
         self._connection: RequestConnection | None = None
-        self._next_flush = NextTurn(reactor, self._flush)
+        self._next_flush = NextTurn(reactor, self.flush)
         self._deadlines = RequestDeadlines(reactor, self._timed_out)
         self.closed: ClientClosed | None = None
         self.obstacle: Exception | str = "the client was not started"
@@ -130,10 +143,15 @@ class RequestQueue:
         deferred: Deferred[Any] = Deferred(lambda _: self._withdraw(request))
         request.deferred = deferred
         request.timeout = timeout
-        self._deadlines.add(request, timeout)
+        self._deadlines.add(request)
         self._queue[request.uuid] = request
         self._bytes += len(request.payload)
-        self._schedule_flush()
+        connection = self._connection
+        if connection is not None and not self._next_flush.scheduled and not connection.delivering:
+            alone = not self._in_flight and not self._abandoned
+            self._schedule_flush(
+                at_once=alone and (request.completion is _ANSWER or connection.acks)
+            )
         return deferred
 
     def _waiting(self) -> str:
@@ -149,23 +167,28 @@ class RequestQueue:
     def answered(self, answer: Answer) -> None:
         """Finish the request that this is the answer to."""
         request = self._in_flight.pop(answer.uuid, None)
-        if request is not None:
-            self._acceptance.answered(request.number)
-        elif answer.uuid in self._abandoned:
-            self._acceptance.answered(self._abandoned.pop(answer.uuid)[0])
-        self._schedule_flush()
-        if request is not None:
-            self._let_go(request)
         if request is None:
-            what = self._sends.pop(answer.uuid, None)
-            if what is not None and answer.error is not None:
-                self._report(remote_error(answer.error, f"{what} was refused"))
-        elif answer.error is not None:
+            self._answered_late(answer)
+            return
+        self._acceptance.answered(request.number)
+        self._schedule_flush()
+        if request.payload:
+            self._let_go(request)
+        if answer.error is not None:
             request.finish(Failure(remote_error(answer.error, request.what)))
-        elif request.completion is Completion.SENT:
+        elif request.completion is _SENT:
             request.finish(None)  # "success" is no news
         else:
             request.finish(answer.result)
+
+    def _answered_late(self, answer: Answer) -> None:
+        """Nobody waits for it, but it may show that there is room, or be a refusal."""
+        if answer.uuid in self._abandoned:
+            self._acceptance.answered(self._abandoned.pop(answer.uuid)[0])
+        self._schedule_flush()
+        sent = self._sends.pop(answer.uuid, None)
+        if sent is not None and answer.error is not None:
+            self._report(remote_error(answer.error, f"{sent.what} was refused"))
 
     # -- connections
 
@@ -333,29 +356,39 @@ class RequestQueue:
             return 0
         return self._limits.in_flight - len(self._in_flight) - len(self._abandoned)
 
-    def _schedule_flush(self) -> None:
+    def _schedule_flush(self, *, at_once: bool = False) -> None:
+        """:param at_once: whether nothing is gathered."""
         if (
             (self._queue or self._suspects)
+            and self._connection is not None
             and not self._next_flush.scheduled
+            and not self._connection.delivering
             and not self._paced.running
             and self._room() > 0
         ):
-            self._next_flush.schedule()
+            if at_once:
+                self.flush()
+            else:
+                self._next_flush.schedule()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what waits, as much as can be sent now."""
         # Firing Deferreds runs the caller's code, which may do anything at all, so
         # that everything is looked at again for each frame.
-        while self._connection is not None and (room := self._room()) > 0:
+        while (
+            (self._queue or self._suspects)
+            and self._connection is not None
+            and not self._paced.running
+            and (room := self._room()) > 0
+        ):
             allowed = self._limits.room(self._reactor.seconds())
             if allowed < 1:
                 self._paced.start(self._limits.wait())
                 return
             if self._queue:
                 self._send_frame(self._connection, self._queue, min(room, allowed))
-            elif self._suspects:
-                self._send_suspect(self._connection)
             else:
-                return
+                self._send_suspect(self._connection)
 
     def _send_suspect(self, connection: RequestConnection) -> None:
         """Send it, and nothing with it; but first see to it that all before it was taken."""
@@ -377,38 +410,47 @@ class RequestQueue:
         self, connection: RequestConnection, queue: OrderedDict[str, Request], most: int
     ) -> None:
         frame, refused, size = self._take_frame(queue, min(most, self._limits.frame_messages))
-        now = self._reactor.seconds()
-        for request in frame:
-            request.sent, request.sent_at = True, now
-            self._acceptance.sending(request)
-            if request.completion is Completion.ANSWER or connection.acks:
-                self._in_flight[request.uuid] = request
         if frame:
             self._limits.sent(len(frame), size)
-            connection.send([request.payload for request in frame])
-        for request in frame:
-            if not request.idempotent:
-                self._let_go(request)  # what waits for its answer only need not be large
-            if request.completion is Completion.SENT and not connection.acks:
-                self._remember(request)
-                request.finish(None)
+            self._send_requests(connection, frame)
         for request, problem in refused:
             self._let_go(request)
             request.finish(Failure(_lost(request, problem, True) if request.sent else problem))
+
+    def _send_requests(self, connection: RequestConnection, frame: list[Request]) -> None:
+        acks, number, now = connection.acks, self._acceptance.sent, self._reactor.seconds()
+        done: list[Request] = []
+        payloads: list[bytes] = []
+        for request in frame:
+            payloads.append(request.payload)
+            number += 1
+            request.number, request.sent, request.sent_at = number, True, now
+            if acks or request.completion is _ANSWER:
+                self._in_flight[request.uuid] = request
+            else:
+                done.append(request)
+            if not request.idempotent:
+                self._let_go(request)  # what waits for its answer only need not be large
+        self._acceptance.sent = number
+        connection.send(payloads)
+        for request in done:
+            self._remember(request)
+            request.finish(None)
 
     def _take_frame(
         self, queue: OrderedDict[str, Request], most: int
     ) -> tuple[list[Request], list[tuple[Request, UsageError]], int]:
         """The next requests of a queue: those to send, those that cannot be, and bytes."""
+        limits = self._limits
         frame: list[Request] = []
         refused: list[tuple[Request, UsageError]] = []
         size = 0
         while queue and len(frame) < most and size < _FRAME_BYTES:
             uuid, request = queue.popitem(last=False)
-            problem = self._limits.problem(request)
+            problem = limits.problem(request)
             if problem is not None:
                 refused.append((request, problem))
-            elif frame and self._limits.fills(frame, size, request):
+            elif frame and limits.fills(len(frame) + 1, size + len(request.payload)):
                 queue[uuid] = request
                 queue.move_to_end(uuid, last=False)
                 break
@@ -419,7 +461,7 @@ class RequestQueue:
 
     def _remember(self, request: Request) -> None:
         """A refusal may yet come; the server says nothing where it agrees."""
-        self._sends[request.uuid] = request.what
+        self._sends[request.uuid] = request
         if len(self._sends) > _REMEMBERED_SENDS:
             self._sends.popitem(last=False)
 

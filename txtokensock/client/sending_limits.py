@@ -4,6 +4,8 @@ What one connection takes, and how fast.
 
 from __future__ import annotations
 
+import math
+
 from ..errors import UsageError
 from ..messages.announced_limits import AnnouncedLimits
 from ..support.rate_limit import RateLimit
@@ -37,6 +39,7 @@ class SendingLimits:
     :ivar in_flight: requests that may wait for their answers.
     :ivar counts_calls: whether the server does, so that one that nobody waits for counts, too.
     :ivar frame_messages: messages in one frame.
+    :ivar frame_size: bytes of one frame.
     """
 
     def __init__(self, announced: AnnouncedLimits | None, now: float) -> None:
@@ -46,6 +49,9 @@ class SendingLimits:
         # One less than the server takes, for a ping.
         self.in_flight = min(_IN_FLIGHT, max(1, (limits.calls or _IN_FLIGHT + 1) - 1))
         self.frame_messages = min(_FRAME_MESSAGES, limits.frame_messages or _FRAME_MESSAGES)
+        self.frame_size = limits.frame_size or math.inf
+        self._plain_size = min(limits.message_size or math.inf, (self.frame_size - 4) / 2)
+        self._plain_depth = limits.json_depth or math.inf
         self._per_second = limits.messages_per_second
         self._rate: RateLimit | None = None
         if self._per_second is not None:
@@ -79,20 +85,26 @@ class SendingLimits:
         """Why the server would close for a request, or None."""
         if self.announced is None:
             return None
-        try:
-            self.announced.check_message(request.payload)
-            if request.channel is not None:
-                self.announced.check_channel(request.channel)
-        except UsageError as problem:
-            return problem
+        payload, channel = request.payload, request.channel
+        if len(payload) > self._plain_size or (
+            payload.count(b"[") + payload.count(b"{") > self._plain_depth
+        ):  # else, as nearly always, there is nothing to look for
+            try:
+                self.announced.check_message(payload)
+            except UsageError as problem:
+                return problem
+        if channel is not None:
+            try:
+                self.announced.check_channel(channel)
+            except UsageError as problem:
+                return problem
         return None
 
-    def fills(self, frame: list[Request], size: int, request: Request) -> bool:
+    def fills(self, messages: int, size: int) -> bool:
         """
-        Whether a request might make a frame too large, in which quotes and backslashes have a
-        backslash in front.
+        Whether so many messages might make a frame too large, in which quotes and backslashes
+        have a backslash in front.
 
-        :param size: bytes of the messages that it holds.
+        :param size: their bytes.
         """
-        most = None if self.announced is None else self.announced.frame_size
-        return most is not None and 2 * (size + len(request.payload)) + 3 * len(frame) + 5 > most
+        return 2 * size + 3 * messages + 2 > self.frame_size

@@ -442,7 +442,7 @@ class TokenSocket(Service):
             payload = encode_call(name, data, uuid)
         except UsageError as problem:
             return fail(problem)
-        request = Request(payload, uuid, f"rpc {name!r}", idempotent=idempotent)
+        request = Request(payload, uuid, "rpc", name, idempotent=idempotent)
         return self._core.request_queue.submit(request, seconds)
 
     @property
@@ -493,7 +493,7 @@ class TokenSocket(Service):
             payload = encode_publish(check_channel(channel), data, uuid)
         except UsageError as problem:
             return fail(problem)
-        return self._send(payload, uuid, f"publish to {channel!r}", timeout, channel)
+        return self._send(payload, uuid, "publish to", timeout, channel)
 
     def broadcast(self, data: Any, *, timeout: float | None = None) -> Deferred[None]:
         """
@@ -513,7 +513,7 @@ class TokenSocket(Service):
         self,
         payload: bytes,
         uuid: str,
-        what: str,
+        verb: str,
         timeout: float | None,
         channel: str | None = None,
     ) -> Deferred[None]:
@@ -521,7 +521,8 @@ class TokenSocket(Service):
             seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
         except UsageError as problem:
             return fail(problem)
-        request = Request(payload, uuid, what, completion=Completion.SENT, channel=channel)
+        completion = Completion.SENT
+        request = Request(payload, uuid, verb, channel, completion=completion, channel=channel)
         return self._core.request_queue.submit(request, seconds)
 
     def subscribe(

@@ -124,10 +124,11 @@ def check_name(name: object) -> str:
         raise InvalidData(f"a function's name must be non-empty text, not {name!r}")
     if name in RESERVED_NAMES:
         raise InvalidData(f"{name!r} is reserved by the protocol")
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise InvalidData(f"the name {name!r} holds half of a surrogate pair") from None
+    if not name.isascii():
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise InvalidData(f"the name {name!r} holds half of a surrogate pair") from None
     return name
 
 

@@ -48,6 +48,16 @@ class ISockJSTransport(ITransport, IConsumer, IPushProducer):
         "transport knows it, and a server's has 0."
     )
 
+    delivering = Attribute(
+        "bool: whether the protocol is getting messages: what they provoke can wait until the "
+        "last of them."
+    )
+
+    after_delivery = Attribute(
+        "callable or None: called when the protocol has got what came together.  The protocol "
+        "sets it; it must not raise."
+    )
+
     frame_limits = Attribute(
         "tuple of two: the most bytes and messages of a frame, each None for any; the protocol "
         "sets it.  Where what was written in several calls leaves together, as over HTTP, a "
