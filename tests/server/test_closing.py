@@ -5,9 +5,12 @@ A peer whose end has begun, until its connection is gone.
 from __future__ import annotations
 
 import json
+from typing import Any
 
+from tests.kit.turns import one_turn
 from tests.kit.websocket import CLOSE, TEXT, encode_frame
 from txtokensock.errors import ConnectionLost
+from txtokensock.server import Peer
 
 from .support import Client, ServerTestCase, TokenServer
 
@@ -97,3 +100,45 @@ class ClosingTests(ServerTestCase):
         (self.peer,) = server.service.peers()
         client.websocket.send(json.dumps(["{}"] * 10_001))
         self.assertClosing(server, client)
+
+
+class CallsThatWaitTests(ServerTestCase):
+    """A peer that goes while many of its calls wait for answers of its own."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ended: list[type[BaseException]] = []
+
+    async def ask(self, data: Any, peer: Peer) -> Any:
+        """Call the client, and do not look at what that raises."""
+        try:
+            return await peer.rpc("answer", data)
+        except BaseException as problem:
+            self.ended.append(type(problem))
+            raise
+
+    def start(self) -> tuple[TokenServer, Client]:
+        """A server, and a client of which 300 calls wait."""
+        server = self.serve(actions={"ask": self.ask})
+        client = server.authenticated()
+        client.send(*[{"rpc": "ask", "req": number, "uuid": "u"} for number in range(300)])
+        server.turn()
+        return server, client
+
+    def test_turns(self) -> None:
+        """Few of them end in one turn, and each by the call that it waits for."""
+        server, client = self.start()
+        client.drop()
+        before = 0
+        for _ in range(20):
+            self.assertLessEqual(len(self.ended) - before, 64)
+            before = len(self.ended)
+            one_turn(server.clock)
+        self.assertEqual(self.ended, [ConnectionLost] * 300)
+
+    def test_nothing_is_logged(self) -> None:
+        """Nobody is told how a function ended whose caller is gone."""
+        server, client = self.start()
+        client.drop()
+        server.turn()
+        self.assertEqual(self.flushLoggedErrors(), [])

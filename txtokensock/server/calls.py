@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from ..errors import CallTimeout, ConnectionLost, InvalidData, remote_error
 from ..messages.from_client import ActionAnswer
 from ..messages.from_server import encode_server_call
+from ..support.slices import Slices
 from ..support.timer import Deadline
 
 __all__ = ["ServerCalls"]
@@ -88,13 +89,20 @@ class ServerCalls:
             waiting.callback(answer.data)
         return True
 
-    def close(self) -> None:
-        """The peer is gone: fail all calls that wait, and all later ones."""
+    def close(self, slices: Slices) -> Deferred[None]:
+        """
+        The peer is gone: fail all calls that wait, and all later ones.
+
+        :param slices: many are failed in several turns.
+        :return: fires with None when all have failed.
+        """
         self._closed = True
-        for fid in tuple(self._waiting):
-            waiting = self._give_up(fid)
-            if waiting is not None:
-                waiting.errback(ConnectionLost("the peer went before it answered"))
+        return slices.for_each(self._waiting, self._lose, at_a_time=64)
+
+    def _lose(self, fid: str) -> None:
+        waiting = self._give_up(fid)
+        if waiting is not None:
+            waiting.errback(ConnectionLost("the peer went before it answered"))
 
     def _timed_out(self, fid: str, name: str, timeout: float) -> None:
         waiting = self._give_up(fid)

@@ -246,5 +246,4 @@ class PeerProtocol(Protocol):
         self._state.ended = True
         self._context.hub.discard(self.peer)
         self._authentication.close()
-        self._requests.close()
-        self._calls.close()
+        self._requests.close(self._calls)

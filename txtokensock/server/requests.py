@@ -16,6 +16,7 @@ from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscr
 from ..messages.from_server import encode_answer, encode_error_answer
 from ..support.timer import Timer
 from ..support.user_functions import begin_user_function, cancel_user_function
+from .calls import ServerCalls
 from .hooks import Refused
 from .keyed_queue import KeyedQueue
 from .limits import LimitExceeded
@@ -79,6 +80,7 @@ class PeerRequests:
         self._idle = idle
         self._in_flight: dict[_InFlight, None] = {}  # in the order of their deadlines
         self._deadline = Timer(context.reactor, self._on_deadline)
+        self._closed = False
         self._pubsub = PubSub(context, peer, slow_down)
         # A slow hook must not turn "subscribe, unsubscribe" around, nor lose what is
         # published between them.
@@ -103,12 +105,21 @@ class PeerRequests:
             self._follow(request, begun, outcome)
             outcome.addBoth(lambda _: place.leave())  # after its answer was sent
 
-    def close(self) -> None:
-        """The peer is gone: what is being worked on is cancelled, and nobody answered."""
+    def close(self, calls: ServerCalls) -> None:
+        """
+        The peer is gone: what is being worked on is cancelled, and nobody answered.
+
+        :param calls: to the peer.  They fail first: a function that waits for one ends by that,
+            and one that is cancelled instead is garbage that Python has to search for.
+        """
+        self._closed = True
+        self._deadline.stop()
+        calls.close(self._context.slices).addCallback(self._cancel_all)
+
+    def _cancel_all(self, _: None) -> None:
         # The latest first: a request that waits for an earlier one must not get its turn.
         slices = self._context.slices
         slices.for_each(reversed(self._in_flight), self._cancel, at_a_time=64)
-        self._deadline.stop()
 
     def _cancel(self, entry: _InFlight) -> None:
         self._finish(entry, "cancelled")
@@ -158,18 +169,16 @@ class PeerRequests:
                 self._deadline.start(timeout)
 
     def _succeeded(self, result: Any, entry: _InFlight) -> None:
-        if entry.answered:
-            return
-        if entry.kind == "call":
+        if entry.kind == "call" and not self._closed:
             try:
                 result = [encode_answer(entry.rpc, entry.uuid, result)]
             except InvalidData:
                 self._failed(Failure(), entry)
                 return
-        self._finish(entry, "success")
-        for message in result:
-            self._send(message)
-        self._done()
+        if self._finish(entry, "success"):
+            for message in result:
+                self._send(message)
+            self._done()
 
     def _failed(self, failure: Failure, entry: _InFlight) -> None:
         error = failure.value
@@ -208,16 +217,18 @@ class PeerRequests:
             self._done()
 
     def _finish(self, entry: _InFlight, outcome: Outcome) -> bool:
-        """:return: whether this is the first answer."""
+        """:return: whether this is the first answer, and there is somebody to send it to."""
         if entry.answered:
             return False
         entry.answered = True
         context = self._context
         context.observer.request_answered(
-            entry.kind, outcome, context.reactor.seconds() - entry.begun
+            entry.kind,
+            "cancelled" if self._closed else outcome,
+            context.reactor.seconds() - entry.begun,
         )
         self._in_flight.pop(entry, None)
-        return True
+        return not self._closed
 
     def _done(self) -> None:
         if not self._in_flight:
