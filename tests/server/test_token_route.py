@@ -237,6 +237,18 @@ class JSONPTests(ServerTestCase):
             self.assertEqual(response.headers["x-content-type-options"], "nosniff")
         self.assertEqual(server.get(path).status, 403)
 
+    def test_too_many(self) -> None:
+        """That there were too many is a refusal that such a page hears of, too."""
+        server = self.serve(limits={"tokens_per_second": 0.5, "token_burst": 1})
+        path, page = "/socket/token?callback=f", {"Referer": "http://example.com/"}
+        server.get(path, **page)
+        response = server.get(path, **page)
+        self.assertEqual(response.status, 200)
+        self.assertIn(b'f({"error":"Too many token requests"});', response.body)
+        self.assertEqual(response.headers["retry-after"], "2")
+        self.assertEqual(response.headers["cache-control"], "no-store")
+        self.assertEqual(server.get("/socket/token").status, 429)
+
     def test_script(self) -> None:
         """The answer calls the function, as Express writes it."""
         response = self.ask("/socket/token?callback=a.b%5B0%5D.$c", Sec_Fetch_Site="same-origin")

@@ -110,7 +110,8 @@ class TokenRoute(Resource):
             return self._preflight(request)
         if not self._rates.take(request.getClientAddress()):
             request.setHeader(b"retry-after", b"%d" % self._retry_after())
-            return self._refuse(request, HTTPStatus.TOO_MANY_REQUESTS, "Too many token requests")
+            too_many = HTTPStatus.TOO_MANY_REQUESTS, {"error": "Too many token requests"}
+            return answer(request, *self._answer(request, *too_many, callback))
         outcome = Deferred.fromCoroutine(self._token(request))
         late = LateAnswer(request, outcome.cancel)
         outcome.addBoth(self._decided, request, callback, late)
@@ -132,7 +133,7 @@ class TokenRoute(Resource):
         return values[0] if values and values[0] else None
 
     def _refuse(self, request: Any, status: int, error: str) -> Answer:
-        return answer(request, status, *self._content(request, status, {"error": error}))
+        return answer(request, *self._answer(request, status, {"error": error}))
 
     def _preflight(self, request: Any) -> Answer:
         request.setHeader(b"access-control-allow-methods", b"GET")
@@ -172,9 +173,7 @@ class TokenRoute(Resource):
         if isinstance(outcome, Failure):
             outcome = self._failed(outcome)
         status, body = outcome
-        content = self._content(request, status, body, callback)
-        # A browser does not run the script of an error, and its page would not hear why.
-        late.give(status if callback is None else http.OK, *content)
+        late.give(*self._answer(request, status, body, callback))
 
     def _failed(self, failure: Failure) -> tuple[int, dict[str, Any]]:
         if failure.check(StoreUnavailable):
@@ -188,13 +187,12 @@ class TokenRoute(Resource):
             self._log.failure("authentication failed", failure)
         return http.INTERNAL_SERVER_ERROR, {"error": "Internal server error"}
 
-    def _content(
+    def _answer(
         self, request: Any, status: int, body: dict[str, Any], callback: bytes | None = None
-    ) -> tuple[bytes, str]:
+    ) -> tuple[int, bytes, str]:
         """
-        Everything of an answer but its status.
-
-        :return: body and content type.
+        :param callback: of a page that may load a script.
+        :return: status, body and content type.
         """
         self._context.observer.token_answered(status)
         self._allow_reading(request)
@@ -204,8 +202,9 @@ class TokenRoute(Resource):
         except InvalidData:
             text = b'{"error":"Internal server error"}'
         if callback is None:
-            return text, "application/json; charset=utf-8"
-        return _script(callback, text), "text/javascript; charset=utf-8"
+            return status, text, "application/json; charset=utf-8"
+        # A browser does not run the script of an error, and its page would not hear why.
+        return http.OK, _script(callback, text), "text/javascript; charset=utf-8"
 
     def _allow_reading(self, request: Any) -> None:
         """The headers that keep an answer to those that it is for."""
