@@ -218,7 +218,8 @@ def _valid_name(name: str, whole: str) -> str:
                 raise InvalidAddress(f"host {whole!r} has a zone that names no interface")
         return f"{address}{percent}{zone}"
     found = ascii_name(name)
-    if not _HOST.fullmatch(found) or len(found) > 253 or ".." in found:
+    longest = max(map(len, found.split(".")))
+    if not _HOST.fullmatch(found) or len(found) > 253 or ".." in found or longest > _LONGEST_LABEL:
         raise InvalidAddress(f"host {whole!r} does not name a host")
     return found
 
@@ -245,5 +246,4 @@ def _ascii_label(label: str) -> str:
     for place, mark in enumerate(label):
         if mark in "\u200c\u200d" and not idna.valid_contextj(label, place):
             raise idna.InvalidCodepointContext("a joiner that joins nothing")
-    encoded = "xn--" + label.encode("punycode").decode("ascii")
-    return encoded if len(encoded) <= _LONGEST_LABEL else ""
+    return "xn--" + label.encode("punycode").decode("ascii")
