@@ -72,6 +72,18 @@ class HookTests(ServerTestCase):
             ):
                 self.assertEqual(self.ask(event, hook)["resp"], "success")
 
+    def test_error_without_json(self) -> None:
+        """An error that cannot be sent refuses all the same, and before ``auth`` it is the end."""
+
+        def refuse(*_: Any) -> None:
+            raise ActionError(object())
+
+        for event in ("authentication", *REQUESTS):
+            server, client = self.start(event, refuse)
+            client.send(self.request(server, event))
+            self.assertEqual(client.received()[0]["error"], "Error")
+            self.assertEqual(client.closed is not None, event == "authentication")
+
     def test_refusal(self) -> None:
         """False is Forbidden, an ActionError is the answer, an exception is its exposed text."""
 

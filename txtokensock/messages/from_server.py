@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from ..errors import is_error
+from ..errors import InvalidData, is_error
 from ..jsontext import Decoder, Malformed, dumps
 from .announced_limits import AnnouncedLimits
 from .from_client import Uuid
@@ -274,8 +274,14 @@ def encode_auth_success(uuid: Uuid, limits: AnnouncedLimits | None = None) -> by
 
 
 def encode_error_answer(rpc: str | None, uuid: Uuid, error: Any) -> bytes:
-    """:param error: not falsy: that would be read as success."""
-    return dumps(_Refusal(rpc, uuid, error))
+    """
+    :param error: not falsy: that would be read as success.  What has no JSON form, as that of an
+        application may have none, is "Error".
+    """
+    try:
+        return dumps(_Refusal(rpc, uuid, error))
+    except InvalidData:
+        return dumps(_Refusal(rpc, uuid, "Error"))
 
 
 def encode_error(error: Any) -> bytes:

@@ -193,7 +193,7 @@ class PeerRequests:
             text = "Store unavailable"
         else:
             text = self._context.outcome_error(failure, entry.rpc, self._peer)
-        self._send(_error_answer(entry, text))
+        self._send(encode_error_answer(entry.rpc, entry.uuid, text))
         self._done()
 
     def _on_deadline(self) -> None:
@@ -212,7 +212,7 @@ class PeerRequests:
     def _late(self, entry: _InFlight) -> None:
         if self._finish(entry, "timeout"):
             self._log.warn("{rpc} took too long and is cancelled", rpc=shorten(entry.rpc))
-            self._send(_error_answer(entry, "Timeout"))
+            self._send(encode_error_answer(entry.rpc, entry.uuid, "Timeout"))
             cancel_user_function(entry.outcome)
             self._done()
 
@@ -233,13 +233,6 @@ class PeerRequests:
     def _done(self) -> None:
         if not self._in_flight:
             self._idle()
-
-
-def _error_answer(entry: _InFlight, error: Any) -> bytes:
-    try:
-        return encode_error_answer(entry.rpc, entry.uuid, error)
-    except InvalidData:
-        return encode_error_answer(entry.rpc, entry.uuid, "Error")
 
 
 def _problem(error: BaseException | None) -> Outcome:
