@@ -133,6 +133,31 @@ class LimitTests(ServerTestCase):
             pending.callback(1)
         self.assertEqual([answer["uuid"] for answer in client.received()], ["0", "1"])
 
+    def test_in_flight_total(self) -> None:
+        """What requests of all peers hold: who holds much is refused, and nobody else."""
+        server, client = self.start(in_flight_total=60_000)
+        other = server.authenticated()
+        slow = {"rpc": "slow", "uuid": "u"}
+        client.send(*[slow] * 20)
+        error = "Too much in flight: the limit in_flight_total is 60000 bytes for all peers"
+        self.assertEqual(client.received(), [{**slow, "error": error}] * 5)
+        other.send(*[slow] * 10)
+        self.assertEqual(other.received(), [{**slow, "error": error}] * 2)
+        client.drop()
+        server.turn()
+        other.send(slow)
+        self.assertEqual(other.received(), [])
+        for pending in self.pending[-9:]:
+            pending.callback(1)
+        self.assertEqual(len(other.received()), 9)
+        self.assertEqual(server.service._context.in_flight.total, 0)
+
+    def test_in_flight_total_by_size(self) -> None:
+        """What their data take in memory counts, which is more than the text."""
+        _, client = self.start(in_flight_total=1_000_000)
+        client.send(*[{"rpc": "slow", "req": [[]] * 4_000, "uuid": n} for n in range(4)])
+        self.assertEqual([answer["uuid"] for answer in client.received()], [3])
+
     def test_a_crossing_costs(self) -> None:
         """What is answered so counts as many messages as the work it made: no free loop."""
         _, client = self.start(message_burst=100, messages_per_second=1.0, message_size=10_000)

@@ -60,6 +60,9 @@ class Limits:
     :ivar buffered_total: bytes that may wait for all peers together, with what has come of
         their unfinished frames; when more do, those that hold the most are closed with 4001.
         It is ``buffered`` where that is more.
+    :ivar in_flight_total: bytes that requests in flight hold for all peers together, about: 4 KiB
+        each, and what their data take in memory.  When they hold more, only peers that hold less
+        than an equal share begin new ones; the others are answered an error.
     :ivar undelivered: bytes of messages that may wait to be delivered to the peers of their
         channels, in all; beyond them messages are dropped, which is logged and counted.  Peers
         that publish are not read while their messages wait, so that only what comes from
@@ -100,6 +103,7 @@ class Limits:
     unauthenticated_burst: int = 50
     buffered: int = 4 * 1024 * 1024
     buffered_total: int = 64 * 1024 * 1024
+    in_flight_total: int = 64 * 1024 * 1024
     undelivered: int = 64 * 1024 * 1024
     connections_per_address: int = 4_000
     head_timeout: float = 10.0
@@ -148,6 +152,7 @@ _PROBLEMS = {
     "channel_length": "Channel name too long: the limit {} is {} bytes",
     "channels": "Too many channels: the limit {} is {}",
     "calls": "Too many requests in flight: the limit {} is {}",
+    "in_flight_total": "Too much in flight: the limit {} is {} bytes for all peers",
 }
 
 

@@ -139,7 +139,7 @@ class PeerProtocol(Protocol):
                 error = close_codes.SHUTTING_DOWN.reason
                 self._refuse("shutting_down", request_name(message), message.uuid, error)
             else:
-                self._requests.handle(message)
+                self._requests.handle(message, data)
 
     def _exceeds(self, limit: str, data: bytes, close_code: CloseCode) -> None:
         """

@@ -18,6 +18,7 @@ from ..support.timer import Timer
 from ..support.user_functions import begin_user_function, cancel_user_function
 from .calls import ServerCalls
 from .hooks import Refused
+from .in_flight import held_by
 from .keyed_queue import KeyedQueue
 from .limits import LimitExceeded
 from .ops.observer import Outcome, RequestKind
@@ -78,7 +79,8 @@ class PeerRequests:
         self._send = send
         self._charge = charge
         self._idle = idle
-        self._in_flight: dict[_InFlight, None] = {}  # in the order of their deadlines
+        self._in_flight: dict[_InFlight, int] = {}  # what it holds; in the order of deadlines
+        self._held = 0
         self._deadline = Timer(context.reactor, self._on_deadline)
         self._closed = False
         self._pubsub = PubSub(context, peer, slow_down)
@@ -89,21 +91,30 @@ class PeerRequests:
     def __len__(self) -> int:
         return len(self._in_flight)
 
-    def handle(self, request: PeerRequest) -> None:
-        """Start to work on a request."""
-        begun = self._context.reactor.seconds()
+    def handle(self, request: PeerRequest, text: bytes) -> None:
+        """
+        Start to work on a request.
+
+        :param text: from which it was decoded.
+        """
+        context = self._context
+        begun = context.reactor.seconds()
         if len(self._in_flight) >= self._peer.limits.calls:
-            self._context.observer.request_answered(_kind(request), "limit", 0.0)
-            problem = str(LimitExceeded.of("calls", self._peer.limits))
-            self._send(encode_error_answer(request_name(request), request.uuid, problem))
+            self._refuse(request, LimitExceeded.of("calls", self._peer.limits))
+        elif not context.in_flight.has_room(self._held, context.limits.in_flight_total):
+            self._refuse(request, LimitExceeded.of("in_flight_total", context.limits))
         elif isinstance(request, Call):
-            self._call(request, begun)
+            self._call(request, begun, text)
         else:
             channel = None if isinstance(request, Broadcast) else request.channel
             place = self._channel_queues.enter(channel)
             outcome = Deferred.fromCoroutine(self._pubsub.handle(request, place))
-            self._follow(request, begun, outcome)
+            self._follow(request, begun, outcome, text)
             outcome.addBoth(lambda _: place.leave())  # after its answer was sent
+
+    def _refuse(self, request: PeerRequest, problem: LimitExceeded) -> None:
+        self._context.observer.request_answered(_kind(request), "limit", 0.0)
+        self._send(encode_error_answer(request_name(request), request.uuid, str(problem)))
 
     def close(self, calls: ServerCalls) -> None:
         """
@@ -127,7 +138,7 @@ class PeerRequests:
 
     # -- calls
 
-    def _call(self, call: Call, begun: float) -> None:
+    def _call(self, call: Call, begun: float, text: bytes) -> None:
         action = self._context.find_action(call.name)
         if action is None:
             self._context.observer.request_answered("call", "function_not_found", 0.0)
@@ -142,7 +153,7 @@ class PeerRequests:
             else:
                 self._answer_now(answer, begun)
                 return
-        self._follow(call, begun, outcome)
+        self._follow(call, begun, outcome, text)
 
     def _answer_now(self, answer: bytes, begun: float) -> None:
         """Answer a call whose action returned at once, as most do: it was never in flight."""
@@ -153,17 +164,21 @@ class PeerRequests:
 
     # -- answers
 
-    def _follow(self, request: PeerRequest, begun: float, outcome: Deferred[Any]) -> None:
+    def _follow(
+        self, request: PeerRequest, begun: float, outcome: Deferred[Any], text: bytes
+    ) -> None:
         """
         :param begun: when the request came.
         :param outcome: fires with the result of a call, and else with the messages to send.
+        :param text: of the request.
         """
         entry = _InFlight(request, begun, outcome)
         outcome.addCallbacks(
             self._succeeded, self._failed, callbackArgs=(entry,), errbackArgs=(entry,)
         )
         if not entry.answered:
-            self._in_flight[entry] = None
+            held = self._in_flight[entry] = held_by(text)
+            self._hold(held)
             timeout = self._peer.limits.call_timeout
             if begun + timeout < self._deadline.due:
                 self._deadline.start(timeout)
@@ -227,8 +242,13 @@ class PeerRequests:
             "cancelled" if self._closed else outcome,
             context.reactor.seconds() - entry.begun,
         )
-        self._in_flight.pop(entry, None)
+        self._hold(-self._in_flight.pop(entry, 0))
         return not self._closed
+
+    def _hold(self, more: int) -> None:
+        held = self._held + more
+        self._context.in_flight.change(self._held, held)
+        self._held = held
 
     def _done(self) -> None:
         if not self._in_flight:

@@ -17,6 +17,7 @@ from ..support.slices import Slices
 from ..support.user_functions import call_plain_function
 from .hooks import Hooks
 from .hub import Hub
+from .in_flight import RequestMemory
 from .limits import Limits, LimitsFor
 from .ops.observer import Observer
 from .peer import Peer
@@ -47,6 +48,7 @@ class ServerContext:
     :ivar observer: is told what happens.
     :ivar expose_errors: whether clients are told the texts of unexpected exceptions.
     :ivar peers: all peers.
+    :ivar in_flight: what their requests hold.
     """
 
     reactor: IReactorTime
@@ -61,6 +63,7 @@ class ServerContext:
     observer: Observer
     expose_errors: bool
     peers: PeerTable = field(default_factory=PeerTable)
+    in_flight: RequestMemory = field(default_factory=RequestMemory)
 
     def find_action(self, name: str) -> Action | None:
         """Find the action of that name; None if there is none."""
