@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from io import BytesIO
 from typing import Any, AnyStr
 
 from twisted.web.resource import IResource, Resource
@@ -21,12 +20,7 @@ __all__ = ["bridge_site", "site_limits"]
 
 
 class _BridgeRequest(BoundedRequest):
-    """A request that Klein can read, and whose body is kept in memory."""
-
-    def gotLength(self, length: int | None) -> None:
-        """Keep the body in memory; Twisted would put a large one into a temporary file."""
-        super().gotLength(length)
-        self.content = BytesIO()
+    """A request that Klein can read."""
 
     def getHeader(self, key: AnyStr) -> AnyStr | None:
         """

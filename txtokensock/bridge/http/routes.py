@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from io import SEEK_END
 from typing import Any
 
 from klein import Klein
@@ -126,7 +127,7 @@ class Pages:
             timeout = min(asked.timeout or math.inf, self.section.call_timeout)
             value = await self._share(request, caller).call(
                 lambda: self._socket.rpc(asked.name, asked.data, timeout=timeout),
-                len(request.content.getvalue()),
+                _size(request),
             )
             self._counters.count("http", f"{caller.name}/call", "out")
             return json_response(HTTPStatus.OK, {"args": [value]})
@@ -144,7 +145,7 @@ class Pages:
             return await self.publishing.publish(
                 f"{caller.name}/publish",
                 self._share(request, caller),
-                len(request.content.getvalue()),
+                _size(request),
                 lambda: self._socket.publish(asked.name, asked.data),
             )
 
@@ -161,7 +162,7 @@ class Pages:
             return await self.publishing.publish(
                 f"{caller.name}/broadcast",
                 self._share(request, caller),
-                len(request.content.getvalue()),
+                _size(request),
                 lambda: self._socket.broadcast(asked.data),
             )
 
@@ -272,7 +273,7 @@ class Pages:
         if kind != "application/json":
             # Browsers ask first before they let a page send that.
             raise bad_request("the content type must be application/json")
-        body: bytes = request.content.getvalue()
+        body: bytes = request.content.read()
         return body
 
     def _caller(self, request: Any, body: bytes) -> Caller:
@@ -314,3 +315,9 @@ class Pages:
         self._log.failure("a request failed", failure, event="http.failed")
         refusal = Refusal(ErrorKind.RUNTIME_ERROR)
         return self._respond(request, "other", refusal.answer)
+
+
+def _size(request: Any) -> int:
+    """Bytes of the body."""
+    size: int = request.content.seek(0, SEEK_END)
+    return size
