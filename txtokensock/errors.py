@@ -21,7 +21,8 @@ One tree, ordered by whose move is next::
           AuthenticationError  AuthenticationRefused, AuthenticationAborted
       ActionError           not raised to you: raise it from an action, to answer with it
 
-:class:`SockJSClosed` stands outside: it is Twisted's ``ConnectionDone``, with a close code.
+:class:`SockJSClosed` and :class:`SessionLost` stand outside: they are Twisted's
+``ConnectionDone``, with a close code, and Twisted's ``ConnectionLost``, over HTTP.
 
 Texts never hold a token, a credential, a cookie or a query string.
 """
@@ -65,6 +66,7 @@ __all__ = [
     "ProxyRefused",
     "QueueFull",
     "RemoteError",
+    "SessionLost",
     "SockJSClosed",
     "SockJSRefused",
     "StoreUnavailable",
@@ -562,6 +564,18 @@ class AuthenticationRefused(AuthenticationError):
 
 class AuthenticationAborted(AuthenticationError):
     """The server closed the session without answering ``auth``."""
+
+
+class SessionLost(Portable, error.ConnectionLost):
+    """
+    The reason of ``connectionLost`` for a SockJS session over HTTP that did not end in order.
+
+    :ivar status: the HTTP status that ended it, or None.
+    """
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class SockJSClosed(Portable, error.ConnectionDone):

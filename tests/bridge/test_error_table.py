@@ -28,8 +28,8 @@ from txtokensock.errors import (
 from txtokensock.jsontext import loads
 
 UPSTREAM: list[tuple[TokenSocketError, str, int, dict[str, bool], bool]] = [
-    (FunctionNotFound("n"), "tokensock.error.function_not_found", 404, {}, True),
-    (Forbidden("n"), "tokensock.error.forbidden", 403, {}, True),
+    (FunctionNotFound("n"), "tokensock.error.function_not_found", 404, {}, False),
+    (Forbidden("n"), "tokensock.error.forbidden", 403, {}, False),
     (RemoteError({"n": 1}), "tokensock.error.remote", 502, {}, True),
     (
         CallTimeout("n", may_have_run=True),

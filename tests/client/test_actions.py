@@ -177,6 +177,11 @@ class AnswerTests(ActionTestCase):
         self.settle()
         (refusal,) = self.session.received
         self.assertEqual(refusal["resp"], {"error": "Too many calls at once"})
+        self.session.drop()
+        self.advance(1)  # they go on when their connection is lost, and count
+        self.session.call("plain", 1, fid="after")
+        self.settle()
+        self.assertEqual(self.session.received[-1]["resp"], {"error": "Too many calls at once"})
         waiting[0].callback(1)
         self.settle()
         self.session.received.clear()

@@ -126,9 +126,8 @@ class BridgeError:
 
     @property
     def final(self) -> bool:
-        """Whether to ask again could do it twice: it was answered, or may have run."""
-        answered = (ErrorKind.FUNCTION_NOT_FOUND, ErrorKind.FORBIDDEN, ErrorKind.REMOTE)
-        return self.kind in answered or bool(self.may_have_run)
+        """Whether to ask again could do it twice: it ran and failed, or may have run."""
+        return self.kind is ErrorKind.REMOTE or bool(self.may_have_run)
 
 
 def classify(problem: BaseException | None) -> BridgeError:

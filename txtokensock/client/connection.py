@@ -46,10 +46,15 @@ _HELD_ANSWERS = 100
 
 
 class ConnectionOwner(Protocol):
-    """The callbacks of a connection."""
+    """
+    The callbacks of a connection.
+
+    :ivar running_actions: also those whose connection is lost: they go on.
+    """
 
     actions: Actions
     expose_errors: bool
+    running_actions: set[Deferred[Any]]
 
     def message_received(self, message: ServerMessage) -> None:
         """Take a message: anything but calls to our actions and answers to the connection."""
@@ -102,7 +107,6 @@ class Connection(TwistedProtocol):
         self._token = ""
         self._authenticated: Deferred[None] | None = None
         self._established = False
-        self._actions: set[Deferred[Any]] = set()
         self._held: list[bytes] = []
         self._reading_stops: set[object] = set()
         self._silent: Failure | None = None
@@ -312,14 +316,14 @@ class Connection(TwistedProtocol):
         if action is None:
             self._answer(encode_action_error(call.fid, "Function not found"))
             return
-        if len(self._actions) >= _RUNNING_ACTIONS:
+        if len(self._owner.running_actions) >= _RUNNING_ACTIONS:
             self._answer(encode_action_error(call.fid, "Too many calls at once"))
             return
         running = call_user_function(action, call.data)
-        self._actions.add(running)
+        self._owner.running_actions.add(running)
 
         def done(outcome: Any) -> None:
-            self._actions.discard(running)
+            self._owner.running_actions.discard(running)
             self._answer(self._encode_outcome(call, outcome))
 
         running.addBoth(done)

@@ -8,6 +8,7 @@ from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 
@@ -68,6 +69,7 @@ class ClientCore:
         )
         self.actions: MutableMapping[str, Any] = dict(actions)
         self.expose_errors = expose_errors
+        self.running_actions: set[Deferred[Any]] = set()
         self.new_uuid = uuid_source()
         self.request_queue = RequestQueue(reactor, queue_limit, queue_bytes, self.report)
         self.channels = Channels(

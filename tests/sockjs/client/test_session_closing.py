@@ -10,9 +10,8 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txtokensock.errors import SockJSClosed
+from txtokensock.errors import SessionLost, SockJSClosed
 from txtokensock.sockjs import ISockJSProtocol
-from txtokensock.sockjs.client.refusals import SessionLost
 
 from .http_peer import PAGES, PeerTestCase, Request
 from .support import Recorder

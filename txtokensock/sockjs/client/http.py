@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.iweb import IResponse
 
-from ...errors import HandshakeRefused, SockJSClosed, shorten
+from ...errors import HandshakeRefused, SessionLost, SockJSClosed, shorten
 from ...support.timeouts import add_deadline, transfer_time
 from ...web.client.http_client import BodyTooLong, read_body
 from ...web.tls.policy import explain
@@ -22,7 +22,7 @@ from ..frames import encode_texts
 from ..producer import ProducerFlow
 from .frame_readers import Framing
 from .receiver import Receiver
-from .refusals import SessionLost, header_of, refused
+from .refusals import header_of, refused
 from .sender import Sender
 from .session import ClientSession
 from .session_target import SessionTarget

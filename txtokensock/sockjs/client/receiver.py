@@ -14,11 +14,11 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IResponse
 
+from ...errors import SessionLost
 from ...web.client.http_client import unwrap
 from ...web.tls.policy import explain
 from ..frames import FrameError
 from .frame_readers import FrameReader
-from .refusals import SessionLost
 
 __all__ = ["Receiver"]
 

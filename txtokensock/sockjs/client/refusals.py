@@ -1,33 +1,18 @@
 """
-Errors for HTTP answers that refuse a session, or end one.
+Errors for HTTP answers that refuse a session.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.error import ConnectionLost
 from twisted.web.iweb import IResponse
 
 from ...address import shown_url
 from ...errors import HandshakeRefused, shorten
 from ...web.client.retry_after import retry_after
 
-__all__ = ["SessionLost", "header_of", "refused"]
-
-
-class SessionLost(ConnectionLost):
-    """
-    The end of a session over HTTP, described as what happened to the session.
-
-    :ivar status: the HTTP status that ended it, or None.
-    """
-
-    status: int | None = None
-
-    def __init__(self, text: str, status: int | None = None) -> None:
-        super().__init__(text)
-        self.status = status
+__all__ = ["header_of", "refused"]
 
 
 def refused(what: str, status: int, header: Callable[[str], str]) -> HandshakeRefused:
