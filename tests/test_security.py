@@ -53,7 +53,7 @@ def numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Those that are limits: numbers, or None for no limit."""
     for name, value in values.items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number or value is None or value is REQUIRED:
+        if (is_number or value is None or value is REQUIRED) and not name.endswith("_file"):
             yield name, value
 
 
