@@ -442,6 +442,10 @@ class AccessLogTests(SynchronousTestCase):
                 ("POST", "/000/s3cret/xhr_send/", "POST /echo/000/-/xhr_send/ "),
                 ("POST", "/000/s3cret/XHR", "POST /echo/000/-/XHR "),
                 ("POST", "/000/s3cret", "POST /echo/000/- "),
+                ("POST", "/000/s3cret/", "POST /echo/000/-/ "),
+                ("POST", "//000/s3cret/xhr", "POST /echo//-/-/xhr "),
+                ("POST", "/000/s3cret//xhr", "POST /echo/000/-/-/xhr "),
+                ("POST", "/000/s3cret/xhr/a/b", "POST /echo/000/-/-/-/b "),
                 ("GET", "/info", "GET /echo/info "),
             ):
                 before = len(logged)
@@ -451,3 +455,26 @@ class AccessLogTests(SynchronousTestCase):
                 self.assertIn(line, text)
                 self.assertNotIn("cret", text)
             site.stopFactory()
+
+    def test_elsewhere(self) -> None:
+        """Nor is it where there is no SockJS, and not in the referrer."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        server = Server()
+        server.site = BoundedSite(Resource(), SiteLimits(max_body=9), reactor=server.clock)
+        server.site.startFactory()
+        for target in (
+            *("/000/s3cret/xhr", "//echo/000/s3cret/xhr_send", "/000/s3cret/eventsource/"),
+            *(
+                "http://a/echo/000/s3cret/JSONP?c=a",
+                "/echo/000%2Fs3cret%2fxhr",
+                "/s3cret/htmlfile;a",
+            ),
+        ):
+            connection = Connection(server, "10.0.0.1")
+            referrer = {"Referer": "http://a/echo/000/s3cret/htmlfile?c=a"}
+            connection.request("GET", target, referrer)
+        text = " ".join(map(formatEvent, logged))
+        self.assertEqual(text.count('"http://a/echo/000/-/htmlfile"'), 6)
+        self.assertIn("GET /000/-/xhr ", text)
+        self.assertNotIn("s3cret", text)
+        server.site.stopFactory()

@@ -214,9 +214,11 @@ def _hide_session(request: Any) -> None:
     """
     path, mark, query = request.uri.partition(b"?")
     segments = path.split(b"/")
-    below = len(request.postpath)
-    if 1 < below < len(segments):
-        segments[1 - below] = b"-"
+    end = len(segments) - (not segments[-1])  # without the slash at the end
+    below = len(request.postpath) - len(segments) + end
+    if 1 < below < end:
+        last = end - 1 if below > 2 else end
+        segments[end - below + 1 : last] = [b"-"] * (last - end + below - 1)
         request.uri = b"/".join(segments) + mark + query
 
 

@@ -241,5 +241,6 @@ def _origin_of_url(url: str) -> str:
 
 
 def _claimed_origin(request: Any) -> str:
-    """The origin that a request claims, for the log."""
-    return str(header(request, b"origin") or _origin_of_url(header(request, b"referer") or ""))
+    """The origin that a request claims, for the log: without a user, a path and a query."""
+    claimed = header(request, b"origin") or header(request, b"referer") or ""
+    return re.sub(r"//[^/@]*@", "//", _origin_of_url(claimed) if "//" in claimed else claimed)
