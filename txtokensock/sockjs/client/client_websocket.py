@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from ...address import url_host
 from ...errors import InvalidData, SockJSClosed, shorten
 from ...support.timer import Timer
+from ...support.write_now import write_now
 from ...web.client.http_context import HTTPContext
 from ...web.tls.policy import is_tls_problem
 from ..frames import encode_client_frame
@@ -78,6 +79,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         self._host = host
         self._handshake_size = 0
         self._lost_by: BaseException | None = None
+        self._has_sent = False
         self._flow = ProducerFlow(http_context.reactor)
 
     def __repr__(self) -> str:
@@ -99,6 +101,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         if in_handshake:
             self._handshake_size += len(data)
         self._session.bytes_received(len(data))
+        self._has_sent = False
         try:
             self.bytes_received(data)
         except Exception:
@@ -108,6 +111,8 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
             if not in_handshake:
                 self._log.failure("Autobahn could not read what the server sent")
             self._session.violation("bytes that are not WebSocket frames")
+        if self._has_sent:
+            write_now(self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost_by = reason.value
@@ -188,6 +193,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
     # -- FrameConnection, with what both sides have
 
     def send(self, messages: list[bytes]) -> None:
+        self._has_sent = True
         self.send_frame(masked_text_frame(encode_client_frame(messages)))
 
     def end(self) -> None:
@@ -253,6 +259,7 @@ class _RawClientWebSocket(_ClientWebSocket):
     def send(self, messages: list[bytes]) -> None:
         if not all(map(_is_text, messages)):
             raise InvalidData("a SockJS message must be text in UTF-8")
+        self._has_sent = True
         for message in messages:
             self.send_frame(masked_text_frame(message))
 
