@@ -8,6 +8,7 @@ These parts of Autobahn are private, or not documented, and are used here or in 
 the two sides:
 
 - ``_dataReceived``: what ``dataReceived`` does once it has built a debug message of each read.
+- ``_connectionMade``: what a protocol has before its handshake, and needs no transport for.
 - ``_fail_connection``: closes with the codes of RFC 6455, which ``sendClose`` refuses.
 - ``failedByMe``: nothing that follows a violation of the peer's is delivered.
 - ``data``: what it has read and not used yet: the beginning of a frame, or of the answer to the

@@ -6,9 +6,12 @@ What it uses of Autobahn that is not public is listed in :mod:`~txtokensock.sock
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha1
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -29,13 +32,49 @@ _LONGEST_CLOSE = 131
 """Bytes of a client's longest close frame: head, mask, and a payload of 125."""
 
 
-# mypy compares Autobahn's own bases as soon as there is a further one, and they differ.
-class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: ignore[misc]
-    """
-    One WebSocket.
+_HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 
-    Autobahn gets a minimal handshake that is made up here: the request was checked already,
-    and Autobahn needs neither its cookies nor its query.
+_ACCEPTED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %b\r\n\r\n"
+)
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""What an accepted key is hashed with: RFC 6455, section 1.3."""
+
+
+class _Opened(WebSocketServerProtocol):
+    """
+    One of Autobahn's that begins with what it has after the handshake, which a subclass has as
+    attributes of its class: they are the same for all, and several kilobytes.
+    """
+
+    def __init__(self) -> None:
+        self.is_closed: Deferred[Any] = Deferred()
+
+
+def _opened(factory: WebSocketServerFactory) -> dict[str, Any]:
+    """The attributes of a WebSocket of Autobahn's after the handshake."""
+    template = WebSocketServerProtocol()
+    template.factory = factory
+    template.log = factory.log
+    template.sendData = lambda *_: None  # type: ignore[method-assign]
+    template._connectionMade()
+    template.dataReceived(_HANDSHAKE)
+    assert template.state == template.STATE_OPEN
+    attributes = dict(vars(template))
+    for own in ("is_closed", "log", "sendData"):
+        del attributes[own]
+    return attributes
+
+
+# mypy compares Autobahn's own bases as soon as there is a further one, and they differ.
+class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
+    """
+    One WebSocket.  Its request was checked already, so that only the answer is left to send.
 
     :param key: the request's ``Sec-WebSocket-Key``.
     :param session: whose WebSocket this is.
@@ -65,12 +104,10 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
     # -- from Twisted
 
     def connectionMade(self) -> None:
-        super().connectionMade()
-        self.dataReceived(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: %s\r\n\r\n" % self._key.encode("ascii")
-        )
+        accepted = sha1(self._key.encode("ascii") + _GUID, usedforsecurity=False)
+        self.transport.write(_ACCEPTED % b64encode(accepted.digest()))
+        self.follow_buffer()
+        self._session.websocket_open(self)
 
     def dataReceived(self, data: bytes) -> None:
         self._session.bytes_received()
@@ -143,9 +180,6 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
 
     def consumeData(self) -> None:
         """Read frames, up to the first after which nothing counts any more."""
-        if self.state == self.STATE_CONNECTING:
-            super().consumeData()
-            return
         while not (self._ignoring or self.failedByMe or self.state == self.STATE_CLOSED):
             if not self.processData():
                 return
@@ -194,10 +228,6 @@ class _ServerWebSocket(WebSocketConnection, WebSocketServerProtocol):  # type: i
                 return
 
     # -- from Autobahn
-
-    def onOpen(self) -> None:
-        self.follow_buffer()
-        self._session.websocket_open(self)
 
     def fail(self, code: int, reason: str) -> None:
         self._fail_connection(code, reason)
@@ -255,7 +285,7 @@ class WebSocketFactory:
             failByDrop=False,  # tell the peer what was wrong
             utf8validateIncoming=False,  # the JSON decoder does
         )
-        self._factory = factory
+        self._type = type("_OpenWebSocket", (_ServerWebSocket,), _opened(factory))
         self._max_message_size = max_message_size
 
     def build(self, key: str, session: WebSocketSession) -> WebSocketServerProtocol:
@@ -263,6 +293,5 @@ class WebSocketFactory:
         :param key: the request's ``Sec-WebSocket-Key``.
         :return: a protocol that sends the answer to the handshake when it is connected.
         """
-        protocol = _ServerWebSocket(key, session, self._max_message_size)
-        protocol.factory = self._factory
-        return protocol
+        websocket: WebSocketServerProtocol = self._type(key, session, self._max_message_size)
+        return websocket
