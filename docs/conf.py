@@ -14,6 +14,7 @@ from sphinx.util.nodes import make_refnode
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+import config_reference  # noqa: E402
 import external_names  # noqa: E402
 
 project = "txtokensock"
@@ -40,7 +41,8 @@ autodoc_default_options = {"members": True}
 nitpicky = True
 # Types of options that only this package itself gives.
 nitpick_ignore = [
-    ("py:class", name) for name in ("BoundedRequest", "Descriptors", "HTTPContext", "Refusal")
+    ("py:class", name)
+    for name in ("BoundedRequest", "Descriptors", "HTTPContext", "Refusal", "SharedWithNode")
 ]
 intersphinx_mapping = external_names.intersphinx_mapping(HERE / "_build" / "inventories")
 
@@ -61,4 +63,5 @@ def _by_short_name(app: Any, env: Any, node: Any, content: Any) -> Node | None:
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     external_names.name_interfaces()
+    app.add_directive("config-section", config_reference.ConfigSection)
     app.connect("missing-reference", _by_short_name)

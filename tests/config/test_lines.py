@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.config.lines import line_of, option_lines
+from txtokensock.config.lines import nearest, option_lines
 
 DOCUMENT = '''\
 # a comment
@@ -77,7 +77,7 @@ class LinesTests(SynchronousTestCase):
             ("b", None),
             ("b.c", None),
         ):
-            self.assertEqual((path, line_of(path, lines)), (path, line))
+            self.assertEqual((path, nearest(path, lines)), (path, line))
 
     def test_examples(self) -> None:
         """Files as people write them are read to the end."""

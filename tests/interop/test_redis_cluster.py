@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from tests.kit.processes import EVENT_SECONDS
 from txtokensock import Backoff, TokenSocket
 from txtokensock.errors import Forbidden, RemoteError, StoreUnavailable
-from txtokensock.server import RedisStore
+from txtokensock.server import SHARED_WITH_NODE, RedisStore
 from txtokensock.sockjs import SockJSClientEndpoint
 
 from .embedded import EmbeddedServer
@@ -37,7 +37,7 @@ class RedisTestCase(InteropTestCase):
         await super().setUp()
         self.redis = await self.started(Redis())
 
-    async def ours(self, namespace: str | None = None, **options: Any) -> EmbeddedServer:
+    async def ours(self, namespace: Any = SHARED_WITH_NODE, **options: Any) -> EmbeddedServer:
         """A server of ours on that Redis."""
         store = RedisStore(
             f"redis://127.0.0.1:{self.redis.port}/0", namespace, timeout=ANSWER_SECONDS
@@ -257,7 +257,8 @@ class RedisGone(RedisTestCase):
     async def test_started_without(self) -> None:
         """A server that starts before its Redis serves as soon as that is there."""
         await self.redis.kill()
-        store = RedisStore(f"redis://127.0.0.1:{self.redis.port}/0", timeout=ANSWER_SECONDS)
+        url = f"redis://127.0.0.1:{self.redis.port}/0"
+        store = RedisStore(url, SHARED_WITH_NODE, timeout=ANSWER_SECONDS)
         server = EmbeddedServer(store=store)
         self.addCleanup(server.close)
         await server.start()

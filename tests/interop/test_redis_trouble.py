@@ -18,7 +18,7 @@ from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
 from txtokensock.errors import RemoteError
-from txtokensock.server import RedisStore
+from txtokensock.server import SHARED_WITH_NODE, RedisStore
 
 from .embedded import EmbeddedServer
 from .servers import Redis
@@ -85,7 +85,9 @@ class TroubleTests(RedisTestCase):
         other = await self.started(Redis())
         await tell(other, "REPLICAOF", "127.0.0.1", str(self.redis.port))
         address = _Address(self.redis)
-        server = await self.served(RedisStore(endpoint=address, timeout=ANSWER_SECONDS))
+        server = await self.served(
+            RedisStore(namespace=SHARED_WITH_NODE, endpoint=address, timeout=ANSWER_SECONDS)
+        )
         await self.until_status(server.url, 200)
         await tell(other, "REPLICAOF", "NO", "ONE")
         await tell(self.redis, "REPLICAOF", "127.0.0.1", str(other.port))
@@ -100,7 +102,7 @@ class TroubleTests(RedisTestCase):
     async def test_first_request(self) -> None:
         """A token request right after the start waits for the answer of Redis."""
         url = f"redis://127.0.0.1:{self.redis.port}/0"
-        server = await self.served(RedisStore(url, timeout=ANSWER_SECONDS))
+        server = await self.served(RedisStore(url, SHARED_WITH_NODE, timeout=ANSWER_SECONDS))
         self.assertEqual(await get_status(server.url), 200)
 
     async def test_full(self) -> None:
@@ -120,7 +122,7 @@ class TroubleTests(RedisTestCase):
         await tell(self.redis, "ACL", "SETUSER", "ada", "on", ">secret", "~*", "+@all")
         await tell(self.redis, "ACL", "SETUSER", "ada", "resetchannels")
         url = f"redis://ada:secret@127.0.0.1:{self.redis.port}/0"
-        server = await self.served(RedisStore(url, timeout=ANSWER_SECONDS))
+        server = await self.served(RedisStore(url, SHARED_WITH_NODE, timeout=ANSWER_SECONDS))
         await self.until_status(server.url, 200)
         socket, heard = await self.ready_client(server.url)
         failure = await self.assertFailure(within(socket.subscribe("c")), RemoteError)
@@ -145,7 +147,7 @@ class TroubleTests(RedisTestCase):
         """The log names it once; it may be right later."""
         await tell(self.redis, "CONFIG", "SET", "requirepass", "right")
         url = f"redis://:wrong@127.0.0.1:{self.redis.port}/0"
-        server = await self.served(RedisStore(url, timeout=ANSWER_SECONDS))
+        server = await self.served(RedisStore(url, SHARED_WITH_NODE, timeout=ANSWER_SECONDS))
         await self.until_problem(server, "WRONGPASS")
         await tell(self.redis, "-a", "right", "CONFIG", "SET", "requirepass", "wrong")
         await self.until_status(server.url, 200)
@@ -157,6 +159,6 @@ class TroubleTests(RedisTestCase):
             ("redis://nowhere.invalid:6379/0", "cannot be connected to"),
             (f"rediss://127.0.0.1:{self.redis.port}/0", "lost|Not received"),
         ):
-            server = await self.served(RedisStore(url, timeout=ANSWER_SECONDS))
+            server = await self.served(RedisStore(url, SHARED_WITH_NODE, timeout=ANSWER_SECONDS))
             await self.until_problem(server, pattern)
             self.assertEqual(await get_status(server.url), 503)

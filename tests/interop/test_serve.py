@@ -230,7 +230,7 @@ class RedisTests(ServeTestCase):
 
     async def test_readiness(self) -> None:
         """A server without its Redis is not ready, and says since when."""
-        server = await self.serve("--redis", self.url)
+        server = await self.serve("--redis", self.url, "--shared-with-node")
         await server.until_ready()
         before = datetime.now(UTC)
         await self.redis.kill()
@@ -249,7 +249,7 @@ class RedisTests(ServeTestCase):
     async def test_password(self) -> None:
         """A password is nowhere to be read."""
         url = f"redis://user:s3cret@127.0.0.1:{self.redis.port}/0"
-        server = await self.serve("--redis", url)
+        server = await self.serve("--redis", url, "--namespace", "app")
         await server.until(lambda: any("WRONGPASS" in line for line in server.output))
         self.assertEqual((await server.readiness())[0], 503)
         await server.begin_to_stop()

@@ -82,22 +82,40 @@ class OptionsTests(MakingTestCase):
         """A mistake in what to serve is one line that names the option, and nothing listens."""
         for arguments, said in (
             (("--namespace", "app"), "--namespace needs --redis"),
-            (("--redis", "http://x"), "--redis: the Redis URL must begin with"),
-            (("--redis", "redis://x", "--namespace", "a b"), "--redis: namespace is 'a b'"),
+            (("--shared-with-node",), "--shared-with-node needs --redis"),
+            (("--redis", "redis://x"), "--redis: needs a namespace (--namespace), or shared_with"),
+            (
+                ("--redis", "http://x", "--namespace", "a"),
+                "--redis: the Redis URL must begin",
+            ),
+            (("--redis", "redis://x", "--namespace", "a b"), "--namespace: is 'a b'"),
+            (
+                ("--redis", "redis://x", "--namespace", "a", "--shared-with-node"),
+                "--shared-with-node: excludes a namespace",
+            ),
             (("--allowed-origin", "example.com"), "--allowed-origin: "),
             (("--allowed-origin", "http://[::1"), "--allowed-origin: "),
             (("--allowed-host", "example.com:80"), "--allowed-host: "),
             (("--allowed-origin", "*", "--allowed-origin", "http://a"), "--allowed-origin: "),
-            (("--trusted-proxy", "10.0.0.0/33"), "--trusted-proxy: trusted_proxies has '10.0"),
-            (("--limit", "chanels=1"), "--limit: there is no limit 'chanels'; is it channels"),
-            (("--limit", "x=1"), "--limit: there is no limit 'x'; is it message_size or frame_"),
-            (("--limit", "channels"), "--limit: limits.channels is '': it must be a whole number"),
-            (("--limit", "channels=1.5"), "--limit: limits.channels is 1.5: it must be a whole"),
-            (("--limit", "channels=0"), "--limit: limits.channels is 0: it must be a whole numb"),
-            (("--limit", "auth_timeout=nan"), "--limit: limits.auth_timeout is nan: it must be"),
-            (("--limit", "auth_timeout=s\nx"), "--limit: limits.auth_timeout is 's\\nx': it mus"),
-            (("--limit", "channels=" + "9" * 5000), "--limit: limits.channels is "),
+            (("--trusted-proxy", "10.0.0.0/33"), "--trusted-proxy: has '10.0.0.0/33'"),
+            (
+                ("--limit", "chanels=1"),
+                "--limit chanels: is not an option: is it channels or calls?",
+            ),
+            (("--limit", "x=1"), "--limit x: is not an option: is it misspelt?"),
+            (("--limit", "channels"), "--limit channels: expected whole number, got text"),
+            (("--limit", "channels=1.5"), "--limit channels: expected whole number, got number"),
+            (("--limit", "channels=0"), "--limit channels: is 0: it must be a whole number"),
+            (("--limit", "auth_timeout=nan"), "--limit auth_timeout: is nan: it must be"),
+            (("--limit", "auth_timeout=s\nx"), "--limit auth_timeout: expected number, got text"),
+            (("--limit", "channels=" + "9" * 5000), "--limit channels: "),
             (("--admin", "bogus:1"), "--admin bogus:1: "),
+            (("--admin", "tcp:1"), "--admin tcp:1: other machines reach tcp:1: it needs a key"),
+            (("--admin-key-file", "x"), "--admin-key-file needs --admin"),
+            (
+                ("--admin", "tcp:1", "--admin-key-file", "missing"),
+                "--admin-key-file: the file missing cannot be read: No such file",
+            ),
             (("--actions", "txtokensock_missing:x"), "--actions: there is no module"),
             (("--authentication", "json:__name__"), "--authentication: json:__name__ is a str"),
             (("--limits-for", "json:__name__"), "--limits-for: json:__name__ is a str"),
@@ -126,7 +144,7 @@ class OptionsTests(MakingTestCase):
         self.made("serve", "--limit", "channels=1", *options, "--trusted-proxy", "10.0.0.0/8")
         self.made("serve")
         self.assertEqual([each["limits"] for each in made], [Limits(**given), Limits()])
-        self.assertEqual([each["trusted_proxies"] for each in made], [["10.0.0.0/8"], []])
+        self.assertEqual([each["trusted_proxies"] for each in made], [("10.0.0.0/8",), ()])
         text = " ".join(str(ServeOptions()).split())
         for field in fields(Limits):
             self.assertIn(f" {field.name}={field.default}", text)
@@ -134,7 +152,7 @@ class OptionsTests(MakingTestCase):
     def test_missing_extras(self) -> None:
         """What is not installed is named, with the way to install it."""
         for module, arguments in (
-            ("txredisapi", ("--redis", "redis://127.0.0.1")),
+            ("txredisapi", ("--redis", "redis://127.0.0.1", "--namespace", "a")),
             ("prometheus_client", ("--admin", "tcp:9090:interface=127.0.0.1")),
         ):
             with mock.patch("importlib.util.find_spec", return_value=None) as find_spec:
@@ -148,7 +166,8 @@ class OptionsTests(MakingTestCase):
         """The password of a Redis is in no error, no log and no repr."""
         logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         options = Options()
-        options.parseOptions(["serve", "--redis", "redis://user:s3cret@127.0.0.1/2"])
+        url = "redis://user:s3cret@127.0.0.1/2"
+        options.parseOptions(["serve", "--redis", url, "--namespace", "a"])
         service = makeService(options, MemoryReactorClock())
         shown = [repr(options), repr(options.subOptions), repr(service)]
         shown += [formatEvent(event) or "" for event in logged]
@@ -264,7 +283,8 @@ class OptionsTests(MakingTestCase):
         """The port first, then the peers, and last the pages that say so."""
         reactor = PortsReactor()
         service = self.made(
-            *("serve", "--listen", "tcp:1", "--authentication", "demo", "--admin", "tcp:2"),
+            *("serve", "--listen", "tcp:1", "--authentication", "demo"),
+            *("--admin", "tcp:2:interface=127.0.0.1"),
             reactor=reactor,
         )
         service.privilegedStartService()

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ..errors import UsageError, shorten
-from .lines import line_of, option_lines
+from .lines import nearest, option_lines
 from .section import Problem, Section
 from .types import type_problem
 
@@ -39,7 +39,7 @@ class ConfigError(UsageError):
 
 class Document:
     """
-    What a file holds.
+    What a file holds, or a command line, or both.
 
     :param text: TOML.
     :param path: where it is from, for people.
@@ -50,6 +50,7 @@ class Document:
     def __init__(self, text: str, path: str) -> None:
         self._text = text
         self._path = path
+        self._given: dict[str, str] = {}
         try:
             self.content = tomllib.loads(text)
         except (ValueError, RecursionError) as problem:
@@ -70,6 +71,19 @@ class Document:
         except ValueError:
             reason = "is not UTF-8"
         raise ConfigError([Problem("", reason, path)])
+
+    def give(self, section: str, option: str, value: Any, where: str) -> None:
+        """
+        Put an option of a command line in place of the file's.
+
+        :param where: what names it to people, such as ``--listen tcp:80``.
+        """
+        if section not in self.content:
+            self._given[section] = where
+        table = self.content.setdefault(section, {})
+        if isinstance(table, dict):  # what else it is, the file's own mistake, is said
+            table[option] = value
+            self._given[f"{section}.{option}"] = where
 
     def convert(self, sections: Sections) -> tuple[dict[str, Any], list[Problem]]:
         """
@@ -96,12 +110,20 @@ class Document:
         """An error for these, with the lines that they are on."""
         return ConfigError(self.placed(problems))
 
+    def is_given(self, path: str) -> bool:
+        """Whether an option is from a command line."""
+        return path in self._given
+
     def placed(self, problems: list[Problem]) -> list[Problem]:
-        """These problems, with the file and the lines that they are on."""
+        """These problems, with the file and the lines, or the options, that they are about."""
         lines = option_lines(self._text) if any(problem.path for problem in problems) else {}
         placed = []
         for problem in problems:
-            line = line_of(problem.path, lines)
+            given = nearest(problem.path, self._given)
+            if given is not None:
+                placed.append(Problem("", problem.message, given))
+                continue
+            line = nearest(problem.path, lines)
             where = self._path if line is None else f"{self._path}:{line}"
             placed.append(replace(problem, where=where))
         return placed

@@ -5,9 +5,12 @@ Where each option of a TOML document is, which the standard library's reader doe
 from __future__ import annotations
 
 import tomllib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
-__all__ = ["line_of", "option_lines"]
+__all__ = ["nearest", "option_lines"]
+
+T = TypeVar("T")
 
 
 def option_lines(text: str) -> dict[str, int]:
@@ -27,6 +30,7 @@ def option_lines(text: str) -> dict[str, int]:
         if statement.lstrip().startswith("["):
             table = _header(content, found)
             found.setdefault(table, begins)
+            found.setdefault(table.rpartition("[")[0] or table, begins)
         else:
             for path in _paths(content):
                 found.setdefault(f"{table}.{path}" if table else path, begins)
@@ -34,17 +38,18 @@ def option_lines(text: str) -> dict[str, int]:
     return found
 
 
-def line_of(path: str, lines: dict[str, int]) -> int | None:
+def nearest(path: str, places: Mapping[str, T]) -> T | None:
     """
     :param path: of an option, which may be missing.
-    :return: its line, or that of the nearest table around it; None where there is neither.
+    :param places: those of options and tables, such as :func:`option_lines`.
+    :return: its place, or that of the nearest table around it; None where there is neither.
     """
-    while path not in lines:
+    while path not in places:
         cut = max(path.rfind("."), path.rfind("["))
         if cut < 0:
             return None
         path = path[:cut]
-    return lines[path]
+    return places[path]
 
 
 def _header(content: Any, found: dict[str, int]) -> str:

@@ -72,3 +72,16 @@ class Secret(Section, frozen=True):
         except (OSError, UnicodeDecodeError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8"
             raise SecretUnavailable(f"the file {self.file} cannot be read: {reason}") from None
+
+    def for_header(self) -> str:
+        """
+        :return: the secret, read now.
+        :raises InvalidOption: if it cannot be read, or no request can carry it; the text does not
+            hold it.
+        """
+        secret = self.reveal()
+        if not secret:
+            raise InvalidOption("the secret is empty")
+        if not secret.isascii() or not secret.isprintable() or " " in secret:
+            raise InvalidOption("the secret holds a space or a character that is not ASCII")
+        return secret

@@ -27,7 +27,8 @@ def type_problem(message: str, name: str, section: Any, kind: type[Section]) -> 
     :param kind: what it should be.
     """
     what, _, where = message.partition(" - at ")
-    path = where.strip("`").removeprefix("$")
+    # A key that may not be is said to be at "`key` in `$.hooks`".
+    path = where.removeprefix("`key` in ").strip("`").removeprefix("$")
     while _SOME_KEY in path:
         path = _exact(path, section, kind)
     missing = re.fullmatch(r"Object missing required field `(.+)`", what)

@@ -13,10 +13,11 @@ from .query import query
 from .service import TokenSocketServer
 from .store.interface import IStore, IStoreLink, IStoreListener
 from .store.memory import MemoryStore
-from .store.redis import RedisStore
+from .store.redis import SHARED_WITH_NODE, RedisStore
 
 __all__ = [
     "DROP",
+    "SHARED_WITH_NODE",
     "IStore",
     "IStoreLink",
     "IStoreListener",

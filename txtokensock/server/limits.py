@@ -14,9 +14,9 @@ from ..support.checks import check_count, check_positive
 from ..support.portable import Portable
 from .tokens import Identity
 
-__all__ = ["LimitExceeded", "Limits", "LimitsFor"]
+__all__ = ["OF_ONE_PEER", "LimitExceeded", "Limits", "LimitsFor"]
 
-_OF_ONE_PEER = (
+OF_ONE_PEER = (
     *("message_size", "json_depth", "channel_length", "channels", "calls"),
     *("messages_per_second", "message_burst", "call_timeout"),
 )
@@ -130,7 +130,7 @@ class Limits:
 
     def within(self, server: Limits) -> Limits:
         """These, with what holds for all peers of a server, and before ``auth``, as it has it."""
-        return replace(server, **{name: getattr(self, name) for name in _OF_ONE_PEER})
+        return replace(server, **{name: getattr(self, name) for name in OF_ONE_PEER})
 
     def input(self) -> InputLimits:
         """What a peer may send once it is authenticated."""

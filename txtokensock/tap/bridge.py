@@ -13,9 +13,8 @@ from twisted.application.service import IService
 
 from ..bridge.config.file import ConfigError, load
 from ..bridge.service import Bridge
-from ..config.section import Problem
 from ..errors import TokenSocketError
-from .fatal import fail, fail_to_start
+from .fatal import fail, fail_by_config, fail_to_start, say
 from .twistd_options import BridgeOptions
 
 __all__ = ["make_bridge"]
@@ -54,13 +53,11 @@ def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
             fail(f"bridge needs {module}: pip install txtokensock[bridge]", 2)
 
     # A check alone starts no log.
-    warn = {"warn": _say} if options["check"] else {}
+    warn = {"warn": say} if options["check"] else {}
     try:
         config = load(options["config"], **warn)
     except ConfigError as error:
-        for problem in error.problems:
-            _say(problem)
-        raise SystemExit(2) from None
+        fail_by_config(error)
     if options["check"]:
         print(f"{options['config']}: good", file=sys.__stdout__, flush=True)
         raise SystemExit(0)
@@ -70,8 +67,3 @@ def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
         return _StartedByTwistd(config, path=path, reactor=reactor)
     except TokenSocketError as problem:
         fail(str(problem), 1)
-
-
-def _say(problem: Problem) -> None:
-    line = " ".join(str(problem).split())
-    print(f"twistd tokensock: {line}", file=sys.__stderr__, flush=True)

@@ -44,7 +44,7 @@ class EndpointService(Service):
     ) -> None:
         self._endpoint = endpoint
         self._description = description
-        self._site = site
+        self.site = site
         self._what = what
         self._option = option
         self._port: IListeningPort | None = None
@@ -52,7 +52,7 @@ class EndpointService(Service):
     def privilegedStartService(self) -> None:
         """Listen before ``twistd`` gives up its privileges."""
         outcome: list[Any] = []
-        self._endpoint.listen(self._site).addBoth(outcome.append)
+        self._endpoint.listen(self.site).addBoth(outcome.append)
         if not outcome:
             fail_to_start(f"{self._description} does not listen at once")
         if isinstance(outcome[0], Failure):

@@ -10,19 +10,30 @@ from typing import NoReturn
 
 from twisted.logger import Logger
 
-__all__ = ["fail", "fail_to_start"]
+from ..config.document import ConfigError
+
+__all__ = ["fail", "fail_by_config", "fail_to_start", "say"]
 
 _log = Logger()
 
 
-def fail(problem: str, status: int) -> NoReturn:
-    """
-    End the process with one line on standard error.  The log may be a file, and twistd
-    itself would print pages of help.
-    """
-    line = " ".join(problem.split())
+def say(problem: object) -> None:
+    """Print one line on standard error: the log may be a file."""
+    line = " ".join(str(problem).split())
     print(f"twistd tokensock: {line}", file=sys.__stderr__, flush=True)
+
+
+def fail(problem: str, status: int) -> NoReturn:
+    """End the process with one line.  twistd itself would print pages of help."""
+    say(problem)
     raise SystemExit(status)
+
+
+def fail_by_config(error: ConfigError) -> NoReturn:
+    """End the process with a line for each mistake in a configuration, and status 2."""
+    for problem in error.problems:
+        say(problem)
+    raise SystemExit(2)
 
 
 def fail_to_start(problem: str) -> NoReturn:

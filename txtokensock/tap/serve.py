@@ -1,202 +1,231 @@
 """
-``twistd tokensock serve``: makes a service of options, or says in one line what is wrong.
+``twistd tokensock serve``: makes a service of a configuration, or says what is wrong with it.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import fields
-from difflib import get_close_matches
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.web.server import Site
 
-from ..actions import Actions
-from ..config.listen import Listen
+from ..config.document import ConfigError, Document
+from ..config.section import Problem
 from ..errors import InvalidOption
 from ..server import TokenSocketServer
 from ..server.demo import ACTIONS, authenticate
-from ..server.limits import Limits, LimitsFor
 from ..server.ops.admin import AdminPages, admin_site
-from ..server.token_route import Authenticate
 from ..web.server.hosts import HostPolicy
-from ..web.server.origins import AllowedOrigins, OriginPolicy
 from ..web.server.proxy_protocol import server_endpoint
-from ..web.server.trusted_proxies import TrustedProxies
+from ..web.tls.server_certificate import ServerCertificate, TLSServerEndpoint
 from .endpoint_service import EndpointService
-from .fatal import fail
+from .fatal import fail_by_config
 from .object_reference import load_actions, load_function
-from .serve_service import ServeService
-from .twistd_options import EMBEDDED_LISTEN, ServeOptions
+from .serve_config import EMBEDDED_LISTEN, ServeConfig, read_config
+from .serve_service import Parts, ServeService
+from .twistd_options import ServeOptions
 
 if TYPE_CHECKING:
     from ..server.ops.metrics import ServerMetrics
 
 __all__ = ["make_demo_server", "make_server"]
 
-T = TypeVar("T")
-
 _log = Logger()
 
 
 def make_demo_server(reactor: Any) -> ServeService:
     """Make the service of ``twistd tokensock`` alone: the demonstration, for this machine."""
-    endpoint = _endpoint(reactor, "listen", EMBEDDED_LISTEN)
-    server = TokenSocketServer(authenticate, actions=ACTIONS, ping=True, reactor=reactor)
-    return ServeService(
-        server, EndpointService(endpoint, EMBEDDED_LISTEN, _site(server)), welcome=_welcome()
-    )
+    options = ServeOptions()
+    demo = "txtokensock.server.demo"
+    arguments = ["--actions", f"{demo}:ACTIONS", "--authentication", f"{demo}:authenticate"]
+    options.parseOptions(arguments)  # type: ignore[no-untyped-call]
+    return make_server(options, reactor)
 
 
 def make_server(options: ServeOptions, reactor: Any) -> ServeService:
     """
     Make the service that the options ask for.
 
-    :raises SystemExit: with status 2 and one line, if an option is not valid.
+    :raises SystemExit: with status 2 and a line for each mistake; with 0 if the configuration was
+        only to be checked.
     """
-    listen, admin, store = options["listen"], options["admin"], options["store"]
-    endpoint = _endpoint(reactor, "listen", listen)
-    metrics = None if admin is None else _metrics()
-    authentication = _authentication(options["authentication"], listen)
-    actions = _actions(options["actions"])
-    hosts = _allowed_hosts(options["allowed-hosts"])
-    server = TokenSocketServer(
-        authentication,
-        actions=actions,
-        store=store,
-        allowed_origins=_allowed_origins(options["allowed-origins"]),
-        allowed_hosts=hosts,
-        trusted_proxies=_trusted_proxies(options["trusted-proxies"]),
-        limits=_checked("limit", _limits, options["limits"]),
-        limits_for=_limits_for(options["limits-for"]),
-        observer=metrics,
-        reactor=reactor,
-    )
-    if store is not None:
-        _log.info("tokens and channels are in {store}", store=store)
-    is_embedded = listen == EMBEDDED_LISTEN and store is None
-    is_demo = actions is ACTIONS and authentication is authenticate
+    name = options["config"]
+    try:
+        document = options.document()
+        config = read_config(document)
+        parts = _Builder(document, config, reactor).build()
+    except ConfigError as error:
+        fail_by_config(error)
+    if options["check"]:
+        print(f"{name or 'the options'}: good", file=sys.__stdout__, flush=True)
+        raise SystemExit(0)
+    if name is not None:
+        options["config"] = str(Path(name).absolute())  # for a daemon leaves its directory
     return ServeService(
-        server,
-        EndpointService(endpoint, listen, _site(server)),
-        None if metrics is None else _admin(admin, server, metrics, hosts, reactor),
-        welcome=_welcome() if is_embedded and is_demo else None,
+        config,
+        parts,
+        lambda: read_config(options.document()),
+        path=name or "the options",
+        reactor=reactor,
+        welcome=_welcome() if _is_demonstration(config) else None,
     )
 
 
-def _actions(reference: str | None) -> Actions:
-    if reference is None:
-        _log.info("no --actions: these are the demonstration's, echo and whoami")
-        return ACTIONS
-    return _checked("actions", load_actions, reference)
+def _is_demonstration(config: ServeConfig) -> bool:
+    """Whether what the welcome shows works."""
+    server = config.server
+    return (
+        config.listen() == (EMBEDDED_LISTEN,)
+        and (config.tls, config.redis) == (None, None)
+        and server.authentication in (None, "demo", "txtokensock.server.demo:authenticate")
+        and server.actions in (None, "txtokensock.server.demo:ACTIONS")
+    )
 
 
-def _authentication(reference: str | None, listen: str) -> Authenticate:
-    if reference is None and not Listen.parse(listen).loopback:
-        fail(
-            f"--listen {listen}: other machines can connect there, and without --authentication"
-            " everybody is let in as whoever they say they are. Add --authentication"
-            " module:function, or --authentication demo if that is what you want",
-            2,
-        )
-    if reference in (None, "demo"):
-        given = "no --authentication" if reference is None else "--authentication demo"
-        _log.warn(
-            f"{given}: this is the demonstration's, which lets everybody in as whoever they say"
-            " they are"
-        )
-        return authenticate
-    return _checked("authentication", load_function, reference)
+class _Builder:
+    """
+    Makes the parts of a service, and collects what is wrong with the application's code.
 
+    :param document: what the configuration is from.
+    """
 
-def _limits_for(reference: str | None) -> LimitsFor | None:
-    return None if reference is None else _checked("limits-for", load_function, reference)
+    def __init__(self, document: Document, config: ServeConfig, reactor: Any) -> None:
+        self._document = document
+        self._config = config
+        self._reactor = reactor
+        self._found: list[Problem] = []
 
-
-def _allowed_origins(origins: Sequence[str]) -> AllowedOrigins:
-    allowed: AllowedOrigins = "*" if list(origins) == ["*"] else origins
-    _checked("allowed-origin", OriginPolicy, allowed)
-    return allowed
-
-
-def _allowed_hosts(hosts: Sequence[str]) -> Sequence[str]:
-    _checked("allowed-host", HostPolicy, hosts)
-    return hosts
-
-
-def _trusted_proxies(networks: Sequence[str]) -> Sequence[str]:
-    _checked("trusted-proxy", TrustedProxies, networks)
-    return networks
-
-
-def _limits(texts: Sequence[str]) -> Limits:
-    """:raises InvalidOption: if a text is not ``NAME=VALUE`` of a limit."""
-    names = [field.name for field in fields(Limits)]
-    values: dict[str, Any] = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        if name not in names:
-            close = get_close_matches(name, names) or names
-            raise InvalidOption(f"there is no limit {name!r}; is it {' or '.join(close)}?")
-        values[name] = _number(value)
-    return Limits(**values)
-
-
-def _number(text: str) -> int | float | str:
-    """The number that a text is; what is none is left to be refused."""
-    for kind in (int, float):
+    def build(self) -> Parts:
+        """
+        :raises ConfigError: with all that is wrong.
+        """
+        config, section = self._config, self._config.server
+        options = config.options()
+        if isinstance(section.limits_for, str):
+            options["limits_for"] = self._loaded("limits_for", load_function, None)
+        authentication = self._authentication()
+        actions = self._loaded("actions", load_actions, ACTIONS)
+        filter = self._loaded("filter", load_function, None)
+        hooks = {
+            event: self._made(f"server.hooks.{event}", load_function, reference)
+            for event, reference in section.hooks.items()
+        }
+        metrics = None if config.admin is None else self._metrics()
+        self._stop_if_wrong()
         try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
+            server = TokenSocketServer(
+                authentication,
+                actions=actions,
+                filter=filter,
+                store=None if config.redis is None else config.redis.store(),
+                token_path=section.token_path,
+                socket_prefix=section.socket_prefix,
+                ping=section.ping,
+                acks=section.acks,
+                jsonp=section.jsonp,
+                expose_errors=section.expose_errors,
+                observer=metrics,
+                reactor=self._reactor,
+                **options,
+            )
+            for event, hook in hooks.items():
+                server.on(event, hook)
+        except InvalidOption as problem:
+            raise self._document.error([Problem("server", str(problem))]) from None
+        certificate = None if config.tls is None else config.tls.read()
+        pages = None if metrics is None else self._pages(server, metrics)
+        self._say_what_is_meant()
+        listening, admin = self._listening(server, certificate, pages)
+        function = options["limits_for"] if isinstance(section.limits_for, str) else None
+        return Parts(server, listening, admin, certificate, pages, function)
 
+    def _listening(
+        self,
+        server: TokenSocketServer,
+        certificate: ServerCertificate | None,
+        pages: AdminPages | None,
+    ) -> tuple[list[EndpointService], EndpointService | None]:
+        listening = []
+        for description in self._config.listen():
+            endpoint = server_endpoint(self._reactor, description)
+            listening.append(EndpointService(endpoint, description, _site(server)))
+        for description in self._config.tls_listen():
+            assert certificate is not None
+            endpoint = server_endpoint(self._reactor, description)
+            tls = TLSServerEndpoint(endpoint, certificate)
+            listening.append(EndpointService(tls, description, _site(server)))
+        if pages is None:
+            return listening, None
+        assert self._config.admin is not None
+        description = self._config.admin.listen
+        site = admin_site(pages, self._reactor, trusted_proxies=server.trusted_proxies)
+        endpoint = server_endpoint(self._reactor, description)
+        elsewhere = "serve --admin tcp:9091:interface=127.0.0.1"
+        return listening, EndpointService(endpoint, description, site, "admin pages", elsewhere)
 
-def _metrics() -> ServerMetrics:
-    if find_spec("prometheus_client") is None:
-        fail("--admin needs prometheus_client: pip install txtokensock[metrics]", 2)
-    from ..server.ops.metrics import ServerMetrics
+    def _pages(self, server: TokenSocketServer, metrics: ServerMetrics) -> AdminPages:
+        from ..server.ops.metrics import metrics_page
 
-    return ServerMetrics()
+        admin = self._config.admin
+        assert admin is not None
+        registry = metrics.registry(server)
+        hosts = HostPolicy(self._config.server.allowed_hosts)
+        pages = AdminPages(server, lambda: metrics_page(registry), self._reactor, hosts)
+        pages.key = None if admin.key is None else admin.key.for_header()
+        return pages
 
+    def _metrics(self) -> ServerMetrics | None:
+        if find_spec("prometheus_client") is None:
+            text = "needs prometheus_client: pip install txtokensock[metrics]"
+            self._found.append(Problem("admin", text))
+            return None
+        from ..server.ops.metrics import ServerMetrics
 
-def _admin(
-    description: str,
-    server: TokenSocketServer,
-    metrics: ServerMetrics,
-    hosts: Sequence[str],
-    reactor: Any,
-) -> EndpointService:
-    from ..server.ops.metrics import metrics_page
+        return ServerMetrics()
 
-    endpoint = _endpoint(reactor, "admin", description)
-    registry = metrics.registry(server)
-    pages = AdminPages(server, lambda: metrics_page(registry), reactor, HostPolicy(hosts))
-    site = admin_site(pages, reactor, trusted_proxies=server.trusted_proxies)
-    elsewhere = "serve --admin tcp:9091:interface=127.0.0.1"
-    return EndpointService(endpoint, description, site, "admin pages", elsewhere)
+    def _authentication(self) -> Callable[..., Any]:
+        if self._config.server.authentication in (None, "demo"):
+            return authenticate
+        loaded: Callable[..., Any] = self._loaded("authentication", load_function, None)
+        return loaded
 
+    def _loaded(self, option: str, load: Callable[[str], Any], default: Any) -> Any:
+        reference = getattr(self._config.server, option)
+        if reference is None:
+            return default
+        return self._made(f"server.{option}", load, reference)
 
-def _checked(option: str, make: Callable[[Any], T], value: Any) -> T:
-    """Call ``make`` with an option's value, or end the process if that raises."""
-    try:
-        return make(value)
-    except InvalidOption as problem:
-        fail(f"--{option}: {problem}", 2)
+    def _made(self, path: str, load: Callable[[str], Any], reference: str) -> Any:
+        try:
+            return load(reference)
+        except InvalidOption as problem:
+            self._found.append(Problem(path, str(problem)))
+            return None
 
+    def _stop_if_wrong(self) -> None:
+        if self._found:
+            raise self._document.error(self._found)
 
-def _endpoint(reactor: Any, option: str, description: str) -> IStreamServerEndpoint:
-    try:
-        return server_endpoint(reactor, description)
-    except Exception as problem:
-        # Parsers of endpoints raise ValueError, TypeError, KeyError ...
-        fail(f"--{option} {description}: {problem}", 2)
+    def _say_what_is_meant(self) -> None:
+        """In the log: what the demonstration has, and who it lets in."""
+        section = self._config.server
+        if section.authentication in (None, "demo"):
+            given = "no --authentication"
+            if section.authentication is not None:
+                given = "--authentication demo"
+            _log.warn(
+                f"{given}: this is the demonstration's, which lets everybody in as whoever they"
+                " say they are"
+            )
+        if section.actions is None:
+            _log.info("no --actions: these are the demonstration's, echo and whoami")
+        if self._config.redis is not None:
+            _log.info("tokens and channels are in {store}", store=self._config.redis.store())
 
 
 def _site(server: TokenSocketServer) -> Site:

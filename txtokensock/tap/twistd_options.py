@@ -9,40 +9,39 @@ from dataclasses import fields
 
 from twisted.python import usage
 
-from ..errors import InvalidOption
+from ..config.document import Document
 from ..server.limits import Limits
 from .fatal import fail
+from .serve_config import EMBEDDED_LISTEN
 
-__all__ = ["EMBEDDED_LISTEN", "BridgeOptions", "Options", "ServeOptions"]
-
-EMBEDDED_LISTEN = "tcp:8080:interface=127.0.0.1"
-"""Where the embedded server listens, and where ``tokensock`` looks for one."""
+__all__ = ["BridgeOptions", "Options", "ServeOptions"]
 
 
 class ServeOptions(usage.Options):
-    """The options of ``serve``."""
+    """The options of ``serve``.  All of them are options of its configuration as well."""
 
     synopsis = "[options]"
     longdesc = (
         "A token-sockjs server. Without options: in memory, with the actions echo and whoami,"
-        " for everybody on this machine.\n\nThe limits, and their defaults: "
+        " for everybody on this machine. A file has all options; those given here go before it."
+        " The file, and the certificates that it names, are read again at SIGHUP."
+        "\n\nThe limits, and their defaults: "
         + ", ".join(f"{field.name}={field.default}" for field in fields(Limits))
     )
     optParameters = [
+        ["config", "c", None, "The configuration, TOML: see docs/serve.rst"],
         [
-            *("listen", "l", EMBEDDED_LISTEN),
-            "Where to listen: a Twisted endpoint string, such as tcp:8080 or"
-            " ssl:443:privateKey=key.pem:certKey=cert.pem",
+            *("listen", "l", None),
+            f"Where to listen: a Twisted endpoint string, such as tcp:8080; by default"
+            f" {EMBEDDED_LISTEN}",
         ],
         [
             *("redis", None, None),
-            "Share tokens and channels with other servers, Node's among them:"
-            " a URL such as redis://127.0.0.1:6379/0",
+            "Share tokens and channels with other servers: a URL such as"
+            " redis://127.0.0.1:6379/0. A password belongs into the configuration: all of this"
+            " machine can read an option",
         ],
-        [
-            *("namespace", None, None),
-            "Prefix of all keys and channels in Redis, where no Node server shares it",
-        ],
+        ["namespace", None, None, "Prefix of all keys and channels in Redis"],
         [
             *("actions", None, None),
             "module:attribute of a mapping of names to functions (data, peer),"
@@ -64,28 +63,39 @@ class ServeOptions(usage.Options):
             "Where to have /healthz, /readyz and /metrics: an endpoint string that clients do"
             " not reach, such as tcp:9090:interface=127.0.0.1",
         ],
+        [
+            *("admin-key-file", None, None),
+            "A file with the key of the admin pages, which they need where other machines reach"
+            " them",
+        ],
+    ]
+    optFlags = [
+        ["check", None, "Only say whether the configuration is good; start nothing"],
+        [
+            *("shared-with-node", None),
+            "Instead of --namespace: share Redis with servers of node-token-sockjs",
+        ],
     ]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self["allowed-origins"] = []
-        self["allowed-hosts"] = []
-        self["trusted-proxies"] = []
-        self["limits"] = []
+        self._lists: dict[str, list[str]] = {}
+        self._limits: dict[str, str] = {}
+        self._redis: str | None = None
 
     def opt_allowed_origin(self, origin: str) -> None:
         """
         Let pages of this origin in, such as https://app.example.com, besides the server's
         own; * for all.  It may be given several times.
         """
-        self["allowed-origins"].append(origin)
+        self._lists.setdefault("allowed-origin", []).append(origin)
 
     def opt_allowed_host(self, host: str) -> None:
         """
         Answer requests for this host, such as app.example.com, also where they come to a
         loopback address, as from a proxy on this machine.  It may be given several times.
         """
-        self["allowed-hosts"].append(host)
+        self._lists.setdefault("allowed-host", []).append(host)
 
     def opt_trusted_proxy(self, network: str) -> None:
         """
@@ -93,29 +103,74 @@ class ServeOptions(usage.Options):
         sockets, who the client is: X-Forwarded-For, Forwarded, X-Forwarded-Proto.  It may be
         given several times.
         """
-        self["trusted-proxies"].append(network)
+        self._lists.setdefault("trusted-proxy", []).append(network)
 
     def opt_limit(self, limit: str) -> None:
         """
         Set a limit, as NAME=VALUE such as channels=100; they are listed below.  It may be given
         several times.
         """
-        self["limits"].append(limit)
+        name, _, value = limit.partition("=")
+        self._limits[name] = value
 
     def postOptions(self) -> None:
-        """Make the store of ``--redis`` now: its URL may hold a password, which a store hides."""
-        url, namespace = self.pop("redis"), self["namespace"]
-        self["store"] = None
-        if url is None:
-            if namespace is not None:
-                raise usage.UsageError("--namespace needs --redis")
-            return
-        from ..server import RedisStore
+        """Take the URL of a Redis out, which may hold a password: options can be shown."""
+        self._redis = self.pop("redis")
+        if self._redis is None and (self["namespace"] is not None or self["shared-with-node"]):
+            option = "namespace" if self["namespace"] is not None else "shared-with-node"
+            raise usage.UsageError(f"--{option} needs --redis")
+        if self["admin-key-file"] is not None and self["admin"] is None:
+            raise usage.UsageError("--admin-key-file needs --admin")
 
+    def document(self) -> Document:
+        """
+        What the file says, with the options that were given in the place of its own.
+
+        :raises ConfigError: if the file cannot be read.
+        """
+        config = self["config"]
+        document = Document("", "") if config is None else Document.read(config)
+        for section, option, name in _IN_SECTIONS:
+            value = self[name]
+            if value is not None:
+                shown = f" {value}" if name in ("listen", "admin") else ""
+                document.give(section, option, value, f"--{name}{shown}")
+        if self._redis is not None:
+            document.give("redis", "url", self._redis, "--redis")
+            for option in ("namespace", "shared-with-node"):
+                if self[option]:
+                    value = True if option == "shared-with-node" else self[option]
+                    document.give("redis", option.replace("-", "_"), value, f"--{option}")
+        if self["admin-key-file"] is not None:
+            key = {"file": self["admin-key-file"]}
+            document.give("admin", "key", key, "--admin-key-file")
+        for name, values in self._lists.items():
+            option = f"{name.replace('-', '_').replace('proxy', 'proxie')}s"
+            everyone = name == "allowed-origin" and values == ["*"]
+            document.give("server", option, "*" if everyone else values, f"--{name}")
+        for name, value in self._limits.items():
+            document.give("limits", name, _number(value), f"--limit {name}")
+        return document
+
+
+_IN_SECTIONS = (
+    ("server", "listen", "listen"),
+    ("server", "authentication", "authentication"),
+    ("server", "actions", "actions"),
+    ("server", "limits_for", "limits-for"),
+    ("admin", "listen", "admin"),
+)
+"""Section and name of options in a file, and their names on the command line."""
+
+
+def _number(text: str) -> int | float | str:
+    """The number that a text is; what is none is left to be refused."""
+    for kind in (int, float):
         try:
-            self["store"] = RedisStore(url, namespace)
-        except InvalidOption as problem:
-            raise usage.UsageError(f"--redis: {problem}") from None
+            return kind(text)
+        except ValueError:
+            pass
+    return text
 
 
 class BridgeOptions(usage.Options):

@@ -203,7 +203,7 @@ class RequestMetricsTests(MetricsTestCase):
 class AdminTests(MetricsTestCase):
     """What operators are told."""
 
-    def pages(self, server: TokenServer) -> None:
+    def pages(self, server: TokenServer) -> AdminPages:
         """Serve the pages of that server."""
         page = Resource()
         page.isLeaf = True
@@ -211,6 +211,7 @@ class AdminTests(MetricsTestCase):
         pages = AdminPages(server.service, lambda: page, server.clock)
         self.site = admin_site(pages, server.clock, timeout=None)
         self.clock = server.clock
+        return pages
 
     def get(self, path: str) -> Response:
         """Ask for a page."""
@@ -247,6 +248,28 @@ class AdminTests(MetricsTestCase):
                 connection.tcp.hostAddr = IPv4Address("TCP", "127.0.0.1", 9090)
                 status = connection.request("GET", path, {"Host": host}).status
                 self.assertEqual(status, 404 if (path, found) == ("/", 200) else found, path)
+
+    def test_key(self) -> None:
+        """Without it nobody reads numbers and reasons; probes need none."""
+        pages = self.pages(self.serve())
+        pages.key = "k3y"
+        pages.refused = lambda: ("a reason", 0.0)
+        server = TokenServer(start=False, clock=self.clock)
+        server.site = self.site
+        for given, status in (
+            (None, 401),
+            ("Bearer wrong", 401),
+            ("Basic k3y", 401),
+            ("Bearer k3y", 200),
+        ):
+            headers = {} if given is None else {"Authorization": given}
+            answers = {
+                path: server.connection().request("GET", path, headers)
+                for path in ("/healthz", "/readyz", "/metrics")
+            }
+            self.assertEqual(answers["/metrics"].status, status)
+            self.assertEqual((answers["/healthz"].status, answers["/readyz"].status), (200, 200))
+            self.assertEqual(b"a reason" in answers["/readyz"].body, status == 200)
 
     def test_head(self) -> None:
         """Probes without a body get the same status, and leave nothing in the log."""

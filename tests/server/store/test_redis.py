@@ -28,7 +28,7 @@ from tests.kit.turns import one_turn
 from txtokensock import Backoff
 from txtokensock.errors import InvalidOption, StoreUnavailable
 from txtokensock.jsontext import dumps, loads
-from txtokensock.server import RedisStore
+from txtokensock.server import SHARED_WITH_NODE, RedisStore
 from txtokensock.server.store.redis_connection import RedisConnection
 from txtokensock.server.store.redis_layout import (
     NamespaceLayout,
@@ -106,7 +106,29 @@ class URLTests(SynchronousTestCase):
             ("redis://[::1]:7", "redis://::1:7 database 0"),
             ("unix://:s3cret@/run/r.sock?db=2", "unix:///run/r.sock database 2"),
         ):
-            self.assertEqual(repr(RedisStore(url)), f"<RedisStore {text}>")
+            self.assertEqual(repr(RedisStore(url, SHARED_WITH_NODE)), f"<RedisStore {text}>")
+
+    def test_credentials_beside_the_url(self) -> None:
+        """They go before those in it, and are in nothing that is shown."""
+        url = "redis://me:old@h"
+        for more, expected in (
+            ({}, ("me", "old")),
+            ({"password": "s3cret"}, ("me", "s3cret")),
+            ({"username": "you", "password": "s3cret"}, ("you", "s3cret")),
+        ):
+            store = RedisStore(url, "app", **more)  # type: ignore[arg-type]
+            self.assertEqual((store._target.username, store._target.password), expected)
+            self.assertNotIn("s3cret", repr(store) + repr(store._target))
+
+    def test_no_namespace(self) -> None:
+        """To say nothing means to share it with Node's servers, for one more release."""
+        store = RedisStore("redis://h")
+        self.assertIsInstance(store._layout, SharedLayout)
+        (warning,) = self.flushWarnings()
+        self.assertIn("SHARED_WITH_NODE", warning["message"])
+        for namespace in ("app", SHARED_WITH_NODE):
+            RedisStore("redis://h", namespace)
+        self.assertEqual(self.flushWarnings(), [])
 
     def test_bad_urls(self) -> None:
         """A bad one is refused without quoting it."""
@@ -119,7 +141,7 @@ class URLTests(SynchronousTestCase):
             5,
         ):
             with self.assertRaises(InvalidOption) as caught:
-                RedisStore(url)  # type: ignore[arg-type]
+                RedisStore(url, SHARED_WITH_NODE)  # type: ignore[arg-type]
             self.assertNotIn("s3cret", str(caught.exception))
 
 
@@ -205,7 +227,7 @@ class LinkTests(SynchronousTestCase):
         self.listener = _Listener()
         self.connected = 0
         endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", 6379)
-        store = RedisStore(endpoint=endpoint, timeout=5)
+        store = RedisStore(namespace=SHARED_WITH_NODE, endpoint=endpoint, timeout=5)
         self.link = store.connect(self.listener, self.reactor)  # type: ignore[arg-type]
         self.commands, self.subscriber = self.connect(), self.connect()
 
@@ -649,7 +671,7 @@ class LinkTests(SynchronousTestCase):
     def test_password(self) -> None:
         """It goes to Redis and nowhere else; Redis is asked again when it said no."""
         endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", 6379)
-        store = RedisStore("redis://me:s3cret@h/2", endpoint=endpoint)
+        store = RedisStore("redis://me:s3cret@h/2", SHARED_WITH_NODE, endpoint=endpoint)
         self.link.close()
         self.connected = len(self.reactor.tcpClients)
         self.link = store.connect(self.listener, self.reactor)  # type: ignore[arg-type]
@@ -671,7 +693,7 @@ class BackoffTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
         self.connections: list[_Connection] = []
-        store = RedisStore()
+        store = RedisStore(namespace=SHARED_WITH_NODE)
         self.connection = RedisConnection(
             self.reactor,
             TCP4ClientEndpoint(self.reactor, "127.0.0.1", 6379),

@@ -55,7 +55,7 @@ class KeyConfig(Section, frozen=True):
         :raises InvalidOption: if a request cannot carry one; the text does not hold it.
         """
         wanted = [self.secret, self.previous_secret]
-        return [_usable(secret.reveal()) for secret in wanted if secret is not None]
+        return [secret.for_header() for secret in wanted if secret is not None]
 
 
 class HttpConfig(Section, frozen=True):
@@ -116,14 +116,6 @@ class HttpConfig(Section, frozen=True):
     heartbeat: float = 15.0
     stream_buffer: int = MIB
     stream_timeout: float = 60.0
-
-
-def _usable(secret: str) -> str:
-    if not secret:
-        raise InvalidOption("the secret is empty")
-    if not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise InvalidOption("the secret holds a space or a character that is not ASCII")
-    return secret
 
 
 def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
@@ -187,7 +179,7 @@ def _key_secrets(key: KeyConfig, path: str, seen: dict[str, str]) -> Iterator[Pr
             continue
         here = f"{path}.{field}"
         try:
-            text = _usable(secret.reveal())
+            text = secret.for_header()
         except (SecretUnavailable, InvalidOption) as problem:
             yield Problem(here, str(problem))
             continue

@@ -5,8 +5,9 @@ clients cannot reach.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from hmac import compare_digest
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -37,6 +38,9 @@ class AdminPages(Resource):
     :param metrics: gives the resource for ``/metrics``; asked at each request.
     :param reactor: whose clock the server has.
     :param hosts: which names they answer to; on a loopback address, by default, loopback names.
+    :ivar key: what ``Authorization: Bearer`` must have for ``/metrics``, and for reasons in
+        ``/readyz``; None where everybody may read both.
+    :ivar refused: why the last configuration was not taken, and since when; None if it was.
     """
 
     def __init__(
@@ -49,8 +53,10 @@ class AdminPages(Resource):
         super().__init__()  # type: ignore[no-untyped-call]
         self._metrics = metrics
         self._hosts = hosts or HostPolicy()
+        self.key: str | None = None
+        self.refused: Callable[[], tuple[str, float] | None] = lambda: None
         self.putChild(b"healthz", _Health())  # type: ignore[no-untyped-call]
-        self.putChild(b"readyz", _Readiness(server, reactor))
+        self.putChild(b"readyz", _Readiness(self, server, reactor))
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
         """Find the page of a path, for requests that are not for a host of somebody else's."""
@@ -59,9 +65,26 @@ class AdminPages(Resource):
         page: IResource = super().getChildWithDefault(path, request)  # type: ignore[no-untyped-call]
         return page
 
+    def allow_hosts(self, hosts: Collection[str]) -> None:
+        """
+        Answer to these names from now on.
+
+        :param hosts: see :class:`~txtokensock.web.server.hosts.HostPolicy`.
+        """
+        self._hosts = HostPolicy(hosts)
+
     def getChild(self, path: bytes, request: Any) -> IResource:
         """Find the page of a path, see :meth:`IResource.getChildWithDefault`."""
-        return self._metrics() if path == b"metrics" else pages.notFound()
+        if path != b"metrics":
+            return pages.notFound()
+        return self._metrics() if self.has_key(request) else _Unauthorized()  # type: ignore[no-untyped-call]
+
+    def has_key(self, request: Any) -> bool:
+        """Whether the request may know what only those with the key may."""
+        if self.key is None:
+            return True
+        given = request.getHeader(b"authorization") or b""
+        return compare_digest(given, b"Bearer " + self.key.encode())
 
     def render(self, request: Any) -> Any:
         """Answer 404: there is no page at the root."""
@@ -86,6 +109,14 @@ def admin_site(pages: AdminPages, reactor: Any, **options: Any) -> BoundedSite:
     )
 
 
+class _Unauthorized(Resource):
+    isLeaf = True
+
+    def render(self, request: Any) -> Answer:
+        request.setHeader(b"www-authenticate", b"Bearer")
+        return _answer(request, http.UNAUTHORIZED, {"error": "Unauthorized"})
+
+
 class _Misdirected(Resource):
     isLeaf = True
 
@@ -103,13 +134,16 @@ class _Health(Resource):
 class _Readiness(Resource):
     isLeaf = True
 
-    def __init__(self, server: TokenSocketServer, reactor: IReactorTime) -> None:
+    def __init__(
+        self, pages: AdminPages, server: TokenSocketServer, reactor: IReactorTime
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._pages = pages
         self._server = server
         self._reactor = reactor
 
     def render_GET(self, request: Any) -> Answer:
-        now = self._server.readiness
+        now, may_know = self._server.readiness, self._pages.has_key(request)
         body: dict[str, Any] = {
             "ready": now.ready,
             "server": {"state": now.state, **self._since(now.state_since)},
@@ -117,8 +151,13 @@ class _Readiness(Resource):
         if now.store_since is not None:
             state = "available" if now.store_available else "unavailable"
             body["store"] = {"state": state, **self._since(now.store_since)}
-            if now.store_problem is not None:
+            if now.store_problem is not None and may_know:
                 body["store"]["reason"] = now.store_problem
+        if (refused := self._pages.refused()) is not None:
+            reason, since = refused
+            body["configuration"] = {"state": "refused", **self._since(since)}
+            if may_know:
+                body["configuration"]["reason"] = reason
         return _answer(request, http.OK if now.ready else http.SERVICE_UNAVAILABLE, body)
 
     def _since(self, when: float) -> dict[str, Any]:

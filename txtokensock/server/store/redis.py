@@ -5,7 +5,8 @@ A store in Redis, which several servers can share, node-token-sockjs's among the
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -17,12 +18,27 @@ from zope.interface import implementer
 
 from ...errors import InvalidOption
 from ...support.checks import check_seconds
+from ...support.deprecation import deprecate
 from .interface import IStore, IStoreListener
 from .redis_connection import RedisConnection
 from .redis_layout import Layout, NamespaceLayout, SharedLayout
 from .redis_link import OnMessage, RedisLink
 
-__all__ = ["RedisStore"]
+__all__ = ["SHARED_WITH_NODE", "RedisStore", "SharedWithNode", "has_password"]
+
+
+class SharedWithNode(Enum):
+    """The namespace that is none."""
+
+    SHARED_WITH_NODE = "the layout of node-token-sockjs"
+
+
+SHARED_WITH_NODE = SharedWithNode.SHARED_WITH_NODE
+"""In place of a namespace: a Redis that servers of node-token-sockjs use as well."""
+
+_NO_NAMESPACE = deprecate(
+    "RedisStore() without a namespace", "a namespace, or SHARED_WITH_NODE", ends="0.3.0"
+)
 
 
 @implementer(IStore)
@@ -43,10 +59,13 @@ class RedisStore:
 
     :param url: ``redis://host:6379/0``, ``rediss://`` for TLS, ``unix:///path?db=0``; with
         ``user:password@`` or ``:password@`` before the host.
-    :param namespace: None for node-token-sockjs's own keys and channels, so that its
-        servers can be part of the cluster.  Otherwise a prefix for all of them: clients
-        can then reach nothing else in that Redis, and text that looks like a number
-        stays text.
+    :param namespace: a prefix for all keys and channels: clients can reach nothing else in
+        that Redis, and text that looks like a number stays text.  ``SHARED_WITH_NODE`` for
+        node-token-sockjs's own keys and channels, so that its servers can be part of the
+        cluster: then any key named by a UUID is a token, and clients may listen to the channels
+        of other programs.  To leave it out means the same for now, and warns.
+    :param username: of a user of Redis, instead of the URL's.
+    :param password: likewise.
     :param endpoint: connects instead of TCP or TLS to the URL's host.
     :param timeout: seconds in which Redis has to answer a command.
     :raises InvalidOption: for an option that is not valid, or if txredisapi is not installed.
@@ -55,14 +74,25 @@ class RedisStore:
     def __init__(
         self,
         url: str = "redis://127.0.0.1:6379/0",
-        namespace: str | None = None,
+        namespace: str | SharedWithNode | None = None,
         *,
+        username: str | None = None,
+        password: str | None = None,
         endpoint: IStreamClientEndpoint | None = None,
         timeout: float = 5.0,
     ) -> None:
-        self._target = _parse(url)
+        target = _parse(url)
+        self._target = replace(
+            target, username=username or target.username, password=password or target.password
+        )
+        if namespace is None:
+            _NO_NAMESPACE.warn()
+            namespace = SHARED_WITH_NODE
         self._layout: Layout
-        self._layout = SharedLayout() if namespace is None else NamespaceLayout(namespace)
+        if isinstance(namespace, SharedWithNode):
+            self._layout = SharedLayout()
+        else:
+            self._layout = NamespaceLayout(namespace)
         self._endpoint = endpoint
         self._timeout = check_seconds("timeout", timeout)
         if find_spec("txredisapi") is None:
@@ -129,6 +159,11 @@ class _Target:
         if self.scheme == "redis":
             return tcp
         return wrapClientTLS(optionsForClientTLS(self.host), tcp)
+
+
+def has_password(url: str) -> bool:
+    """Whether the URL of a Redis has a password in it."""
+    return _parse(url).password is not None
 
 
 def _parse(url: object) -> _Target:

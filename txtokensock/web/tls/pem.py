@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,9 +16,26 @@ from cryptography.x509 import Certificate, load_pem_x509_certificate
 
 from ...errors import InvalidOption
 
-__all__ = ["FilePath", "Identity", "read_certificates", "read_identity"]
+__all__ = ["FilePath", "Identity", "PEMText", "read_certificates", "read_identity"]
 
-FilePath: TypeAlias = str | os.PathLike[str]
+
+@dataclass(frozen=True)
+class PEMText:
+    """
+    What would be in a file, from elsewhere.
+
+    :ivar text: the certificates, or the key.
+    :ivar source: where it is from, for people.
+    """
+
+    text: str = field(repr=False)
+    source: str
+
+    def __str__(self) -> str:
+        return self.source
+
+
+FilePath: TypeAlias = str | os.PathLike[str] | PEMText
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 # Other things may come before the key in its file, such as the parameters of its curve.
@@ -100,6 +117,8 @@ def _read_key(path: FilePath, separate: bool) -> Any:
 
 
 def _read(option: str, path: FilePath) -> bytes:
+    if isinstance(path, PEMText):
+        return path.text.encode()
     if not isinstance(path, str | os.PathLike):
         raise InvalidOption(f"{option} is {path!r}: it must be the path of a file")
     try:
