@@ -18,6 +18,7 @@ _SHORT = 125  # longer ones have their length in two bytes more
 _LONG = 0xFFFF  # longer ones have it in eight
 
 _MASKS_AT_ONCE = 256
+_PIECE = 64 * 1024  # a multiple of the mask's length
 
 
 class TextFrameReader:
@@ -122,8 +123,11 @@ def _head(size: int, flag: int) -> bytes:
 
 
 def _masked(payload: bytes, mask: bytes) -> bytes:
-    """Mask, or unmask: all bytes at once, as one number."""
+    """Mask, or unmask: all bytes of a piece at once, as one number."""
     size = len(payload)
+    if size > _PIECE:  # a piece stays in the processor's cache: half the time
+        starts = range(0, size, _PIECE)
+        return b"".join([_masked(payload[start : start + _PIECE], mask) for start in starts])
     masks = (mask * (size // 4 + 1))[:size]
     number = int.from_bytes(payload, "little") ^ int.from_bytes(masks, "little")
     return number.to_bytes(size, "little")
