@@ -96,7 +96,7 @@ class SockJSTransport:
         self.frame_limits: tuple[int | None, int | None] = (None, None)
         self._state = WAITING
         self._protocol: IProtocol | None = None
-        self._undelivered: deque[bytes] = deque()
+        self._undelivered: deque[bytes] | tuple[()] = ()  # an empty deque takes 760 bytes
         self._paused = False
         self.delivering = False
         self.after_delivery: Callable[[], object] | None = None
@@ -138,14 +138,20 @@ class SockJSTransport:
     def messages_received(self, messages: list[bytes]) -> None:
         """Deliver messages in order, now or when the protocol resumes."""
         if self._state is OPEN:
-            self._undelivered.extend(messages)
+            self._add(messages)
             if not self._continuing:
                 self._deliver()
             elif not self._reading_held and not self._paused:
                 self._reading_held = True
                 self._session.pause_reading()
         elif self._state is WAITING:
+            self._add(messages)
+
+    def _add(self, messages: list[bytes]) -> None:
+        if self._undelivered:
             self._undelivered.extend(messages)
+        else:
+            self._undelivered = deque(messages)
 
     def closing(self, reason: Failure) -> None:
         """
@@ -177,7 +183,7 @@ class SockJSTransport:
         :param reason: for the protocol, unless this side had one before.
         """
         if self._protocol is None:  # connectionLost has no one to be called on
-            self._undelivered.clear()
+            self._undelivered = ()
             self._state = ENDED
         elif self._state in (OPEN, HALF_CLOSED, CLOSING):
             self._reason = self._reason or reason
@@ -203,6 +209,8 @@ class SockJSTransport:
             self._protocol_raised()
         finally:
             self.delivering = False
+        if not self._undelivered:
+            self._undelivered = ()
         if self.after_delivery is not None:
             self.after_delivery()
         if self._state is DRAINING and not self._undelivered:
@@ -210,11 +218,10 @@ class SockJSTransport:
 
     def _deliver_slice(self, protocol: Any, slices: Slices) -> None:
         """Deliver what one turn has room for, and the rest later."""
-        undelivered = self._undelivered
         share = left = slices.share
         begun: float | None = None
-        while undelivered and not self._paused:
-            cost = 1 + (len(undelivered[0]) >> 12)
+        while self._undelivered and not self._paused:
+            cost = 1 + (len(self._undelivered[0]) >> 12)
             long = cost > _LONG
             if not self._turn_of_long if long else left <= 0:
                 if not self._continuing:
@@ -223,7 +230,7 @@ class SockJSTransport:
                 break
             self._turn_of_long = False
             left -= cost
-            protocol.dataReceived(undelivered.popleft())
+            protocol.dataReceived(self._undelivered.popleft())
             if not left & 7:  # now and then, for the clock costs more
                 now = slices.reactor.seconds()
                 begun = now if begun is None else begun
@@ -274,7 +281,7 @@ class SockJSTransport:
 
     def _drop(self, reason: Failure) -> None:
         """Stop delivering, and abort the session unless it is over already."""
-        self._undelivered.clear()
+        self._undelivered = ()
         self._reason = self._reason or reason
         if self._state is DRAINING:
             self._deliver()
@@ -308,10 +315,10 @@ class SockJSTransport:
         check_close(code, reason)
         if self._state in (WAITING, OPEN, HALF_CLOSED):
             self._state = CLOSING
-            self._undelivered.clear()
+            self._undelivered = ()
             self._session.close(code, reason)
         elif self._state is DRAINING:
-            self._undelivered.clear()
+            self._undelivered = ()
             self._deliver()
 
     def abortConnection(self) -> None:

@@ -79,6 +79,14 @@ class EndTests(SynchronousTestCase):
         server.websocket().connection.drop()
         self.assertEqual(len(heard), 1)
 
+    def test_request_is_let_go(self) -> None:
+        """Where nobody waits for its end, an idle WebSocket does not keep it in memory."""
+        server = Server()
+        client = server.websocket()
+        self.assertEqual(client.connection.channel.requests, [])
+        client.connection.drop()
+        self.assertEqual(len(server.protocols[0].lost), 1)
+
     def test_no_websocket(self) -> None:
         """Bytes that are no WebSocket frames get a close frame that says why."""
         server = Server()

@@ -28,7 +28,7 @@ class RequestInfo:
         ``"xhr-streaming"``, ``"eventsource"``, ``"htmlfile"`` or ``"jsonp-polling"``, the
         names of sockjs-node.
     :ivar path: the URL's path.
-    :ivar headers: a copy of the request's headers.
+    :ivar headers: the request's headers.
     :ivar peer: the client's address, also where it came through a trusted proxy.
     :ivar host: the server's address.
     :ivar secure: whether the client used TLS.
@@ -49,7 +49,7 @@ class RequestInfo:
         return cls(
             transport,
             request.path.decode("utf-8", "replace"),
-            request.requestHeaders.copy(),
+            request.requestHeaders,
             request.getClientAddress(),
             request.getHost(),
             is_secure(request),

@@ -113,6 +113,27 @@ class ServerSession:
     :ivar frame_size: the most bytes of a frame from the client.
     """
 
+    __slots__ = (
+        "_beat",
+        "_buffers",
+        "_bytes_undelivered",
+        "_deadline",
+        "_flow",
+        "_held",
+        "_info",
+        "_most_undelivered",
+        "_on_end",
+        "_on_exceeded",
+        "_options",
+        "_protocol",
+        "_reading_paused",
+        "_reason",
+        "_state",
+        "frame_size",
+        "meter",
+        "transport",
+    )
+
     _log = Logger()
 
     def __init__(

@@ -96,6 +96,9 @@ def take_over(request: Request, protocol: IProtocol) -> Answer:
     # Twisted calls rawDataReceived with what came in the same read as the request.
     channel.dataReceived = channel.rawDataReceived = protocol.dataReceived
     channel.connectionLost = connection_lost
+    if not request.notifications:
+        # Nobody waits for its end, and with its headers it has some kilobytes.
+        channel.requests.remove(request)
     protocol.makeConnection(transport)
     return NOT_DONE_YET
 

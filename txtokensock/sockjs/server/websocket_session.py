@@ -86,6 +86,23 @@ class WebSocketSession(ServerSession):
     (sockjs-node counts from the ping, and cuts slow readers off: its pull request 169.)
     """
 
+    __slots__ = (
+        "_buffer_full",
+        "_bytes_in_buffer",
+        "_bytes_unfinished",
+        "_bytes_waiting",
+        "_close_with",
+        "_in_transit",
+        "_pinged",
+        "_pong_asked_for",
+        "_pong_time",
+        "_silence",
+        "_stalled",
+        "_waiting",
+        "_websocket",
+        "slices",
+    )
+
     _violation_close = BROKEN_FRAMING
 
     def __init__(
@@ -101,7 +118,7 @@ class WebSocketSession(ServerSession):
         super().__init__(protocol, info, options, reactor, slices, on_end, buffers)
         self.slices = slices
         self._websocket: WebSocketConnection | None = None
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes] | tuple[()] = ()  # an empty deque takes 760 bytes
         self._bytes_waiting = 0
         self._bytes_in_buffer = 0
         self._bytes_unfinished = 0
@@ -288,10 +305,16 @@ class WebSocketSession(ServerSession):
 
     def _put(self, frame: bytes) -> None:
         if self._websocket is None or self._buffer_full or self._waiting:
-            self._waiting.append(frame)
-            self._bytes_waiting += len(frame)
+            self._wait(frame)
         else:
             self._transmit(self._websocket, frame)
+
+    def _wait(self, frame: bytes) -> None:
+        if self._waiting:
+            self._waiting.append(frame)
+        else:
+            self._waiting = deque((frame,))
+        self._bytes_waiting += len(frame)
 
     def _transmit(self, websocket: WebSocketConnection, frame: bytes) -> None:
         size = len(frame)
@@ -307,12 +330,14 @@ class WebSocketSession(ServerSession):
             frame = self._waiting.popleft()
             self._bytes_waiting -= len(frame)
             self._transmit(self._websocket, frame)
+        if not self._waiting:
+            self._waiting = ()
         if self._close_with is not None and not self._waiting:
             close_with, self._close_with = self._close_with, None
             self._websocket.close(*close_with)
 
     def _drop_waiting(self) -> None:
-        self._waiting.clear()
+        self._waiting = ()
         self._bytes_waiting = 0
         self._account()
 
@@ -348,8 +373,8 @@ class WebSocketSession(ServerSession):
         if (code, reason) == TOO_SLOW:
             self._drop_waiting()
         frames, self._close_with = self._last_words(code, reason)
-        self._waiting.extend(frames)
-        self._bytes_waiting += sum(map(len, frames))
+        for frame in frames:
+            self._wait(frame)
         self._flush()
 
     def _violation(self, code: int, reason: str) -> None:
@@ -407,6 +432,8 @@ class RawWebSocketSession(WebSocketSession):
     A session without SockJS frames: a WebSocket message is a message, the close is the
     WebSocket's own, and the heartbeat is a WebSocket ping alone (sockjs-node has none).
     """
+
+    __slots__ = ()
 
     _violation_close = (3000, "Only text in UTF-8 is understood.")
 
