@@ -47,6 +47,7 @@ __all__ = [
     "encode_server_frame",
     "encode_texts",
     "escape_frame",
+    "is_utf8",
 ]
 
 OPEN_FRAME = b"o"
@@ -259,3 +260,12 @@ def check_close_reason(reason: str) -> bytes:
     if len(encoded) > 123:
         raise InvalidOption("the close reason must be at most 123 bytes in UTF-8")
     return encoded
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether the bytes are text in UTF-8, which messages and frames must be."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -4,9 +4,13 @@ Polling by scripts: the suite's ``JsonPolling``.
 
 from __future__ import annotations
 
+import json
+from urllib.parse import quote, quote_plus
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kit.http import Response
+from tests.kit.turns import python_calls
 
 from .support import Closer, Recorder, Server
 from .test_pages import NOT_CACHED
@@ -59,6 +63,22 @@ class JsonpTests(SynchronousTestCase):
             self.assertEqual(send(server, body).body, b"ok")
             self.assertEqual(poll(server), '/**/x("a[\\"é€\\"]");\r\n'.encode())
 
+    def test_escapes(self) -> None:
+        """Every byte in every form, and no function call for each of many."""
+        server = Server()
+        poll(server)
+        text = "".join(map(chr, range(256))) + "\\x41\\u0041\\\\"
+        for quoted in (
+            quote(json.dumps([text])),
+            quote_plus(json.dumps([text], ensure_ascii=False)),
+        ):
+            self.assertEqual(send(server, f"x=1&d={quoted}&d=2".encode()).body, b"ok")
+            frame = json.loads(poll(server).decode()[len("/**/x(") : -len(");\r\n")])
+            self.assertEqual(json.loads(frame[1:]), [text])
+        many = b"d=%5B%22" + b"%61" * 50_000 + b"%22%5D"
+        self.assertLess(python_calls(send, server, many), 5000)
+        self.assertIn("a" * 50_000, poll(server).decode())
+
     def test_broken(self) -> None:
         """What is no frame gets 500 and the reason, and the session goes on."""
         server = Server()
@@ -70,6 +90,8 @@ class JsonpTests(SynchronousTestCase):
             (b"p=p", b"Payload expected."),
             (b"a&" * 50, b"Payload expected."),
             (b"d=[\xff]", b"Payload expected."),
+            (b"d=%5B%22%2%22%5D", b"Payload expected."),
+            (b"d=%5B%22%g0%22%5D", b"Payload expected."),
             (b"d=%5B%22%FF", b"Broken JSON encoding."),
         ):
             response = send(server, body)

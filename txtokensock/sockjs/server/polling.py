@@ -4,10 +4,10 @@ The HTTP requests of polling sessions: xhr, eventsource, htmlfile and jsonp.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs
 
 from twisted.web import http
 from twisted.web.http import Request
@@ -25,13 +25,16 @@ from ...web.server.answers import (
     uncacheable,
 )
 from ...web.server.header_text import header
-from ..frames import FrameError, decode_client_frame
+from ..frames import FrameError, decode_client_frame, is_utf8
 from .framing import CALLBACK, EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Framing, htmlfile, jsonp
 from .request_info import RequestInfo
 from .session_table import SessionTable
 from .stream import FrameStream
 
 __all__ = ["PollingPages"]
+
+_MOST_FIELDS = 10
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class _Refused(Portable):
@@ -169,12 +172,27 @@ class PollingPages:
         content_type = (header(request, b"content-type") or "").partition(";")[0]
         if content_type.strip().lower() != "application/x-www-form-urlencoded":
             return body
-        try:
-            # Decoded first: given bytes, parse_qs returns only ASCII.
-            fields = parse_qs(body.decode(), max_num_fields=10)
-        except ValueError:
-            raise _Refused(http.INTERNAL_SERVER_ERROR, "Payload expected.") from None
-        return fields.get("d", [""])[0].encode()
+        return _unquoted(_field(body))
+
+
+def _field(form: bytes) -> bytes:
+    """The field ``d`` of a form, empty if there is none."""
+    for field in form.split(b"&", _MOST_FIELDS)[:_MOST_FIELDS]:
+        name, _, value = field.partition(b"=")
+        if name == b"d":
+            return value
+    return b""
+
+
+def _unquoted(value: bytes) -> bytes:
+    """
+    Decode the value of a field.  The standard library takes a second for a million escapes; to
+    Python's own, which differ in how they begin, a codec of C takes hundredths.
+    """
+    if _BAD_ESCAPE.search(value) or not is_utf8(value):
+        raise _Refused(http.INTERNAL_SERVER_ERROR, "Payload expected.")
+    escaped = value.replace(b"\\", rb"\\").replace(b"+", b" ").replace(b"%", rb"\x")
+    return escaped.decode("unicode_escape").encode("latin-1")
 
 
 def _size(request: Any) -> int:

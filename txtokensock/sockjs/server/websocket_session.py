@@ -26,6 +26,7 @@ from ..frames import (
     decode_client_frame,
     encode_close_frame,
     encode_server_frame,
+    is_utf8,
 )
 from ..text_frames import text_frame
 from ..websocket import WebSocketConnection
@@ -196,7 +197,7 @@ class WebSocketSession(ServerSession):
         try:
             messages = self._decode(payload)
         except FrameError:
-            self._violation(*(self._violation_close if _is_utf8(payload) else _NOT_UTF8))
+            self._violation(*(self._violation_close if is_utf8(payload) else _NOT_UTF8))
             return True
         if not self.meter.count(MESSAGES if messages else EMPTY, size, len(messages)):
             return False
@@ -441,7 +442,7 @@ class RawWebSocketSession(WebSocketSession):
         pass
 
     def _decode(self, payload: bytes) -> list[bytes]:
-        if not _is_utf8(payload):
+        if not is_utf8(payload):
             raise FrameError("a text message that is not UTF-8")
         return [payload]
 
@@ -458,11 +459,3 @@ class RawWebSocketSession(WebSocketSession):
 
     def _sign_of_life(self) -> None:
         pass
-
-
-def _is_utf8(payload: bytes) -> bool:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
