@@ -383,6 +383,34 @@ class RateTests(SharesTestCase):
         self.assertTrue(self.ask(size=16 * 64 * 1024))
         self.assertEqual(self.asked(), 1)
 
+    def test_larger_than_the_share(self) -> None:
+        """
+        What costs more than a caller may send at once is sent when it has sent nothing for long
+        enough, and is paid back afterwards; others are not concerned.
+        """
+        self.announce(messages_per_second=10, message_burst=100)
+        for caller in "abcdefghij":
+            self.ask(caller)
+        large = 30 * 64 * 1024
+        self.assertFalse(self.ask("a", large))  # it has used one of its ten
+        self.clock.advance(1)
+        self.assertTrue(self.ask("a", large))
+        waited = 0
+        while not self.ask("a"):
+            self.clock.advance(1)
+            waited += 1
+            for caller in "bcdefghij":
+                self.assertTrue(self.ask(caller))
+        self.assertEqual(waited, 22)
+
+    def test_smallest_rate(self) -> None:
+        """Also a server that takes one message at once lets somebody listen."""
+        self.announce(messages_per_second=1, message_burst=1)
+        self.shares.of("a").take(["x"])
+        self.assertFalse(self.ask("a"))
+        self.clock.advance(3)
+        self.assertTrue(self.ask("a"))
+
     def test_subscriptions(self) -> None:
         """To subscribe and unsubscribe are two messages, where nobody has the channel."""
         self.announce(messages_per_second=1, message_burst=20)

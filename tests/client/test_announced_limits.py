@@ -245,6 +245,37 @@ class AnnouncedLimitsTests(ServerTestCase):
         for publish in sent:
             self.successResultOf(publish)
 
+    def test_large_messages_cost_more(self) -> None:
+        """Each 64 KiB are a message to the server: a large one waits until all is allowed."""
+        client = self.limited({"messages_per_second": 10, "message_burst": 21})
+        for data in (*range(10), "x" * 900_000, "last"):
+            client.publish("c", data).addErrback(lambda _: None)
+        for _ in range(2):
+            self.settle()
+            self.assertEqual(len(self.asked), 10)
+            self.advance(0.5)
+        self.advance(0.3)
+        self.assertEqual(len(self.asked), 12)
+
+    def test_larger_than_the_burst(self) -> None:
+        """One that costs more than the server ever allows at once fails; just as much is sent."""
+        client = self.limited({"messages_per_second": 10, "message_burst": 10})
+        large = client.publish("c", "x" * 800_000)
+        fine = client.publish("c", "x" * 700_000)
+        fine.addErrback(lambda _: None)
+        self.settle()
+        self.assertIn("message_burst is 10", str(self.failure(large, MessageTooLarge)))
+        self.assertEqual(self.asked, ["_publish"])
+
+    def test_one_at_once(self) -> None:
+        """Also ``auth`` was one: the next has to wait."""
+        client = self.limited({"messages_per_second": 1, "message_burst": 1})
+        client.publish("c", 1).addErrback(lambda _: None)
+        self.settle()
+        self.assertEqual(self.asked, [])
+        self.advance(2)
+        self.assertEqual(self.asked, ["_publish"])
+
     def test_rate_of_another_connection(self) -> None:
         """It is the connection's: the next one begins anew, and no timer is left of the first."""
         client = self.limited({"messages_per_second": 1, "message_burst": 10})

@@ -33,6 +33,17 @@ class RateLimitTests(SynchronousTestCase):
         )
         self.assertEqual([rate.take(3.0, cost) for cost in (4, 3)], [False, True])
 
+    def test_borrow(self) -> None:
+        """What costs more than the burst takes all of it, and is paid back."""
+        rate = RateLimit(1.0, 10, 0.0)
+        self.assertTrue(rate.take(0.0))
+        self.assertFalse(rate.borrow(0.0, 15))
+        self.assertTrue(rate.borrow(1.0, 15))
+        self.assertFalse(rate.take(5.5))
+        self.assertTrue(rate.take(7.0))
+        self.assertTrue(rate.borrow(20.0, 2))
+        self.assertTrue(rate.take(20.0, 8))
+
     def test_credit(self) -> None:
         """A credit counts on top of the burst, does not go away, and can be taken back."""
         rate = RateLimit(1.0, 2, 0.0)

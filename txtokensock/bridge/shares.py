@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.python.failure import Failure
 
 from ..errors import CallTimeout
-from ..messages.announced_limits import AnnouncedLimits
+from ..messages.announced_limits import SIZE_BITS, AnnouncedLimits
 from ..support.rate_limit import RateLimit
 from .error_table import ShareExceeded
 
@@ -27,9 +27,6 @@ _ACTIVE = 10.0
 
 _USABLE = 0.9
 """Of the server's rate: the rest is for pings, and for what arrives late and all at once."""
-
-_SIZE = 64 * 1024
-"""So many bytes count as one message more."""
 
 
 class Shares:
@@ -190,7 +187,7 @@ class Share:
             limit = self._shares.look().calls
             if limit is not None and self.calls >= (most := int(self._shares.part(limit))):
                 raise _exceeded("calls", f"{most} calls of this caller are under way")
-            self._spend(1 + size // _SIZE)
+            self._spend(1 + (size >> SIZE_BITS))
         except ShareExceeded as problem:
             return fail(problem)
         self._calls += 1
@@ -257,9 +254,10 @@ class Share:
         if self._rate is None or shares.rate is None or rate is None or not cost:
             return
         self._rate.change(shares.part(rate[0]), shares.part(rate[1]))
-        if not self._rate.take(now, cost):
+        # What costs more than is allowed at once is allowed once all of that is there.
+        if not self._rate.borrow(now, cost):
             raise _exceeded("messages_per_second", "this caller sends too much")
-        if not shares.rate.take(now, cost):
+        if not shares.rate.borrow(now, cost):
             self._rate.credit(cost)
             raise ShareExceeded("all callers send as much as the server's rate allows")
 
@@ -272,8 +270,8 @@ def _may_go_on(problem: BaseException | None) -> bool:
 
 def _rate(limits: AnnouncedLimits) -> tuple[float, float] | None:
     """Messages per second, and at once."""
-    per_second = limits.messages_per_second
-    return None if per_second is None else (per_second, limits.message_burst or per_second)
+    per_second, burst = limits.messages_per_second, limits.burst
+    return None if per_second is None or burst is None else (per_second, burst)
 
 
 def _new_rate(limits: AnnouncedLimits, now: float, part: float = 1.0) -> RateLimit | None:

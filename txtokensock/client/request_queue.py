@@ -382,8 +382,10 @@ class RequestQueue:
             and (room := self._room()) > 0
         ):
             allowed = self._limits.room(self._reactor.seconds())
-            if allowed < 1:
-                self._paced.start(self._limits.wait())
+            first = next(iter((self._queue or self._suspects).values()))
+            cost = self._limits.cost(len(first.payload))
+            if allowed < cost:
+                self._paced.start(self._limits.wait(cost))
                 return
             if self._queue:
                 self._send_frame(self._connection, self._queue, min(room, allowed))

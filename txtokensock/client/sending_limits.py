@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 
 from ..errors import UsageError
-from ..messages.announced_limits import AnnouncedLimits
+from ..messages.announced_limits import SIZE_BITS, AnnouncedLimits
 from ..support.rate_limit import RateLimit
 from .request import Request
 
@@ -27,9 +27,6 @@ Of the rate that a server announced: its clock is another, and pings and pongs c
 """
 
 _LEAST_WAIT = 0.01
-
-_SIZE_BITS = 16
-"""Servers count 64 KiB of a frame as a message."""
 
 
 class SendingLimits:
@@ -51,13 +48,17 @@ class SendingLimits:
         self.frame_messages = min(_FRAME_MESSAGES, limits.frame_messages or _FRAME_MESSAGES)
         self.frame_size = limits.frame_size or math.inf
         self._plain_size = min(limits.message_size or math.inf, (self.frame_size - 4) / 2)
+        if limits.burst is not None:
+            self._plain_size = min(self._plain_size, (limits.burst * 2**SIZE_BITS - 4) / 2)
         self._plain_depth = limits.json_depth or math.inf
         self._per_second = limits.messages_per_second
         self._rate: RateLimit | None = None
-        if self._per_second is not None:
+        self._burst = 0.0
+        if self._per_second is not None and limits.burst is not None:
             self._per_second *= _SHARE
-            burst = limits.message_burst or self._per_second
-            self._rate = RateLimit(self._per_second, max(1.0, burst * _SHARE), now)
+            self._burst = max(1.0, limits.burst * _SHARE)
+            self._rate = RateLimit(self._per_second, self._burst, now)
+            self._rate.credit(min(0.0, limits.burst - 1.0 - self._burst))  # auth was one, too
 
     # -- the rate
 
@@ -68,16 +69,23 @@ class SendingLimits:
         self._rate.take(now, 0.0)
         return int(self._rate.left)
 
-    def wait(self) -> float:
-        """Seconds until there is room for one, and no less than makes a frame of several."""
+    def cost(self, size: int) -> int:
+        """
+        How many messages must be allowed before one of that many bytes is sent, each of which may
+        need a backslash in front.  One that costs more than we use at once waits for all of it.
+        """
+        return max(1, min(2 * size >> SIZE_BITS, int(self._burst)))
+
+    def wait(self, cost: float) -> float:
+        """Seconds until so many are allowed, and no less than makes a frame of several."""
         if self._rate is None or self._per_second is None:
             return 0.0
-        return max(_LEAST_WAIT, (1.0 - self._rate.left) / self._per_second)
+        return max(_LEAST_WAIT, (cost - self._rate.left) / self._per_second)
 
     def sent(self, messages: int, size: int) -> None:
         """A frame of that many messages and bytes was sent."""
         if self._rate is not None:
-            self._rate.credit(-max(messages, size >> _SIZE_BITS))
+            self._rate.credit(-max(messages, size >> SIZE_BITS))
 
     # -- the size
 
@@ -103,8 +111,10 @@ class SendingLimits:
     def fills(self, messages: int, size: int) -> bool:
         """
         Whether so many messages might make a frame too large, in which quotes and backslashes
-        have a backslash in front.
+        have a backslash in front, or one that costs more than is allowed now.
 
         :param size: their bytes.
         """
-        return 2 * size + 3 * messages + 2 > self.frame_size
+        if 2 * size + 3 * messages + 2 > self.frame_size:
+            return True
+        return self._rate is not None and 2 * size >> SIZE_BITS > max(1.0, self._rate.left)

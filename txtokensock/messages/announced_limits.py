@@ -12,7 +12,10 @@ from ..errors import InvalidChannel, InvalidData, MessageTooLarge, shorten
 from ..jsontext import nested_deeper_than
 from ..support.checks import check_count, check_positive
 
-__all__ = ["AnnouncedLimits"]
+__all__ = ["SIZE_BITS", "AnnouncedLimits"]
+
+SIZE_BITS = 16
+"""Servers count 64 KiB of a frame as a message."""
 
 
 class AnnouncedLimits(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,13 +57,20 @@ class AnnouncedLimits(Struct, frozen=True, kw_only=True, omit_defaults=True):
             return None
         return cls(**{name: announced[name] for name in _CHECKS if _possible(announced, name)})
 
+    @property
+    def burst(self) -> float | None:
+        """Messages at once; where there is no such limit, those of a second."""
+        if self.messages_per_second is None:
+            return None
+        return self.message_burst or max(1.0, self.messages_per_second)
+
     def check_message(self, payload: bytes) -> None:
         """
         Check that the server takes a message.
 
         :param payload: the whole message, encoded.
-        :raises MessageTooLarge: if it is larger than the server takes, by itself or as the
-            only one of a SockJS frame.
+        :raises MessageTooLarge: if it is larger than the server takes, by itself, as the
+            only one of a SockJS frame, or because each 64 KiB count as a message.
         :raises InvalidData: if it nests too deep.
         """
         size = len(payload)
@@ -71,6 +81,14 @@ class AnnouncedLimits(Struct, frozen=True, kw_only=True, omit_defaults=True):
             size += payload.count(b'"') + payload.count(b"\\") + 4
             if size > most:
                 raise _too_large("a SockJS frame", size, "frame_size", most)
+        burst = self.burst
+        if burst is not None and (2 * len(payload) + 4) >> SIZE_BITS > burst:
+            cost = len(payload) + payload.count(b'"') + payload.count(b"\\") + 4 >> SIZE_BITS
+            if cost > burst:
+                raise MessageTooLarge(
+                    f"a message of {len(payload)} bytes costs as much as {cost}:"
+                    f" the server's limit message_burst is {burst:g}"
+                )
         if self.json_depth is not None and nested_deeper_than(payload, self.json_depth):
             raise InvalidData(
                 f"the message nests deeper than {self.json_depth} lists and objects,"

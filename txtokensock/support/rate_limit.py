@@ -39,6 +39,19 @@ class RateLimit:
         self._left = left - cost
         return True
 
+    def borrow(self, now: float, cost: float) -> bool:
+        """
+        Take as much, where that is within the rate or nothing of it is taken; then what is more
+        than ``burst`` is paid back, before anything else is allowed.
+
+        :return: whether it may happen; otherwise nothing is taken.
+        """
+        most = min(cost, self._burst)
+        if not self.take(now, most):
+            return False
+        self._left -= cost - most
+        return True
+
     def credit(self, cost: float) -> None:
         """
         Allow so much more, above ``burst`` and for as long as it takes, or, if it is negative,
