@@ -341,6 +341,30 @@ class ServerCallTests(ServerTestCase):
         self.client.send({"rpc": "_rpc", "fid": fid, "resp": {"data": "again"}})
         self.assertEqual(self.successResultOf(answer), "mine")
 
+    def test_timeouts(self) -> None:
+        """Each call has its own time, whatever others have, and what became of them."""
+        first, _ = self.call(timeout=3)
+        self.server.turn(1)
+        answered, fid = self.call(timeout=3)
+        second, _ = self.call(timeout=3)
+        short, _ = self.call(timeout=1)
+        self.client.send({"rpc": "_rpc", "fid": fid, "resp": {"data": 1}})
+        self.assertEqual(self.successResultOf(answered), 1)
+        self.server.turn(1)
+        self.failureResultOf(short, CallTimeout)
+        self.assertNoResult(first)
+        self.server.turn(1)
+        self.failureResultOf(first, CallTimeout)
+        self.server.turn(0.5)
+        self.assertNoResult(second)
+        third, _ = self.call(timeout=3)
+        self.server.turn(0.5)
+        self.failureResultOf(second, CallTimeout)
+        self.server.turn(2)
+        self.assertNoResult(third)
+        self.server.turn(0.5)
+        self.failureResultOf(third, CallTimeout)
+
     def test_timeout(self) -> None:
         """A call that nobody answers fails in time, and its late answer is nothing."""
         answer, fid = self.call(timeout=3)

@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IReactorTime
 
 from ..errors import CallTimeout, ConnectionLost, InvalidData, remote_error
 from ..messages.from_client import ActionAnswer
@@ -21,12 +19,80 @@ from ..support.timer import Deadline
 __all__ = ["ServerCalls"]
 
 
+class _ServerCall:
+    """One call that waits for its answer."""
+
+    __slots__ = ("answer", "due", "fid", "group", "name")
+
+    def __init__(self, group: _SameTimeout, fid: str, name: str) -> None:
+        self.group = group
+        self.fid = fid
+        self.name = name
+        self.due = 0.0
+        self.answer: Deferred[Any] = Deferred(self._cancelled)
+
+    def _cancelled(self, _: Deferred[Any]) -> None:
+        self.group.give_up(self.fid)
+
+
+class _SameTimeout:
+    """
+    The calls of one peer that have the same time.  What begins first is late first, so that one
+    timer is enough for all, however many wait.
+
+    :param slices: many that are late end in several turns.
+    :param seconds: that each has.
+    :ivar seconds: the same.
+    :param give_up: ends the wait for one.
+    """
+
+    def __init__(
+        self,
+        slices: Slices,
+        seconds: float,
+        give_up: Callable[[str], _ServerCall | None],
+    ) -> None:
+        self.give_up = give_up
+        self._slices = slices
+        self.seconds = seconds
+        self._calls: dict[_ServerCall, None] = {}
+        self._deadline = Deadline(slices.reactor, self._on_deadline)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def add(self, call: _ServerCall) -> None:
+        call.due = self._slices.reactor.seconds() + self.seconds
+        self._calls[call] = None
+        if not self._deadline.running:
+            self._deadline.start(self.seconds)
+
+    def remove(self, call: _ServerCall) -> None:
+        del self._calls[call]
+        if not self._calls:
+            self._deadline.stop()
+
+    def _on_deadline(self) -> None:
+        late = []
+        for call in self._calls:
+            if call.due > self._deadline.noticed:
+                self._deadline.start(max(0.0, call.due - self._slices.reactor.seconds()))
+                break
+            late.append(call)
+        self._slices.for_each(late, self._late, at_a_time=64)
+
+    def _late(self, call: _ServerCall) -> None:
+        if self.give_up(call.fid) is not None:
+            text = f"the peer did not answer {call.name!r} within {self.seconds:g} seconds"
+            call.answer.errback(CallTimeout(text, may_have_run=True))
+
+
 class ServerCalls:
     """
     The calls that wait for an answer of one peer.  They belong to that peer: no other can
     answer them, and they fail when it goes.
 
-    :param reactor: for their deadlines.
+    :param slices: many that end at once do in several turns.
     :param send: sends an encoded message.
     :param credit: called with 1 for each answer that the peer may send from now on, and with
         -1 for each that is not waited for any more.
@@ -35,15 +101,16 @@ class ServerCalls:
 
     def __init__(
         self,
-        reactor: IReactorTime,
+        slices: Slices,
         send: Callable[[bytes], None],
         credit: Callable[[int], None],
         timeout: float,
     ) -> None:
-        self._reactor = reactor
+        self._slices = slices
         self._send = send
         self._credit = credit
-        self._waiting: dict[str, tuple[Deferred[Any], Deadline]] = {}
+        self._waiting: dict[str, _ServerCall] = {}
+        self._groups: dict[float, _SameTimeout] = {}
         self._timeout = timeout
         self._closed = False
 
@@ -66,59 +133,50 @@ class ServerCalls:
             message = encode_server_call(fid, name, data)
         except InvalidData:
             return fail()
-        timer = Deadline(self._reactor, partial(self._timed_out, fid, name, timeout))
-        timer.start(timeout)
-
-        def cancelled(_: Deferred[Any]) -> None:
-            self._give_up(fid)
-
-        answer: Deferred[Any] = Deferred(cancelled)
-        self._waiting[fid] = (answer, timer)
+        group = self._groups.get(timeout)
+        if group is None:
+            group = self._groups[timeout] = _SameTimeout(self._slices, timeout, self._give_up)
+        call = self._waiting[fid] = _ServerCall(group, fid, name)
+        group.add(call)
         self._credit(1)
         self._send(message)
-        return answer
+        return call.answer
 
     def answered(self, answer: ActionAnswer) -> bool:
         """:return: whether anybody waited for it."""
-        waiting = self._forget(answer.fid)
-        if waiting is None:
+        call = self._forget(answer.fid)
+        if call is None:
             return False
         if answer.error is not None:
-            waiting.errback(remote_error(answer.error))
+            call.answer.errback(remote_error(answer.error))
         else:
-            waiting.callback(answer.data)
+            call.answer.callback(answer.data)
         return True
 
-    def close(self, slices: Slices) -> Deferred[None]:
+    def close(self) -> Deferred[None]:
         """
         The peer is gone: fail all calls that wait, and all later ones.
 
-        :param slices: many are failed in several turns.
         :return: fires with None when all have failed.
         """
         self._closed = True
-        return slices.for_each(self._waiting, self._lose, at_a_time=64)
+        return self._slices.for_each(self._waiting, self._lose, at_a_time=64)
 
     def _lose(self, fid: str) -> None:
-        waiting = self._give_up(fid)
-        if waiting is not None:
-            waiting.errback(ConnectionLost("the peer went before it answered"))
+        call = self._give_up(fid)
+        if call is not None:
+            call.answer.errback(ConnectionLost("the peer went before it answered"))
 
-    def _timed_out(self, fid: str, name: str, timeout: float) -> None:
-        waiting = self._give_up(fid)
-        if waiting is not None:
-            text = f"the peer did not answer {name!r} within {timeout:g} seconds"
-            waiting.errback(CallTimeout(text, may_have_run=True))
-
-    def _give_up(self, fid: str) -> Deferred[Any] | None:
-        waiting = self._forget(fid)
-        if waiting is not None:
+    def _give_up(self, fid: str) -> _ServerCall | None:
+        call = self._forget(fid)
+        if call is not None:
             self._credit(-1)
-        return waiting
+        return call
 
-    def _forget(self, fid: str) -> Deferred[Any] | None:
-        if fid not in self._waiting:
-            return None
-        waiting, timer = self._waiting.pop(fid)
-        timer.stop()
-        return waiting
+    def _forget(self, fid: str) -> _ServerCall | None:
+        call = self._waiting.pop(fid, None)
+        if call is not None:
+            call.group.remove(call)
+            if not call.group:
+                del self._groups[call.group.seconds]
+        return call

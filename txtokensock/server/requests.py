@@ -125,7 +125,7 @@ class PeerRequests:
         """
         self._closed = True
         self._deadline.stop()
-        calls.close(self._context.slices).addCallback(self._cancel_all)
+        calls.close().addCallback(self._cancel_all)
 
     def _cancel_all(self, _: None) -> None:
         # The latest first: a request that waits for an earlier one must not get its turn.
