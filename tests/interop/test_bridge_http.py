@@ -190,7 +190,7 @@ class HttpBridgeTests(BridgeTestCase):
         self.assertEqual(call[0], 200)
         bridge.configure(self.server.port, key + "streams = 0\n")
         bridge.signal("HUP")
-        await bridge.line("not reloaded: http.keys[0].streams: is 0")
+        await bridge.line("bridge.toml:11: http.keys[0].streams: is 0")
         (self.directory / "key").write_text("second\n")
         call = await within(bridge.ask("/call", {"rpc": "echo"}, **authorized))
         self.assertEqual(call[0], 200)
@@ -215,7 +215,7 @@ class HttpBridgeTests(BridgeTestCase):
                 )
             )
             line = "http.streams: expected whole number, got text"
-            self.assertEqual(err.decode(), f"twistd tokensock: bridge.toml: {line}\n")
+            self.assertEqual(err.decode(), f"twistd tokensock: bridge.toml:8: {line}\n")
             self.assertEqual(status, 2)
             self.assertNotIn(b"upstream", out)
             await self.assertFailure(

@@ -15,7 +15,7 @@ import treq
 from .servers import ReservedPort, Server
 from .support import until, within
 
-__all__ = ["Bridge", "Serve", "script"]
+__all__ = ["Bridge", "Serve", "Twistd", "script"]
 
 
 def script(name: str) -> str:
@@ -24,7 +24,7 @@ def script(name: str) -> str:
     return str(beside) if beside.exists() else shutil.which(name) or name
 
 
-class _Twistd(Server):
+class Twistd(Server):
     """
     :param directory: where it runs; by default the checkout.
     :param environment: more of it.
@@ -75,7 +75,7 @@ class _Twistd(Server):
         return body
 
 
-class Serve(_Twistd):
+class Serve(Twistd):
     """
     ``twistd -n tokensock serve`` on a port of its own.
 
@@ -120,7 +120,7 @@ class Serve(_Twistd):
             self._admin.release()
 
 
-class Bridge(_Twistd):
+class Bridge(Twistd):
     """
     ``twistd -n tokensock bridge``.
 

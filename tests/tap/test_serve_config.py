@@ -50,7 +50,7 @@ BAD: list[tuple[str, str]] = [
     (SERVER + 'listen = "tcp:x"', "2: server.listen: 'tcp:x' is not an endpoint"),
     (SERVER + 'listen = ["unix:a", "bogus:1"]', "2: server.listen[1]: 'bogus:1' is not an end"),
     (SERVER + 'listen = ["unix:a", "unix:a"]', "2: server.listen[1]: 'unix:a' is there twice"),
-    (SERVER + 'listen = "systemd:domain=INET:index=0"', "2: server.listen: 'systemd:domain=I"),
+    (SERVER + 'listen = "systemd:domain=INET:index=0"', "2: server.listen: other machines can"),
     (SERVER + 'listen = "tcp:80"', "2: server.listen: other machines can connect to tcp:80"),
     (SERVER + 'listen = ["unix:a", "tcp:80"]', "2: server.listen: other machines can connect"),
     (SERVER + 'listen = "tcp6:80"', "2: server.listen: other machines can connect to tcp6:80"),
@@ -275,6 +275,17 @@ class GoodConfigTests(ServeConfigTestCase):
             config = self.read(TLS + 'key = { env = "KEY" }\n')
             assert config.tls is not None
             config.tls.read()
+
+    def test_sockets_of_systemd(self) -> None:
+        """A check before the service has none; the service says that it was passed none."""
+        Path("serve.toml").write_text(
+            '[server]\nlisten = "systemd:domain=INET:index=0"\nauthentication = "demo"\n'
+        )
+        with mock.patch.object(sys, "__stdout__", io.StringIO()):
+            self.assertEqual(self.exit_of("serve", "-c", "serve.toml", "--check"), (0, ""))
+        status, said = self.exit_of("serve", "-c", "serve.toml")
+        self.assertEqual((status, said.count("\n")), (1, 1))
+        self.assertIn("index=0: systemd has passed no such socket", said)
 
     def test_redis(self) -> None:
         """The password is beside the URL, and in nothing that is shown."""

@@ -38,11 +38,13 @@ class Listen:
         """
         try:
             serverFromString(None, description)  # which only listening needs a reactor for
+        except (IndexError, KeyError) as problem:
+            # systemd passes its sockets to the service alone, and not to a check before it.
+            if not description.startswith("systemd:"):
+                raise cls._not(description, problem) from None
         except Exception as problem:
             # Parsers of endpoints raise ValueError, TypeError, KeyError ...
-            raise InvalidOption(
-                f"{description!r} is not an endpoint: {shorten(str(problem))}"
-            ) from None
+            raise cls._not(description, problem) from None
         kind, plain, named = _arguments(description)
         position = _INTERFACES.get(kind)
         if position is None:
@@ -50,6 +52,11 @@ class Listen:
         interface = plain[position] if len(plain) > position else ""
         port = named.get("port") or (plain[0] if plain else "0")
         return cls(kind, named.get("interface", interface), int(port))
+
+    @staticmethod
+    def _not(description: str, problem: Exception) -> InvalidOption:
+        text = shorten(str(problem)) or type(problem).__name__
+        return InvalidOption(f"{description!r} is not an endpoint: {text}")
 
     @property
     def loopback(self) -> bool:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.web.server import Site
 
@@ -24,7 +25,7 @@ from ..web.server.hosts import HostPolicy
 from ..web.server.proxy_protocol import server_endpoint
 from ..web.tls.server_certificate import ServerCertificate, TLSServerEndpoint
 from .endpoint_service import EndpointService
-from .fatal import fail_by_config
+from .fatal import fail, fail_by_config
 from .object_reference import load_actions, load_function
 from .serve_config import EMBEDDED_LISTEN, ServeConfig, read_config
 from .serve_service import Parts, ServeService
@@ -58,17 +59,18 @@ def make_server(options: ServeOptions, reactor: Any) -> ServeService:
     try:
         document = options.document()
         config = read_config(document)
-        parts = _Builder(document, config, reactor).build()
+        builder = _Builder(document, config, reactor)
+        builder.build()
     except ConfigError as error:
         fail_by_config(error)
     if options["check"]:
         print(f"{name or 'the options'}: good", file=sys.__stdout__, flush=True)
         raise SystemExit(0)
     if name is not None:
-        options["config"] = str(Path(name).absolute())  # for a daemon leaves its directory
+        name = options["config"] = str(Path(name).absolute())  # a daemon leaves its directory
     return ServeService(
         config,
-        parts,
+        builder.parts(),
         lambda: read_config(options.document()),
         path=name or "the options",
         reactor=reactor,
@@ -100,8 +102,10 @@ class _Builder:
         self._reactor = reactor
         self._found: list[Problem] = []
 
-    def build(self) -> Parts:
+    def build(self) -> None:
         """
+        Make all that needs no socket.
+
         :raises ConfigError: with all that is wrong.
         """
         config, section = self._config, self._config.server
@@ -118,7 +122,7 @@ class _Builder:
         metrics = None if config.admin is None else self._metrics()
         self._stop_if_wrong()
         try:
-            server = TokenSocketServer(
+            self._server = server = TokenSocketServer(
                 authentication,
                 actions=actions,
                 filter=filter,
@@ -137,12 +141,20 @@ class _Builder:
                 server.on(event, hook)
         except InvalidOption as problem:
             raise self._document.error([Problem("server", str(problem))]) from None
-        certificate = None if config.tls is None else config.tls.read()
-        pages = None if metrics is None else self._pages(server, metrics)
+        self._certificate = None if config.tls is None else config.tls.read()
+        self._admin_pages = None if metrics is None else self._pages(server, metrics)
+        self._function = options["limits_for"] if isinstance(section.limits_for, str) else None
+
+    def parts(self) -> Parts:
+        """
+        The parts, with what listens.
+
+        :raises SystemExit: with status 1, if systemd has not passed a socket.
+        """
         self._say_what_is_meant()
+        server, certificate, pages = self._server, self._certificate, self._admin_pages
         listening, admin = self._listening(server, certificate, pages)
-        function = options["limits_for"] if isinstance(section.limits_for, str) else None
-        return Parts(server, listening, admin, certificate, pages, function)
+        return Parts(server, listening, admin, certificate, pages, self._function)
 
     def _listening(
         self,
@@ -152,11 +164,11 @@ class _Builder:
     ) -> tuple[list[EndpointService], EndpointService | None]:
         listening = []
         for description in self._config.listen():
-            endpoint = server_endpoint(self._reactor, description)
+            endpoint = self._endpoint(description)
             listening.append(EndpointService(endpoint, description, _site(server)))
         for description in self._config.tls_listen():
             assert certificate is not None
-            endpoint = server_endpoint(self._reactor, description)
+            endpoint = self._endpoint(description)
             tls = TLSServerEndpoint(endpoint, certificate)
             listening.append(EndpointService(tls, description, _site(server)))
         if pages is None:
@@ -164,9 +176,15 @@ class _Builder:
         assert self._config.admin is not None
         description = self._config.admin.listen
         site = admin_site(pages, self._reactor, trusted_proxies=server.trusted_proxies)
-        endpoint = server_endpoint(self._reactor, description)
+        endpoint = self._endpoint(description)
         elsewhere = "serve --admin tcp:9091:interface=127.0.0.1"
         return listening, EndpointService(endpoint, description, site, "admin pages", elsewhere)
+
+    def _endpoint(self, description: str) -> IStreamServerEndpoint:
+        try:
+            return server_endpoint(self._reactor, description)
+        except (IndexError, KeyError):
+            fail(f"cannot listen on {description}: systemd has passed no such socket", 1)
 
     def _pages(self, server: TokenSocketServer, metrics: ServerMetrics) -> AdminPages:
         from ..server.ops.metrics import metrics_page

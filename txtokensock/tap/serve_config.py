@@ -29,7 +29,6 @@ from ..sockjs import SockJSOptions
 from ..support.checks import check_count, check_positive
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import OriginPolicy
-from ..web.server.proxy_protocol import server_endpoint
 from ..web.server.trusted_proxies import TrustedProxies
 from ..web.tls.server_certificate import ServerCertificate
 
@@ -308,16 +307,10 @@ def _server(section: ServerConfig, path: str) -> Iterator[Problem]:
 def _listen(listen: str | tuple[str, ...], path: str) -> Iterator[Problem]:
     several = _several(listen)
     for number, description in enumerate(several):
-        try:
-            server_endpoint(None, description)
-        except Exception as problem:
-            # Parsers of endpoints raise ValueError, TypeError, KeyError ...
-            here = path if isinstance(listen, str) else f"{path}[{number}]"
-            text = str(problem) or type(problem).__name__
-            yield Problem(here, f"{description!r} is not an endpoint: {text}")
-        else:
-            if description in several[:number]:
-                yield Problem(f"{path}[{number}]", f"{description!r} is there twice")
+        here = path if isinstance(listen, str) else f"{path}[{number}]"
+        yield from _refused(here, partial(Listen.parse, description))
+        if description in several[:number]:
+            yield Problem(here, f"{description!r} is there twice")
 
 
 def _check_of(limit: str) -> Any:
