@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -401,7 +402,13 @@ class TokenSocketServer(Service):
 
     def _new_sockjs(self) -> SockJSResource:
         factory = _PeerFactory(self._context)
-        return SockJSResource(factory, self._sockjs_options, reactor=self._context.reactor)
+        context = self._context
+        return SockJSResource(
+            factory,
+            self._sockjs_options,
+            reactor=context.reactor,
+            on_refusal=partial(context.observer.connection_refused, "peers_per_address"),
+        )
 
     def _sockjs_now(self) -> SockJSResource | None:
         return None if self._running_server is None else self._running_server.sockjs

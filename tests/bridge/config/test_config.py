@@ -101,6 +101,7 @@ BAD: list[tuple[str, str]] = [
         OPEN + 'trusted_proxies = ["10.0.0.0/33"]',
         "http.trusted_proxies: has '10.0.0.0/33': a network is like",
     ),
+    (OPEN + "body_rate = 0", "http.body_rate: is 0: it must be a whole number above 0"),
     (OPEN + "body_limit = -1", "http.body_limit: is -1: it must be a whole number above 0"),
     (OPEN + "heartbeat = 0.0", "http.heartbeat: is 0: it must be a number of seconds"),
     (HTTP + "keys = {}", "http.keys: expected array, got table"),

@@ -199,6 +199,15 @@ class RequestMetricsTests(MetricsTestCase):
         for kind in ("invalid_message", "invalid_request", "not_authenticated"):
             self.assertEqual(self.value("errors_total", kind=kind), 1, kind)
 
+    def test_too_many_peers_of_one_address(self) -> None:
+        """Those beyond the limit are closed, and as many again are not even let in."""
+        server = self.counted(limits={"peers_per_address": 1})
+        server.client()
+        server.client()
+        response = server.connection().request("POST", "/sockets/000/more/xhr")
+        self.assertEqual(response.status, 429)
+        self.assertEqual(self.value("refused_connections_total", limit="peers_per_address"), 1)
+
 
 class AdminTests(MetricsTestCase):
     """What operators are told."""

@@ -76,7 +76,9 @@ class HttpConfig(Section, frozen=True):
     :ivar connections_per_address: of them, for one IP address that is not that of a trusted
         proxy; 0 for a quarter.
     :ivar head_timeout: seconds for the head of a request, and for the TLS handshake with it.
-    :ivar body_timeout: seconds for a body, and then as long as it comes at 500 bytes per second.
+    :ivar body_timeout: seconds for a body, and then as long as it comes at
+        ``body_rate``.
+    :ivar body_rate: bytes per second.
     :ivar concurrency: without keys: requests that may wait for the server at once.
     :ivar streams: without keys: event streams at once.
     :ivar queue_limit: publishes that may wait for the server.
@@ -104,6 +106,7 @@ class HttpConfig(Section, frozen=True):
     connections_per_address: int = 0
     head_timeout: float = 10.0
     body_timeout: float = 20.0
+    body_rate: int = 500
     concurrency: int = 128
     streams: int = 128
     queue_limit: int = 1000
@@ -130,7 +133,8 @@ def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
     yield from seconds(section, path, "head_timeout", "body_timeout")
     if section.connections_per_address < 0:
         yield Problem(f"{path}.connections_per_address", "must be 0, or a whole number above 0")
-    yield from counts(section, path, "body_limit", "connections", "concurrency", "streams")
+    yield from counts(section, path, "body_limit", "body_rate", "connections")
+    yield from counts(section, path, "concurrency", "streams")
     yield from counts(section, path, "queue_limit", "queue_bytes", "stream_buffer")
     yield from counts(section, path, "idempotency_limit", "idempotency_bytes")
     if not section.signed_requests or "\0" in section.signed_requests:

@@ -65,6 +65,7 @@ def site_limits(section: HttpConfig) -> SiteLimits:
         connections_per_address=section.connections_per_address or section.connections // 4 or 1,
         head_timeout=section.head_timeout,
         body_timeout=section.body_timeout,
+        body_rate=section.body_rate,
     )
 
 

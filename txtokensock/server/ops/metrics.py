@@ -23,11 +23,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from twisted.web.resource import IResource
 
-from .observer import Observer, Outcome, Problem, RequestKind
+from .observer import ConnectionRefusal, Observer, Outcome, Problem, RequestKind
 
 if TYPE_CHECKING:
-    from ...web.server.site_limits import Refusal
-from ..service import TokenSocketServer
+    from ..service import TokenSocketServer
 
 __all__ = ["BUCKETS", "ServerMetrics", "metrics_page"]
 
@@ -66,7 +65,7 @@ class ServerMetrics(Observer):
         }
         self._problems: Counter[Problem] = Counter()
         self._dropped_messages = 0
-        self._refused: Counter[Refusal] = Counter()
+        self._refused: Counter[ConnectionRefusal] = Counter()
         self._tokens: Counter[int] = Counter()
         self._call_times = [0] * (len(BUCKETS) + 1)
         self._call_seconds = 0.0
@@ -113,7 +112,7 @@ class ServerMetrics(Observer):
     def message_dropped(self, size: int) -> None:
         self._dropped_messages += 1
 
-    def connection_refused(self, refusal: Refusal) -> None:
+    def connection_refused(self, refusal: ConnectionRefusal) -> None:
         self._refused[refusal] += 1
 
     def token_answered(self, status: int) -> None:

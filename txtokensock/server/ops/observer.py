@@ -8,7 +8,10 @@ from typing import Literal, TypeAlias
 
 from ...web.server.site_limits import Refusal
 
-__all__ = ["Observer", "Outcome", "Problem", "RequestKind"]
+__all__ = ["ConnectionRefusal", "Observer", "Outcome", "Problem", "RequestKind"]
+
+ConnectionRefusal: TypeAlias = Refusal | Literal["peers_per_address"]
+"""Which limit somebody has crossed who is turned away."""
 
 RequestKind: TypeAlias = Literal[
     "auth", "broadcast", "call", "publish", "subscribe", "unsubscribe"
@@ -103,8 +106,11 @@ class Observer:
         :param size: bytes of the message.
         """
 
-    def connection_refused(self, refusal: Refusal) -> None:
-        """A connection to :meth:`.TokenSocketServer.site` has crossed a limit, and is closed."""
+    def connection_refused(self, refusal: ConnectionRefusal) -> None:
+        """
+        A connection to :meth:`.TokenSocketServer.site` has crossed a limit, and is closed; or
+        a session was refused with 429, as many of its address are just being refused.
+        """
 
     def token_answered(self, status: int) -> None:
         """A token request was answered with that HTTP status."""

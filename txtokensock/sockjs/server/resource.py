@@ -4,6 +4,7 @@ SockJS as a resource of twisted.web.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +62,8 @@ class SockJSResource:
         client with 403.
     :param options: all options in one object.
     :param reactor: its clock is used for all deadlines; the global one by default.
+    :param on_refusal: called for each session that is refused with 429, see
+        ``max_sessions_per_address``; to count them.
     :param changes: options one by one, as in ``SockJSResource(factory, heartbeat=10.0)``,
         in place of those in ``options``.
     :raises InvalidOption: for an option that is not valid.
@@ -74,13 +77,14 @@ class SockJSResource:
         options: SockJSOptions | None = None,
         *,
         reactor: Any = None,
+        on_refusal: Callable[[], object] | None = None,
         **changes: Any,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
         self._reactor = reactor
         options = replace(options or SockJSOptions(), **changes)
-        self._table = SessionTable(reactor, options, factory)
+        self._table = SessionTable(reactor, options, factory, on_refusal)
         self._polling = PollingPages(self._table)
         self.reconfigure(options)
 

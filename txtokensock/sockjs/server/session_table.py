@@ -4,6 +4,7 @@ The sessions of one SockJS server.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
@@ -34,6 +35,7 @@ class SessionTable:
     :param reactor: its clock is used for the sessions' deadlines.
     :param options: of the server.
     :param factory: builds the protocol of a session.
+    :param on_refusal: called for each that is refused as one address has too many.
     :ivar options: of the sessions from now on.
     :ivar buffers: what the sessions hold.
     :ivar closed: whether :meth:`close` was called: no session is admitted any more.
@@ -42,12 +44,17 @@ class SessionTable:
     _log = Logger()
 
     def __init__(
-        self, reactor: IReactorTime, options: SockJSOptions, factory: IProtocolFactory
+        self,
+        reactor: IReactorTime,
+        options: SockJSOptions,
+        factory: IProtocolFactory,
+        on_refusal: Callable[[], object] | None = None,
     ) -> None:
         self.reactor = reactor
         self.options = options
         self.closed = False
         self._factory = factory
+        self._on_refusal = on_refusal
         self._slices = Slices(reactor)
         self._sessions: Admissions[ServerSession] = Admissions()
         self._by_id: dict[str, PollingSession] = {}
@@ -79,6 +86,8 @@ class SessionTable:
             return http.SERVICE_UNAVAILABLE
         allowed = options.max_sessions_per_address
         if allowed is not None and self._sessions.count(peer) >= allowed:
+            if self._on_refusal is not None:
+                self._on_refusal()
             return 429
         return None
 
