@@ -563,7 +563,7 @@ class AuthenticationRefused(AuthenticationError):
 
 
 class AuthenticationAborted(AuthenticationError):
-    """The server closed the session without answering ``auth``."""
+    """The server closed the session without answering ``auth``, or at once when it had."""
 
 
 class SessionLost(Portable, error.ConnectionLost):

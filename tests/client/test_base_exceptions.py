@@ -4,12 +4,10 @@ Whatever a function of the user's raises, the client goes on as if it had not.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, fail
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
@@ -22,53 +20,7 @@ from txtokensock.errors import (
 )
 
 from ..common import Calls, ServerTestCase
-
-
-class Odd(BaseException):
-    """Something that no ``except Exception`` catches."""
-
-
-RAISED: list[Callable[[], BaseException]] = [
-    lambda: RuntimeError("oops"),
-    lambda: SystemExit(3),
-    KeyboardInterrupt,
-    asyncio.CancelledError,
-    CancelledError,
-    GeneratorExit,
-    StopIteration,
-    lambda: Odd("oops"),
-]
-"""One of each kind of exceptions that pass for something else on their way."""
-
-
-def plain(make: Callable[[], BaseException]) -> Callable[..., Any]:
-    """A function that raises."""
-
-    def function(*_: Any) -> Any:
-        raise make()
-
-    return function
-
-
-def deferred(make: Callable[[], BaseException]) -> Callable[..., Any]:
-    """A function whose Deferred fails."""
-    return lambda *_: fail(make())
-
-
-def coroutine(make: Callable[[], BaseException]) -> Callable[..., Any]:
-    """A coroutine function that raises."""
-
-    async def function(*_: Any) -> Any:
-        raise make()
-
-    return function
-
-
-def functions() -> Iterator[Callable[..., Any]]:
-    """Each kind of function, raising each kind of exception."""
-    for kind in (plain, deferred, coroutine):
-        for make in RAISED:
-            yield kind(make)
+from ..faults.functions import FUNCTIONS
 
 
 class BaseExceptionTestCase(ServerTestCase):
@@ -76,7 +28,7 @@ class BaseExceptionTestCase(ServerTestCase):
 
     def each(self, play: Callable[[Callable[..., Any]], None]) -> None:
         """One after the other; each is logged at least once, and kept from failing the test."""
-        for function in functions():
+        for function in FUNCTIONS.values():
             with self.subTest(function):
                 play(function)
                 self.assertTrue(self.flushLoggedErrors(), "nothing was logged")
@@ -90,74 +42,49 @@ class BaseExceptionTestCase(ServerTestCase):
 
 
 class ListenerTests(BaseExceptionTestCase):
-    """Listeners of every event."""
+    """
+    Listeners, where they are not alone or there is no other attempt; the rest is in the table
+    of ``tests/faults``.
+    """
 
-    def test_established(self) -> None:
-        """What ``ready`` and ``reconnect`` listeners raise leaves a connection that works."""
+    def test_failed(self) -> None:
+        """A client that gives up after an attempt has given up, whoever is told raises."""
 
         def play(function: Callable[..., Any]) -> None:
-            self.server.respond = lambda session, message: session.answer(message, "yes")
-            client = self.client()
-            others = Calls()
-            for event in ("ready", "reconnect"):
+            self.server.script(token="refuse")
+            client = self.client(reconnect=False)
+            for event in ("ready", "error"):
                 client.on(event, function)
-                client.on(event, others)
             waiting, queued = client.when_ready(), client.rpc("f")
             client.startService()
             self.settle()
-            self.successResultOf(waiting)
-            self.assertEqual(self.successResultOf(queued), "yes")
-            self.session.drop()
-            self.settle()
-            waiting = client.when_ready()
-            self.advance(0.1)
-            self.successResultOf(waiting)
-            self.assertEqual(others, [None, None])
+            self.failure(waiting, ConnectionFailed)
+            self.assertFalse(client.running)
+            self.failure(queued, ClientClosed)
+            self.failure(client.when_ready(), ClientClosed)
+            attempts = len(self.server.tokens)
+            self.advance(70)
+            self.assertEqual(len(self.server.tokens), attempts)
             self.ended(client)
 
         self.each(play)
 
-    def test_failed(self) -> None:
-        """An attempt that failed is followed by the next, and by the end of who gives up."""
-
-        def play(function: Callable[..., Any]) -> None:
-            for reconnect in (True, False):
-                self.server.script(token="refuse")
-                client = self.client(reconnect=reconnect)
-                for event in ("ready", "error"):
-                    client.on(event, function)
-                waiting, queued = client.when_ready(fail_after=1), client.rpc("f")
-                client.startService()
-                self.settle()
-                self.failure(waiting, ConnectionFailed)
-                self.assertEqual(client.running, reconnect)
-                if not reconnect:
-                    self.failure(queued, ClientClosed)
-                    self.failure(client.when_ready(), ClientClosed)
-                attempts = len(self.server.tokens)
-                self.advance(70)
-                self.assertEqual(len(self.server.tokens) > attempts, reconnect)
-                queued.addErrback(lambda _: None)
-                self.ended(client)
-
-        self.each(play)
-
     def test_lost(self) -> None:
-        """After a loss the client reconnects, or with ``reconnect=False`` does not."""
+        """So it has after a loss."""
 
         def play(function: Callable[..., Any]) -> None:
-            for reconnect in (True, False):
-                client = self.ready(reconnect=reconnect)
-                client.on("disconnect", function)
-                client.on("error", function)
-                sessions = len(self.server.sessions)
-                self.session.drop()
-                self.settle()
-                self.assertFalse(client.connected)
-                self.advance(10)
-                self.assertEqual(client.connected, reconnect)
-                self.assertEqual(len(self.server.sessions) > sessions, reconnect)
-                self.ended(client)
+            self.server.script()
+            client = self.ready(reconnect=False)
+            client.on("disconnect", function)
+            client.on("error", function)
+            sessions = len(self.server.sessions)
+            self.session.drop()
+            self.settle()
+            self.assertFalse(client.connected)
+            self.advance(10)
+            self.assertFalse(client.connected)
+            self.assertEqual(len(self.server.sessions), sessions)
+            self.ended(client)
 
         self.each(play)
 
@@ -190,23 +117,6 @@ class ListenerTests(BaseExceptionTestCase):
 class ActionTests(BaseExceptionTestCase):
     """Functions that the server calls."""
 
-    def test_answered(self) -> None:
-        """The server gets an error, whatever an action raises, and calls again."""
-
-        def play(function: Callable[..., Any]) -> None:
-            client = self.ready(actions={"f": function})
-            self.session.call("f", fid="1")
-            self.session.call("f", fid="2")
-            self.settle()
-            answers = {m["fid"]: m["resp"] for m in self.session.received if m["rpc"] == "_rpc"}
-            self.assertEqual(set(answers), {"1", "2"})
-            for answer in answers.values():
-                self.assertTrue(answer["error"])
-            self.assertTrue(client.connected)
-            self.ended(client)
-
-        self.each(play)
-
     def test_unreadable(self) -> None:
         """An error whose text raises is answered with its name, where texts are sent."""
 
@@ -214,7 +124,10 @@ class ActionTests(BaseExceptionTestCase):
             def __str__(self) -> str:
                 raise SystemExit(3)
 
-        client = self.ready(actions={"f": plain(UnreadableError)}, expose_errors=True)
+        def raise_it(_: Any) -> Any:
+            raise UnreadableError
+
+        client = self.ready(actions={"f": raise_it}, expose_errors=True)
         self.session.call("f")
         self.settle()
         self.assertEqual(self.session.received[-1]["resp"], {"error": "UnreadableError"})
@@ -226,55 +139,16 @@ class ConnectingTests(BaseExceptionTestCase):
     """Functions that are asked in the middle of connecting."""
 
     def test_attempt(self) -> None:
-        """``authentication`` and ``headers`` that raise fail the attempt; there is another."""
-
-        def play(option: str, function: Callable[..., Any]) -> None:
-            works = False
-
-            def ask() -> Any:
-                return {} if works else function()
-
-            client = self.client(**{option: ask})
-            waiting = client.when_ready(fail_after=1)
-            client.startService()
-            self.settle()
-            error = self.failure(waiting, CredentialsUnavailable)
-            self.assertEqual(error.phase, "token")
-            works = True
-            self.advance(1)
-            self.assertTrue(client.connected)
-            self.ended(client)
-            once = self.client(**{option: function}, reconnect=False)
-            waiting = once.when_ready()
-            once.startService()
-            self.settle()
-            self.failure(waiting, CredentialsUnavailable)
-            self.assertFalse(once.running)
-
+        """``authentication`` and ``headers`` that raise end a client that tries but once."""
         for option in ("authentication", "headers"):
-            for function in functions():
+            for function in FUNCTIONS.values():
                 with self.subTest(f"{option} {function}"):
-                    play(option, function)
-
-    def test_retry_policy(self) -> None:
-        """A policy that raises waits as long as there is reason to."""
-        for make in RAISED:
-            self.server.script(token="refuse")
-            client = self.client(retry_policy=plain(make))
-            waiting = client.when_ready(fail_after=1)
-            client.startService()
-            self.settle()
-            self.failure(waiting, ConnectionFailed)
-            self.server.script()
-            self.advance(29)
-            self.assertFalse(client.connected)
-            self.advance(2)
-            self.assertTrue(client.connected)
-            self.session.drop()
-            self.advance(31)
-            self.assertTrue(client.connected)
-            self.ended(client)
-            self.assertEqual(len(self.flushLoggedErrors()), 2)
+                    once = self.client(**{option: function}, reconnect=False)
+                    waiting = once.when_ready()
+                    once.startService()
+                    self.settle()
+                    self.failure(waiting, CredentialsUnavailable)
+                    self.assertFalse(once.running)
 
 
 class RefusedTests(BaseExceptionTestCase):

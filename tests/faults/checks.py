@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.errors import AttemptTimeout, CallTimeout, ConnectionLost
 
+from .functions import HOOKS
 from .outcomes import AT_ONCE, Outcome
 from .scenario import CONNECTING_STEPS, Seen, attempted, dropped, recovered, spoilt
 from .scene import Fault
@@ -60,6 +61,7 @@ class FaultTestCase(SynchronousTestCase):
         """The client has no connection, and recovers."""
         subscribed = stage.client.channels()
         seen = attempted(stage, step, fault, failures=failures)
+        self.assert_misbehaved(stage, step)
         expected = {"nothing": 0, "gives up": 1}.get(outcome.what, failures)
         self.assertEqual(len(seen.failures), expected, seen)
         self.assertEqual(stage.gave_up, outcome.what == "gives up")
@@ -76,6 +78,7 @@ class FaultTestCase(SynchronousTestCase):
     def spoil(self, stage: Stage, step: str, fault: Fault, outcome: Outcome) -> None:
         """The client has a connection; it is the same one afterwards, or a new one."""
         seen = spoilt(stage, step, fault)
+        self.assert_misbehaved(stage, step)
         if outcome.what == "lost":
             assert seen.lost is not None, seen
             seconds, reason = seen.lost
@@ -93,7 +96,11 @@ class FaultTestCase(SynchronousTestCase):
             self.assertIn(CallTimeout, set(map(type, seen.reported)))
         if step == "receive" and seen.lost is None:
             self.assertIn(3, [*seen.heard, *([3] * (outcome.what == "reported"))])
-        self.assertTrue(recovered(stage, AT_ONCE), stage.events)
+        if step in ("message", "handler"):
+            self.assertEqual(seen.heard, [2, 3])
+        for handed in seen.waiting:
+            self.assertEqual(handed.fired, 0, "it did not wait")
+        self.assertTrue(recovered(stage, outcome.pause + AT_ONCE), stage.events)
         self.assert_asked(seen, outcome, ended=step in ENDS)
         self.unsubscribe(stage)
 
@@ -104,10 +111,20 @@ class FaultTestCase(SynchronousTestCase):
 
     # -- what is seen
 
+    def assert_misbehaved(self, stage: Stage, step: str) -> None:
+        """Functions that were to raise were called, and what they raised is told or logged."""
+        if step in HOOKS:
+            self.assertGreater(stage.misbehaved, 0)
+            if step not in ("authentication", "headers"):
+                self.assertTrue(self.flushLoggedErrors(), "nothing was logged")
+        if step == "action function":
+            self.assertEqual([list(answer) for answer in stage.answers], [["error"]])
+            stage.answers.clear()
+
     def assert_attempt(self, seconds: float, error: Any, outcome: Outcome) -> None:
         """The error of one attempt."""
         self.assertIsInstance(error, outcome.error or Exception)
-        self.assertEqual(error.phase, outcome.phase)
+        self.assertEqual(getattr(error, "phase", ""), outcome.phase)
         self.assertEqual(error.retry_in is None, outcome.what == "gives up")
         self.assert_in_time(seconds, outcome, error)
 
@@ -131,7 +148,7 @@ class FaultTestCase(SynchronousTestCase):
         elif seen.in_flight:
             for handed in seen.in_flight:
                 self.assert_outcome(handed, CallTimeout)
-        for handed in seen.queued:
+        for handed in (*seen.waiting, *seen.meanwhile, *seen.queued):
             self.assert_outcome(handed, None)
 
     def assert_lost(self, in_flight: list[Handed], *, ended: bool) -> None:
@@ -148,7 +165,7 @@ class FaultTestCase(SynchronousTestCase):
         elif idempotent.at - idempotent.since >= CALL_TIMEOUT:
             self.assert_outcome(idempotent, CallTimeout)
         else:
-            self.assertEqual(idempotent.outcome, ["hold"])
+            self.assertEqual(idempotent.outcome, [None, idempotent.key])
 
     def assert_outcome(self, handed: Handed, error: type[Exception] | None) -> None:
         """It failed so, or did not."""
@@ -156,6 +173,18 @@ class FaultTestCase(SynchronousTestCase):
             self.assertFalse(isinstance(handed.outcome, Exception), handed)
         else:
             self.assertIs(type(handed.outcome), error, handed)
+
+    def assert_true(self, stage: Stage) -> None:
+        """
+        Each Deferred that the client handed out has fired once, in time, with an outcome that
+        the peer's record confirms.
+        """
+        for handed in stage.handed:
+            self.assertEqual(handed.fired, 1, handed)
+            assert handed.at is not None
+            self.assertLess(handed.at - handed.since, CALL_TIMEOUT + AT_ONCE, handed)
+            if handed.key is not None:
+                self.assertEqual(handed.untruth, "", handed)
 
     # -- the end
 
@@ -168,9 +197,6 @@ class FaultTestCase(SynchronousTestCase):
         stage.peer.stop()
         stage.settle()
         self.assertEqual(list(stage.clock.getDelayedCalls()), [])
-        for handed in stage.handed:
-            self.assertEqual(handed.fired, 1, handed)
-            assert handed.at is not None
-            self.assertLess(handed.at - handed.since, CALL_TIMEOUT + AT_ONCE, handed)
+        self.assert_true(stage)
         self.assertEqual(stage.peer.overlaps, [])
         self.assertLessEqual(stage.extra_connections, 0)

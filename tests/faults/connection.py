@@ -122,8 +122,10 @@ class Connection(Protocol):
         if session is None:
             self._answer("", response(404), request)
             return
-        self._answer("send", response(204), request)
-        for text in json.loads(request.body):
+        texts = json.loads(request.body)
+        poison = any(json.loads(text)["rpc"] == "poison" for text in texts)
+        self._answer("poison" if poison else "send", response(204), request)
+        for text in texts:
             session.received(text)
 
     # -- WebSockets
@@ -147,11 +149,18 @@ class Connection(Protocol):
         scene = Scene(self.out, carrier.head(), deadline, carrier, proceed=proceed)
         self._peer.play("handshake", scene)
 
+    def _waste(self, payload: bytes) -> None:
+        """Messages came in when it was too late for them."""
+        text = payload.decode()
+        self._peer.record.waste(json.loads(text) if text.startswith("[") else [text])
+
     def _read_frames(self, data: bytes) -> None:
         assert self._frames is not None
         for opcode, payload in self._frames.feed(data):
-            if self.carried is None:
-                return
+            if opcode == TEXT and (self.carried is None or self.out.leaving):
+                self._waste(payload)
+            if self.carried is None or self.out.leaving:
+                continue
             session, carrier = self.carried
             if opcode == TEXT:
                 if session.authenticated and self._peer.awaits("send"):

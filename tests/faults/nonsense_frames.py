@@ -45,17 +45,9 @@ def _goodbye(code: int, reason: str) -> Fault:
     return say
 
 
-def _begin_to_close(scene: Scene) -> None:
-    """Say so, and then nothing more, not even at the end of the connection."""
-    assert scene.carrier is not None
-    scene.out.write(scene.carrier.frame(b'c[3000,"Go away!"]'))
-    scene.out.mute()
-
-
 FRAMES: dict[str, Fault] = {
     "says goodbye": _goodbye(1000, "Normal closure"),
     "cannot take it": _goodbye(4413, "Message too large"),
-    "begins to close": _begin_to_close,
     "refuses": _goodbye(3000, "Go away!"),
     "sends no frame": _frame(b"?"),
     "sends an empty frame": _frame(b""),

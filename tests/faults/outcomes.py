@@ -50,6 +50,7 @@ class Outcome:
     :ivar option: by which that is tuned.
     :ivar asked: what becomes of what is asked for at that moment: an error, None for what
         should, ``...`` for one or the other.
+    :ivar pause: seconds until the next attempt, at most.
     :ivar transfer: seconds more that there are for what was sent, on a slow link.
     """
 
@@ -60,6 +61,7 @@ class Outcome:
     option: str = ""
     asked: Errors = None
     transfer: float = 0.0
+    pause: float = 0.0
 
 
 NOTHING = Outcome("nothing")

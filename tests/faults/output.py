@@ -19,6 +19,7 @@ class Output:
     :param transport: of the connection, in memory or of a reactor.
     :param reactor: for what comes later.
     :ivar muted: whether what is written goes nowhere.
+    :ivar leaving: whether the peer closes, so that what comes in is wasted.
     """
 
     def __init__(self, transport: Any, reactor: Any) -> None:
@@ -30,6 +31,7 @@ class Output:
         self._deaf = False
         self._reset = False
         self.muted = False
+        self.leaving = False
 
     @property
     def gone(self) -> bool:
@@ -91,6 +93,17 @@ class Output:
     def mute(self) -> None:
         """What is sent from now on goes nowhere, and the connection is never closed."""
         self.muted = True
+
+    def leave(self, seconds: float | None) -> None:
+        """
+        Say no more, heed nothing any more, and close the connection.
+
+        :param seconds: after which it is closed; None for never.
+        """
+        self.leaving = True
+        self.mute()
+        if seconds is not None:
+            self.later(seconds, self._transport.loseConnection)
 
     def deafen(self) -> None:
         """Read no more: what the client sends stays where it is."""

@@ -1,7 +1,7 @@
 """
-The table of faults in ``docs/network-failures.rst``, out of the table of the tests.
+The tables in ``docs/network-failures.rst``, out of those of the tests.
 
-``python -m tests.faults.page`` prints it; a test compares.
+``python -m tests.faults.page`` prints them; a test compares.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from .outcomes import Outcome
 from .table import PAIRS, Pair
 
-__all__ = ["BEGIN", "END", "ROWS", "table"]
+__all__ = ["BEGIN", "END", "row", "table"]
 
 BEGIN = ".. The table begins; python -m tests.faults.page prints it."
 END = ".. The table ends."
@@ -67,6 +67,11 @@ ROWS: list[tuple[str, list[tuple[str, str, Pair]]]] = [
             ("no answer", WS, ("auth", "connection", "stalls")),
             ("the connection ends", WS, ("auth", "connection", "resets")),
             ("the token is refused", WS, ("auth", "messages", "does not know it")),
+            (
+                "it is accepted, and the server closes with that; what waits goes on waiting",
+                WS,
+                ("auth", "closing", "answers and says c, and ends at once"),
+            ),
         ],
     ),
     (
@@ -77,12 +82,23 @@ ROWS: list[tuple[str, list[tuple[str, str, Pair]]]] = [
             (
                 "the server says that it closes, and does not; nothing more is sent",
                 WS,
-                ("call", "frames", "begins to close"),
+                ("call", "closing", "says c, and ends never"),
             ),
             (
-                "the server closes for a message; idempotent calls go on one by one",
+                "the answer comes, and the server closes with it",
                 WS,
-                ("call", "frames", "cannot take it"),
+                ("call", "closing", "answers and says c, and ends at once"),
+            ),
+            (
+                "the server closes for a call (1009, 4413 to 4416), twice where that is"
+                " idempotent; the others go on one by one",
+                WS,
+                ("poison", "poison", "closes with 4413"),
+            ),
+            (
+                "a call that is larger than the server has announced to take",
+                WS,
+                ("requests", "requests", "a call that is too large"),
             ),
             (
                 "the server hangs, a cable is pulled, a firewall forgets the connection",
@@ -106,6 +122,7 @@ ROWS: list[tuple[str, list[tuple[str, str, Pair]]]] = [
             ("a poll is answered with 404 or 502", POLL, ("receive", "HTTP", "fails")),
             ("a request with messages is not answered", POLL, ("send", "connection", "stalls")),
             ("it is answered with 500", POLL, ("send", "HTTP", "fails")),
+            ("it is answered with 413", POLL, ("poison", "poison", "answers 413")),
         ],
     ),
     (
@@ -113,6 +130,31 @@ ROWS: list[tuple[str, list[tuple[str, str, Pair]]]] = [
         [
             ("a subscription is not confirmed", WS, ("replay", "connection", "omits")),
             ("it is refused now", WS, ("replay", "messages", "refuses")),
+        ],
+    ),
+    (
+        "A function of yours raises, be it ``SystemExit``",
+        [
+            (
+                "``authentication``, or ``headers``",
+                WS,
+                ("authentication", "functions", "raises SystemExit"),
+            ),
+            (
+                "a listener of ``ready`` or ``reconnect``",
+                WS,
+                ("established", "functions", "raises SystemExit"),
+            ),
+            (
+                "a listener of ``message``, or a handler",
+                WS,
+                ("handler", "functions", "raises SystemExit"),
+            ),
+            (
+                "an action; the server is answered with an error",
+                WS,
+                ("action function", "functions", "raises SystemExit"),
+            ),
         ],
     ),
     (
@@ -136,17 +178,18 @@ def _lines() -> Iterator[str]:
     yield "   :header-rows: 1"
     yield "   :widths: 34 40 9 17"
     yield ""
-    yield from _row("What happens", "What you see", "After", "Option")
+    yield from row("What happens", "What you see", "After", "Option")
     for when, rows in ROWS:
-        yield from _row(f"**{when}**", "", "", "")
+        yield from row(f"**{when}**", "", "", "")
         for what, transport, pair in rows:
             outcome = PAIRS[pair][transport]
             soon = f"{outcome.seconds:g} s" if outcome.seconds else _soon(outcome)
             names = outcome.option.split(", ") if outcome.option else []
-            yield from _row(what, _seen(outcome), soon, ", ".join(f"``{n}``" for n in names))
+            yield from row(what, _seen(outcome), soon, ", ".join(f"``{n}``" for n in names))
 
 
-def _row(*cells: str) -> Iterator[str]:
+def row(*cells: str) -> Iterator[str]:
+    """The lines of one row."""
     for number, cell in enumerate(cells):
         yield f"   {'*' if not number else ' '} - {cell}".rstrip()
 
@@ -181,4 +224,6 @@ def _name(error: object) -> str:
 
 
 if __name__ == "__main__":
-    print(table(), end="")
+    from . import healthy
+
+    print(table(), healthy.table(), sep="\n", end="")

@@ -16,6 +16,7 @@ from twisted.internet.protocol import Factory
 from .breaking import CONNECTING
 from .carriers import Carrier
 from .connection import Connection
+from .record import Record
 from .scene import Fault, Scene
 from .session import PeerSession
 
@@ -40,6 +41,8 @@ class Peer(Factory):
     :param reactor: for what comes late or slowly.
     :ivar deadlines: see :data:`DEADLINES`.
     :ivar acks: whether it acknowledges every request, and says so.
+    :ivar limits: what it announces to take, or None.
+    :ivar record: of all requests that came in.
     :ivar holding: whether it leaves calls of ``hold`` without an answer.
     :ivar expecting: whose connections come next: ``"token"`` requests, or ``"session"``.
     :ivar connections: those that have not ended.
@@ -56,6 +59,8 @@ class Peer(Factory):
         self.reactor = reactor
         self.deadlines = dict(DEADLINES)
         self.acks = True
+        self.limits: dict[str, int] | None = None
+        self.record = Record()
         self.holding = False
         self.expecting = "token"
         self.connections: set[Connection] = set()

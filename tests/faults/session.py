@@ -212,6 +212,7 @@ class PeerSession:
     def received(self, text: str) -> None:
         """A message came in."""
         message = json.loads(text)
+        self._peer.record.take(message)
         name, request = message["rpc"], message.get("req")
         answer = {"rpc": name, "uuid": message.get("uuid")}
         if name == "auth":
@@ -230,6 +231,8 @@ class PeerSession:
         elif name == "_publish":
             self.say("publish", {**answer, "resp": "success"})
             self._peer.publish(request["channel"], request["data"])
+        elif name == "poison":
+            self.say("poison", {**answer, "resp": request})
         elif name != "hold" or not self._peer.holding:
             self.say("call", {**answer, "resp": request})
 
@@ -239,8 +242,10 @@ class PeerSession:
             self.close("auth", 1000)
             return
         self.authenticated = True
-        hint = {"tx": {"acks": 1}} if self._peer.acks else {}
-        self.say("auth", {**answer, "resp": "success", **hint})
+        hint: dict[str, Any] = {"acks": 1} if self._peer.acks else {}
+        if self._peer.limits is not None:
+            hint["limits"] = self._peer.limits
+        self.say("auth", {**answer, "resp": "success", **({"tx": hint} if hint else {})})
 
     def call(self, fid: str, name: str, args: Any, answered: Callable[[Any], object]) -> None:
         """Call an action of the client."""

@@ -7,15 +7,19 @@ WebSocket handshake (over HTTP, the head of the first response), SockJS's ``o``,
 answer to ``auth``.
 
 Those of a connection are the answers to a call, to a subscription, to a publish and to a
-ping; a call of the client's action; a heartbeat while such an action runs; a message of a
+ping, and to a call that the peer cannot take (among others, not idempotent, or alone in
+flight); a call of the client's action; a heartbeat while such an action runs; a message of a
 channel; over HTTP, the next response that carries frames, and the answers to requests that
 carry ours; what is said first on a new connection after a loss; and the answer to the
 client's close.
+
+Others are functions of the user's, which raise when the client calls them, and requests that no
+server takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from txtokensock.errors import (
@@ -23,9 +27,13 @@ from txtokensock.errors import (
     AuthenticationRefused,
     CallTimeout,
     ConnectFailed,
+    CredentialsUnavailable,
     Forbidden,
     FunctionNotFound,
     HandshakeRefused,
+    InvalidChannel,
+    InvalidData,
+    MessageTooLarge,
     RemoteError,
     SockJSRefused,
     SubscriptionEnded,
@@ -36,6 +44,8 @@ from txtokensock.errors import (
     UnsolicitedError,
 )
 
+from .closing import ENDS, SIGNS, closing
+from .functions import FUNCTIONS, PLAIN
 from .outcomes import (
     CLOSED,
     CUT,
@@ -50,6 +60,7 @@ from .outcomes import (
     lost,
     reported,
 )
+from .poison import REQUESTS
 
 __all__ = ["PAIRS", "TABLE", "TRANSPORTS", "Group", "Pair"]
 
@@ -419,14 +430,10 @@ def _answers(step: str, cut: Outcome = CUT) -> Iterator[Group]:
     yield Group(step, "messages", ["unsubscribes us"], reported(SubscriptionEnded))
 
 
-_CLOSES_LATE = lost(CLOSED.error or Exception, 5.0, "timeouts.close")
-
 _CALL = [
     *_answers("call"),
     Group("call", "frames", BROKEN_FRAMES, CUT, FRAMED),
     Group("call", "frames", ["says goodbye", "refuses", "cannot take it"], CLOSED, FRAMED),
-    Group("call", "frames", ["begins to close"], _CLOSES_LATE, [WS]),
-    Group("call", "frames", ["begins to close"], CLOSED, HTTP),
     Group("call", "frames", [*EMPTY_FRAMES, "floods with heartbeats"], UNANSWERED, FRAMED),
     Group("call", "messages", ["answers with another uuid", "forgets the uuid"], UNANSWERED),
     Group(
@@ -625,7 +632,6 @@ _REPLAY = [
     Group("replay", "connection", FINE, NOTHING),
     Group("replay", "frames", BROKEN_FRAMES, CUT, FRAMED),
     Group("replay", "frames", ["says goodbye", "refuses", "cannot take it"], CLOSED, FRAMED),
-    Group("replay", "frames", ["begins to close"], _CLOSES_LATE, [WS]),
     Group("replay", "frames", [*EMPTY_FRAMES, "floods with heartbeats"], _SKIPPED_REPLAY, FRAMED),
     Group("replay", "messages", [*NO_ANSWERS, *MESSAGE_FLOODS], _SKIPPED_REPLAY),
     Group("replay", "messages", ["refuses"], reported(Forbidden)),
@@ -662,10 +668,112 @@ _CLOSE = [
     ),
 ]
 
+# -- closing, wherever frames are due
+
+
+_SOON = ("at once", "200 ms later")
+
+
+def _closing(ends: Iterable[str], signs: Iterable[str], *, answers: bool) -> list[str]:
+    return [closing(sign, end, answers=answers) for sign in signs for end in ends]
+
+
+def _closings(
+    step: str,
+    seen: Outcome,
+    answered: Outcome | None = None,
+    transports: Sequence[str] = TRANSPORTS,
+) -> Iterator[Group]:
+    """
+    A close at one step, with every sign and at every speed.
+
+    :param seen: of one that comes instead of the answer.
+    :param answered: of one that comes with the answer, in one segment: over a poll there is
+        no such thing.
+    """
+    for answers, outcome in ((False, seen), (True, answered)):
+        if outcome is None:
+            continue
+        for signs, over in ((tuple(SIGNS), [WS]), (["a close frame"], [RAW])):
+            over = [one for one in over if one in transports]
+            late = replace(outcome, seconds=5.0, option="timeouts.close")
+            yield Group(step, "closing", _closing(_SOON, signs, answers=answers), outcome, over)
+            yield Group(step, "closing", _closing(["never"], signs, answers=answers), late, over)
+        # Over HTTP the client has nothing to wait for.
+        over = [one for one in (STREAMS if answers else HTTP) if one in transports]
+        yield Group(step, "closing", _closing(ENDS, ["c"], answers=answers), outcome, over)
+
+
+_CLOSINGS = [
+    *_closings("open", _NOT_OPENED, _ABORTED, FRAMED),
+    *_closings("auth", _ABORTED, _ABORTED),
+    *_closings("call", CLOSED, replace(CLOSED, asked=None)),
+    *_closings("subscribe", _CLOSED_ALONE, _CLOSED_ALONE),
+    *_closings("publish", CLOSED, _CLOSED_ALONE),
+    *_closings("action", _CLOSED_ALONE, _CLOSED_ALONE),
+    *_closings("acting", _CLOSED_ALONE),
+    *_closings("receive", _CLOSED_ALONE, _CLOSED_ALONE),
+    *_closings("replay", CLOSED, replace(CLOSED, asked=...)),
+    *_closings("close", _CLOSED_ALONE, transports=WEBSOCKETS),
+]
+_CLOSINGS = [group for group in _CLOSINGS if group.transports]
+
+
+# -- calls that the peer cannot take
+
+_POISON = [
+    group
+    for step in ("poison", "poison once", "poison alone")
+    for group in (
+        Group(
+            step,
+            "poison",
+            [f"closes with {code}" for code in (1009, 4413, 4414, 4415, 4416)],
+            CLOSED,
+        ),
+        Group(step, "poison", ["closes its WebSocket with 1009"], CLOSED, WEBSOCKETS),
+        Group(step, "poison", ["answers 413"], CUT, HTTP),
+    )
+]
+
+_TOO_LARGE = [name for name in REQUESTS if "too large" in name]
+_NO_DATA = [name for name in REQUESTS if "too deep" in name or "a call of" in name]
+_NO_CHANNEL = [name for name in REQUESTS if "too long" in name or "too many" in name]
+
+_REQUESTS = [
+    Group("requests", "requests", _TOO_LARGE, call_fails(MessageTooLarge)),
+    Group("requests", "requests", _NO_DATA, call_fails(InvalidData)),
+    Group("requests", "requests", _NO_CHANNEL, call_fails(InvalidChannel)),
+]
+
+
+# -- functions of the user's
+
+_FUNCTIONS = [
+    *(
+        Group(step, "functions", list(FUNCTIONS), outcome)
+        for step, outcome in {
+            "authentication": fails(CredentialsUnavailable, "token"),
+            "headers": fails(CredentialsUnavailable, "token"),
+            "established": NOTHING,
+            "failed": _SERVER_ERROR,
+            "disconnect": _CUT_ALONE,
+            "gap": _CUT_ALONE,
+            "error": reported(UnsolicitedError),
+            "message": NOTHING,
+            "handler": NOTHING,
+            "on_confirmation": NOTHING,
+            "action function": NOTHING,
+        }.items()
+    ),
+    Group("retry_policy", "functions", PLAIN, replace(_CUT_ALONE, pause=30.0)),
+    Group("retry", "functions", PLAIN, reported(Forbidden)),
+]
+
 TABLE: list[Group] = [
     *(*_TOKEN, *_INFO, *_CONNECT, *_HANDSHAKE, *_OPEN, *_AUTH),
     *(*_CALL, *_SUBSCRIBE, *_PUBLISH, *_ACTION, *_RECEIVE, *_AGAIN, *_SEND, *_PING),
-    *(*_REPLAY, *_CLOSE),
+    *(*_REPLAY, *_CLOSE, *_CLOSINGS, *_POISON, *_REQUESTS, *_FUNCTIONS),
 ]
 
 

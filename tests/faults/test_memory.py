@@ -15,7 +15,7 @@ from .checks import FaultTestCase, named
 from .choice import chosen
 from .misbehaviour import KINDS
 from .outcomes import Outcome
-from .scenario import CONNECTING_STEPS
+from .scenario import CONNECTING_STEPS, staged
 from .stage import Stage
 from .table import PAIRS, Pair
 
@@ -48,7 +48,7 @@ class FaultTests(FaultTestCase):
     def meet(self, pair: Pair, transport: str, outcome: Outcome, again: str) -> None:
         step, kind, name = pair
         fault = KINDS[kind][name]
-        stage = Stage(transport, info=step == "info")
+        stage = staged(pair, transport)
         if step in CONNECTING_STEPS:
             self.attempt(stage, step, fault, outcome, failures=2)
         stage.client.startService()
@@ -56,10 +56,10 @@ class FaultTests(FaultTestCase):
         stage.settle()
         self.play(stage, step, fault, outcome)
         if transport == again:
-            counts = [_census(stage)]
+            counts = [self.census(stage)]
             for _ in range(2):
                 self.play(stage, step, fault, outcome)
-                counts.append(_census(stage))
+                counts.append(self.census(stage))
             # A response more or less that is just being read is no growth: what grows, grows
             # each time.
             first, second, third = counts
@@ -68,14 +68,18 @@ class FaultTests(FaultTestCase):
         del stage
         collect_garbage()
 
-
-def _census(stage: Stage) -> Counter[str]:
-    """
-    How many objects there are of each class of ours, and of those that ours are made of, when
-    every deadline has passed.
-    """
-    stage.rest()
-    return count_objects(
-        ("txtokensock.", "twisted.", "autobahn.", "treq."),
-        ("txtokensock.testing.", "twisted.logger.", "twisted.trial.", "twisted.python.modules."),
-    )
+    def census(self, stage: Stage) -> Counter[str]:
+        """
+        How many objects there are of each class of ours, and of those that ours are made of,
+        when every deadline has passed.
+        """
+        stage.rest()
+        self.assert_true(stage)
+        stage.forget()
+        return count_objects(
+            ("txtokensock.", "twisted.", "autobahn.", "treq."),
+            (
+                *("txtokensock.testing.", "twisted.logger.", "twisted.trial."),
+                "twisted.python.modules.",
+            ),
+        )

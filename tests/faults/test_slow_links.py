@@ -17,6 +17,7 @@ from txtokensock.testing import MemoryServer
 from .table import TRANSPORTS
 
 MEGABYTE = 1_000_000
+LARGE = 4_000_000
 SPEEDS = (50_000, 100_000, 250_000)
 LIMITS = Limits(message_size=5 * MEGABYTE, frame_size=10 * MEGABYTE, buffered=20 * MEGABYTE)
 SOCKJS = {"heartbeat": 1.0, "heartbeat_timeout": 1.0, "disconnect_delay": 1.0}
@@ -78,9 +79,9 @@ class SlowLinkTests(SynchronousTestCase):
         """A call of 4 MB is made once, and answered as soon as it can be."""
 
         def play(client: TokenSocket, speed: int) -> None:
-            call = client.rpc("size", "x" * 4 * MEGABYTE)
-            self.memory.advance(4 * MEGABYTE / speed + 3)
-            self.assertEqual(self.successResultOf(call), 4 * MEGABYTE)
+            call = client.rpc("size", "x" * LARGE)
+            self.memory.advance(LARGE / speed + 3)
+            self.assertEqual(self.successResultOf(call), LARGE)
             self.assertEqual(len(self.heard), 1)
             self.heard.clear()
 
@@ -90,9 +91,9 @@ class SlowLinkTests(SynchronousTestCase):
         """An answer of 4 MB as well."""
 
         def play(client: TokenSocket, speed: int) -> None:
-            call = client.rpc("text", 4 * MEGABYTE)
-            self.memory.advance(4 * MEGABYTE / speed + 3)
-            self.assertEqual(len(self.successResultOf(call)), 4 * MEGABYTE)
+            call = client.rpc("text", LARGE)
+            self.memory.advance(LARGE / speed + 3)
+            self.assertEqual(len(self.successResultOf(call)), LARGE)
 
         self.each(play)
 

@@ -5,19 +5,29 @@ The table of faults itself.
 from __future__ import annotations
 
 from inspect import signature
+from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock import Timeouts, TokenSocket
 
+from .closing import ENDS, SIGNS, closing
+from .functions import FUNCTIONS, HOOKS, PLAIN
 from .misbehaviour import KINDS
-from .table import FRAMED, HTTP, INFORMED, PAIRS, TRANSPORTS, WEBSOCKETS
+from .table import FRAMED, HTTP, INFORMED, PAIRS, POLL, RAW, TRANSPORTS, WEBSOCKETS, WS
 
-STEPS = {
+ANSWERS = {
     *("token-connect", "token", "info", "connect", "handshake", "open", "auth"),
     *("call", "subscribe", "publish", "action", "acting", "receive", "again", "send", "ping"),
     *("replay", "close", "sending-close"),
 }
+"""Where the peer says something."""
+
+POISONED = {"poison", "poison once", "poison alone"}
+STEPS = {*ANSWERS, *POISONED, *HOOKS, "requests"}
+
+CLOSES = {"auth", "call", "subscribe", "publish", "action", "acting", "receive", "replay"}
+"""Where a peer begins to close, over every transport."""
 
 SOME = {
     "info": INFORMED,
@@ -47,12 +57,29 @@ class TableTests(SynchronousTestCase):
 
     def test_every_way_of_misbehaving(self) -> None:
         """The ways that any server can go wrong, at every step that answers."""
-        for step in STEPS - {"token-connect", "connect"}:
+        for step in ANSWERS - {"token-connect", "connect"}:
             names = {name for other, kind, name in PAIRS if other == step and kind == "connection"}
             for name in ("resets", "stalls", "truncates", "closes", "half-opens", "floods"):
                 self.assertIn(name, names, step)
             if step != "acting":
                 self.assertLessEqual({"answers late", "answers twice"}, names, step)
+
+    def test_every_close(self) -> None:
+        """Every sign and every end of it, alone and with the answer."""
+        for step, answers in product(CLOSES, (False, True)):
+            if step == "acting" and answers:
+                continue  # a heartbeat is no answer
+            for sign, end in product(SIGNS, ENDS):
+                over = set(PAIRS[step, "closing", closing(sign, end, answers=answers)])
+                expected = {"c": {WS, *HTTP}, "a close frame": {WS, RAW}}.get(sign, {WS})
+                self.assertEqual(over, expected - ({POLL} if answers else set()), (step, sign))
+
+    def test_every_exception(self) -> None:
+        """Each base of exceptions out of every function, at once or later where it may be."""
+        for step in HOOKS:
+            raised = {name for other, _, name in PAIRS if other == step}
+            expected = PLAIN if step in ("retry", "retry_policy") else FUNCTIONS
+            self.assertEqual(raised, set(expected), step)
 
     def test_defaults(self) -> None:
         """The seconds are those of the options that it names, as they are by default."""

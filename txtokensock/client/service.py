@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..errors import ClientClosed, InvalidOption
+from ..errors import AuthenticationAborted, ClientClosed, InvalidOption
 from ..support.backoff import Backoff, RetryPolicy
 from ..support.checks import check_count
 from ..support.quiet_log import Quiet
@@ -232,8 +232,13 @@ class ReconnectingClientService(Service, Generic[C]):
         if self._ended is None and not hurried:
             lasted = self._reactor.seconds() - self._since
             wait = self._retries.connection_lost(reason, lasted)
-        announce = self._announce_loss if announced else self._announce_failure
-        self._announce(announce, reason.value, wait)
+        if announced:
+            self._announce(self._announce_loss, reason.value, wait)
+            return
+        ended = f"the connection ended as soon as it was authenticated: {reason.getErrorMessage()}"
+        aborted = AuthenticationAborted(ended)
+        aborted.__cause__, aborted.retry_in = reason.value, wait
+        self._announce(self._announce_failure, aborted, wait)
 
     # -- announcements
     #

@@ -29,6 +29,9 @@ MEGABYTE = 1000 * 1000
 LIMITS = Limits(message_size=5 * MEGABYTE, frame_size=10 * MEGABYTE, buffered=20 * MEGABYTE)
 SOCKJS = {"heartbeat": 1.0, "heartbeat_timeout": 1.0, "disconnect_delay": 1.0}
 PINGS = {"ping": 1.0, "ping_timeout": 1.0, "silence_timeout": 1.0}
+LINKS = [(250, 950_000), (50, 950_000), (250, 4_000_000)]
+"""Kilobytes a second, and bytes of one message."""
+
 TIMEOUTS = Timeouts(send=2.0)
 
 
@@ -100,9 +103,8 @@ class SlowLinkTests(LinkTestCase):
 
     async def test_both_ways(self) -> None:
         """950 kB at 250 kB/s and at 50 kB/s, and 4 MB."""
-        links = [(250, 950_000), (50, 950_000), (250, 4_000_000)]
         await gatherResults(
-            [ensureDeferred(self.both_ways(*link)) for link in links], consumeErrors=True
+            [ensureDeferred(self.both_ways(*link)) for link in LINKS], consumeErrors=True
         )
 
     async def test_many_messages(self) -> None:
