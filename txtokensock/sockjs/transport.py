@@ -99,6 +99,7 @@ class SockJSTransport:
         self._undelivered: deque[bytes] | tuple[()] = ()  # an empty deque takes 760 bytes
         self._paused = False
         self.delivering = False
+        self._in_read = False
         self.after_delivery: Callable[[], object] | None = None
         self._continuing = False  # the rest is delivered in a later turn
         self._turn_of_long = False  # which is this one, for one message
@@ -190,6 +191,19 @@ class SockJSTransport:
             self._state = DRAINING
             self._deliver()
 
+    def read_begins(self) -> None:
+        """
+        What is received until :meth:`read_ends` came in together.  What it provokes is sent only
+        then: the last of it may be the first sign of a close.
+        """
+        self._in_read = True
+
+    def read_ends(self) -> None:
+        """Call ``after_delivery``, with nothing more to come."""
+        self._in_read = False
+        if self.after_delivery is not None:
+            self.after_delivery()
+
     # -- delivery
 
     def _deliver(self) -> None:
@@ -211,7 +225,7 @@ class SockJSTransport:
             self.delivering = False
         if not self._undelivered:
             self._undelivered = ()
-        if self.after_delivery is not None:
+        if self.after_delivery is not None and not self._in_read:
             self.after_delivery()
         if self._state is DRAINING and not self._undelivered:
             self._finish()

@@ -102,6 +102,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
             self._handshake_size += len(data)
         self._session.bytes_received(len(data))
         self._has_sent = False
+        self._session.read_begins()
         try:
             self.bytes_received(data)
         except Exception:
@@ -111,6 +112,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
             if not in_handshake:
                 self._log.failure("Autobahn could not read what the server sent")
             self._session.violation("bytes that are not WebSocket frames")
+        self._session.read_ends()
         if self._has_sent:
             write_now(self.transport)
 

@@ -16,6 +16,7 @@ from twisted.web.iweb import IResponse
 
 from ...errors import HandshakeRefused, SessionLost, SockJSClosed, shorten
 from ...support.timeouts import add_deadline, transfer_time
+from ...support.timer import NextTurn
 from ...web.client.http_client import BodyTooLong, read_body
 from ...web.tls.policy import explain
 from ..frames import encode_texts
@@ -63,6 +64,7 @@ class _HTTPFrameConnection:
             persistent=True, plain=True, connected=self._on_connected
         )
         self._flow = ProducerFlow(self._reactor)
+        self._read_over = NextTurn(self._reactor, session.read_ends)
         self._sender = Sender(
             self._reactor,
             self._post,
@@ -75,7 +77,7 @@ class _HTTPFrameConnection:
             lambda: framing.reader(target.max_message_size),
             on_response=self._accepts,
             on_bytes=session.bytes_received,
-            on_frames=session.frames_received,
+            on_frames=self._frames_received,
             on_violation=session.violation,
             on_failure=self._receiving_failed,
         )
@@ -110,6 +112,7 @@ class _HTTPFrameConnection:
             return
         self._dropped = True
         self._receiver.stop()
+        self._read_over.cancel()
         self._sender.stop()
         self._client.abort()
         if self._transport is None:
@@ -182,6 +185,12 @@ class _HTTPFrameConnection:
             return None
         text = f"{page} was answered with {shorten(kind) or 'no content type'}, not {expected}"
         return SessionLost(text) if self._accepted else HandshakeRefused(text)
+
+    def _frames_received(self, frames: list[bytes]) -> None:
+        # Each chunk of a response comes by itself, also where one read had several.
+        self._read_over.schedule()
+        self._session.read_begins()
+        self._session.frames_received(frames)
 
     def _receiving_failed(self, problem: Exception) -> None:
         if self._accepted and not isinstance(problem, SessionLost):

@@ -42,8 +42,9 @@ class FrameConnection(Protocol):
     What moves the frames of one session: a WebSocket, or HTTP requests.
 
     It tells its session ``connection_made`` and ``connection_open`` once, then ``frames_received``
-    and ``activity`` as things come in, and ``connection_lost`` exactly once, at the end.  A
-    connection without SockJS frames says ``session_open`` and ``message_received`` instead.
+    and ``activity`` as things come in, between ``read_begins`` and ``read_ends``, and
+    ``connection_lost`` exactly once, at the end.  A connection without SockJS frames says
+    ``session_open`` and ``message_received`` instead.
     """
 
     def send(self, messages: list[bytes]) -> None:
@@ -140,6 +141,8 @@ class ClientSession:
         self._state = CONNECTING
         self._connection: FrameConnection | None = None
         self._transport = SockJSTransport(self, name)
+        self.read_begins = self._transport.read_begins
+        self.read_ends = self._transport.read_ends
         self._opening_phase: Phase | None = "handshake"  # None as soon as it is open
         self._reason: Failure | None = None
         self._deadline = Deadline(reactor, self.abort)
