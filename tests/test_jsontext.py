@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.kit.turns import python_calls
 from txtokensock.errors import InvalidData
 from txtokensock.jsontext import Decoder, Malformed, dumps, loads, nested_deeper_than
+from txtokensock.messages.from_server import encode_answer
 
 VALUES = st.recursive(
     st.none()
@@ -168,6 +169,11 @@ class DumpsTests(SynchronousTestCase):
         text = dumps(value)
         self.assertEqual(loads(text), value)
         self.assertEqual(json.loads(text), value)
+
+    def test_nan_in_messages(self) -> None:
+        """Beside a null in a message of ours it is refused as well, and a null is not."""
+        self.assertEqual(encode_answer("f", "u", [None]), b'{"rpc":"f","uuid":"u","resp":[null]}')
+        self.assertRaises(InvalidData, encode_answer, "f", "u", [None, float("nan")])
 
 
 class LoadsTests(SynchronousTestCase):

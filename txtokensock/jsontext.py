@@ -123,10 +123,24 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"objects of type {type(value).__name__} have no JSON form")
 
 
+def _without_structs(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):  # as every message of ours is
+        return msgspec.structs.asdict(value)
+    if value is msgspec.UNSET or isinstance(value, msgspec.Raw):
+        return None
+    raise TypeError
+
+
+# msgspec has found no cycle.
+_encode_finite = json.JSONEncoder(
+    allow_nan=False, check_circular=False, default=_without_structs
+).encode
+
+
 def _refuse_nan(value: Any) -> None:
     """Tell whether what msgspec has written as null is a None or a NaN."""
     try:
-        json.dumps(value, allow_nan=False)
+        _encode_finite(value)
     except Exception:  # a NaN, or what only msgspec knows
         json.dumps(msgspec.to_builtins(value, enc_hook=_without_text), allow_nan=False)
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from . import attacks_bridge, attacks_connections, attacks_peers, attacks_strangers, attacks_wamp
+from . import (
+    attacks_bridge,
+    attacks_connections,
+    attacks_corners,
+    attacks_peers,
+    attacks_strangers,
+    attacks_wamp,
+)
 
 __all__ = ["ATTACKS"]
 
@@ -10,6 +17,7 @@ ATTACKS = [
     *attacks_connections.ATTACKS,
     *attacks_strangers.ATTACKS,
     *attacks_peers.ATTACKS,
+    *attacks_corners.ATTACKS,
     *attacks_bridge.ATTACKS,
     *attacks_wamp.ATTACKS,
 ]

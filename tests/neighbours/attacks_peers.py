@@ -15,7 +15,7 @@ from .attack import Attack, Ground
 from .attacks_strangers import CONTINUATION, flood
 from .link import Link, both, frame, message, messages
 
-__all__ = ["ATTACKS"]
+__all__ = ["ATTACKS", "call", "frames", "raw", "stream", "xhr_send"]
 
 Run = Callable[[Ground], Awaitable[None]]
 
@@ -106,27 +106,31 @@ async def slow_audience(ground: Ground) -> None:
     )
 
 
+async def stream(ground: Ground, link: Link) -> tuple[str, Link]:
+    """Receive an authenticated session's frames here: its path, and a connection to send by."""
+    path = ground.address.new_session()
+    token = await ground.address.token(ground.setup_source())
+    await link.send(ground.address.request("POST", f"{path}/xhr_streaming", b""))
+    sender = await ground.connect()
+    await xhr_send(ground, sender, path, [{"rpc": "auth", "token": token, "uuid": "a"}])
+    await link.until(b"success")
+    return path, sender
+
+
 async def slow_streams(ground: Ground) -> None:
     """Polling sessions over streams that nobody reads, each of which asks for echoes."""
 
     async def behave(link: Link) -> None:
-        path = ground.address.new_session()
-        token = await ground.address.token(ground.setup_source())
-        await link.send(ground.address.request("POST", f"{path}/xhr_streaming", b""))
-        sender = await ground.connect()
-        texts = [
-            {"rpc": "auth", "token": token, "uuid": "a"},
-        ]
-        await _xhr_send(ground, sender, path, texts)
-        await link.until(b"success")
+        path, sender = await stream(ground, link)
         for _ in range(10):
-            await _xhr_send(ground, sender, path, [message("echo", "x" * (MIB // 2))])
+            await xhr_send(ground, sender, path, [message("echo", "x" * (MIB // 2))])
         await asyncio.sleep(10)
 
     await ground.crowd(20, behave)
 
 
-async def _xhr_send(ground: Ground, link: Link, path: str, objects: list[Any]) -> None:
+async def xhr_send(ground: Ground, link: Link, path: str, objects: list[Any]) -> None:
+    """Send messages of the session at that path, and wait until they are taken."""
     body = json.dumps([json.dumps(each) for each in objects]).encode()
     await link.send(ground.address.request("POST", f"{path}/xhr_send", body))
     await link.response()
@@ -139,7 +143,7 @@ async def polls(ground: Ground) -> None:
     first = await ground.connect()
     await first.send(ground.address.request("POST", f"{path}/xhr", b""))
     await first.response()
-    await _xhr_send(ground, first, path, [{"rpc": "auth", "token": token, "uuid": "a"}])
+    await xhr_send(ground, first, path, [{"rpc": "auth", "token": token, "uuid": "a"}])
 
     async def behave(link: Link) -> None:
         poll = ground.address.request("POST", f"{path}/xhr", b"") * 20
@@ -155,7 +159,7 @@ async def empty_sends(ground: Ground) -> None:
     first = await ground.connect()
     await first.send(ground.address.request("POST", f"{path}/xhr", b""))
     await first.response()
-    await _xhr_send(ground, first, path, [{"rpc": "auth", "token": token, "uuid": "a"}])
+    await xhr_send(ground, first, path, [{"rpc": "auth", "token": token, "uuid": "a"}])
 
     async def behave(link: Link) -> None:
         send = ground.address.request("POST", f"{path}/xhr_send", b"[]") * 50

@@ -30,6 +30,8 @@ _WHO_AND_HOW_MANY = (
     "a head byte by byte (server)",
     "a body byte by byte (server, TLS)",
     "chunks byte by byte (bridge)",
+    "a head behind a request, byte by byte",
+    "last answers, over TLS, and no goodbye",
     # Whose page, and what is no HTTP, or no WebSocket.
     "pages of other names",
     "heads that are too long",
@@ -47,6 +49,7 @@ _BEFORE_AND_AFTER_AUTHENTICATION = (
     "250 fragments without an end",
     "100 half bodies of 4 MiB",
     "60 half forms of 4 MiB",
+    "500 bodies in temporary files",
     "messages of 1 MB that nobody reads",
     "fifty who do not read what they publish",
     "an audience that does not read",
@@ -69,6 +72,9 @@ _BEFORE_AND_AFTER_AUTHENTICATION = (
     "peers who come and go",
     # Long turns.
     "1 MB of empty objects",
+    "line breaks, and half of a surrogate pair",
+    "line separators, to ten streams",
+    "forms of escapes",
     "10,000 broadcasts in a frame, 1,000 channels",
     "2,000 broadcasts in a frame, ten peers",
     "10,000 publishes in a frame, 20 peers",
