@@ -49,15 +49,17 @@ class ConnectionOwner(Protocol):
     """
     The callbacks of a connection.
 
+    :ivar answered: takes the answers to everything but ``auth`` and pings.
     :ivar running_actions: also those whose connection is lost: they go on.
     """
 
     actions: Actions
     expose_errors: bool
     running_actions: set[Deferred[Any]]
+    answered: Callable[[Answer], object]
 
     def message_received(self, message: ServerMessage) -> None:
-        """Take a message: anything but calls to our actions and answers to the connection."""
+        """Take a message: anything but calls to our actions, and answers."""
 
     def message_ignored(self, problem: str) -> None:
         """Take note that the server sent a message that cannot be read."""
@@ -177,7 +179,7 @@ class Connection(TwistedProtocol):
             if message.uuid == self._auth_uuid:
                 self._auth_answered(message)
             elif not self._keep_alive.answered(message.uuid):
-                self._owner.message_received(message)
+                self._owner.answered(message)
         elif isinstance(message, ServerCall):
             self._called(message)
         else:

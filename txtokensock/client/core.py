@@ -15,7 +15,6 @@ from twisted.logger import Logger
 from ..actions import Actions
 from ..errors import ClientClosed, UnsolicitedError
 from ..messages.from_server import (
-    Answer,
     ChannelMessage,
     ServerError,
     ServerMessage,
@@ -39,6 +38,7 @@ class ClientCore:
     :ivar events: ``ready``, ``reconnect``, ``message``, ``disconnect``, ``gap``, ``error``.
     :ivar actions: what the server may call.
     :ivar expose_errors: whether it gets the texts of their unexpected exceptions.
+    :ivar answered: passes an answer on to the requests.
     :ivar ignored: how many messages could not be read so far.
     :ivar when_given_up: called when there will be no more attempts, before anybody is told.
     """
@@ -80,6 +80,7 @@ class ClientCore:
             self.report,
             partial(self.events.emit, "gap"),
         )
+        self.answered = self.request_queue.answered
         self.ignored = 0
         self._complained = False
         self.when_given_up: Callable[[], object] = lambda: None
@@ -115,10 +116,8 @@ class ClientCore:
     # -- ConnectionOwner
 
     def message_received(self, message: ServerMessage) -> None:
-        """Pass a message on to the requests, the channels or the listeners."""
-        if isinstance(message, Answer):
-            self.request_queue.answered(message)
-        elif isinstance(message, ChannelMessage):
+        """Pass a message on to the channels or the listeners."""
+        if isinstance(message, ChannelMessage):
             self._channel_message(message.channel, message.message)
         elif isinstance(message, Subscribed):
             self.channels.confirmed(message)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -32,12 +33,14 @@ class Completion(Enum):
     SENT = "with the answer where the server acknowledges, else when it is sent"
 
 
-class Request:
+class Request(Struct, eq=False):
     """
-    :param verb: what is asked, for people, such as ``rpc``.
-    :param name: of what, such as ``echo``; None where that says nothing.
+    It is a struct, which is made in a quarter of the time, of values that mostly have defaults.
+
     :ivar payload: the encoded message.
     :ivar uuid: matches the answer.
+    :ivar verb: what is asked, for people, such as ``rpc``.
+    :ivar name: of what, such as ``echo``; None where that says nothing.
     :ivar idempotent: it may be sent again on the next connection.
     :ivar channel_request: it speaks of this connection only: it is not kept for the next.
     :ivar channel: the name that the server is told, where it is told one.
@@ -48,52 +51,25 @@ class Request:
     :ivar timeout: seconds that it may take, in all.
     :ivar deadline: when these are over, in seconds of the reactor's clock.
     :ivar deferred: fires once, with the result or a failure; None before and after.
+    :ivar withdrawn: called with it where the Deferred is cancelled.
     """
 
-    __slots__ = (
-        "channel",
-        "channel_request",
-        "completion",
-        "deadline",
-        "deferred",
-        "idempotent",
-        "name",
-        "number",
-        "payload",
-        "sent",
-        "sent_at",
-        "suspect",
-        "timeout",
-        "uuid",
-        "verb",
-    )
-
-    def __init__(
-        self,
-        payload: bytes,
-        uuid: str,
-        verb: str,
-        name: str | None = None,
-        *,
-        completion: Completion = Completion.ANSWER,
-        idempotent: bool = False,
-        channel: str | None = None,
-        channel_request: bool = False,
-    ) -> None:
-        self.payload = payload
-        self.uuid = uuid
-        self.verb = verb
-        self.name = name
-        self.completion = completion
-        self.idempotent = idempotent
-        self.channel = channel
-        self.channel_request = channel_request
-        self.sent = False
-        self.sent_at = 0.0
-        self.number = 0
-        self.suspect = False
-        self.timeout = self.deadline = 0.0
-        self.deferred: Deferred[Any] | None = None
+    payload: bytes
+    uuid: str
+    verb: str
+    name: str | None = None
+    completion: Completion = Completion.ANSWER
+    idempotent: bool = False
+    channel: str | None = None
+    channel_request: bool = False
+    sent: bool = False
+    sent_at: float = 0.0
+    number: int = 0
+    suspect: bool = False
+    timeout: float = 0.0
+    deadline: float = 0.0
+    deferred: Deferred[Any] | None = None
+    withdrawn: Callable[[Request], object] = lambda _: None
 
     @property
     def what(self) -> str:
@@ -105,12 +81,21 @@ class Request:
         """Whether it has had its outcome, or was withdrawn."""
         return self.deferred is None
 
-    def finish(self, outcome: Any) -> None:
-        """Fire the Deferred, with a result or a Failure, unless it is done."""
-        deferred, self.deferred = self.deferred, None
-        if deferred is None:
-            return
-        if isinstance(outcome, Failure):
-            deferred.errback(outcome)
-        else:
-            deferred.callback(outcome)
+    def cancel(self, _: object) -> None:
+        """Withdraw it, for its Deferred was cancelled, which fires by itself."""
+        self.deferred = None
+        self.withdrawn(self)
+
+    def finish(self, result: Any) -> None:
+        """Fire the Deferred with a result, unless it is done."""
+        deferred = self.deferred
+        if deferred is not None:
+            self.deferred = None
+            deferred.callback(result)
+
+    def fail(self, error: Exception) -> None:
+        """Fire the Deferred with an error, unless it is done."""
+        deferred = self.deferred
+        if deferred is not None:
+            self.deferred = None
+            deferred.errback(Failure(error))

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python import threadable
-from twisted.python.failure import Failure
 
 from ..errors import (
     CallTimeout,
@@ -140,7 +139,8 @@ class RequestQueue:
             len(self._queue) >= self._queue_limit or self._bytes >= self._queue_bytes
         ):
             return fail(QueueFull(f"{request.what}: {self._waiting()}"))
-        deferred: Deferred[Any] = Deferred(lambda _: self._withdraw(request))
+        request.withdrawn = self._forget
+        deferred: Deferred[Any] = Deferred(request.cancel)
         request.deferred = deferred
         request.timeout = timeout
         self._deadlines.add(request)
@@ -171,11 +171,12 @@ class RequestQueue:
             self._answered_late(answer)
             return
         self._acceptance.answered(request.number)
-        self._schedule_flush()
+        if self._queue or self._suspects:
+            self._schedule_flush()
         if request.payload:
             self._let_go(request)
         if answer.error is not None:
-            request.finish(Failure(remote_error(answer.error, request.what)))
+            request.fail(remote_error(answer.error, request.what))
         elif request.completion is _SENT:
             request.finish(None)  # "success" is no news
         else:
@@ -238,7 +239,7 @@ class RequestQueue:
         self._acceptance.start()
         for request, error in lost:
             self._let_go(request)
-            request.finish(Failure(error))
+            request.fail(error)
 
     def _stop(self) -> tuple[dict[str, Request], OrderedDict[str, Request]]:
         """:return: what was in flight, and what waited; nothing is and does any more."""
@@ -277,7 +278,7 @@ class RequestQueue:
             for request in [*in_flight.values(), *waiting.values()]:
                 # What was sent may have run, also where it waits to be sent again.
                 error = _lost(request, reason, True) if request.sent else reason.copy()
-                request.finish(Failure(error))
+                request.fail(error)
 
         return fail_all
 
@@ -287,10 +288,6 @@ class RequestQueue:
         self.obstacle = ""
 
     # -- details
-
-    def _withdraw(self, request: Request) -> None:
-        request.deferred = None
-        self._forget(request)
 
     def _forget(self, request: Request) -> None:
         self._queue.pop(request.uuid, None)
@@ -321,7 +318,7 @@ class RequestQueue:
 
     def _timed_out(self, request: Request) -> None:
         self._forget(request)
-        request.finish(Failure(self.timeout(request.what, request.timeout, request.sent)))
+        request.fail(self.timeout(request.what, request.timeout, request.sent))
 
     def timeout(
         self, what: str, seconds: float, sent: bool, waited_for: str = "answer"
@@ -417,7 +414,7 @@ class RequestQueue:
             self._send_requests(connection, frame)
         for request, problem in refused:
             self._let_go(request)
-            request.finish(Failure(_lost(request, problem, True) if request.sent else problem))
+            request.fail(_lost(request, problem, True) if request.sent else problem)
 
     def _send_requests(self, connection: RequestConnection, frame: list[Request]) -> None:
         acks, number, now = connection.acks, self._acceptance.sent, self._reactor.seconds()
