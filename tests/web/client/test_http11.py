@@ -41,6 +41,13 @@ def asked() -> HTTP11:
     return http
 
 
+def ask_again(http: HTTP11) -> None:
+    """Send another request on it."""
+    http.start_next_cycle()
+    http.send(h11.Request(method="GET", target="/", headers=[("Host", "a.test")]))
+    http.send(h11.EndOfMessage())
+
+
 def read(http: HTTP11, pieces: Iterable[bytes]) -> tuple[list[int], bytes, str]:
     """The statuses, the body, and how it ended or what it waits for."""
     statuses: list[int] = []
@@ -164,11 +171,20 @@ class ReuseTests(SynchronousTestCase):
             read(http, [response])
             self.assertEqual(http.reusable, reusable, response)
             if reusable:
-                http.start_next_cycle()
-                http.send(h11.Request(method="GET", target="/", headers=[("Host", "a.test")]))
-                http.send(h11.EndOfMessage())
+                ask_again(http)
                 self.assertEqual(read(http, [OK + length + b"\r\n"]), ([200], b"", "end"))
                 self.assertTrue(http.reusable)
+
+    def test_heads_of_any_length(self) -> None:
+        """However long those before were, and in how many pieces they came."""
+        long = OK + b"X: " + b"x" * 60_000
+        http = asked()
+        for _ in range(6):
+            pieces = [long, b"\r\nContent-Length: 0\r\n\r\n"]
+            self.assertEqual(read(http, pieces), ([200], b"", "end"))
+            ask_again(http)
+        http.receive_data(b"HTTP/1.1 204 N\r\n\r\n")
+        self.assertEqual(read(http, []), ([204], b"", "end"))
 
 
 class BoundTests(SynchronousTestCase):
