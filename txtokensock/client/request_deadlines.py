@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -36,6 +37,7 @@ class RequestDeadlines:
         self._reactor = reactor
         self._expired = expired
         self._lines: dict[float, deque[Request]] = {}
+        self._firsts: list[tuple[float, float]] = []  # a heap: when each line is due, and its key
         self._overdue: list[Request] = []
         self._count = 0
         self._sweep_at = _FEW
@@ -49,20 +51,22 @@ class RequestDeadlines:
     def add(self, request: Request) -> None:
         """``request`` has :attr:`~.Request.timeout` seconds from now, unless it is done before."""
         timeout = request.timeout
+        request.deadline = self._reactor.seconds() + timeout
         line = self._lines.get(timeout)
         if line is None:
             line = self._lines[timeout] = deque()
+            heappush(self._firsts, (request.deadline, timeout))
         line.append(request)
         self._count += 1
         if self._count > self._sweep_at:
             self._sweep()
-        request.deadline = self._reactor.seconds() + timeout
         if request.deadline < self._due:
             self._start(timeout, request.deadline)
 
     def stop(self) -> None:
         """Forget all; no timer is left."""
         self._lines.clear()
+        self._firsts.clear()
         self._overdue.clear()
         self._count = 0
         self._due = math.inf
@@ -80,16 +84,22 @@ class RequestDeadlines:
                 self._lines[timeout] = left
             else:
                 del self._lines[timeout]
+        self._firsts = [(line[0].deadline, timeout) for timeout, line in self._lines.items()]
+        heapify(self._firsts)
         self._sweep_at = max(_FEW, 2 * self._count)
 
     def _look(self) -> None:
         now = self._timer.noticed
         self._due = math.inf
-        for timeout, line in [*self._lines.items()]:
+        while self._firsts and self._firsts[0][0] <= now:
+            _, timeout = heappop(self._firsts)
+            line = self._lines[timeout]
             while line and (line[0].done or line[0].deadline <= now):
                 self._overdue.append(line.popleft())
                 self._count -= 1
-            if not line:
+            if line:
+                heappush(self._firsts, (line[0].deadline, timeout))
+            else:
                 del self._lines[timeout]
         self._overdue.sort(key=lambda request: request.deadline)
         self._overdue.reverse()
@@ -99,6 +109,6 @@ class RequestDeadlines:
                 self._expired(request)
         # A callback may have added others, and set the timer for the first of
         # them, which need not be the next of all.
-        due = min((line[0].deadline for line in self._lines.values()), default=math.inf)
-        if due < self._due:
+        if self._firsts and self._firsts[0][0] < self._due:
+            due = self._firsts[0][0]
             self._start(max(0.0, due - self._reactor.seconds()), due)
