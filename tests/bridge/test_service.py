@@ -301,11 +301,22 @@ class ReloadTests(BridgeTestCase):
         self.successResultOf(stopped)
 
     def test_side_that_fails(self) -> None:
-        """What a side raises goes no further than the log."""
+        """
+        What a side raises goes no further than the log, which does not say that it is reloaded:
+        its old rules are in force.  The others have their new ones.
+        """
         bridge = self.bridge()
         self.side.fails = RuntimeError("oops")
+        self.path.write_text(HTTP + "streams = 5\n[operation]\nstop_timeout = 2\n")
+        for _ in range(2):
+            self.assertFalse(bridge.reload())
+            self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(self.said("bridge.reloaded"), [])
+        self.assertIn("http: did not change", self.said("bridge.not_reloaded")[0]["problem"])
+        self.assertEqual(bridge.config.operation.stop_timeout, 2)
+        self.side.fails = None
         self.assertTrue(bridge.reload())
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(self.said("bridge.reloaded")[0]["taken"], "http.streams")
 
     def test_hang_up(self) -> None:
         """SIGHUP reloads, in a turn of the reactor; after the end it is what it was."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
@@ -228,7 +229,8 @@ class Bridge(Service):
     def _apply(self, config: Config) -> tuple[list[str], list[str]]:
         if needs_restart := list(self._needs_restart(config)):
             raise ConfigError(needs_restart)
-        taken, self.config = changed(self.config, config), config
+        before, self.config = self.config, config
+        failed: list[Problem] = []
         for name, build in _SIDES.items():
             section = getattr(config, name)
             side = self._sides.get(name)
@@ -249,4 +251,8 @@ class Bridge(Service):
                 if section is not None and side is None:
                     self._misses(name, problem)
                 self._log.failure("the side {side} did not reload", event="side.failed", side=name)
-        return taken, []
+                self.config = replace(self.config, **{name: getattr(before, name)})
+                failed.append(Problem(name, f"did not change, and the others did: {problem}"))
+        if failed:
+            raise ConfigError(failed)
+        return changed(before, config), []

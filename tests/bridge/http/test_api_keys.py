@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from math import inf
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -304,12 +305,70 @@ class SignedTests(HttpTestCase):
         """A file that cannot be used refuses the configuration, in one line."""
         directory = self.directory / "directory"
         directory.mkdir()
-        other = self.directory / "other"
+        other, broken = self.directory / "other", self.directory / "broken"
         other.write_text("a letter to somebody\nof two lines")
-        for path, said in ((directory, "cannot be used"), (other, "is a file of something else")):
+        broken.write_text("txtokensock signed requests 1 nan\n")
+        for path, said in (
+            (directory, "cannot be used"),
+            (other, "is a file of something else"),
+            (broken, "is a file of something else"),
+        ):
             problem = self.assertRaises(InvalidOption, self.serve, signed_requests=str(path))
             self.assertIn(said, str(problem))
         self.serve()
+
+    def test_two_bridges(self) -> None:
+        """Two with one file would each take what came to the other: the second does not start."""
+        self.serve()
+        first = self.side
+        problem = self.assertRaises(InvalidOption, self.serve)
+        self.assertIn("http.signed_requests: ", str(problem))
+        self.assertIn("in use by another bridge", str(problem))
+        self.side = first
+        stopped = first.stopService()
+        self.advance(self.stop_timeout + 3)
+        self.successResultOf(stopped)
+        self.serve()
+
+    def test_stopped_and_started(self) -> None:
+        """One that starts again knows what came before."""
+        self.serve()
+        now = self.reactor.seconds()
+        self.assertEqual(self.publish(time=now)[0], 202)
+        self._stop()
+        self.side.startService()
+        self.assertTrue(self.side.state().up)
+        self.assertEqual(self.publish(time=now)[0], 401)
+
+    def test_another_directory(self) -> None:
+        """Where the process runs may change after the file was read."""
+        before = Path.cwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.directory)
+        self.serve(signed_requests="here")
+        os.chdir(before)
+        self.assertEqual(self.publish()[0], 202)
+        self.assertTrue((self.directory / "here").exists())
+
+    def test_open_to_others(self) -> None:
+        """A file that others could read or write is made 0600."""
+        path = self.directory / "signed-requests"
+        path.touch()
+        path.chmod(0o666)
+        self.serve()
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+
+    def test_reload_without_a_file(self) -> None:
+        """
+        Keys of which one is signed, and a file that cannot be used: nothing changes, and that
+        is said before anything does.
+        """
+        HttpTestCase.serve(self, self.key("a", "secret-a"))
+        keys = (self.key("s", "secret-s", scheme="signed"),)
+        path = str(self.directory / "nowhere" / "file")
+        [problem] = self.side.needs_restart(HttpConfig(keys=keys, signed_requests=path))
+        self.assertEqual(problem.path, "http.signed_requests")
+        self.assertIn("No such file", problem.message)
 
     def test_time(self) -> None:
         """It must be of now, more or less; not a second time, whatever the tolerance becomes."""
@@ -414,11 +473,15 @@ class ReplaysTests(HttpTestCase):
         self.assertEqual(replays._keys[b"k"].digests, {b"2"})
         self.assertFalse(replays.is_new(b"k", b"1", 1.0, 0.0))
 
+    last = Replays()
+
     def replays(self, limit: int = 100) -> Replays:
         """As after a restart."""
-        replays = Replays(limit)
-        replays.keep(ReplayFile(str(self.directory / "signed")))
-        return replays
+        self.last.close()
+        self.last = Replays(limit)
+        self.last.keep(ReplayFile(str(self.directory / "signed")))
+        self.addCleanup(self.last.close)
+        return self.last
 
     def test_generations(self) -> None:
         """

@@ -377,11 +377,11 @@ class RuleTests(SpoolTestCase):
         self.assertEqual(self.webhook.messages, [1])
 
     def test_refused_reload(self) -> None:
-        """A spool that cannot be used changes nothing."""
+        """A spool that cannot be used changes nothing, and whoever reloads is told."""
         side = self.start(spool=None)
         self.spool.write_bytes(b"no database at all, and long enough to be one" * 100)
         section = self.section(self.rule())
-        side.reload(section)
+        self.assertRaises(SpoolUnavailable, side.reload, section)
         self.settle()
         self.assertEqual(self.socket.channels(), [])
 
@@ -429,6 +429,12 @@ class FileTests(SpoolTestCase):
         problem = self.assertRaises(SpoolUnavailable, self.side, self.section(self.rule()))
         self.assertNotIn("\n", str(problem))
         return str(problem)
+
+    def test_of_another_user(self) -> None:
+        """Whose file it is can read it, whatever its mode."""
+        self.stop(self.start(self.rule()))
+        self.patch(os, "geteuid", lambda: self.spool.stat().st_uid + 1)
+        self.assertIn("belongs to another user", self.refusal())
 
     def test_no_database(self) -> None:
         """A file of another kind."""

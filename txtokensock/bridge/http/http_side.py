@@ -125,6 +125,7 @@ class HttpSide(Service):
     def _listen(self) -> None:
         """Listen, unless that was done; failures are logged."""
         try:
+            self._keep_replays(self._section)  # where it was stopped before
             if self._port is None:
                 self.privilegedStartService()
         except InvalidOption as problem:
@@ -173,6 +174,7 @@ class HttpSide(Service):
                 queued=self._pages.publishing.waiting.taken,
             )
         self._pages.answered.stop()
+        self._replays.close()
         # What was just answered is written in this turn.
         await deferLater(self._reactor, 0)
         try:
@@ -192,6 +194,12 @@ class HttpSide(Service):
             yield Problem("http.listen", "a change of it takes a restart")
         if section.signed_requests != self._section.signed_requests and self._replays.kept:
             yield Problem("http.signed_requests", "a change of it takes a restart")
+            return
+        try:
+            self._keep_replays(section)
+        except InvalidOption as problem:
+            path, _, why = str(problem).partition(": ")
+            yield Problem(path, why)
 
     def reload(self, section: HttpConfig) -> None:
         """

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 
 from ...errors import InvalidOption
+from ..file_lock import FileLock
 
 __all__ = ["ReplayFile"]
 
 _MAGIC = b"txtokensock signed requests 1 "
+_NUMBER = re.compile(rb"-inf|-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 _GENERATION = 1000
 """Lines before which a generation does not end: each end costs a rename."""
 
@@ -31,18 +34,33 @@ class ReplayFile:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._old_path = f"{path}.old"
+        # Where the process runs may change between its start and the first request.
+        self._path = os.path.abspath(path)
+        self._old_path = f"{self._path}.old"
+        self._lock = FileLock(self._path, "the file of signed requests")
         self.floor = -inf
         self._newest, self._lines = -inf, 0
         self._old_newest = -inf
 
-    def read(self) -> Iterator[tuple[bytes, bytes, float]]:
+    def open(self) -> list[tuple[bytes, bytes, float]]:
         """
-        The requests of both generations: key, digest and time.
+        Have the file for this bridge alone: another one would take again what came here.
 
-        :raises InvalidOption: if they cannot be read, or written to.
+        :return: the requests of both generations: key, digest and time.
+        :raises InvalidOption: if they cannot be read, or written to, or another bridge does.
         """
+        try:
+            self._lock.acquire()
+            return list(self._read())
+        except InvalidOption as problem:
+            self.close()
+            raise InvalidOption(f"http.signed_requests: {problem}") from None
+
+    def close(self) -> None:
+        """Another bridge may have it."""
+        self._lock.release()
+
+    def _read(self) -> Iterator[tuple[bytes, bytes, float]]:
         try:
             for key, digest, time in self._generation(self._old_path):
                 self._old_newest = max(self._old_newest, time)
@@ -53,9 +71,7 @@ class ReplayFile:
                 yield key, digest, time
             os.close(self._open())
         except OSError as problem:
-            raise InvalidOption(
-                f"http.signed_requests: {self._path} cannot be used: {problem.strerror}"
-            ) from None
+            raise InvalidOption(f"{self._path} cannot be used: {problem.strerror}") from None
 
     def _generation(self, path: str) -> Iterator[tuple[bytes, bytes, float]]:
         try:
@@ -64,9 +80,10 @@ class ReplayFile:
             return
         if not header and not lines:
             return
-        if not header.startswith(_MAGIC):
-            raise InvalidOption(f"http.signed_requests: {path} is a file of something else")
-        self.floor = max(self.floor, float(header.removeprefix(_MAGIC)))
+        floor = _NUMBER.fullmatch(header.removeprefix(_MAGIC))
+        if not header.startswith(_MAGIC) or floor is None:
+            raise InvalidOption(f"{path} is a file of something else")
+        self.floor = max(self.floor, float(floor[0]))
         for line in lines:
             try:
                 time, key, digest = line.split(b" ")
@@ -99,10 +116,12 @@ class ReplayFile:
         self._old_newest, self._newest, self._lines = self._newest, -inf, 0
 
     def _open(self) -> int:
-        """Other users have no business with it."""
+        """Other users have no business with it, also where they had."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, 0o600)
         try:
+            if os.fstat(descriptor).st_mode & 0o077:
+                os.fchmod(descriptor, 0o600)
             if os.fstat(descriptor).st_size == 0:
                 _write(descriptor, _MAGIC + repr(self.floor).encode() + b"\n")
         except BaseException:

@@ -105,11 +105,17 @@ class Replays:
 
         :raises InvalidOption: if it cannot be used.
         """
-        for key, digest, time in file.read():
+        for key, digest, time in file.open():
             self._seen(key).remember(digest, time, self._limit)
         self._file, self._floor = file, file.floor
         for seen in self._keys.values():
             seen.floor = max(seen.floor, self._floor)
+
+    def close(self) -> None:
+        """Leave the file to another bridge; see :meth:`keep`."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
     @property
     def kept(self) -> bool:

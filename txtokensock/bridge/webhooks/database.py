@@ -4,7 +4,6 @@ The spool's file: found fit, locked, opened.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import stat
@@ -20,7 +19,7 @@ from twisted.logger import Logger
 from ...errors import InvalidOption
 from .schema import APPLICATION_ID, SCHEMA_VERSION, Cursor, create
 
-__all__ = ["Database", "Lock", "SQLite", "SpoolUnavailable", "check_format", "connect", "prepare"]
+__all__ = ["Database", "SQLite", "SpoolUnavailable", "check_format", "connect", "prepare"]
 
 T = TypeVar("T")
 
@@ -96,8 +95,15 @@ def _close_to_others(path: Path) -> None:
 
     :raises SpoolUnavailable: if it stays so.
     """
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0
+    mode = 0
     try:
+        found = path.stat()
+        mode = stat.S_IMODE(found.st_mode)
+        if found.st_uid != os.geteuid():
+            raise SpoolUnavailable(
+                f"the spool's file {path} belongs to another user ({found.st_uid}), who could"
+                " read it whatever its mode is"
+            )
         if mode & 0o077 == 0:
             return
         path.chmod(0o600)
@@ -141,41 +147,6 @@ def check_format(connection: sqlite3.Connection, path: Path) -> None:
         raise SpoolUnavailable(
             f"the spool {path} has format {version}, this program knows {SCHEMA_VERSION}"
         )
-
-
-class Lock:
-    """
-    One bridge a spool.  The lock is the kernel's: it goes with the process, however that
-    ends.  What looks at a spool, or retries dead letters, needs none.
-
-    :param path: of the spool; the lock is a file beside it, which stays.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._spool = path
-        self._descriptor: int | None = None
-
-    def acquire(self) -> None:
-        """:raises SpoolUnavailable: if another process has it."""
-        path = f"{self._spool}.lock"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as problem:
-            raise SpoolUnavailable(f"{path} cannot be used: {problem.strerror}") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise SpoolUnavailable(
-                f"the spool {self._spool} is in use by another bridge"
-            ) from None
-        self._descriptor = descriptor
-
-    def release(self) -> None:
-        """Let others have it."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 class SQLite:

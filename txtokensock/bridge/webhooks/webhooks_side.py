@@ -23,10 +23,11 @@ from ...errors import InvalidOption
 from ...support.timer import Timer
 from ..config.webhooks import WebhooksConfig
 from ..counters import Counters
+from ..file_lock import FileLock
 from ..health import Condition, Health, SideState
 from ..shares import Shares
 from .channel_rules import ChannelRules
-from .database import Database, Lock, SpoolUnavailable, SQLite, prepare
+from .database import Database, SpoolUnavailable, SQLite, prepare
 from .target import Target
 from .webhook_calls import WebhookCalls
 from .webhook_requests import Requests
@@ -74,7 +75,7 @@ class WebhooksSide(Service):
         self._open = database
         self._now = now
         self._path = None if section.spool is None else Path(section.spool).absolute()
-        self._lock: Lock | None = None
+        self._lock: FileLock | None = None
         self._requests = Requests(reactor, section.policy(), agent=agent, now=now)
         self._rules = ChannelRules(
             socket,
@@ -93,7 +94,7 @@ class WebhooksSide(Service):
         # Both are found out now, while whoever starts us can still say so and leave.
         self._targets = _targets(section)
         if self._path is not None:
-            lock = Lock(self._path)
+            lock = FileLock(str(self._path), "the spool", SpoolUnavailable)
             lock.acquire()
             try:
                 prepare(self._path)
@@ -147,20 +148,12 @@ class WebhooksSide(Service):
         rule that is gone stays in the spool, for a rule of that name, or for
         ``tokensock bridge-spool drop``.
 
-        What cannot be applied is logged, and the old rules stay.
+        :raises InvalidOption: if they cannot be applied; then the old rules stay.
         """
-        try:
-            targets, policy = _targets(section), section.policy()
-            path = None if section.spool is None else Path(section.spool).absolute()
-            if path is not None and self._path is None:
-                self._open_spool(path)
-        except InvalidOption as problem:
-            self._log.error(
-                "the webhooks are not reloaded: {problem}",
-                event="webhooks.reload_refused",
-                problem=str(problem),
-            )
-            return
+        targets, policy = _targets(section), section.policy()
+        path = None if section.spool is None else Path(section.spool).absolute()
+        if path is not None and self._path is None:
+            self._open_spool(path)
         if path != self._path:
             if self._path is not None:
                 self._log.warn("another spool takes a restart", event="webhooks.spool_kept")
@@ -174,7 +167,7 @@ class WebhooksSide(Service):
     # -- the parts
 
     def _open_spool(self, path: Path) -> None:
-        lock = Lock(path)
+        lock = FileLock(str(path), "the spool", SpoolUnavailable)
         lock.acquire()
         try:
             prepare(path)
