@@ -17,6 +17,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from ...errors import SockJSClosed, shorten
+from ...support.write_now import write_now
 from ..text_frames import TextFrameReader
 from ..websocket import TIMERS_OFF, WebSocketConnection
 from .websocket_session import WebSocketSession
@@ -226,6 +227,10 @@ class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
             if tail[start] == 0x88 and tail[start + 1] == 0x80 | (len(tail) - start - 6):
                 self.dropConnection()
                 return
+
+    def send_frame(self, frame: bytes) -> None:
+        super().send_frame(frame)
+        write_now(self.transport)
 
     # -- from Autobahn
 
