@@ -27,7 +27,7 @@ class ReferenceTests(SynchronousTestCase):
         except ModuleNotFoundError as problem:
             self.skipTest(f"{problem.name} is not installed")
         page = (DOCS / "serve.rst").read_text(encoding="utf-8")
-        names = re.findall(r"config-section:: txtokensock\.tap\.serve_config\.(\w+)", page)
+        names = re.findall(r"config-section:: txtokensock[.\w]+\.(\w+)", page)
         return {name: reference.options_of(getattr(serve_config, name)) for name in names}
 
     def test_sections(self) -> None:

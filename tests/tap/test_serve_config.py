@@ -121,6 +121,9 @@ BAD: list[tuple[str, str]] = [
     (REDIS + 'password = "s3cret"', "4: redis.password: expected table or null, got text"),
     (REDIS + 'password = { file = "none" }', "4: redis.password: the file none cannot be read"),
     (REDIS + "timeout = 0", "4: redis.timeout: is 0: it must be a number of seconds"),
+    # [log]
+    ('[log]\nlevel = "loud"', "2: log.level: invalid enum value 'loud'"),
+    ("[log]\nlevle = 1", "2: log.levle: is not an option: is it level?"),
     # [admin]
     (ADMIN, "1: admin.listen: is missing"),
     (ADMIN + 'listen = "tcp:x"', "2: admin.listen: 'tcp:x' is not an endpoint"),

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
-from twisted.logger import globalLogPublisher
+from twisted.logger import LogLevel, globalLogPublisher
 
 from tests.kit.certificates import self_signed
 from tests.kit.site_client import Connection
+from txtokensock.config.log import LEVEL
 from txtokensock.server import Limits, TokenSocketServer
 
 from .test_serve_config import ADMIN, REDIS, TLS, ServeConfigTestCase
@@ -104,6 +105,16 @@ class ReloadTests(ServeConfigTestCase):
         self.assertTrue(service.reload())
         self.assertEqual(self.said("reloaded", "taken")[-1], "the certificate")
         self.assertIsNot(parts.certificate.getContext(), before)
+
+    def test_level_of_the_log(self) -> None:
+        """It is that of the file, from the start and from each reload on."""
+        self.addCleanup(LEVEL.clearLogLevels)
+        service = self.start(CONFIG + '[log]\nlevel = "debug"\n')
+        self.assertIs(LEVEL.logLevelForNamespace("a.b"), LogLevel.debug)
+        self.file.write_text(CONFIG + '[log]\nlevel = "error"\n')
+        self.assertTrue(service.reload())
+        self.assertIs(LEVEL.logLevelForNamespace("a.b"), LogLevel.error)
+        self.assertEqual(self.said("reloaded", "taken"), ["log.level"])
 
     def test_code_is_not_loaded_again(self) -> None:
         """A reload runs nothing of the application's; another function takes a restart."""

@@ -103,6 +103,7 @@ class Bridge(Service):
         notifier: SystemdNotifier | None = None,
     ) -> None:
         self.config = config
+        config.log.apply()
         self.reactor = reactor
         self.counters = Counters()
         self.upstream = upstream or Upstream(config.upstream, reactor)
@@ -231,6 +232,7 @@ class Bridge(Service):
             raise ConfigError(needs_restart)
         before, self.config = self.config, config
         failed: list[Problem] = []
+        config.log.apply()
         for name, build in _SIDES.items():
             section = getattr(config, name)
             side = self._sides.get(name)

@@ -19,10 +19,15 @@ from .lines import nearest, option_lines
 from .section import Problem, Section
 from .types import type_problem
 
-__all__ = ["ConfigError", "Document", "Sections"]
+__all__ = ["ConfigError", "Document", "Sections", "no_problems"]
 
 Sections: TypeAlias = Mapping[str, tuple[type[Section], Callable[[Any, str], Iterator[Problem]]]]
 """The type of each section by its name, and what finds the problems that types cannot."""
+
+
+def no_problems(section: Section, path: str) -> Iterator[Problem]:
+    """What to say of a section of which the types say all."""
+    return iter(())
 
 
 class ConfigError(UsageError):

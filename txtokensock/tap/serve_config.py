@@ -14,8 +14,9 @@ from msgspec.structs import asdict
 from twisted.logger import Logger
 
 from ..address import url_path
-from ..config.document import Document, Sections
+from ..config.document import Document, Sections, no_problems
 from ..config.listen import Listen
+from ..config.log import LogConfig
 from ..config.numbers import numbers, seconds
 from ..config.section import Problem, Secret, Section
 from ..config.tls import key_file
@@ -214,6 +215,7 @@ class ServeConfig(Section, frozen=True):
     :ivar sockjs: SockJS.
     :ivar redis: what several servers share; without it, memory.
     :ivar admin: the pages for operators.
+    :ivar log: the log.
     """
 
     server: ServerConfig = field(default_factory=ServerConfig)
@@ -222,6 +224,7 @@ class ServeConfig(Section, frozen=True):
     sockjs: Any = field(default_factory=SockJSConfig)
     redis: RedisConfig | None = None
     admin: AdminConfig | None = None
+    log: LogConfig = LogConfig()
 
     def listen(self) -> tuple[str, ...]:
         """Where to listen without TLS."""
@@ -373,6 +376,7 @@ SECTIONS: Sections = {
     "sockjs": (SockJSConfig, _sockjs),
     "redis": (RedisConfig, _redis),
     "admin": (AdminConfig, _admin),
+    "log": (LogConfig, no_problems),
 }
 
 

@@ -34,7 +34,7 @@ _TAKEN = {
     "tls": ("certificate", "key"),
     "admin": ("key",),
 }
-"""The options that a reload changes, besides all of ``[limits]`` and ``[sockjs]``."""
+"""The options that a reload changes, besides all of ``[limits]``, ``[sockjs]`` and ``[log]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class ServeService(MultiService):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._config = config
+        config.log.apply()
         self._parts = parts
         self._welcome = welcome
         self._notifier = SystemdNotifier(reactor)
@@ -157,6 +158,7 @@ class ServeService(MultiService):
         if certificate is not None and shown is not None and shown.become(certificate):
             taken.append("the certificate")
         self._show(running)
+        running.log.apply()
         self._config = running
         return taken, changed(running, config)
 
@@ -173,7 +175,7 @@ class ServeService(MultiService):
 
 def _in_force(before: ServeConfig, after: ServeConfig) -> ServeConfig:
     """The configuration of before, with what can change of the other one."""
-    sections: dict[str, Any] = {"limits": after.limits, "sockjs": after.sockjs}
+    sections: dict[str, Any] = {"limits": after.limits, "sockjs": after.sockjs, "log": after.log}
     for name, options in _TAKEN.items():
         old, new = getattr(before, name), getattr(after, name)
         if old is None or new is None:

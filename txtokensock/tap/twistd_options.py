@@ -12,6 +12,7 @@ from twisted.python import usage
 from ..config.document import Document
 from ..server.limits import Limits
 from .fatal import fail
+from .log_observer import limit_log
 from .serve_config import EMBEDDED_LISTEN
 
 __all__ = ["BridgeOptions", "Options", "ServeOptions"]
@@ -67,6 +68,11 @@ class ServeOptions(usage.Options):
             *("admin-key-file", None, None),
             "A file with the key of the admin pages, which they need where other machines reach"
             " them",
+        ],
+        [
+            *("log-level", None, None),
+            "The least important events of the log: debug, info (the default), warn, error,"
+            " critical",
         ],
     ]
     optFlags = [
@@ -159,6 +165,7 @@ _IN_SECTIONS = (
     ("server", "actions", "actions"),
     ("server", "limits_for", "limits-for"),
     ("admin", "listen", "admin"),
+    ("log", "level", "log-level"),
 )
 """Section and name of options in a file, and their names on the command line."""
 
@@ -211,6 +218,8 @@ class Options(usage.Options):
         """Parse, or exit with status 2 and one line that says what is wrong."""
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
+            if self.parent is not None:
+                limit_log(self.parent)
         except usage.UsageError as problem:
             command = f" {self.subCommand}" if self.subCommand else ""
             fail(f"{problem} (see twistd tokensock{command} --help)", 2)

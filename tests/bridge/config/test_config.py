@@ -128,6 +128,8 @@ BAD: list[tuple[str, str]] = [
     # [operation]
     (UPSTREAM + "[operation]\nstop_timeout = 0", "operation.stop_timeout: is 0: "),
     (UPSTREAM + "[operation]\nstop = 1", "operation.stop: is not an option: is it misspelt?"),
+    # [log]
+    (UPSTREAM + '[log]\nlevel = "loud"', "log.level: invalid enum value 'loud'"),
     # what is good alone, and not together
     (OPEN + 'listen = "tcp:8080:interface=127.0.0.1"', "http.listen: is port 8080, where"),
     (

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from msgspec import field
 from twisted.logger import Logger
 
-from ...config.document import ConfigError, Document, Sections
+from ...config.document import ConfigError, Document, Sections, no_problems
+from ...config.log import LogConfig
 from ...config.section import Problem, Section
 from . import http, operation, upstream, wamp, webhooks
 from .conflicts import conflicts
@@ -34,6 +35,7 @@ class Config(Section, frozen=True):
     :ivar http: HTTP in.
     :ivar webhooks: HTTP out.
     :ivar operation: how the process behaves.
+    :ivar log: the log.
     """
 
     upstream: UpstreamConfig
@@ -41,6 +43,7 @@ class Config(Section, frozen=True):
     http: HttpConfig | None = None
     webhooks: WebhooksConfig | None = None
     operation: OperationConfig = field(default_factory=OperationConfig)
+    log: LogConfig = LogConfig()
 
 
 _SECTIONS: Sections = {
@@ -49,6 +52,7 @@ _SECTIONS: Sections = {
     "http": (HttpConfig, http.problems),
     "webhooks": (WebhooksConfig, webhooks.problems),
     "operation": (OperationConfig, operation.problems),
+    "log": (LogConfig, no_problems),
 }
 
 
