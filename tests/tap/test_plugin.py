@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+from unittest import mock
+
+from twisted import internet
+from twisted.internet.testing import MemoryReactorClock
 from twisted.plugin import IPlugin, getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from txtokensock.tap import Options
+from txtokensock.tap import Options, makeService
 
 
 class PluginTests(SynchronousTestCase):
@@ -20,3 +25,12 @@ class PluginTests(SynchronousTestCase):
         self.assertEqual([maker.module for maker in makers], ["txtokensock.tap"])
         verifyObject(IPlugin, makers[0])
         self.assertIs(makers[0].options, Options)
+
+    def test_garbage(self) -> None:
+        """What a process has when it runs is not searched for garbage again and again."""
+        reactor = MemoryReactorClock()
+        options = Options()
+        options.parseOptions(["serve"])
+        with mock.patch.object(internet, "reactor", reactor, create=True):
+            makeService(options)
+        self.assertIn((gc.freeze, (), {}), reactor.whenRunningHooks)

@@ -173,15 +173,19 @@ class PeerRequests:
         :param text: of the request.
         """
         entry = _InFlight(request, begun, outcome)
-        outcome.addCallbacks(
-            self._succeeded, self._failed, callbackArgs=(entry,), errbackArgs=(entry,)
-        )
+        outcome.addBoth(self._ended, entry)
         if not entry.answered:
             held = self._in_flight[entry] = held_by(text)
             self._hold(held)
             timeout = self._peer.limits.call_timeout
             if begun + timeout < self._deadline.due:
                 self._deadline.start(timeout)
+
+    def _ended(self, outcome: Any, entry: _InFlight) -> None:
+        if isinstance(outcome, Failure):
+            self._failed(outcome, entry)
+        else:
+            self._succeeded(outcome, entry)
 
     def _succeeded(self, result: Any, entry: _InFlight) -> None:
         if entry.kind == "call" and not self._closed:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from .timer import NextTurn
@@ -90,7 +90,12 @@ class Slices:
         :param at_a_time: how many in one turn.
         :return: fires with None when it was called with all.
         """
-        left = iter(tuple(items))
+        items = tuple(items)
+        if len(items) <= at_a_time:  # as most are; a closure that names itself is garbage later
+            for item in items:
+                function(item)
+            return succeed(None)
+        left = iter(items)
         done: Deferred[None] = Deferred()
 
         def some(most: int | None = at_a_time) -> None:
