@@ -242,5 +242,7 @@ def _origin_of_url(url: str) -> str:
 
 def _claimed_origin(request: Any) -> str:
     """The origin that a request claims, for the log: without a user, a path and a query."""
-    claimed = header(request, b"origin") or header(request, b"referer") or ""
-    return re.sub(r"//[^/@]*@", "//", _origin_of_url(claimed) if "//" in claimed else claimed)
+    origin = header(request, b"origin")
+    if not origin or "//" in origin:
+        origin = _origin_of_url(origin or header(request, b"referer") or "")
+    return re.sub(r"//[^/@]*@", "//", origin)
