@@ -219,6 +219,32 @@ class GoodConfigTests(ServeConfigTestCase):
             self.assertEqual(self.exit_of("serve", "-c", "serve.toml", "--check"), (0, ""))
         self.assertEqual(said.getvalue(), "serve.toml: good\n")
 
+    def test_example(self) -> None:
+        """The example is good as it is."""
+        example = Path(__file__).parents[2] / "examples" / "serve.toml"
+        with mock.patch.object(sys, "__stdout__", io.StringIO()):
+            self.assertEqual(self.exit_of("serve", "-c", str(example), "--check"), (0, ""))
+
+    def test_code(self) -> None:
+        """Hooks, a filter and limits by identity are the application's functions."""
+        Path("own.py").write_text(
+            "from txtokensock.server import Limits\n"
+            "def may(peer, channel): return channel != 'no'\n"
+            "def sift(peer, channel, message): return message\n"
+            "def limits(identity): return Limits(channels=7)\n"
+        )
+        self.addCleanup(sys.modules.pop, "own", None)
+        self.addCleanup(setattr, sys, "path", list(sys.path))
+        Path("serve.toml").write_text(
+            '[server]\nhooks = { subscribe = "own:may" }\nfilter = "own:sift"\n'
+            'limits_for = "own:limits"\nauthentication = "demo"\n'
+        )
+        service = self.made("serve", "-c", "serve.toml")
+        (server,) = (each for each in service if isinstance(each, TokenSocketServer))
+        self.assertEqual(server._context.limits_of({}).channels, 7)
+        (hook,) = server._context.hooks._hooks["subscribe"]
+        self.assertEqual((hook.__name__, server._hub._filter.__name__), ("may", "sift"))
+
     def test_nothing(self) -> None:
         """Without options all is as it is without a file."""
         config = self.read("")
@@ -271,6 +297,8 @@ class GoodConfigTests(ServeConfigTestCase):
         reactor = MemoryReactorClock()
         self.made("serve", "-c", "serve.toml", reactor=reactor).privilegedStartService()
         self.assertEqual([port for port, *_ in reactor.tcpServers], [1, 2])
+        # One site, whose limits count for both.
+        self.assertEqual(len({id(each.wrappedFactory) for _, each, *_ in reactor.tcpServers}), 1)
 
     def test_key_in_the_environment(self) -> None:
         """A private key need be in no file."""

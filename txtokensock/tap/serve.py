@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
-from twisted.web.server import Site
 
 from ..config.document import ConfigError, Document
 from ..config.section import Problem
 from ..errors import InvalidOption
 from ..server import TokenSocketServer
 from ..server.demo import ACTIONS, authenticate
+from ..server.hooks import Event
 from ..server.ops.admin import AdminPages, admin_site
 from ..web.server.hosts import HostPolicy
 from ..web.server.proxy_protocol import server_endpoint
@@ -110,15 +110,13 @@ class _Builder:
         """
         config, section = self._config, self._config.server
         options = config.options()
-        if isinstance(section.limits_for, str):
-            options["limits_for"] = self._loaded("limits_for", load_function, None)
+        self._function = self._loaded("limits_for", load_function, None)
+        if self._function is not None:
+            options["limits_for"] = self._function
         authentication = self._authentication()
         actions = self._loaded("actions", load_actions, ACTIONS)
         filter = self._loaded("filter", load_function, None)
-        hooks = {
-            event: self._made(f"server.hooks.{event}", load_function, reference)
-            for event, reference in section.hooks.items()
-        }
+        hooks = self._hooks()
         metrics = None if config.admin is None else self._metrics()
         self._stop_if_wrong()
         try:
@@ -143,7 +141,6 @@ class _Builder:
             raise self._document.error([Problem("server", str(problem))]) from None
         self._certificate = None if config.tls is None else config.tls.read()
         self._admin_pages = None if metrics is None else self._pages(server, metrics)
-        self._function = options["limits_for"] if isinstance(section.limits_for, str) else None
 
     def parts(self) -> Parts:
         """
@@ -162,15 +159,18 @@ class _Builder:
         certificate: ServerCertificate | None,
         pages: AdminPages | None,
     ) -> tuple[list[EndpointService], EndpointService | None]:
+        # One for all addresses, so that its limits count for all of them together.
+        public = server.site()
+        public.noisy = False
         listening = []
         for description in self._config.listen():
             endpoint = self._endpoint(description)
-            listening.append(EndpointService(endpoint, description, _site(server)))
+            listening.append(EndpointService(endpoint, description, public))
         for description in self._config.tls_listen():
             assert certificate is not None
             endpoint = self._endpoint(description)
             tls = TLSServerEndpoint(endpoint, certificate)
-            listening.append(EndpointService(tls, description, _site(server)))
+            listening.append(EndpointService(tls, description, public))
         if pages is None:
             return listening, None
         assert self._config.admin is not None
@@ -183,8 +183,8 @@ class _Builder:
     def _endpoint(self, description: str) -> IStreamServerEndpoint:
         try:
             return server_endpoint(self._reactor, description)
-        except (IndexError, KeyError):
-            fail(f"cannot listen on {description}: systemd has passed no such socket", 1)
+        except InvalidOption as problem:
+            fail(f"cannot listen on {problem}", 1)
 
     def _pages(self, server: TokenSocketServer, metrics: ServerMetrics) -> AdminPages:
         from ..server.ops.metrics import metrics_page
@@ -206,6 +206,12 @@ class _Builder:
 
         return ServerMetrics()
 
+    def _hooks(self) -> dict[Event, Any]:
+        return {
+            event: self._made(f"server.hooks.{event}", load_function, reference)
+            for event, reference in self._config.server.hooks.items()
+        }
+
     def _authentication(self) -> Callable[..., Any]:
         if self._config.server.authentication in (None, "demo"):
             return authenticate
@@ -214,7 +220,7 @@ class _Builder:
 
     def _loaded(self, option: str, load: Callable[[str], Any], default: Any) -> Any:
         reference = getattr(self._config.server, option)
-        if reference is None:
+        if not isinstance(reference, str):
             return default
         return self._made(f"server.{option}", load, reference)
 
@@ -244,12 +250,6 @@ class _Builder:
             _log.info("no --actions: these are the demonstration's, echo and whoami")
         if self._config.redis is not None:
             _log.info("tokens and channels are in {store}", store=self._config.redis.store())
-
-
-def _site(server: TokenSocketServer) -> Site:
-    site = server.site()
-    site.noisy = False
-    return site
 
 
 def _welcome() -> str:

@@ -28,6 +28,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from zope.interface import implementer
 
 from ...address import ip_address_of
+from ...errors import InvalidOption
 
 __all__ = ["server_endpoint"]
 
@@ -194,7 +195,14 @@ def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     :func:`~twisted.internet.endpoints.serverFromString`, where ``haproxy:tcp:8080`` is for the
     PROXY protocol, version 1 or 2.  Who can connect there can say to be anybody.
 
+    :raises InvalidOption: if systemd has not passed the socket.
     :raises Exception: of any kind, if it is not an endpoint.
     """
-    endpoint: IStreamServerEndpoint = serverFromString(reactor, description.removeprefix(_PREFIX))
+    plain = description.removeprefix(_PREFIX)
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, plain)
+    except (IndexError, KeyError):
+        if not plain.startswith("systemd:"):
+            raise
+        raise InvalidOption(f"{description}: systemd has passed no such socket") from None
     return _ProxyEndpoint(endpoint) if description.startswith(_PREFIX) else endpoint
