@@ -241,6 +241,25 @@ class OutcomeTests(HttpTestCase):
         self.assertNotIn("s3cret", repr(list(logged)))
 
 
+class StoreTests(HttpTestCase):
+    """The server cannot publish, as while its Redis is away."""
+
+    def test_later(self) -> None:
+        """Nothing was done, and it may be later: 503, which no idempotency key keeps."""
+        self.server.acks = True
+        self.serve()
+        self.answers["_publish"] = self.answers["_broadcast"] = RuntimeError("Store unavailable")
+        key = {"idempotency-key": "k"}
+        for path, body in (("/publish", {"channel": "c", "data": 1}), ("/broadcast", {"data": 1})):
+            reply = self.ask(path, body, headers=key)
+            self.assertEqual(reply.error[:2], (503, "wamp.error.unavailable"))
+            self.assertEqual(reply.headers["retry-after"], "1")
+        self.answers["_publish"] = "success"
+        self.assertEqual(
+            self.ask("/publish", {"channel": "c", "data": 1}, headers=key).status, 202
+        )
+
+
 class WaitingPublishTests(HttpTestCase):
     """Publishes while the server is away."""
 

@@ -50,6 +50,16 @@ class MessageTests(EventsTestCase):
             [("message", {"channel": c, "message": m}) for c, m in messages if c != "c"],
         )
 
+    def test_head(self) -> None:
+        """``HEAD`` is answered with what a stream begins with, and is over."""
+        self.serve()
+        head = b"HEAD /events?channel=a HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        received = self.raw(head + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        first, second = received.split(b"\r\n\r\n", 1)
+        self.assertIn(b"text/event-stream", first)
+        self.assertTrue(second.startswith(b"HTTP/1.1 200 OK"), second)
+        self.assertEqual(self.upstream.channels(), [])
+
     def test_shared(self) -> None:
         """However many read it, a channel is subscribed to once, and until the last leaves."""
         self.serve()

@@ -142,6 +142,15 @@ class EchoTests(SynchronousTestCase):
                 echoes.expect("5")
                 self.assertEqual(echoes.take(form), form in forms, (how, form))
 
+    def test_json_text_of_large_numbers(self) -> None:
+        """JavaScript reads a number that is too large as infinite, which it writes as null."""
+        for text, form in (("1e400", None), ("[1, -1e999]", [1, None]), ("1e400x", "1e400x")):
+            self.echoes.expect(text)
+            self.assertTrue(self.echoes.take(form), text)
+        for text in ("Infinity", "NaN", "[" * 100_000):
+            self.echoes.expect(text)
+            self.assertFalse(self.echoes.take(None), text)
+
     def test_expires(self) -> None:
         """What did not come back in time swallows nothing later, and is counted."""
         self.echoes.expect("x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,20 @@ class BoundTests(SpoolTestCase):
         self.assertEqual([each for each in self.webhook.messages if each < 10], list(range(7)))
         self.assertEqual((self.rows("waiting"), self.count("out")), ([], 7))
         self.assertEqual((side.state().up, side.state().detail), (True, ""))
+
+    def test_full_disk_keeps_no_bodies(self) -> None:
+        """What is to be written of messages that are delivered is small, however long it waits."""
+        side = self.start(self.rule())
+        self.publish(*("x" * 1000 for _ in range(20)))
+        self.disk.full = True
+        self.back()
+        self.advance(60)
+        self.assertEqual(len(self.webhook.messages), 20)
+        waiting = pickle.dumps([each.run.keywords for each in side._rules._spool._others])
+        self.assertLess(len(waiting), 20 * 1000)
+        self.disk.full = False
+        self.advance(60)
+        self.assertEqual(self.rows("waiting"), [])
 
     def test_full_disk_retries(self) -> None:
         """A message that is not accepted stays the first of its rule, and is not hammered."""

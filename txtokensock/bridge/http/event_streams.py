@@ -135,6 +135,8 @@ class EventStreams:
             begin()
             request.setHeader("content-type", "text/event-stream")
             unbuffered(request)
+            if request.method == b"HEAD":
+                return  # nothing would come, and the connection would wait for its end
             self._counters.count("http", f"{caller}/events", "out")
             stream.start(_FIRST)
             await stream.ended

@@ -22,6 +22,8 @@ from .responses import ApiResponse, json_response, unavailable
 __all__ = ["Publishing"]
 
 _LARGEST_ID = 2**53
+_STORE_UNAVAILABLE = "Store unavailable"
+"""What txtokensock's server says where it could not publish at present."""
 
 
 class Publishing:
@@ -50,11 +52,16 @@ class Publishing:
         :param size: bytes.
         :param send: publishes or broadcasts.
         :return: 202, and ``queued`` where it waits for the server.
-        :raises Refusal: 503, where as many wait as may.
+        :raises Refusal: 503, where as many wait as may, or the server's store is unavailable.
         :raises TokenSocketError: where the server refused it, or might not have got it.
         """
         if self._socket.connected:
-            await share.call(send, size)
+            try:
+                await share.call(send, size)
+            except RemoteError as problem:
+                if problem.error != _STORE_UNAVAILABLE:
+                    raise
+                raise unavailable("the server's store is unavailable") from None
             self._counters.count("http", rule, "out")
             return _accepted()
         if not self._take(size):

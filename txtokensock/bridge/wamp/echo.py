@@ -10,6 +10,7 @@ message of others exactly once.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import OrderedDict
 from collections.abc import Callable
@@ -117,8 +118,8 @@ class Echoes:
         form = _form(whole)
         if isinstance(whole, str) and self._json_text != "kept":
             try:
-                read = _form(loads(whole.encode()))
-            except Malformed:
+                read = _form(_read(whole))
+            except (ValueError, RecursionError):
                 return (form,)
             return (read,) if self._json_text == "read" else (form, read)
         return (form,)
@@ -131,6 +132,22 @@ class Echoes:
                 break
             self.forget(oldest)
             self.missing += 1
+
+
+def _read(text: str) -> Any:
+    """
+    What JavaScript reads, to which a number that is too large is infinite.
+
+    :raises ValueError: if it is no JSON.
+    """
+    try:
+        return loads(text.encode())
+    except Malformed:
+        return json.loads(text, parse_constant=_no_number)
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _form(data: Any) -> bytes:

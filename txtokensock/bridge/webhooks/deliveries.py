@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -166,6 +167,8 @@ class Deliveries:
             return self._not_accepted(delivery, str(problem), None)
         finally:
             self._request = None
+        # What is recorded of it waits in memory while the disk is full.
+        delivery = replace(delivery, body=b"", headers={})
         if 200 <= answer.status < 300:
             self._accepted(delivery)
             return 0.0
