@@ -9,7 +9,7 @@ import json
 from urllib.parse import quote
 
 from .attack import Attack, Ground
-from .attacks_connections import Run, drip, half, requests
+from .attacks_connections import Run, anew, drip, half, requests
 from .attacks_peers import call, frames, raw, stream, xhr_send
 from .attacks_strangers import flood
 from .link import UPGRADE, Link, both, frame, message, messages
@@ -175,6 +175,8 @@ ATTACKS = [
         TURNS,
         flood(raw('{"rpc":"' + "a." * 400_000 + '","uuid":"u"}'), authenticated=True, count=2),
     ),
+    Attack("paths of slashes", "requests", anew("GET", "/" * 16_000)),
+    Attack("queries of 8,000 names", "requests", anew("GET", "/socket/token?" + "a&" * 7_900)),
     Attack("an audience that leaves", TURNS, leaving_audience),
     Attack(
         "5,000 calls that wait for who has gone",

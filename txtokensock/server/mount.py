@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.web import http, pages
+from twisted.web import http
 from twisted.web.resource import IResource, Resource
 
-from ..web.server.answers import answer, uncacheable
+from ..web.server.answers import answer, no_page, uncacheable
 
 __all__ = ["Mounts", "SockJSRoute"]
 
@@ -45,7 +45,7 @@ class Mounts(Resource):
                 del request.postpath[:consumed]
                 return resource
         if self._rest is None:
-            return pages.notFound()
+            return no_page()
         if self._rest.isLeaf:
             request.postpath.insert(0, request.prepath.pop())
             return self._rest
@@ -54,7 +54,7 @@ class Mounts(Resource):
 
     def render(self, request: Any) -> Any:
         """Answer the path at which this resource itself is."""
-        return (self._rest or pages.notFound()).render(request)
+        return (self._rest or no_page()).render(request)
 
 
 class SockJSRoute(Resource):

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http, pages
+from twisted.web import http
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
@@ -21,7 +21,7 @@ from twisted.web.server import NOT_DONE_YET
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
 from ..support.user_functions import UserFunctionTimeout, call_user_function, within
-from ..web.server.answers import MISDIRECTED, Answer, LateAnswer, answer, done
+from ..web.server.answers import MISDIRECTED, Answer, LateAnswer, answer, done, no_page
 from ..web.server.client_rates import ClientRates
 from ..web.server.header_text import header
 from ..web.server.hosts import HostPolicy
@@ -90,7 +90,7 @@ class TokenRoute(Resource):
         if not path and not request.postpath:
             return self
         _hide_query(request)
-        return pages.notFound()
+        return no_page()
 
     def render(self, request: Any) -> Answer:
         """Answer ``GET``, and the ``OPTIONS`` of a page that asks whether it may."""

@@ -53,6 +53,19 @@ class OriginPolicyTests(SynchronousTestCase):
         for origin in FOREIGN:
             self.assertFalse(policy.allow(request(Origin=origin)), origin)
 
+    def test_logged_origin(self) -> None:
+        """A line about a refused page has neither a user, nor a path, nor a query of it."""
+        policy = OriginPolicy(None)
+        for headers in (
+            {"Origin": "https://ada:s3cret@evil.example"},
+            {"Origin": "https://evil.example/s3cret?s3cret"},
+            {"Sec_Fetch_Site": "cross-site", "Referer": "https://ada:s3cret@evil.example/s3cret"},
+            {"Sec_Fetch_Site": "cross-site", "Referer": "?password=s3cret"},
+        ):
+            with capturedLogs() as logged:
+                self.assertFalse(policy.allow(request(**headers)))
+            self.assertNotIn("s3cret", repr(logged))
+
     def test_two(self) -> None:
         """What says two things of where it comes from is refused, whichever comes last."""
         policy = OriginPolicy(None)

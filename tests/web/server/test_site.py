@@ -18,6 +18,7 @@ from zope.interface import directlyProvides
 
 from tests.kit.http import request
 from tests.kit.site_client import Connection
+from tests.kit.turns import one_turn
 from tests.kit.websocket import TEXT, UPGRADE, encode_frame
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
@@ -186,6 +187,19 @@ class SiteTests(SynchronousTestCase):
         self.assertLess(self.page.sizes.index(3), 30)
         self.assertEqual(greedy.take().count(b"HTTP/1.1 200"), 100)
         self.assertEqual(greedy.tcp.producerState, "producing")
+
+    def test_large_heads(self) -> None:
+        """Fewer requests fit into a turn where their heads are large."""
+        request = b"GET /page?%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a&" * 7900)
+        connections = [self.connect() for _ in range(20)]
+        for connection in connections:
+            connection.channel.dataReceived(request)
+        self.assertLess(len(self.page.sizes), 4)
+        one_turn(self.clock)
+        self.assertLess(len(self.page.sizes), 8)
+        self.clock.advance(0)
+        self.clock.pump([0] * 20)
+        self.assertEqual(len(self.page.sizes), 20)
 
     def test_behind_a_request_that_waits(self) -> None:
         """What comes behind it is read in order, by a WebSocket too, if it was one for that."""

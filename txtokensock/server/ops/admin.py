@@ -11,11 +11,11 @@ from hmac import compare_digest
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.web import http, pages
+from twisted.web import http
 from twisted.web.resource import IResource, Resource
 
 from ...jsontext import dumps
-from ...web.server.answers import JSON, Answer, answer, misdirected
+from ...web.server.answers import JSON, Answer, answer, misdirected, no_page
 from ...web.server.descriptors import Descriptors
 from ...web.server.hosts import HostPolicy
 from ...web.server.site import BoundedSite
@@ -76,7 +76,7 @@ class AdminPages(Resource):
     def getChild(self, path: bytes, request: Any) -> IResource:
         """Find the page of a path, see :meth:`IResource.getChildWithDefault`."""
         if path != b"metrics":
-            return pages.notFound()
+            return no_page()
         return self._metrics() if self.has_key(request) else _Unauthorized()  # type: ignore[no-untyped-call]
 
     def has_key(self, request: Any) -> bool:
@@ -88,7 +88,7 @@ class AdminPages(Resource):
 
     def render(self, request: Any) -> Any:
         """Answer 404: there is no page at the root."""
-        return pages.notFound().render(request)
+        return no_page().render(request)
 
 
 def admin_site(pages: AdminPages, reactor: Any, **options: Any) -> BoundedSite:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
-from twisted.web import http
+from twisted.web import http, pages
 from twisted.web.http import Request
+from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "foreign_origin",
     "method_not_allowed",
     "misdirected",
+    "no_page",
     "not_found",
     "preflight",
     "raw_answer",
@@ -125,6 +127,16 @@ def raw_answer(status: int) -> bytes:
 def not_found(request: Request) -> Answer:
     """Answer 404: there is nothing at that path."""
     return answer(request, http.NOT_FOUND, "404 Error: Page not found\n")
+
+
+def no_page() -> IResource:
+    """
+    What is at a path where there is nothing, and at all paths below it: twisted.web asks for one
+    after the other, and a path may have thousands of slashes.
+    """
+    page: Any = pages.notFound()
+    page.isLeaf = True
+    return cast(IResource, page)
 
 
 def foreign_origin(request: Request) -> Answer:

@@ -53,7 +53,11 @@ some 200 bytes of memory however short it is, and a session keeps those that it 
 """
 
 _REQUEST_UNITS = 8
-"""What a request costs of a turn, see :class:`~txtokensock.support.slices.Slices`."""
+_HEAD_BITS = 8
+"""
+What a request costs of a turn, see :class:`~txtokensock.support.slices.Slices`, and one more for
+each 256 bytes of its head: a query or a path of 16 KiB takes some milliseconds.
+"""
 
 _LARGE_BODY = 65536
 """Bytes of a body that may take long: such requests are processed one a turn."""
@@ -239,6 +243,7 @@ class BoundedChannel(HTTPChannel):
     _lost = False
     _head_size = 0
     _head_lines = 0
+    _units = _REQUEST_UNITS  # of the request that has come last
 
     def connectionMade(self) -> None:
         super().connectionMade()  # type: ignore[no-untyped-call]
@@ -282,6 +287,7 @@ class BoundedChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """The head is complete."""
+        self._units = _REQUEST_UNITS + (self._head_size >> _HEAD_BITS)
         self._head_size = self._head_lines = 0
         self.site.head_received(self)
         self.arrival.body()
@@ -358,7 +364,7 @@ class BoundedChannel(HTTPChannel):
             # twisted.web stops it while it processes a request.
             self.setTimeout(self.site.timeOut)  # type: ignore[no-untyped-call]
         elif slices.units > 0 and not len(slices) and not long:
-            slices.units -= _REQUEST_UNITS
+            slices.units -= self._units
             process()
         else:
             self._held = process
@@ -402,7 +408,7 @@ class BoundedChannel(HTTPChannel):
     def _take_turn(self) -> None:
         # While it is full, it goes on as soon as it is not.
         if self._held is not None and not self._full:
-            self.site.slices.units -= _REQUEST_UNITS
+            self.site.slices.units -= self._units
             self.transport.resumeProducing()
             self._process()
 
