@@ -88,28 +88,26 @@ class _Gunzip(Protocol):
     def __init__(self, reader: IProtocol) -> None:
         self._reader = reader
         self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self._dropped = False
         self._problem: Failure | None = None
 
     def connectionMade(self) -> None:
         self._reader.makeConnection(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
-        if self._dropped:
+        if self._problem is not None:
             return
         try:
             plain = self._inflate.decompress(data, _MOST_AT_ONCE)
         except zlib.error:
             # An agent may go on after an exception, and say that the body was complete.
-            self._problem = Failure(CompressedResponse("the response cannot be decompressed"))
-            self._drop()
+            self._fail("the response cannot be decompressed")
         else:
             self._reader.dataReceived(plain)
             if len(plain) == _MOST_AT_ONCE:
-                self._drop()
+                self._fail("the response becomes too large when it is decompressed")
 
-    def _drop(self) -> None:
-        self._dropped = True
+    def _fail(self, problem: str) -> None:
+        self._problem = Failure(CompressedResponse(problem))
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -21,7 +21,7 @@ from zope.interface import implementer
 from ...address import ip_address_of
 from .retry_after import http_date
 
-__all__ = ["Cookies", "cookie_header", "new_jar", "take_cookies", "trim"]
+__all__ = ["Cookies", "cookie_header", "new_jar", "take_cookies"]
 
 _MOST_COOKIES = 50
 _LARGEST_COOKIE = 4096
@@ -62,7 +62,7 @@ def take_cookies(jar: CookieJar, url: str, set_cookie: Iterable[bytes]) -> None:
             if cookie is not None:
                 answer: Any = _Answer(cookie)
                 jar.extract_cookies(answer, Request(url))
-    trim(jar)
+    _trim(jar)
 
 
 def _acceptable(cookie: str, url: str) -> str | None:
@@ -134,7 +134,7 @@ class _Answer:
         return self._headers
 
 
-def trim(jar: CookieJar) -> None:
+def _trim(jar: CookieJar) -> None:
     """
     Keep as many cookies as a browser does, see RFC 6265 section 6.1.  Without a limit, a
     server that sets new names would make the ``Cookie`` header grow until every request is

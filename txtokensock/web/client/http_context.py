@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.iweb import IAgent, IPolicyForHTTPS
 
-from .cookies import cookie_header, new_jar, take_cookies, trim
+from .cookies import cookie_header, new_jar, take_cookies
 from .dialer import Dialer
 from .http_client import WebClient
 from .proxies import ProxyOption
@@ -62,7 +62,6 @@ class HTTPContext:
         The headers of one request: those of the attempt, and the cookies for ``url`` after
         those that the user gave.
         """
-        trim(self.cookies)
         complete = {name: text for name, text in headers.items() if name.lower() != "cookie"}
         cookies = [text for name, text in headers.items() if name.lower() == "cookie"]
         cookies.append(cookie_header(self.cookies, url))
