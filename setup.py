@@ -50,7 +50,12 @@ setup(
         "dev": ["ruff>=0.12", "mypy>=1.16", "mypy-zope>=1.0.11", "build>=1.2"],
         # What "make bench" compares with, and draws with.
         "bench": ["psutil", "matplotlib", "websockets>=14", "python-socketio>=5", "aiohttp>=3.9"],
-        "docs": ["sphinx>=8", "furo>=2024.8", "sphinxcontrib-zopeext>=0.4.3", "towncrier>=24.8"],
+        "docs": [
+            "sphinx>=8",
+            "furo>=2024.8",
+            "sphinxcontrib-zopeext>=0.4.3",
+            "sphinxcontrib-towncrier>=0.4",
+        ],
     },
     entry_points={"console_scripts": ["tokensock = txtokensock.cli:main"]},
     classifiers=[

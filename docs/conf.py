@@ -25,6 +25,7 @@ release = version = installed_version("txtokensock")
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
+    "sphinxcontrib.towncrier",
     "sphinxcontrib.zopeext.autointerface",
 ]
 exclude_patterns = ["_build"]
@@ -37,6 +38,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_default_options = {"members": True}
+
+towncrier_draft_working_directory = HERE.parent
 
 nitpicky = True
 # Types of options that only this package itself gives.
