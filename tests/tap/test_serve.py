@@ -110,6 +110,8 @@ class OptionsTests(MakingTestCase):
             (("--limit", "auth_timeout=s\nx"), "--limit auth_timeout: expected number, got text"),
             (("--limit", "channels=" + "9" * 5000), "--limit channels: "),
             (("--admin", "bogus:1"), "--admin bogus:1: "),
+            (("--listen", "\udcff"), "--listen \\udcff: '\\\\udcff' is not an endpoint"),
+            (("--limit", "\udcff=1"), "--limit \\udcff: is not an option: is it misspelt?"),
             (("--admin", "tcp:1"), "--admin tcp:1: other machines reach tcp:1: it needs a key"),
             (("--admin-key-file", "x"), "--admin-key-file needs --admin"),
             (

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 import tempfile
 from dataclasses import fields
 from inspect import signature
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 
 from tests.kit.certificates import self_signed
-from txtokensock.config.document import Document
-from txtokensock.server import Limits, TokenSocketServer
+from tests.kit.examples import examples
+from txtokensock.config.document import ConfigError, Document
+from txtokensock.server import Limits, TokenSocketServer, demo
 from txtokensock.sockjs import SockJSOptions
 from txtokensock.tap.serve_config import (
+    SECTIONS,
     LimitsConfig,
     RedisConfig,
     ServeConfig,
@@ -120,6 +127,10 @@ BAD: list[tuple[str, str]] = [
     ('[redis]\nurl = { env = "NONE" }\nnamespace = "a"', "2: redis.url: the environment variab"),
     (REDIS + 'password = "s3cret"', "4: redis.password: expected table or null, got text"),
     (REDIS + 'password = { file = "none" }', "4: redis.password: the file none cannot be read"),
+    (
+        REDIS + 'password = { file = "a\\u0000b" }',
+        "4: redis.password: the file a\0b cannot be read",
+    ),
     (REDIS + "timeout = 0", "4: redis.timeout: is 0: it must be a number of seconds"),
     # [log]
     ('[log]\nlevel = "loud"', "2: log.level: invalid enum value 'loud'"),
@@ -203,6 +214,52 @@ class BadConfigTests(ServeConfigTestCase):
                 self.exit_of("serve", "--config", path),
                 (2, f"twistd tokensock: {path}: {problem}\n"),
             )
+
+
+_SCALARS = (
+    st.integers(-1, 5)
+    | st.booleans()
+    | st.sampled_from([0.5, math.nan, math.inf, "", "a", "a\0b", "*", "unix:a", "tcp:1", "a:b"])
+    | st.sampled_from(["redis://h", "redis://[", "a.pem", "10.0.0.1", "https://a.test", "/a"])
+)
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["env", "file", "identity", "limits", "channels", "publish"]),
+            inner,
+            max_size=2,
+        )
+    ),
+    max_leaves=4,
+)
+
+
+class AnyConfigTests(ServeConfigTestCase):
+    """Whatever a file holds."""
+
+    @examples(300)
+    @given(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                name: st.dictionaries(st.sampled_from(kind.__struct_fields__), _VALUES, max_size=3)
+                for name, (kind, _) in SECTIONS.items()
+            },
+        )
+    )
+    def test_anything(self, content: dict[str, Any]) -> None:
+        """It is a configuration, or an error of lines."""
+        document = Document("", "serve.toml")
+        document.content = content
+        try:
+            config = read_config(document)
+        except ConfigError as error:
+            for problem in error.problems:
+                self.assertNotIn("\n", str(problem))
+        else:
+            TokenSocketServer(demo.authenticate, reactor=Clock(), **config.options())
 
 
 class GoodConfigTests(ServeConfigTestCase):

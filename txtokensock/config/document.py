@@ -83,6 +83,7 @@ class Document:
 
         :param where: what names it to people, such as ``--listen tcp:80``.
         """
+        option, value, where = _text(option), _text(value), _text(where)
         if section not in self.content:
             self._given[section] = where
         table = self.content.setdefault(section, {})
@@ -132,6 +133,15 @@ class Document:
             where = self._path if line is None else f"{self._path}:{line}"
             placed.append(replace(problem, where=where))
         return placed
+
+
+def _text(value: Any) -> Any:
+    """An option of a command line, which may hold bytes that are no text."""
+    if isinstance(value, list):
+        return [_text(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "backslashreplace").decode()
 
 
 def _convert(content: Any, name: str, kind: type[Section]) -> tuple[Section | None, list[Problem]]:

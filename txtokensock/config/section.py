@@ -69,9 +69,13 @@ class Secret(Section, frozen=True):
         assert self.file is not None
         try:
             return Path(self.file).read_text(encoding="utf-8").removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as problem:
-            reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8"
-            raise SecretUnavailable(f"the file {self.file} cannot be read: {reason}") from None
+        except OSError as problem:
+            reason = problem.strerror
+        except UnicodeDecodeError:
+            reason = "not UTF-8"
+        except ValueError:  # a NUL
+            reason = "no file has such a path"
+        raise SecretUnavailable(f"the file {self.file} cannot be read: {reason}")
 
     def for_header(self) -> str:
         """
