@@ -125,6 +125,20 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.page.sizes, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_announced(self) -> None:
+        """Who asks before it sends a body that is too large is not told to go on."""
+        head = b"POST /page HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+        connection = self.connect()
+        connection.send(head % 1001)
+        self.assertEqual(connection.take().count(b"HTTP/1.1"), 1)
+        connection.send(b"x" * 1001)
+        self.assertEqual(connection.take(), b"")
+        connection = self.connect()
+        connection.send(head % 1000)
+        self.assertEqual(connection.take(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.send(b"x" * 1000)
+        self.assertEqual(connection.response().status, 200)
+
     def test_too_many_chunks(self) -> None:
         """Where no length was told, it is refused when it is there."""
         connection = self.connect()

@@ -215,6 +215,7 @@ class BoundedRequest(Request):
     def _refuse(self, status: int = HTTPStatus.REQUEST_ENTITY_TOO_LARGE) -> None:
         if not self._refused:
             self._refused = True
+            self.requestHeaders.removeHeader(b"expect")  # twisted.web would ask for the body
             self.channel.refuse(status)
 
 
