@@ -451,6 +451,15 @@ class FileTests(SpoolTestCase):
         self.patch(os, "geteuid", lambda: self.spool.stat().st_uid + 1)
         self.assertIn("belongs to another user", self.refusal())
 
+    def test_not_made_by_root(self) -> None:
+        """Root may become another user before the start: that one makes the spool, or has it."""
+        self.patch(os, "geteuid", lambda: 0)
+        side = self.side(self.section(self.rule()))
+        self.assertFalse(self.spool.exists())
+        self.patch(os, "geteuid", lambda: self.directory.stat().st_uid)
+        side.startService()
+        self.assertTrue(self.spool.exists())
+
     def test_no_database(self) -> None:
         """A file of another kind."""
         self.spool.write_bytes(b"no database at all, and long enough to be one" * 100)

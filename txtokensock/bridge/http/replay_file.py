@@ -69,7 +69,8 @@ class ReplayFile:
                 self._newest = max(self._newest, time)
                 self._lines += 1
                 yield key, digest, time
-            os.close(self._open())
+            if os.path.exists(self._path):  # else it is made by whoever we are when it is needed
+                os.close(self._open())
         except OSError as problem:
             raise InvalidOption(f"{self._path} cannot be used: {problem.strerror}") from None
 

@@ -4,6 +4,7 @@ The side of the bridge that faces webhooks.
 
 from __future__ import annotations
 
+import os
 import random
 import time
 import uuid
@@ -93,7 +94,7 @@ class WebhooksSide(Service):
         self._health = Health(self.name, now)
         # Both are found out now, while whoever starts us can still say so and leave.
         self._targets = _targets(section)
-        if self._path is not None:
+        if self._path is not None and _is_for_us(self._path):
             lock = FileLock(str(self._path), "the spool", SpoolUnavailable)
             lock.acquire()
             try:
@@ -278,6 +279,11 @@ class WebhooksSide(Service):
     def _failing(self) -> dict[str, str]:
         calls = ((name, calls.failing) for name, (_, calls) in self._calls.items())
         return self._rules.failing() | {name: why for name, why in calls if why is not None}
+
+
+def _is_for_us(path: Path) -> bool:
+    """Root may become another user before the start, who could not use a file of root's."""
+    return os.geteuid() != 0 or (path.exists() and path.stat().st_uid == 0)
 
 
 def _targets(section: WebhooksConfig) -> dict[str, Target]:
