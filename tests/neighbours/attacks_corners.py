@@ -142,6 +142,12 @@ ATTACKS = [
         bodies(500, _SEND + b"Content-Length: 95000\r\n\r\n", b"a" * 90_000),
         spread=20,
     ),
+    Attack(
+        "bodies in chunks of 17 bytes",
+        "requests",
+        bodies(20, _CHUNKED, (b"11\r\n" + b"a" * 17 + b"\r\n") * 100_000),
+        expected="HTTP 400",
+    ),
     Attack("200 sends in one piece before auth", INPUT, sends_in_one_piece),
     Attack(
         "line breaks, and half of a surrogate pair",

@@ -257,6 +257,17 @@ class SiteTests(SynchronousTestCase):
         self.assertTrue(many.tcp.lost)
         self.assertEqual(self.page.sizes, [900])
 
+    def test_chunks_of_a_large_body(self) -> None:
+        """Each has to have 256 bytes on average, for its size takes as long as these."""
+        self.site.limits = SiteLimits(max_body=10_000_000)
+        for size, status in ((200, 400), (256, 200)):
+            connection = self.connect()
+            connection.send(b"POST /page HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+            chunk = b"%x\r\n%b\r\n" % (size, b"x" * size)
+            connection.send(chunk * 2000 + b"0\r\n\r\n")
+            self.assertEqual(connection.response().status, status)
+        self.assertEqual(self.page.sizes, [512_000])
+
     def test_connections(self) -> None:
         """One too many is closed at once; the limit may change, and there is room again."""
         self.site.limits = SiteLimits(max_body=1, connections=2)

@@ -69,7 +69,7 @@ _FILES = 8
 """Which part of the descriptors the temporary files of one address may take."""
 
 _MOST_CHUNKS = 1000
-_LEAST_CHUNK = 16
+_LEAST_CHUNK = 256
 """Who sends more chunks than that, with fewer bytes in each on average, sends nothing else."""
 
 _LONGEST_LEAVING = 4
