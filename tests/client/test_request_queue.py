@@ -100,6 +100,7 @@ class DeadlineTests(SynchronousTestCase):
             self.clock.pump([seconds, 0])
             self.assertEqual("".join(self.expired), expired)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.deadlines), 0)
 
     def test_done(self) -> None:
         """What is done is not over, and does not hold up what is behind it."""

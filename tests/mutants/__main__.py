@@ -28,7 +28,7 @@ _ROOT = Path(__file__).parents[2]
 _EQUIVALENTS = Path(__file__).with_name("equivalents.txt")
 _IN_MEMORY = ["tests", "--ignore=tests/interop", "--ignore=tests/soak", "--ignore=tests/mutants"]
 _PATIENCE = 120.0
-"""Seconds for the tests of one mutant, which may have made a loop endless."""
+"""Seconds for the tests of one mutant.  It is killed also where it has made a loop endless."""
 
 
 def main() -> int:
@@ -126,7 +126,7 @@ def _judge(mutant: Mutant, copy: Path, reached: CoverageData) -> str:
         chosen.write_text("\n".join(sorted(tests, key=lambda test: _distance(test, mutant))))
         return "killed" if _pytest(copy, [f"@{chosen}", "-x", "-q"]) else "lives"
     except subprocess.TimeoutExpired:
-        return "killed"
+        return "endless"  # or the machine is too busy to say
     finally:
         module.write_bytes(source)
 

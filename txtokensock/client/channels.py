@@ -153,7 +153,6 @@ class Channels:
             channel.lose()
             lost += [one for one in channel.subscriptions if one.lose(since)]
             channel.leavers.fire()
-            self._reconcile(channel)
 
         def tell() -> None:
             for subscription in lost:

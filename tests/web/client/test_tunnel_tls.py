@@ -152,6 +152,19 @@ class TunnelTLSTests(TLSTestCase):
         self.assertIn(f"cannot reach the proxy {NAME}: TLS: ", str(error))
         self.assertIn("does not speak TLS", str(error))
 
+    def test_client_certificate_of_the_proxy(self) -> None:
+        """As of TLS 1.3 a proxy says only after the handshake that it wants one."""
+        issued = self.authority.server("proxy.test")
+        self.network = self.serve(issued, clients_of=[self.authority])
+        policy = TLSPolicy(authorities=self.authorities)
+        tls = self.secure(self.network.endpoint(), policy, b"proxy.test")
+        endpoint = ConnectEndpoint(tls, "server.test", 443, proxy_name=NAME)
+        connecting = endpoint.connect(Factory.forProtocol(Greeting))
+        self.settle()
+        error = self.failureResultOf(connecting, TLSFailed).value
+        self.assertIn(f"cannot reach the proxy {NAME}: TLS: ", str(error))
+        self.assertIn("certificate", str(error))
+
     def test_silence_at_the_proxy(self) -> None:
         """Who waits in vain is told what for."""
         connecting = self.no_tls(Protocol)
