@@ -214,6 +214,23 @@ class LifeTests(BridgeTestCase):
         self.successResultOf(stopped)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
+    def test_asked_when_started(self) -> None:
+        """What a side asks of the upstream at its start waits for a connection under way."""
+        running: list[bool] = []
+
+        def build(bridge: Bridge, section: Any) -> Any:
+            start = self.side.startService
+            self.patch(
+                self.side,
+                "startService",
+                lambda: (running.append(bridge.upstream.socket.running), start()),
+            )
+            return self.side
+
+        self.patch(service, "_SIDES", {"http": build})
+        self.bridge()
+        self.assertEqual(running, [True])
+
     def test_real_sides(self) -> None:
         """Every section that there can be has its side."""
         spool = self.path.with_name("spool.sqlite")

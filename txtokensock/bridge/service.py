@@ -141,11 +141,14 @@ class Bridge(Service):
                 start()
 
     def startService(self) -> None:
-        """Start the sides, then connect upstream; and read the file again at SIGHUP."""
+        """
+        Begin to connect upstream, start the sides, which ask it for what they need; and read the
+        file again at SIGHUP.
+        """
         super().startService()  # type: ignore[no-untyped-call]
+        self.upstream.startService()
         for side in self._sides.values():
             side.startService()
-        self.upstream.startService()
         if self._reloading is not None:
             self._reloading.start()
         self._notifier.startService()
