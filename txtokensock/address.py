@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 
@@ -137,6 +138,7 @@ def _names_port(host: object) -> bool:
     return _split_authority(authority)[1] is not None
 
 
+@lru_cache(maxsize=64)
 def ip_address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """
     :param host: IPv6 without brackets.

@@ -8,6 +8,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.http import request
 from txtokensock.errors import InvalidData
 
 from .support import Closer, Recorder, Server
@@ -51,6 +52,15 @@ class PollTests(SynchronousTestCase):
         transport.write(b"d")
         server.clock.advance(0)
         self.assertEqual(connection.response().body, b'a["c","d"]\n')
+
+    def test_answer_of_the_same_read(self) -> None:
+        """What a request provokes leaves with it, in one frame, and not a turn later."""
+        server = Server()
+        server.poll()
+        poll = server.open("POST", "/000/abc/xhr")
+        send = request("POST", "/echo/000/abc/xhr_send", body=b'["a","b"]')
+        server.connect().channel.dataReceived(send)
+        self.assertEqual(poll.response().body, b'a["a","b"]\n')
 
     def test_large(self) -> None:
         """What waits is sent in frames of ``response_limit`` bytes, or one message."""

@@ -132,6 +132,8 @@ class PollingSession(ServerSession):
             reply(http.SERVICE_UNAVAILABLE)
             return
         self._deliver(messages)
+        if self._next_turn.scheduled:
+            self._flush()  # what they provoked leaves with them
         if self._reading_paused and self._state is not ENDED:
             self._replies.append(reply)
             self._bytes_undelivered += size
