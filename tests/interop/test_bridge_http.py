@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -26,7 +25,7 @@ from txtokensock import TokenSocket
 
 from .support import Heard, InteropTestCase, within
 from .test_examples import Python
-from .twistd import Bridge, Serve
+from .twistd import Bridge, NotifySocket, Serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -224,20 +223,13 @@ class HttpBridgeTests(BridgeTestCase):
 
     async def test_systemd(self) -> None:
         """Ready, fed, and told of the end."""
-        told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.addCleanup(told.close)
-        told.bind(str(self.directory / "notify"))
-        told.setblocking(False)
-        bridge = await self.bridge(NOTIFY_SOCKET=told.getsockname(), WATCHDOG_USEC="200000")
+        systemd = NotifySocket(self.directory)
+        self.addCleanup(systemd.close)
+        bridge = await self.bridge(NOTIFY_SOCKET=systemd.path, WATCHDOG_USEC="200000")
         await deferLater(reactor, 0.5, lambda: None)
         bridge.signal("TERM")
         await bridge.ended()
-        messages = []
-        while True:
-            try:
-                messages.append(told.recv(4096).decode())
-            except BlockingIOError:
-                break
+        messages = systemd.told()
         self.assertEqual(messages[0], "READY=1")
         self.assertGreaterEqual(messages.count("WATCHDOG=1"), 3)
         self.assertIn("STOPPING=1", messages)

@@ -10,6 +10,7 @@ from typing import Any
 
 import treq
 from twisted.internet import reactor
+from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.kit.certificates import self_signed
@@ -18,7 +19,7 @@ from txtokensock import TLSPolicy
 from .servers import Server
 from .support import Heard, until, within
 from .test_serve import CREDENTIALS, ServeTestCase
-from .twistd import Twistd, script
+from .twistd import NotifySocket, Twistd, script
 
 CONFIG = """\
 [server]
@@ -78,9 +79,9 @@ class Activated(Server):
 class ConfiguredServeTests(ServeTestCase):
     """With files of its own."""
 
-    async def configured(self, text: str) -> ConfiguredServe:
+    async def configured(self, text: str, **environment: str) -> ConfiguredServe:
         """A server that runs by this configuration."""
-        server = ConfiguredServe(self.directory)
+        server = ConfiguredServe(self.directory, **environment)
         server.configure(text)
         return await self.started(server)
 
@@ -150,6 +151,23 @@ class ConfiguredServeTests(ServeTestCase):
         limits = late.limits
         assert limits is not None
         self.assertEqual(limits.channels, 5)
+
+    async def test_systemd(self) -> None:
+        """Ready when it listens, fed, told of a reload and of the end."""
+        systemd = NotifySocket(self.directory)
+        self.addCleanup(systemd.close)
+        server = await self.configured(CONFIG, NOTIFY_SOCKET=systemd.path, WATCHDOG_USEC="200000")
+        server.signal("HUP")
+        await server.line("reloaded /")
+        await deferLater(reactor, 0.5)
+        messages = systemd.told()
+        self.assertEqual(messages[0], "READY=1")
+        self.assertTrue(any(each.startswith("RELOADING=1\nMONOTONIC_USEC=") for each in messages))
+        self.assertIn("READY=1\nSTATUS=running", messages)
+        self.assertGreaterEqual(messages.count("WATCHDOG=1"), 3)
+        server.signal("TERM")
+        await server.ended()
+        self.assertIn("STOPPING=1", systemd.told())
 
     async def test_certificate(self) -> None:
         """A certificate is renewed: who is connected stays, who comes sees the new one."""

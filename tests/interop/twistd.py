@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import treq
 from .servers import ReservedPort, Server
 from .support import until, within
 
-__all__ = ["Bridge", "Serve", "Twistd", "script"]
+__all__ = ["Bridge", "NotifySocket", "Serve", "Twistd", "script"]
 
 
 def script(name: str) -> str:
@@ -73,6 +74,34 @@ class Twistd(Server):
 
         await until(ready, lambda: f"/readyz stays {body}\n{self.log()}")
         return body
+
+
+class NotifySocket:
+    """
+    What systemd listens on for the states of a service.
+
+    :param directory: where the socket is.
+    :ivar path: of the socket.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.path = str(directory / "notify")
+        self._socket.bind(self.path)
+        self._socket.setblocking(False)
+
+    def told(self) -> list[str]:
+        """What came since this was last asked."""
+        messages = []
+        while True:
+            try:
+                messages.append(self._socket.recv(4096).decode())
+            except BlockingIOError:
+                return messages
+
+    def close(self) -> None:
+        """The end."""
+        self._socket.close()
 
 
 class Serve(Twistd):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import LogLevel, globalLogPublisher
@@ -162,6 +165,19 @@ class ReloadTests(ServeConfigTestCase):
         self.successResultOf(service.stopService())
         self.assertEqual(signal.getsignal(signal.SIGHUP), previous)
         self.assertFalse(service.reload())
+
+    def test_signal_during_the_start(self) -> None:
+        """SIGHUP is obeyed before anybody can see that the server has started."""
+        service = self.made("serve", reactor=MemoryReactorClock())
+        handlers: list[Any] = []
+        for each in service:
+            each.startService = lambda: handlers.append(signal.getsignal(signal.SIGHUP))
+        previous = signal.getsignal(signal.SIGHUP)
+        with mock.patch.object(sys, "__stdout__", io.StringIO()):
+            service.startService()
+        self.addCleanup(service._reloading.stop)
+        self.assertTrue(handlers)
+        self.assertNotIn(previous, handlers)
 
     def test_without_a_file(self) -> None:
         """SIGHUP ends nobody: the options are those that they were."""

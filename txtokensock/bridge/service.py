@@ -146,11 +146,11 @@ class Bridge(Service):
         file again at SIGHUP.
         """
         super().startService()  # type: ignore[no-untyped-call]
+        if self._reloading is not None:
+            self._reloading.start()  # first: a SIGHUP that nobody obeys ends the process
         self.upstream.startService()
         for side in self._sides.values():
             side.startService()
-        if self._reloading is not None:
-            self._reloading.start()
         self._notifier.startService()
         self._log.info(
             "bridge started: {sides}", event="bridge.started", sides=", ".join(self._names())

@@ -98,8 +98,8 @@ class ServeService(MultiService):
 
     def startService(self) -> None:
         """Start all, and print the welcome."""
+        self._reloading.start()  # first: a SIGHUP that nobody obeys ends the process
         super().startService()  # type: ignore[no-untyped-call]
-        self._reloading.start()
         self._notifier.startService()
         if self._welcome is not None:
             # Not in the log: its time stamps would be copied with the commands.
