@@ -7,7 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["arguments_of", "data_of"]
+from ..errors import InvalidData
+from ..jsontext import dumps
+
+__all__ = ["arguments_of", "data_of", "size_of"]
 
 
 def data_of(args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> Any:
@@ -37,3 +40,11 @@ def arguments_of(data: Any, how: str) -> tuple[list[Any], dict[str, Any]]:
         if isinstance(data, list):
             return data, {}
     return [data], {}
+
+
+def size_of(data: Any) -> int:
+    """Bytes of one value in JSON; 0 for one that has no such form, and is not sent."""
+    try:
+        return len(dumps(data))
+    except InvalidData:
+        return 0

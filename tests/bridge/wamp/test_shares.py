@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from txtokensock.bridge.wamp.realm import WampError
 
@@ -69,6 +70,26 @@ class CallTests(TrafficTestCase):
         self.assertEqual(self.successResultOf(self.call(self.other, "echo")), ([1], {}))
 
 
+class LargeCallTests(TrafficTestCase):
+    """What calls hold."""
+
+    limits = {"messages_per_second": 10, "message_burst": 100}
+
+    def test_large(self) -> None:
+        """Each 64 KiB count as a message more."""
+        self.joined(rules(calls=CALLS))
+        calls = [
+            self.component.call("com.example.rpc.echo", ["x" * 900_000], {}, 10) for _ in range(10)
+        ]
+        self.settle()
+        outcomes: list[Any] = []
+        for call in calls:
+            call.addBoth(outcomes.append)
+        refused = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        self.assertEqual({failure.value.uri for failure in refused}, {TOO_MANY})
+        self.assertEqual(len(refused), 4)
+
+
 class EventTests(TrafficTestCase):
     """Events of topics."""
 
@@ -111,6 +132,19 @@ class EventTests(TrafficTestCase):
         self.outsider.publish("news", 150)  # which was dropped, and is not taken for ours
         self.settle()
         self.assertEqual(events[200:], [150])
+
+    def test_large(self) -> None:
+        """A large event counts for the rate as the server counts it: each 64 KiB as one more."""
+        for direction in ("to-upstream", "both"):
+            self.tearDown()
+            self.setUp()
+            self.joined(rules(channels=[{**self.RULE, "direction": direction}]))
+            other = self.router.join()
+            for _ in range(10):
+                other.publish("com.example.news", ["x" * 900_000], {})
+            self.settle()
+            dropped = self.count("news", "dropped")
+            self.assertEqual(dropped, 4, direction)  # of the 90 that may be used, each took 14
 
     def counts(self) -> tuple[int, int, int]:
         """In, out and dropped."""

@@ -16,7 +16,7 @@ from ...actions import add_action, remove_action
 from ...client.socket import TokenSocket
 from ...errors import ActionError, InvalidOption
 from ...support.patterns import Pattern
-from ..arguments import arguments_of, data_of
+from ..arguments import arguments_of, data_of, size_of
 from ..capacity import Capacity
 from ..config.wamp import ActionRule, CallRule, WampRules
 from ..shares import Shares
@@ -130,7 +130,7 @@ class CallForwarding:
                 return self._refuse(rule, unavailable("too many calls at once"))
             function, data = rpc.fill(rest), data_of(args, kwargs)
             called = self._shares.of(caller_of(session)).call(
-                lambda: self._socket.rpc(function, data, timeout=rule.timeout)
+                lambda: self._socket.rpc(function, data, timeout=rule.timeout), size_of(data)
             )
             return called.addCallbacks(self._answered, self._failed, (rule,), errbackArgs=(rule,))
 

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from ...client.socket import TokenSocket
 from ...support.patterns import Pattern
-from ..arguments import data_of
+from ..arguments import data_of, size_of
 from ..capacity import Capacity
 from ..config.wamp import ChannelRule, WampRules
 from ..error_table import ShareExceeded
@@ -271,7 +271,9 @@ class ChannelForwarding:
         if channel is not None:
             channel.publish(rule.rule, data, caller)
         else:  # nobody here hears it come back
-            published = self._shares.of(caller).call(lambda: self._socket.publish(name, data))
+            published = self._shares.of(caller).call(
+                lambda: self._socket.publish(name, data), size_of(data)
+            )
             published.addBoth(self._published, rule)
 
     def _published(self, outcome: Any, rule: ChannelRule) -> None:

@@ -166,7 +166,8 @@ class ForwardedChannel:
             return
         self._sent[message] = None
         message.sending = self._shares.of(message.caller).call(
-            lambda: self._socket.publish(self.name, message.data)
+            lambda: self._socket.publish(self.name, message.data),
+            len(message.expected.forms[0]),
         )
         message.sending.addCallbacks(
             self._published, self._failed, (message,), errbackArgs=(message,)
