@@ -201,6 +201,22 @@ class BadConfigTests(ServeConfigTestCase):
         _, said = self.exit_of("serve", "--config", "serve.toml")
         self.assertEqual(said.count("there is no module 'no'"), 2)
 
+    def test_functions_that_cannot_be_called(self) -> None:
+        """A function of the wrong arity is said where it is named."""
+        Path("arity.py").write_text("def none(): pass\n")
+        self.addCleanup(sys.modules.pop, "arity", None)
+        self.addCleanup(setattr, sys, "path", list(sys.path))
+        for option in ("authentication", "limits_for", "filter"):
+            Path("serve.toml").write_text(f'[server]\nping = true\n{option} = "arity:none"\n')
+            _, said = self.exit_of("serve", "-c", "serve.toml")
+            self.assertIn(f"serve.toml:3: server.{option}: is <function none", said)
+        said = self.exit_of("serve", "-l", "unix:a", "--authentication", "arity:none")[1]
+        self.assertIn("tokensock: --authentication: is <function none", said)
+        hooks = '{ publish = "arity:none", subscribe = "arity:none" }'
+        Path("serve.toml").write_text(f"[server]\n\nhooks = {hooks}\n")
+        _, said = self.exit_of("serve", "-c", "serve.toml")
+        self.assertEqual(said.count("serve.toml:3: server.hooks."), 2)
+
     def test_files(self) -> None:
         """A file that cannot be read is one line too."""
         Path("latin").write_bytes(b'[server]\nactions = "\xe9"')

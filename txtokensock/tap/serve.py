@@ -135,10 +135,17 @@ class _Builder:
                 reactor=self._reactor,
                 **options,
             )
-            for event, hook in hooks.items():
-                server.on(event, hook)
         except InvalidOption as problem:
-            raise self._document.error([Problem("server", str(problem))]) from None
+            # The text begins with the name of the option.
+            name, _, what = str(problem).partition(" ")
+            self._found.append(Problem(f"server.{name}", what))
+            self._stop_if_wrong()
+        for event, hook in hooks.items():
+            try:
+                server.on(event, hook)
+            except InvalidOption as problem:
+                self._found.append(Problem(f"server.hooks.{event}", str(problem)))
+        self._stop_if_wrong()
         self._certificate = None if config.tls is None else config.tls.read()
         self._admin_pages = None if metrics is None else self._pages(server, metrics)
 
