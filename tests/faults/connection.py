@@ -90,10 +90,13 @@ class Connection(Protocol):
         else:
             self._answer("", response(404), request)
 
-    def _answer(self, step: str, honest: bytes, request: Request) -> None:
+    def _answer(self, step: str, honest: bytes, request: Request) -> bool:
+        """:return: whether the request was taken."""
         proceed = (lambda: None) if request.persistent else self.out.close
         deadline = self._peer.deadline(step)
-        self._peer.play(step, Scene(self.out, honest, deadline, proceed=proceed))
+        scene = Scene(self.out, honest, deadline, proceed=proceed)
+        self._peer.play(step, scene)
+        return scene.taken
 
     def _receive(self, name: str, kind: type[Carrier], request: Request) -> None:
         session = self._peer.sessions.get(name)
@@ -124,9 +127,9 @@ class Connection(Protocol):
             return
         texts = json.loads(request.body)
         poison = any(json.loads(text)["rpc"] == "poison" for text in texts)
-        self._answer("poison" if poison else "send", response(204), request)
-        for text in texts:
-            session.received(text)
+        if self._answer("poison" if poison else "send", response(204), request):
+            for text in texts:
+                session.received(text)
 
     # -- WebSockets
 

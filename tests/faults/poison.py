@@ -32,6 +32,7 @@ def _closes(code: int) -> Fault:
 
 def _too_big(scene: Scene) -> None:
     if scene.carrier is None:
+        scene.taken = False
         scene.give_instead(response(413))
     else:
         scene.give()

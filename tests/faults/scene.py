@@ -28,6 +28,7 @@ class Scene:
     :ivar proceed: what an honest peer does after it.
     :ivar keep: what carries frames is left for the next one.
     :ivar later: calls something after so many seconds.
+    :ivar taken: whether what is answered with it was taken; what was not has no effect.
     :ivar again: gives the answer anew, where there is a way then.
     """
 
@@ -40,6 +41,7 @@ class Scene:
     keep: Callable[[], None] = field(default=_nothing)
     later: Callable[[float, Callable[[], None]], None] | None = None
     again: Callable[[], None] | None = None
+    taken: bool = True
 
     def give(self) -> None:
         """The answer, as it should be."""

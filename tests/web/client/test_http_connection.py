@@ -36,6 +36,10 @@ class Owner:
 
     def __init__(self) -> None:
         self.heard: list[str] = []
+        self.reads = 0
+
+    def read_ended(self) -> None:
+        self.reads += 1
 
     def __getattr__(self, name: str) -> Callable[[object], None]:
         return lambda connection: self.heard.append(name.removeprefix("connection_"))
@@ -353,6 +357,14 @@ class FlowTests(ConnectionTestCase):
             reader.transport.resumeProducing()
         self.assertIsInstance(reader.reason, ResponseDone)
         self.assertEqual(self.transport.producerState, "producing")
+
+    def test_read_ended(self) -> None:
+        """The chunks of one read come one by one, and then it is said that it was all."""
+        reads: list[int] = []
+        self.respond(CHUNKED).deliverBody(Reader(lambda _: reads.append(self.owner.reads)))
+        before = self.owner.reads
+        self.connection.dataReceived(b"1\r\na\r\n1\r\nb\r\n")
+        self.assertEqual((reads, self.owner.reads), ([before, before], before + 1))
 
     def test_end_while_paused(self) -> None:
         """It is no data: the connection takes the next request."""

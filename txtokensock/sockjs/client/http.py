@@ -16,7 +16,6 @@ from twisted.web.iweb import IResponse
 
 from ...errors import HandshakeRefused, SessionLost, SockJSClosed, shorten
 from ...support.timeouts import add_deadline, transfer_time
-from ...support.timer import NextTurn
 from ...web.client.http_client import BodyTooLong, read_body
 from ...web.tls.policy import explain
 from ..frames import encode_texts
@@ -61,10 +60,12 @@ class _HTTPFrameConnection:
         self._reactor = target.http_context.reactor
         self._url = target.url(target.new_session())
         self._client = target.http_context.client(
-            persistent=True, plain=True, connected=self._on_connected
+            persistent=True,
+            plain=True,
+            connected=self._on_connected,
+            read_ended=self._read_ended,
         )
         self._flow = ProducerFlow(self._reactor)
-        self._read_over = NextTurn(self._reactor, session.read_ends)
         self._sender = Sender(
             self._reactor,
             self._post,
@@ -112,7 +113,6 @@ class _HTTPFrameConnection:
             return
         self._dropped = True
         self._receiver.stop()
-        self._read_over.cancel()
         self._sender.stop()
         self._client.abort()
         if self._transport is None:
@@ -188,9 +188,13 @@ class _HTTPFrameConnection:
 
     def _frames_received(self, frames: list[bytes]) -> None:
         # Each chunk of a response comes by itself, also where one read had several.
-        self._read_over.schedule()
         self._session.read_begins()
         self._session.frames_received(frames)
+
+    def _read_ended(self) -> None:
+        if not self._dropped:
+            self._session.read_ends()
+            self._sender.flush()
 
     def _receiving_failed(self, problem: Exception) -> None:
         if self._accepted and not isinstance(problem, SessionLost):

@@ -27,7 +27,7 @@ _HIGH_WATER = 64 * 1024
 class Sender:
     """
     Sends messages in order, as many in one request as wait for it: those that were sent while
-    the request before was under way, or in one turn of the reactor.
+    the request before was under way, or until :meth:`flush`, or in one turn of the reactor.
 
     :param reactor: for the next turn.
     :param post: sends one body; fires when the server has taken it.
@@ -71,6 +71,12 @@ class Sender:
             self._flow.hold()
         if self._posting is None:
             self._next_turn.schedule()
+
+    def flush(self) -> None:
+        """Do not wait for the next turn: what belongs together has been sent."""
+        if self._next_turn.scheduled:
+            self._next_turn.cancel()
+            self._send()
 
     def when_idle(self, action: Callable[[], object]) -> None:
         """Call ``action`` as soon as the server has taken everything: perhaps now."""

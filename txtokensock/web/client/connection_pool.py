@@ -28,6 +28,7 @@ class ConnectionPool:
     :param persistent: whether connections are used for more than one request.
     :param most_idle: at most so many idle connections are kept for each server.
     :param connected: called with the transport of each new connection.
+    :param read_ended: called when all of what came in together was delivered.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class ConnectionPool:
         persistent: bool = True,
         most_idle: int = 2,
         connected: Callable[[Any], object] = lambda _: None,
+        read_ended: Callable[[], object] = lambda: None,
     ) -> None:
         self.persistent = persistent
         self._reactor = reactor
         self._idle_timeout = idle_timeout
         self._most_idle = most_idle
         self._connected = connected
+        self.read_ended = read_ended
         self._timers: dict[HTTPConnection, Timer] = {}
         self._idle: dict[Hashable, list[HTTPConnection]] = {}
         self._closing: dict[HTTPConnection, Deferred[None]] = {}

@@ -44,6 +44,8 @@ def new_jar() -> CookieJar:
 
 def cookie_header(jar: CookieJar, url: str) -> str:
     """The ``Cookie`` header that a browser would send to ``url`` now, or nothing."""
+    if not any(True for _ in jar):
+        return ""
     request = Request(url)
     jar.add_cookie_header(request)
     return request.get_header("Cookie") or ""

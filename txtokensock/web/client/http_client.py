@@ -59,9 +59,12 @@ class WebClient:
     :param dialer: gives the endpoints of servers.
     :param cookies: are sent to the servers that they belong to, and take what servers set.
     :param persistent: whether connections are used for more than one request.
-    :param plain: whether compressed responses fail: a few bytes can become a lot of them.
+    :param plain: whether compressed responses fail: a few bytes can become a lot of them; and
+        requests go to the agent as they are, with the cookies that their headers have, without
+        treq, which takes as long as the rest of a request.
     :param most_idle: at most so many idle connections are kept for each server.
     :param connected: called with the transport of each new connection.
+    :param read_ended: called when all of what came in together was delivered.
     :param agent: sends the requests instead, over connections that it keeps itself.
     """
 
@@ -75,6 +78,7 @@ class WebClient:
         plain: bool = False,
         most_idle: int = 2,
         connected: Callable[[Any], None] = lambda _: None,
+        read_ended: Callable[[], object] = lambda: None,
         agent: IAgent | None = None,
     ) -> None:
         self._pool = ConnectionPool(
@@ -83,11 +87,12 @@ class WebClient:
             persistent=persistent,
             most_idle=most_idle,
             connected=connected,
+            read_ended=read_ended,
         )
         any_jar: Any = cookies  # treq says that any will do; its annotation does not
         agent = agent or Agent(dialer, self._pool)
-        agent = Cookies(Uncompressed(agent, plain), cookies)
-        self._client = HTTPClient(agent, cookiejar=any_jar)
+        self._agent = agent = Cookies(Uncompressed(agent, plain), cookies)
+        self._client = None if plain else HTTPClient(agent, cookiejar=any_jar)
 
     def request(
         self,
@@ -107,14 +112,20 @@ class WebClient:
             :class:`~.content_coding.CompressedResponse`.  Cancelling it closes the
             connection.
         """
-        responding: Deferred[Any] = self._client.request(
-            method,
-            _URL(url),
-            headers=Headers({name: [value] for name, value in headers.items()}),
-            data=None if body is None else Content(body),
-            allow_redirects=False,
-            unbuffered=True,
-        )
+        lines = Headers({name: [value] for name, value in headers.items()})
+        content = None if body is None else Content(body)
+        responding: Deferred[Any]
+        if self._client is None:
+            responding = self._agent.request(method.encode(), url.encode(), lines, content)
+        else:
+            responding = self._client.request(
+                method,
+                _URL(url),
+                headers=lines,
+                data=content,
+                allow_redirects=False,
+                unbuffered=True,
+            )
         return responding.addErrback(unwrap)
 
     def close(self) -> Deferred[None]:

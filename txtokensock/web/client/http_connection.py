@@ -5,7 +5,7 @@ One connection of the HTTP client.
 from __future__ import annotations
 
 import typing
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import Any
 
@@ -19,6 +19,7 @@ from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IBodyProducer, IResponse
 
+from ...support.write_now import write_now
 from .http11 import HTTP11, BadResponse
 from .http_request import ClientRequest, Content
 from .http_response import Body, Response
@@ -42,7 +43,13 @@ class State(Enum):
 
 
 class Owner(typing.Protocol):
-    """Callbacks of a connection."""
+    """
+    Callbacks of a connection.
+
+    :ivar read_ended: called when what came in together, or waited to be wanted, was delivered.
+    """
+
+    read_ended: Callable[[], object]
 
     def connection_made(self, connection: HTTPConnection) -> None:
         """The connection is made, and has sent nothing yet."""
@@ -95,11 +102,10 @@ class HTTPConnection(Protocol):
         self._request = request
         waiting: Deferred[IResponse] = Deferred(lambda _: self._cancelled())
         self._waiting = waiting
-        if request.body is None:
-            self._write(request.head, h11.EndOfMessage())
-        elif isinstance(request.body, Content):
-            data = h11.Data(data=request.body.content)
-            self._write(request.head, data, h11.EndOfMessage())
+        if request.body is None or isinstance(request.body, Content):
+            data = [h11.Data(data=request.body.content)] if request.body else []
+            self._write(request.head, *data, h11.EndOfMessage())
+            write_now(self.transport)  # the request is complete: nothing joins it
         else:
             self._write(request.head)
             self._produce(request.body)
@@ -181,6 +187,7 @@ class HTTPConnection(Protocol):
         if self.state is State.CLOSED and self._lost is not None:
             self._fail(self._lost)
         self._hold_or_read()
+        self._owner.read_ended()
 
     def _step(self) -> bool:
         """:return: whether there may be more to do."""

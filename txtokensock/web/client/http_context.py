@@ -79,6 +79,7 @@ class HTTPContext:
         persistent: bool = False,
         plain: bool = False,
         connected: Callable[[Any], None] = lambda _: None,
+        read_ended: Callable[[], object] = lambda: None,
         agent: IAgent | None = None,
     ) -> WebClient:
         """A client for HTTP requests; see :class:`~.http_client.WebClient`."""
@@ -89,5 +90,6 @@ class HTTPContext:
             persistent=persistent,
             plain=plain,
             connected=connected,
+            read_ended=read_ended,
             agent=agent,
         )
