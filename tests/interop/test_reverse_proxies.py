@@ -213,20 +213,34 @@ class BehindFirstProxyProtocolTests(BehindProxyProtocolTests):
     changes = {"send-proxy-v2": "send-proxy"}
 
 
-class BridgeBehindNginxTests(BridgeTestCase):
+class BehindEvents:
     """The event streams of the bridge."""
 
-    programs = ("nginx",)
+    proxy_type: type[ReverseProxy]
 
-    async def test_events(self) -> None:
+    async def test_events(self: Any) -> None:
         """An event comes well before the heartbeat."""
         bridge = await self.bridge()
-        nginx = await self.started(Nginx(bridge.port))
-        reader = await self.started(Reader(f"{nginx.url}/events?channel=news"))
+        proxy = await self.started(self.proxy_type(bridge.port))
+        reader = await self.started(Reader(f"{proxy.url}/events?channel=news"))
         begun = time.monotonic()
         await within(bridge.ask("/publish", {"topic": "news", "args": ["hello"]}))
         await reader.until(lambda: reader.messages() == ["hello"], what="message")
         self.assertLess(time.monotonic() - begun, SOON)
+
+
+class BridgeBehindNginxTests(BehindEvents, BridgeTestCase):
+    """nginx."""
+
+    programs = ("nginx",)
+    proxy_type = Nginx
+
+
+class BridgeBehindHAProxyTests(BehindEvents, BridgeTestCase):
+    """haproxy, which speaks HTTP."""
+
+    programs = ("haproxy",)
+    proxy_type = HAProxy
 
 
 class BridgeBehindProxyProtocolTests(BridgeTestCase):
