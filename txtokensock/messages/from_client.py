@@ -258,6 +258,14 @@ class _FromClient(Struct):
     resp: msgspec.Raw | UnsetType = UNSET
 
 
+class _PlainCall(Struct):
+    rpc: str
+    uuid: Uuid = None
+    req: Any = None
+    token: Any = None  # these two of others have to be readable as well
+    fid: Any = None
+
+
 class _PubSub(Struct):
     channel: str = ""
     data: Any = None
@@ -268,6 +276,10 @@ class _Outcome(Struct):
     error: Any = None
 
 
+_OWN_NAME = b'{"rpc":"_'
+"""How most of the protocol's own requests begin, as clients write them."""
+
+_decode_call = Decoder(_PlainCall)
 _decode = Decoder(_FromClient)
 _decode_any = Decoder(object)
 _decode_pubsub = Decoder(_PubSub)
@@ -280,6 +292,14 @@ def decode_client_message(data: bytes) -> ClientMessage:
     :raises Malformed: if it is not valid JSON.
     :raises InvalidRequest: if it is valid JSON, but not a request.
     """
+    if not data.startswith(_OWN_NAME):
+        try:
+            call = _decode_call(data)  # which most are, in one pass
+        except Malformed:
+            pass  # what is wrong is found out below
+        else:
+            if call.rpc not in RESERVED_NAMES:
+                return Call(call.rpc, call.req, call.uuid)
     try:
         message = _decode(data)
     except Malformed:
