@@ -151,6 +151,19 @@ class SlicedDeliveryTests(SynchronousTestCase):
         self.stage.clock.advance(0)
         self.assertEqual(self.stage.heard, [*numbered(0, 1000), reason])
 
+    def test_the_connection_is_lost_meanwhile(self) -> None:
+        """What one read brings is delivered, and more is dropped at once."""
+        for count, delivered in ((4, 4), (5, 0)):
+            stage = SlicedStage()
+            stage.transport.pauseProducing()
+            stage.transport.messages_received([b"x" * 16_000] * count)
+            stage.transport.lost(Failure(ConnectionLost()))
+            self.assertEqual(stage.transport.bytes_undelivered, 16_000 * delivered)
+            stage.transport.resumeProducing()
+            stage.clock.advance(0)
+            self.assertEqual(stage.heard[:-1], [b"x" * 16_000] * delivered)
+            self.assertIsInstance(stage.heard[-1], ConnectionLost)
+
     def test_the_other_side_closes_meanwhile(self) -> None:
         """The news of it come behind the messages."""
         stage = SlicedStage(Told())

@@ -29,6 +29,9 @@ Units of a message that may take more than a turn has room for.  It waits for a 
 behind other such messages, so that those who send small ones are not behind all of them.
 """
 
+_ONE_READ = 64 * 1024
+"""Bytes that Twisted reads at once."""
+
 _HEARD = deprecate("ISockJSTransport.heard", "frames_received", ends="0.3.0")
 
 
@@ -175,6 +178,17 @@ class SockJSTransport:
                 protocol.connectionClosing(Failure(SockJSClosed(code, reason)))
             except BaseException:
                 self._protocol_raised()
+
+    def lost(self, reason: Failure) -> None:
+        """
+        The session is over without a close.  Of messages that came before, no more is kept than
+        one read brings: nobody is there who waits for what they do.
+
+        :param reason: see :meth:`ended`.
+        """
+        if self._state is OPEN and self.bytes_undelivered > _ONE_READ:
+            self._undelivered = ()
+        self.ended(reason)
 
     def ended(self, reason: Failure) -> None:
         """

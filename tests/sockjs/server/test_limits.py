@@ -9,7 +9,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kit.site_client import TCP_BUFFER
-from tests.kit.websocket import TEXT, close_frame
+from tests.kit.websocket import CLOSE, TEXT, close_frame, encode_frame
 
 from .support import Recorder, Server
 
@@ -170,6 +170,55 @@ class BufferTests(SynchronousTestCase):
         server.clock.pump([0, 5])
         self.assertTrue(stream.tcp.aborting)
         self.assertEqual(server.clock.getDelayedCalls(), [])
+
+
+class Hesitant(Recorder):
+    """Pauses at each message."""
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        self.transport.pauseProducing()
+
+
+class EndedTests(SynchronousTestCase):
+    """What a session that is over has left for a protocol that is paused."""
+
+    def start(self, *end: bytes) -> tuple[Server, Recorder]:
+        """A server on which 400,000 bytes wait of a client that is gone."""
+        server = Server(Hesitant)
+        client = server.websocket()
+        text = encode_frame(json.dumps(["x" * 100_000] * 4), TEXT)
+        client.connection.send(b"".join([text, *end]))
+        client.connection.drop()
+        server.clock.advance(0)
+        return server, server.protocols[0]
+
+    def held(self, server: Server) -> int:
+        """How many bytes wait, by the count of all sessions."""
+        return server.resource._table.buffers.total
+
+    def test_a_close(self) -> None:
+        """It is delivered after a close, and counts until then."""
+        server, protocol = self.start(encode_frame(b"\x03\xe8", CLOSE))
+        self.assertEqual((self.held(server), len(protocol.received)), (400_000, 1))
+        for _ in range(3):
+            protocol.transport.resumeProducing()
+            server.clock.advance(0)
+        self.assertEqual(len(protocol.received), 4)
+        self.assertEqual(len(protocol.lost), 1)
+        self.assertEqual(self.held(server), 0)
+
+    def test_no_room(self) -> None:
+        """Where all sessions hold too much, it is dropped."""
+        server, protocol = self.start(encode_frame(b"\x03\xe8", CLOSE))
+        server.resource._table.buffers._relieve()
+        self.assertEqual((self.held(server), len(protocol.lost)), (0, 1))
+
+    def test_a_loss(self) -> None:
+        """Without a close it is dropped at once."""
+        server, protocol = self.start()
+        self.assertEqual((self.held(server), len(protocol.lost)), (0, 1))
+        self.assertEqual(len(protocol.received), 1)
 
 
 class SessionCountTests(SynchronousTestCase):

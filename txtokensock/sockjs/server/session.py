@@ -73,6 +73,10 @@ class SessionTransport(SockJSTransport):
         self.request_info = request_info
         self._server_session = session
 
+    def _finish(self) -> None:
+        super()._finish()
+        self._server_session.delivered()
+
     def limit_input(self, limits: InputLimits, exceeded: Callable[[], object]) -> None:
         """
         Limit what the client may send from now on, besides what the server's options do.
@@ -177,10 +181,16 @@ class ServerSession:
 
     def shed(self) -> None:
         """Close, for all sessions together hold too much; drop it if it is closing already."""
-        if self._state is CLOSING:
+        if self._state is ENDED:
+            self.transport.abortConnection()  # drops what waits to be delivered
+        elif self._state is CLOSING:
             self.abort()
         else:
             self._overflow()
+
+    def delivered(self) -> None:
+        """The protocol has had all messages, and has been told of the end."""
+        self._account()
 
     # -- for subclasses
 
@@ -217,7 +227,9 @@ class ServerSession:
 
     def _account(self) -> None:
         """Tell how many bytes wait here, for the bound of all sessions together."""
-        held = 0 if self._state is ENDED else self._bytes_held()
+        # A protocol that is paused leaves what came before the end of the session to wait.
+        ended = self._state is ENDED
+        held = self.transport.bytes_undelivered if ended else self._bytes_held()
         if held != self._held:
             self._held = held
             self._buffers.hold(self, held)
@@ -230,9 +242,9 @@ class ServerSession:
         self._beat.stop()
         self._deadline.stop()
         self._flow.stop()
-        self._account()
         self._on_end(self)
-        self.transport.ended(self._reason or reason)
+        self.transport.lost(self._reason or reason)
+        self._account()
 
     def _begin_close(self, code: int, reason: str) -> bool:
         """Note with what this side closes the session; False if its end has begun already."""
