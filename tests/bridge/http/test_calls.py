@@ -307,6 +307,41 @@ class WaitingPublishTests(HttpTestCase):
         self.assertEqual(len(self.asked("_publish")), 2)
         self.assertEqual(self.publish().status, 202)
 
+    def test_shared(self) -> None:
+        """
+        One key does not take all the room, in number or in bytes: its latest make room for those
+        of others, who get as much, and who cannot have more in this way.
+        """
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        for limits, data in (
+            ({"queue_limit": 6}, ["x"] * 6),
+            ({"queue_bytes": 6300}, ["x" * 1000] * 6),
+        ):
+            self.serve(self.key("a", "s-a"), self.key("b", "s-b"), self.key("c", "s-c"), **limits)
+            before = len(self.asked("_publish"))
+            statuses = [
+                self.ask(
+                    "/publish",
+                    {"channel": f"{key}{number}", "data": value},
+                    headers={"authorization": f"Bearer s-{key}"},
+                ).status
+                for key in "abc"
+                for number, value in enumerate(data)
+            ]
+            self.assertEqual(
+                statuses, [202] * 6 + ([202] * 3 + [503] * 3) + ([202] * 2 + [503] * 4)
+            )
+            self.back()
+            sent = [publish["channel"] for publish in self.asked("_publish")[before:]]
+            self.assertEqual(sorted(sent), ["a0", "a1", "b0", "b1", "c0", "c1"])
+            self.assertEqual(self.side._pages.publishing._waiting, {})
+            self._stop()
+            self.server.script(token_connect="refuse")
+        self.assertEqual(self.count("a/publish", "dropped"), 8)
+        self.assertEqual(
+            len([event for event in logged if event.get("event") == "http.publish_lost"]), 10
+        )
+
     def test_lost(self) -> None:
         """One that waited too long is counted and logged."""
         logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -42,6 +42,7 @@ class Publishing:
         self._counters = counters
         self.waiting = Capacity(0)
         self.waiting_bytes = Capacity(0)
+        self._waiting: dict[Share, dict[Deferred[None], int]] = {}
 
     async def publish(
         self, rule: str, share: Share, size: int, send: Callable[[], Deferred[None]]
@@ -64,7 +65,7 @@ class Publishing:
                 raise unavailable("the server's store is unavailable") from None
             self._counters.count("http", rule, "out")
             return _accepted()
-        if not self._take(size):
+        if not self._take(share, size):
             self._log.warn(
                 "{rule}: refused, {count} publishes wait for the server",
                 event="http.queue_full",
@@ -76,18 +77,44 @@ class Publishing:
         if sent.called:
             self._give(size)
             await sent  # not even taken
+        self._waiting.setdefault(share, {})[sent] = size
         sent.addCallbacks(
             lambda _: self._counters.count("http", rule, "out"), self._lost, errbackArgs=(rule,)
-        ).addBoth(lambda _: self._give(size))
+        ).addBoth(lambda _: self._over(share, sent, size))
         return _accepted(queued=True)
 
-    def _take(self, size: int) -> bool:
-        if not self.waiting_bytes.take(size):
-            return False
-        if self.waiting.take():
-            return True
-        self.waiting_bytes.give(size)
+    def _take(self, share: Share, size: int) -> bool:
+        while size <= self.waiting_bytes.limit:
+            if self.waiting_bytes.take(size):
+                if self.waiting.take():
+                    return True
+                self.waiting_bytes.give(size)
+                if not self._make_room(share, lambda publishes: len(publishes), 1):
+                    break
+            elif not self._make_room(share, lambda publishes: sum(publishes.values()), size):
+                break
         return False
+
+    def _make_room(
+        self, share: Share, amount: Callable[[dict[Deferred[None], int]], int], more: int
+    ) -> bool:
+        """
+        One caller does not take all the room: the latest publish of the one who has the most
+        makes room, if that one has more than this one will.
+        """
+        most = max(self._waiting.values(), key=amount, default={})
+        if amount(most) <= amount(self._waiting.get(share, {})) + more:
+            return False
+        latest, _ = most.popitem()
+        latest.cancel()
+        return True
+
+    def _over(self, share: Share, sent: Deferred[None], size: int) -> None:
+        publishes = self._waiting[share]
+        publishes.pop(sent, None)
+        if not publishes:
+            del self._waiting[share]
+        self._give(size)
 
     def _give(self, size: int) -> None:
         self.waiting_bytes.give(size)
@@ -97,11 +124,12 @@ class Publishing:
         """Who published it has been told that it would be sent: now it is said here."""
         refused = failure.check(RemoteError) is not None
         self._counters.count("http", rule, "refused" if refused else "dropped")
+        displaced = failure.check(CancelledError) is not None
         self._log.warn(
             "{rule}: a publish that waited is lost: {problem}",
             event="http.publish_lost",
             rule=rule,
-            problem=failure.getErrorMessage(),
+            problem="others have less that waits" if displaced else failure.getErrorMessage(),
         )
 
 
