@@ -5,13 +5,18 @@ transport of sockjs-client that is for browsers.
 
 from __future__ import annotations
 
+import hashlib
+import json
+from base64 import b64encode
 from typing import Any
 
 from txtokensock.server import Peer
+from txtokensock.sockjs.server.options import SOCKJS_INTEGRITY, SOCKJS_URL
 
 from .browser import Chromium, page
 from .embedded import EmbeddedServer
 from .peers import JavaScriptPeer
+from .servers import NODE
 from .support import InteropTestCase, until, within
 from .test_embedded_server import JavaScriptClients
 from .twistd import Serve
@@ -106,3 +111,18 @@ class _Refused(Chromium):
 
     def is_ready(self, line: str) -> bool:
         return line.startswith('{"event":"ready","error":')
+
+
+class IframeTests(InteropTestCase):
+    """What SockJS's iframe page loads."""
+
+    programs = ("npm",)
+
+    async def test_digest(self) -> None:
+        """The page demands npm's file of that version, byte by byte."""
+        client = NODE / "node_modules" / "sockjs-client"
+        version = json.loads((client / "package.json").read_text())["version"]
+        script = (client / "dist" / "sockjs.min.js").read_bytes()
+        digest = b64encode(hashlib.sha384(script).digest()).decode()
+        self.assertIn(f"sockjs-client@{version}/dist/sockjs.min.js", SOCKJS_URL)
+        self.assertEqual(SOCKJS_INTEGRITY, f"sha384-{digest}")
