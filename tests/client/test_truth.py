@@ -150,6 +150,7 @@ class ScriptedPeer:
 
     def __init__(self, arrived: Callable[[Any], Any], *, acks: bool) -> None:
         self.memory = ScriptedServer()
+        self.memory.close = "ignore"  # a close that the client answers: TCP goes on
         self._channels: tuple[Any, set[str]] = (None, set())
         self.memory.acks = acks
         self._acks = acks
@@ -222,6 +223,8 @@ class Asked:
     :ivar timeout: seconds that it may take.
     :ivar outcomes: what its Deferred fired with.
     :ivar arrived: how often it had arrived by then, and since it was asked for.
+    :ivar there: whether the peer had the channel that is to be left.
+    :ivar losses: how many there had been when it was asked for, and by then.
     :ivar sign: whether a sign of a close was there when that was.
     """
 
@@ -234,6 +237,8 @@ class Asked:
     timeout: float
     outcomes: list[Any]
     arrived: int = 0
+    there: bool = False
+    losses: tuple[int, int] = (0, 0)
     sign: bool = False
 
 
@@ -307,11 +312,13 @@ class Machine(RuleBasedStateMachine):
         publish: bool = False,
         at_once: bool = True,
         timeout: float = CALL_TIMEOUT,
+        there: bool = False,
     ) -> None:
         now = self.memory.clock.seconds()
         key = len(self.asked) if key is None else key
         before = self.arrivals[key]
         asked = Asked(key, before, again, publish, at_once, now, timeout, [])
+        asked.there, asked.losses = there, (self.lost, self.lost)
         self.asked.append(asked)
         if isinstance(key, int):
             self.numbers[key] = asked
@@ -320,6 +327,8 @@ class Machine(RuleBasedStateMachine):
         def fired(outcome: Any) -> None:
             asked.outcomes.append(outcome)
             asked.arrived = self.arrivals[key] - before
+            asked.losses = asked.losses[0], self.lost
+            asked.there = asked.there and self.client.connected
             asked.sign = any(link.closing for link in self.links.open)
             late = self.memory.clock.seconds() - asked.since - asked.timeout
             assert late < 0.001, asked
@@ -361,7 +370,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(channel=st.sampled_from(["c", "d"]))
     def unsubscribe(self, channel: str) -> None:
-        self.ask(self.client.unsubscribe(channel), ("unsubscribe", channel), again=True)
+        there = self.client.connected and channel in self.peer.channels()
+        leaving = self.client.unsubscribe(channel)
+        self.ask(leaving, ("unsubscribe", channel), again=True, there=there)
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
@@ -389,23 +400,32 @@ class Machine(RuleBasedStateMachine):
         self.memory.advance(seconds)
 
     @precondition(lambda self: self.links.open)
-    @rule(data=st.data(), up=st.booleans(), count=st.integers(1, 400) | st.integers(400, 60_000))
-    def cut(self, data: Any, up: bool, count: int) -> None:
-        """A connection breaks after that many bytes more."""
+    @rule(
+        data=st.data(),
+        up=st.booleans(),
+        count=st.integers(1, 400) | st.integers(400, 60_000),
+        asked=st.sampled_from([0, 3]),
+    )
+    def cut(self, data: Any, up: bool, count: int, asked: int) -> None:
+        """A connection breaks after that many bytes more, of what is asked for now or later."""
         link = data.draw(st.sampled_from(self.links.open))
         if up:
             link.up = count
         else:
             link.down = count
+        self.publish(count=asked, size=1)
 
     @precondition(lambda self: self.links.open)
     @rule(data=st.data())
     def drop(self, data: Any) -> None:
         data.draw(st.sampled_from(self.links.open)).transport.abortConnection()
 
-    @rule(code=st.sampled_from([1001, 3000, 4413, 4429, 4503]))
-    def close(self, code: int) -> None:
+    @rule(code=st.sampled_from([1001, 3000, 4413, 4429, 4503]), asked=st.sampled_from([0, 0, 3]))
+    def close(self, code: int, asked: int) -> None:
+        """Things are asked for as soon as the client has heard of that."""
         self.peer.end_session(code)
+        self.memory.settle()
+        self.publish(count=asked, size=1)
 
     @rule(code=st.sampled_from([1001, 3000, 4413]), count=st.integers(0, 5))
     def close_in_the_middle(self, code: int, count: int) -> None:
@@ -444,12 +464,18 @@ class Machine(RuleBasedStateMachine):
                 promised = not asked.publish or self.acks
             else:  # what is asked of a channel has no number
                 arrived, promised = asked.arrived, False
-                if asked.key[0] == "subscribe" and not isinstance(outcome, Exception):
-                    assert asked.before + asked.arrived, ("confirmed by nobody", asked)
+                if not isinstance(outcome, Exception):
+                    self.judge_confirmed(asked)
             said = untruth(outcome, arrived, again=asked.again, promised=promised)
             assert not said, (said, asked)
             if not isinstance(outcome, Exception) and isinstance(asked.key, int):
                 self.judge_success(asked, outcome, arrived)
+
+    def judge_confirmed(self, asked: Asked) -> None:
+        if asked.key[0] == "subscribe":
+            assert asked.before + asked.arrived, ("confirmed by nobody", asked)
+        elif asked.there and not asked.sign and asked.losses[0] == asked.losses[1]:
+            assert asked.arrived, ("left by nobody", asked)
 
     def judge_success(self, asked: Asked, outcome: Any, arrived: int) -> None:
         if not asked.publish:
@@ -458,14 +484,19 @@ class Machine(RuleBasedStateMachine):
             # It was handed to a connection that had shown no sign of a close; if it did not
             # arrive, that was lost after that.
             assert not asked.sign, ("handed to a connection that closes", asked)
-            assert arrived or self.lost, ("lost on a connection that was not", asked)
+            assert arrived or self.lost > asked.losses[1], ("no connection was lost", asked)
 
     def judge_end(self) -> None:
         """All is well again: what is wanted is subscribed to, and a call is answered."""
         assert self.client.connected
         forgotten = [asked for asked in self.asked if not asked.outcomes]
         assert not forgotten, ("neither sent nor answered", forgotten)
+        self.judge()
         assert self.peer.channels() == set(self.client.channels())
+        self.subscribe("d")
+        self.unsubscribe("c")
+        self.memory.advance(1)
+        assert self.peer.channels() == {"d"}
         self.rpc(again=False, at_once=True, timeout=1.0, size=1)
         self.memory.settle()
         assert self.asked[-1].outcomes == [self.asked[-1].key], self.asked[-1]
@@ -490,7 +521,7 @@ class Machine(RuleBasedStateMachine):
             ended = self.client.end()
             self.memory.advance(6)
             assert ended.called
-            self.judge()
+            self.judge()  # also of what was asked for when it had ended
             self.peer.stop()
             self.memory.advance(70)
             assert not self.memory.open_connections
