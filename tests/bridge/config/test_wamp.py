@@ -63,6 +63,7 @@ class Refusals(SynchronousTestCase):
             ("lease", {"lease": "com.*"}),
             ("lease_retry", {"lease_retry": 5}),
             ("queue_limit", {"queue_limit": 0}),
+            ("queue_bytes", {"queue_bytes": 0}),
             ("channels[0].topic", {"channels": [{**NEWS, "topic": "com..news"}]}),
             ("channels[0].topic", {"channels": [{**NEWS, "topic": "wamp.news"}]}),
             ("channels[0].channel", {"channels": [{**NEWS, "channel": ""}]}),

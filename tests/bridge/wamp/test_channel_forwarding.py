@@ -241,6 +241,32 @@ class Losses(TrafficTestCase):
         heard = [p.id for p in self.memory.server.peers() if "outsider" in p.channels]
         return set(heard)
 
+    def test_bytes(self) -> None:
+        """What waits has a bound in bytes as well, in each direction, time after time."""
+        section = rules(channels=[BOTH], queue_bytes=2500)
+        self.traffic_.reload(section)
+        self.outsider.subscribe("outsider", print)
+        self.settle()
+        for round in (1, 2):
+            self.messages.clear()
+            self.lose_upstream()
+            for letter in "abc":
+                self.component.publish("com.example.news", [letter * 1000], {})
+            self.settle()
+            self.memory.advance(1)
+            self.settle()
+            self.assertEqual([message[0] for message in self.messages], ["a", "b"])
+            self.assertEqual(self.count(RULE, "dropped"), 2 * round - 1)
+            self.events.clear()
+            self.router.sessions[-1 if round > 1 else 1].lose()
+            self.traffic_.left()
+            for letter in "abc":
+                self.outsider.publish("news", letter * 1000)
+            self.settle()
+            self.join(self.traffic_)
+            self.assertEqual([event[0] for event in self.events], ["a", "b"])
+            self.assertEqual(self.count(RULE, "dropped"), 2 * round)
+
     def test_upstream(self) -> None:
         """Events wait for the server, within bounds, and arrive once and in order."""
         self.outsider.subscribe("outsider", print)

@@ -141,6 +141,7 @@ class WampRules(Section, frozen=True):
         the only one.
     :ivar lease_retry: seconds between attempts to get it.
     :ivar queue_limit: messages that may wait in each direction.
+    :ivar queue_bytes: bytes of them, while the other side is away.
     :ivar echo_timeout: seconds after which a message that was published on a channel is
         not expected to come back any more.
     :ivar json_text: what the server makes of a published text that is JSON, such as
@@ -155,6 +156,7 @@ class WampRules(Section, frozen=True):
     lease: str | None = None
     lease_retry: float = 1.0
     queue_limit: int = 10_000
+    queue_bytes: int = 64 * 1024 * 1024
     echo_timeout: float = 30.0
     json_text: JsonText = "either"
     request_timeout: float = 10.0
@@ -271,7 +273,7 @@ def rule_problems(section: WampRules, path: str) -> Iterator[Problem]:
     if section.lease is not None:
         yield from _uri(f"{path}.lease", section.lease)
     yield from seconds(section, path, "lease_retry", "echo_timeout", "request_timeout")
-    yield from counts(section, path, "queue_limit")
+    yield from counts(section, path, "queue_limit", "queue_bytes")
     if section.lease_retry > 4:
         yield Problem(f"{path}.lease_retry", "must be at most 4: a takeover takes 5 seconds")
 

@@ -57,8 +57,11 @@ class ChannelForwarding:
         self._shares = shares
         self._rule_counters = rule_counters
         self._reactor = reactor
-        self._events = TopicPublisher(rule_counters, Capacity(rules.queue_limit))
+        self._events = TopicPublisher(
+            rule_counters, Capacity(rules.queue_limit), Capacity(rules.queue_bytes)
+        )
         self._upstream_room = Capacity(rules.queue_limit)
+        self._upstream_bytes = Capacity(rules.queue_bytes)
         self._channels: dict[str, ForwardedChannel] = {}
         self._targets: dict[str, list[tuple[ChannelRule, str]]] = {}
         self._topics: dict[ChannelRule, Grant] = {}
@@ -130,6 +133,7 @@ class ChannelForwarding:
         """Take other rules; what they do not concern goes on."""
         self._rules = rules
         self._events.room.limit = self._upstream_room.limit = rules.queue_limit
+        self._events.room_bytes.limit = self._upstream_bytes.limit = rules.queue_bytes
         if self._turn:
             self._follow_demand()
             self._reconcile()
@@ -215,6 +219,7 @@ class ChannelForwarding:
             self._shares,
             self._rule_counters,
             self._upstream_room,
+            self._upstream_bytes,
             Echoes(self._reactor.seconds, self._rules.echo_timeout, self._rules.json_text),
             self._message,
             keep_trying(),

@@ -21,6 +21,7 @@ from ...errors import (
     UsageError,
 )
 from ...support.backoff import RetryPolicy
+from ..arguments import size_of
 from ..capacity import Capacity
 from ..shares import Shares
 from .echo import Echoes, Expected
@@ -32,7 +33,7 @@ __all__ = ["ForwardedChannel", "publish_failed"]
 class _Message:
     """One message on its way to the channel."""
 
-    __slots__ = ("caller", "data", "expected", "rule", "sending")
+    __slots__ = ("caller", "data", "expected", "rule", "sending", "size")
 
     def __init__(self, rule: str, data: Any, caller: str) -> None:
         self.rule = rule
@@ -40,6 +41,7 @@ class _Message:
         self.caller = caller
         self.expected: Expected | None = None
         self.sending: Deferred[None] | None = None
+        self.size = 0  # while it waits
 
 
 class ForwardedChannel:
@@ -52,6 +54,7 @@ class ForwardedChannel:
     :param shares: of it.
     :param rule_counters: counts the outcomes.
     :param room: for messages on their way to channels.
+    :param room_bytes: for those of them that wait here.
     :param echoes: of this channel.
     :param deliver: called with the channel's name and each message that is not ours.
     :param retry: when to subscribe again after a failure.
@@ -66,6 +69,7 @@ class ForwardedChannel:
         shares: Shares,
         rule_counters: RuleCounters,
         room: Capacity,
+        room_bytes: Capacity,
         echoes: Echoes,
         deliver: Callable[[str, Any], object],
         retry: RetryPolicy,
@@ -75,6 +79,7 @@ class ForwardedChannel:
         self._shares = shares
         self._rule_counters = rule_counters
         self._room = room
+        self._room_bytes = room_bytes
         self._deliver = deliver
         self._echoes = echoes
         self._missing = 0
@@ -129,7 +134,15 @@ class ForwardedChannel:
         for message in unsent:
             if message.sending is not None:
                 message.sending.cancel()
+            self._measure(message)  # the socket had no more of them than it may
         self._waiting.extendleft(reversed(unsent))
+
+    def _measure(self, message: _Message) -> bool:
+        size = size_of(message.data)
+        if not self._room_bytes.take(size):
+            return False
+        message.size = size
+        return True
 
     def _received(self, data: Any) -> None:
         if not self._stopped and not self._echoes.take(data):
@@ -150,12 +163,24 @@ class ForwardedChannel:
 
     def publish(self, rule: str, data: Any, caller: str) -> None:
         """A message that was taken from a topic, and for which there is room."""
-        self._waiting.append(_Message(rule, data, caller))
+        message = _Message(rule, data, caller)
+        if not self._sends and not self._measure(message):
+            self._room.give()
+            self._rule_counters.dropped(rule, f"{self._room_bytes.limit} bytes wait upstream")
+            return
+        self._waiting.append(message)
         self._flush()
 
+    @property
+    def _sends(self) -> bool:
+        return self._confirmed and not self._held
+
     def _flush(self) -> None:
-        while self._waiting and self._confirmed and not self._held:
-            self._send(self._waiting.popleft())
+        while self._waiting and self._sends:
+            message = self._waiting.popleft()
+            self._room_bytes.give(message.size)
+            message.size = 0
+            self._send(message)
 
     def _send(self, message: _Message) -> None:
         try:
@@ -200,6 +225,7 @@ class ForwardedChannel:
         waiting, self._waiting = self._waiting, deque()
         self._room.give(len(waiting))
         for message in waiting:
+            self._room_bytes.give(message.size)
             self._rule_counters.dropped(message.rule, why)
         if self._subscription is not None:
             self._subscription.unsubscribe().addErrback(lambda _: None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.python.failure import Failure
 
-from ..arguments import arguments_of
+from ..arguments import arguments_of, size_of
 from ..capacity import Capacity
 from ..config.wamp import ChannelRule
 from .realm import Realm, WampError
@@ -27,13 +27,16 @@ class TopicPublisher:
 
     :param rule_counters: counts the outcomes.
     :param room: for what waits and for what is not acknowledged yet.
+    :param room_bytes: for what waits.
     :ivar room: the same.
+    :ivar room_bytes: the same.
     """
 
-    def __init__(self, rule_counters: RuleCounters, room: Capacity) -> None:
+    def __init__(self, rule_counters: RuleCounters, room: Capacity, room_bytes: Capacity) -> None:
         self._rule_counters = rule_counters
         self.room = room
-        self._waiting: deque[tuple[ChannelRule, str, Any]] = deque()
+        self.room_bytes = room_bytes
+        self._waiting: deque[tuple[ChannelRule, str, Any, int]] = deque()
         self._realm: Realm | None = None
 
     def publish(self, rule: ChannelRule, topic: str, data: Any) -> None:
@@ -44,15 +47,27 @@ class TopicPublisher:
                 rule.rule, f"{self.room.limit} messages wait for the router"
             )
         elif self._realm is None:
-            self._waiting.append((rule, topic, data))
+            self._wait(rule, topic, data)
         else:
             self._send(self._realm, rule, topic, data)
+
+    def _wait(self, rule: ChannelRule, topic: str, data: Any) -> None:
+        size = size_of(data)
+        if self.room_bytes.take(size):
+            self._waiting.append((rule, topic, data, size))
+            return
+        self.room.give()
+        self._rule_counters.dropped(
+            rule.rule, f"{self.room_bytes.limit} bytes wait for the router"
+        )
 
     def attach(self, realm: Realm) -> None:
         """What waited goes out."""
         self._realm = realm
         while self._waiting and self._realm is realm:
-            self._send(realm, *self._waiting.popleft())
+            rule, topic, data, size = self._waiting.popleft()
+            self.room_bytes.give(size)
+            self._send(realm, rule, topic, data)
 
     def detach(self) -> None:
         """From now on, what comes waits."""
@@ -63,7 +78,8 @@ class TopicPublisher:
         self._realm = None
         waiting, self._waiting = self._waiting, deque()
         self.room.give(len(waiting))
-        for rule, _, _ in waiting:
+        for rule, _, _, size in waiting:
+            self.room_bytes.give(size)
             self._rule_counters.dropped(rule.rule, why)
 
     def _send(self, realm: Realm, rule: ChannelRule, topic: str, data: Any) -> None:
