@@ -145,6 +145,22 @@ class CallTests(SharesTestCase):
         self.sent[0].callback(5)
         self.assertEqual(self.successResultOf(called), 5)
 
+    def test_large_ones_in_turn(self) -> None:
+        """Of what a caller publishes, one that is large is under way; what is small, at once."""
+        self.announce(calls=100)
+        large = [self.shares.of("a").call_in_turn(self._send, 100_000) for _ in range(3)]
+        self.assertEqual(len(self.sent), 1)
+        self.shares.of("a").call_in_turn(self._send, 1_000)
+        self.shares.of("b").call_in_turn(self._send, 100_000)
+        self.assertEqual(len(self.sent), 3)
+        large[1].cancel()
+        self.failureResultOf(large[1], CancelledError)
+        self.sent[0].callback("answer")
+        self.assertEqual(self.successResultOf(large[0]), "answer")
+        self.assertEqual(len(self.sent), 4)
+        self.sent[3].callback("the third's")
+        self.assertEqual(self.successResultOf(large[2]), "the third's")
+
     def test_nothing_announced(self) -> None:
         """Without limits, or without a connection, nothing is shared."""
         for limits in (None, AnnouncedLimits()):

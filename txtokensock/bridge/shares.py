@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, fail
 from twisted.python.failure import Failure
 
 from ..errors import CallTimeout
@@ -27,6 +27,9 @@ _ACTIVE = 10.0
 
 _USABLE = 0.9
 """Of the server's rate: the rest is for pings, and for what arrives late and all at once."""
+
+_LARGE = 64 * 1024
+"""Bytes; more takes the bridge and the server so long that others would notice many."""
 
 
 class Shares:
@@ -160,6 +163,7 @@ class Share:
         self._rate: RateLimit | None = None
         self._calls = 0
         self._ends: list[Callable[[], bool]] = []
+        self._large = DeferredLock()
         self._given_up: deque[tuple[float, AnnouncedLimits | None]] = deque()
         self.channels: Counter[str] = Counter()
         self.seen = 0.0
@@ -193,6 +197,15 @@ class Share:
         self._calls += 1
         over = self._shares.seconds() + self._shares.call_timeout
         return send().addBoth(self._called, (over, self._shares.limits))
+
+    def call_in_turn(self, send: Callable[[], Deferred[T]], size: int) -> Deferred[T]:
+        """
+        The same for a request that is over as soon as the server has it.  Large ones of a caller
+        are sent one after the other, so that those of others wait behind one of them at most.
+        """
+        if size <= _LARGE:
+            return self.call(send, size)
+        return self._large.run(self.call, send, size)
 
     def _called(self, outcome: Any, server: tuple[float, AnnouncedLimits | None]) -> Any:
         self._calls -= 1

@@ -58,7 +58,7 @@ class Publishing:
         """
         if self._socket.connected:
             try:
-                await share.call(send, size)
+                await share.call_in_turn(send, size)
             except RemoteError as problem:
                 if problem.error != _STORE_UNAVAILABLE:
                     raise
