@@ -78,6 +78,10 @@ class Hooks:
         if hook in self._of(event):
             self._of(event).remove(hook)
 
+    def has(self, event: Event) -> bool:
+        """Whether anybody is asked about an event."""
+        return bool(self._hooks[event])
+
     def _of(self, event: Event) -> list[Hook]:
         return self._hooks[check_choice("event", event, self._hooks)]
 

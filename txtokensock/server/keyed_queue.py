@@ -89,6 +89,10 @@ class KeyedQueue:
     def __init__(self) -> None:
         self._queues: dict[Hashable, _Queue] = {}
 
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether work for the key is not done yet."""
+        return key in self._queues
+
     def enter(self, key: Hashable) -> Place:
         """:return: the place behind all that came before; it must be left."""
         queue = self._queues.get(key)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from twisted.internet.defer import Deferred
 
 from ..errors import InvalidChannel
 from ..jsontext import dumps
@@ -104,10 +106,32 @@ class PubSub:
 
     async def _publish(self, channel: str, request: Publish) -> list[bytes]:
         await self._context.hooks.ask("publish", self._peer, channel, request.data)
-        message = dumps(request.data)
-        await self._context.hub.publish(channel, message)
+        return await self.published(request, self._to_store(channel, request.data))
+
+    def _to_store(self, channel: str, data: Any) -> Deferred[None]:
+        message = dumps(data)
         self._unpaced += len(message)
-        await self._delivered(channel)
+        return self._context.hub.publish(channel, message)
+
+    def publish(self, request: Publish) -> Deferred[None] | list[bytes]:
+        """
+        Publish without asking hooks, for there are none, nor waiting for those before it.
+
+        :return: what to send on success, if there is nothing to wait for; otherwise what
+            :meth:`published` waits for.
+        :raises Refused, LimitExceeded: as :meth:`handle`.
+        """
+        channel = self._checked(request.channel)
+        stored = self._to_store(channel, request.data)
+        at_once = stored.called and not stored.paused and stored.result is None
+        if at_once and self._unpaced < PACE and self._context.hub.delivered(channel) is None:
+            return self._ack("_publish", request.uuid)
+        return stored
+
+    async def published(self, request: Publish, stored: Deferred[None]) -> list[bytes]:
+        """:return: what to send when the store, and the peers of this server, have it."""
+        await stored
+        await self._delivered(request.channel)
         return self._ack("_publish", request.uuid)
 
     async def _broadcast(self, request: Broadcast) -> list[bytes]:

@@ -19,7 +19,7 @@ from ..support.user_functions import begin_user_function, cancel_user_function
 from .calls import ServerCalls
 from .hooks import Refused
 from .in_flight import held_by
-from .keyed_queue import KeyedQueue
+from .keyed_queue import KeyedQueue, Place
 from .limits import LimitExceeded
 from .ops.observer import Outcome, RequestKind
 from .peer import Peer
@@ -105,12 +105,49 @@ class PeerRequests:
             self._refuse(request, LimitExceeded.of("in_flight_total", context.limits))
         elif isinstance(request, Call):
             self._call(request, begun, text)
+        elif isinstance(request, Publish) and self._is_next(request):
+            self._publish(request, begun, text)
         else:
-            channel = None if isinstance(request, Broadcast) else request.channel
-            place = self._channel_queues.enter(channel)
+            place = self._enter(request)
             outcome = Deferred.fromCoroutine(self._pubsub.handle(request, place))
-            self._follow(request, begun, outcome, text)
-            outcome.addBoth(lambda _: place.leave())  # after its answer was sent
+            self._follow_in_order(request, begun, outcome, text, place)
+
+    # -- channels
+
+    def _is_next(self, request: Publish) -> bool:
+        """Whether nobody is asked about it, and nothing before it in its channel is waited for."""
+        return request.channel not in self._channel_queues and not self._context.hooks.has(
+            "publish"
+        )
+
+    def _publish(self, request: Publish, begun: float, text: bytes) -> None:
+        outcome: Deferred[list[bytes]]
+        try:
+            stored = self._pubsub.publish(request)
+        except Exception:
+            outcome = fail()
+        else:
+            if isinstance(stored, list):
+                self._answer_now("publish", stored, begun)
+                return
+            outcome = Deferred.fromCoroutine(self._pubsub.published(request, stored))
+        self._follow_in_order(request, begun, outcome, text, self._enter(request))
+
+    def _enter(self, request: PubSubRequest) -> Place:
+        return self._channel_queues.enter(
+            None if isinstance(request, Broadcast) else request.channel
+        )
+
+    def _follow_in_order(
+        self,
+        request: PubSubRequest,
+        begun: float,
+        outcome: Deferred[list[bytes]],
+        text: bytes,
+        place: Place,
+    ) -> None:
+        self._follow(request, begun, outcome, text)
+        outcome.addBoth(lambda _: place.leave())  # after its answer was sent
 
     def _refuse(self, request: PeerRequest, problem: LimitExceeded) -> None:
         self._context.observer.request_answered(_kind(request), "limit", 0.0)
@@ -151,15 +188,16 @@ class PeerRequests:
             except InvalidData:
                 outcome = fail()
             else:
-                self._answer_now(answer, begun)
+                self._answer_now("call", [answer], begun)
                 return
         self._follow(call, begun, outcome, text)
 
-    def _answer_now(self, answer: bytes, begun: float) -> None:
-        """Answer a call whose action returned at once, as most do: it was never in flight."""
+    def _answer_now(self, kind: RequestKind, messages: list[bytes], begun: float) -> None:
+        """Answer a request that was done at once, as most are: it was never in flight."""
         context = self._context
-        context.observer.request_answered("call", "success", context.reactor.seconds() - begun)
-        self._send(answer)
+        context.observer.request_answered(kind, "success", context.reactor.seconds() - begun)
+        for message in messages:
+            self._send(message)
         self._done()
 
     # -- answers
