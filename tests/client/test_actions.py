@@ -296,6 +296,34 @@ class ConnectionTests(ActionTestCase):
         self.settle()
         self.successResultOf(ends[0])
 
+    def call_at_once(self, *arguments: Any) -> list[int]:
+        """The server calls ``f`` with each in one frame.  The messages of each frame it gets."""
+        call = {"internal": True, "command": "rpc"}
+        self.session.send(
+            *({**call, "data": {"fid": "i", "command": "f", "args": one}} for one in arguments)
+        )
+        self.settle()
+        return [len(frame) for frame in self.session.frames[1:]]
+
+    def test_answers_of_one_read(self) -> None:
+        """They leave in one frame, in order, before the calls that were made meanwhile."""
+
+        def action(data: int) -> int:
+            client.rpc("g", data).addErrback(lambda _: None)
+            return data
+
+        client = self.ready(actions={"f": action})
+        self.assertEqual(self.call_at_once(1, 2, 3), [3, 3])
+        answers = [one["resp"]["data"] for one in self.session.received[:3]]
+        self.assertEqual(answers, [1, 2, 3])
+        self.assertEqual([one["req"] for one in self.session.received[3:]], [1, 2, 3])
+
+    def test_answers_within_the_limits(self) -> None:
+        """No frame of answers has more messages, or bytes, than the server takes."""
+        self.server.limits = {"frame_messages": 3, "frame_size": 3000}
+        self.ready(actions={"f": lambda data: "x" * data})
+        self.assertEqual(self.call_at_once(1, 1, 1, 1, 900, 900), [3, 2, 1])
+
     def test_server_that_does_not_read_answers(self) -> None:
         """It is not read either while a hundred answers wait for it; then all go out."""
         self.ready(actions={"big": lambda _: "x" * 1000})

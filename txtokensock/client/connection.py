@@ -44,6 +44,13 @@ __all__ = ["Connection", "ConnectionOwner"]
 _RUNNING_ACTIONS = 1000
 _HELD_ANSWERS = 100
 
+_GATHERED = 4 * 1024
+"""Bytes of answers that wait for the end of a read."""
+
+_FRAME_MESSAGES = 128
+_FRAME_SIZE = 64 * 1024
+"""Of a frame of answers, where the server has announced nothing."""
+
 
 class ConnectionOwner(Protocol):
     """
@@ -110,6 +117,8 @@ class Connection(TwistedProtocol):
         self._authenticated: Deferred[None] | None = None
         self._established = False
         self._held: list[bytes] = []
+        self._answers: list[bytes] = []
+        self._answers_size = 0
         self._reading_stops: set[object] = set()
         self._silent: Failure | None = None
         self.when_lost: Callable[[Failure], object] = lambda _: None
@@ -166,6 +175,7 @@ class Connection(TwistedProtocol):
         self.transport.after_delivery = self._delivered
 
     def _delivered(self) -> None:
+        self._send_answers()
         if self._established and not self.closing:
             self._owner.delivered()
 
@@ -231,6 +241,22 @@ class Connection(TwistedProtocol):
         self.in_transit.sent += sum(map(len, messages))
         self.transport.writeSequence(messages)
 
+    def _send_frames(self, messages: list[bytes]) -> None:
+        """Send messages, in as few frames as the server takes them in."""
+        limits = self.limits or AnnouncedLimits()
+        most, size = limits.frame_messages or _FRAME_MESSAGES, limits.frame_size or _FRAME_SIZE
+        frame: list[bytes] = []
+        room = size
+        for message in messages:
+            taken = 2 * len(message) + 3  # its quotes and backslashes have one in front
+            if frame and (len(frame) == most or room < taken):
+                self.send(frame)
+                frame, room = [], size
+            frame.append(message)
+            room -= taken
+        if frame:
+            self.send(frame)
+
     # -- Watched: whether the server lives
 
     @property
@@ -278,8 +304,7 @@ class Connection(TwistedProtocol):
         """Send what was held back."""
         self._has_room = True
         held, self._held = self._held, []
-        for payload in held:
-            self.send([payload])  # all in one frame might be more than the server takes
+        self._send_frames(held)
         self.release(self)
         if self.writable and self._established:
             self._owner.connection_writable()
@@ -361,10 +386,20 @@ class Connection(TwistedProtocol):
     def _answer(self, payload: bytes) -> None:
         if self.closing:
             return
-        if self.writable:
+        if not self.writable:
+            self._held.append(payload)
+            if len(self._held) >= _HELD_ANSWERS:
+                # A server that calls and does not read the answers is not read either.
+                self.hold(self)
+        elif self.delivering:
+            self._answers.append(payload)  # those of one read leave together
+            self._answers_size += len(payload)
+            if self._answers_size > _GATHERED:  # the transport may have no room for more
+                self._send_answers()
+        else:
             self.send([payload])
-            return
-        self._held.append(payload)
-        if len(self._held) >= _HELD_ANSWERS:
-            # A server that calls and does not read the answers is not read either.
-            self.hold(self)
+
+    def _send_answers(self) -> None:
+        answers, self._answers, self._answers_size = self._answers, [], 0
+        if answers and not self.closing:
+            self._send_frames(answers)
