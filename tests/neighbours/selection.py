@@ -12,7 +12,6 @@ __all__ = ["CI"]
 
 _WHO_AND_HOW_MANY = (
     "1,000 half request lines (server)",
-    "1,000 half request lines (bridge)",
     "1,000 half heads (server, TLS)",
     "connections without a word (server)",
     "connections without a word (bridge)",
@@ -25,7 +24,6 @@ _WHO_AND_HOW_MANY = (
     "upgrades, over TLS",
     "WebSockets, opened and reset",
     "streams, 500 at once",
-    "a new polling session a request",
     # Time.
     "a head byte by byte (server)",
     "a body byte by byte (server, TLS)",
@@ -35,8 +33,6 @@ _WHO_AND_HOW_MANY = (
     # Whose page, and what is no HTTP, or no WebSocket.
     "pages of other names",
     "heads that are too long",
-    "400 headers",
-    "bytes that are not HTTP",
     "frames with every reserved bit",
     "text that is not UTF-8",
     "JSON without an end",
@@ -48,7 +44,6 @@ _BEFORE_AND_AFTER_AUTHENTICATION = (
     "120 unfinished frames of 4 MiB, from 30 addresses over TLS",
     "250 fragments without an end",
     "100 half bodies of 4 MiB",
-    "60 half forms of 4 MiB",
     "500 bodies in temporary files",
     "messages of 1 MB that nobody reads",
     "fifty who do not read what they publish",
@@ -67,7 +62,6 @@ _BEFORE_AND_AFTER_AUTHENTICATION = (
     "messages of 1 MB at full rate",
     "messages of 1 MB at full rate, over TLS",
     "sends of nothing to one session",
-    "polls of one session",
     "texts that are not JSON",
     "peers who come and go",
     # Long turns.
