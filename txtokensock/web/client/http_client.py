@@ -60,8 +60,8 @@ class WebClient:
     :param cookies: are sent to the servers that they belong to, and take what servers set.
     :param persistent: whether connections are used for more than one request.
     :param plain: whether compressed responses fail: a few bytes can become a lot of them; and
-        requests go to the agent as they are, with the cookies that their headers have, without
-        treq, which takes as long as the rest of a request.
+        requests go to the agent as they are, with the cookies that their headers have, and
+        without treq, which would put agents of its own around it for each.
     :param most_idle: at most so many idle connections are kept for each server.
     :param connected: called with the transport of each new connection.
     :param read_ended: called when all of what came in together was delivered.
