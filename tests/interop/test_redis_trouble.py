@@ -24,6 +24,7 @@ from .embedded import EmbeddedServer
 from .servers import Redis
 from .support import until, within
 from .test_redis_cluster import ANSWER_SECONDS, RedisTestCase, get_status, get_token, spend
+from .twistd import Serve
 
 
 async def tell(redis: Redis, *command: str) -> str:
@@ -162,3 +163,27 @@ class TroubleTests(RedisTestCase):
             server = await self.served(RedisStore(url, SHARED_WITH_NODE, timeout=ANSWER_SECONDS))
             await self.until_problem(server, pattern)
             self.assertEqual(await get_status(server.url), 503)
+
+    async def test_rights(self) -> None:
+        """A user that may not issue or spend tokens: not ready from the start, until it may."""
+        for command in ("setex", "getdel"):
+            await tell(self.redis, "ACL", "SETUSER", "ada", "on", ">secret", "~*", "&*", "+@all")
+            await tell(self.redis, "ACL", "SETUSER", "ada", f"-{command}")
+            url = f"redis://ada:secret@127.0.0.1:{self.redis.port}/0"
+            server = await self.served(RedisStore(url, timeout=ANSWER_SECONDS))
+            await self.until_problem(server, f"NOPERM.*{command}")
+            self.assertEqual(await get_status(server.url), 503)
+            await tell(self.redis, "ACL", "SETUSER", "ada", f"+{command}")
+            await self.until_status(server.url, 200)
+            await self.until_well(server)
+            self.assertEqual(self.told(f"NOPERM.*{command}"), 1)
+
+    async def test_not_redis(self) -> None:
+        """What answers is a web server: it is named once, and no traceback is logged."""
+        other = await self.started(Serve())
+        server = await self.served(
+            RedisStore(f"redis://127.0.0.1:{other.port}/0", timeout=ANSWER_SECONDS)
+        )
+        await self.until_problem(server, "does not speak Redis's protocol")
+        self.assertEqual(await get_status(server.url), 503)
+        self.assertEqual(self.told("does not speak"), 1)
