@@ -19,7 +19,7 @@ from txtokensock.bridge.config.wamp import WampConfig
 from txtokensock.bridge.config.webhooks import ChannelRule
 from txtokensock.server import Limits
 from txtokensock.sockjs.server.options import SockJSOptions
-from txtokensock.web.server.site import SiteLimits
+from txtokensock.web.server.site_limits import SiteLimits
 
 PAGE = ROOT / "docs" / "security.rst"
 

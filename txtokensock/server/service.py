@@ -35,7 +35,8 @@ from ..support.slices import Slices
 from ..support.steady_clock import keep_steady
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import AllowedOrigins, OriginPolicy
-from ..web.server.site import BoundedSite, SiteLimits
+from ..web.server.site import BoundedSite
+from ..web.server.site_limits import SiteLimits
 from ..web.server.trusted_proxies import TrustedProxies
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub

@@ -26,7 +26,7 @@ from ..web.server.client_rates import ClientRates
 from ..web.server.header_text import header
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import OriginPolicy
-from ..web.server.site import warn_of_parsed_forms
+from ..web.server.parsed_forms import warn_of_parsed_forms
 from ..web.server.trusted_proxies import TrustedProxies
 from .server_context import ServerContext
 from .tokens import encode_identity, issue

@@ -22,7 +22,8 @@ from tests.kit.websocket import UPGRADE, WebSocketClient
 from tests.sockjs.server.support import Recorders
 from txtokensock.sockjs.server.resource import SockJSResource
 from txtokensock.web.server.proxy_protocol import server_endpoint
-from txtokensock.web.server.site import BoundedSite, SiteLimits
+from txtokensock.web.server.site import BoundedSite
+from txtokensock.web.server.site_limits import SiteLimits
 
 PROXY = IPv4Address("TCP", "10.0.0.1", 54321)
 CLIENT = IPv4Address("TCP", "203.0.113.7", 4711)

@@ -22,7 +22,9 @@ from tests.kit.turns import one_turn
 from tests.kit.websocket import TEXT, UPGRADE, encode_frame
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
-from txtokensock.web.server.site import BoundedSite, SiteLimits, TurnedAway
+from txtokensock.web.server.bounded_channel import TurnedAway
+from txtokensock.web.server.site import BoundedSite
+from txtokensock.web.server.site_limits import SiteLimits
 from txtokensock.web.server.trusted_proxies import TrustedProxies
 
 from ...sockjs.server.support import Recorders, Server

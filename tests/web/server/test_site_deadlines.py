@@ -18,10 +18,11 @@ from tests.kit.site_client import Connection
 from tests.kit.websocket import UPGRADE
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
-from txtokensock.web.server import site
+from txtokensock.web.server import bounded_request
+from txtokensock.web.server.bounded_channel import TurnedAway
 from txtokensock.web.server.client_rates import ClientRates
 from txtokensock.web.server.descriptors import Descriptors
-from txtokensock.web.server.site import BoundedSite, TurnedAway
+from txtokensock.web.server.site import BoundedSite
 from txtokensock.web.server.site_limits import Refusal, SiteLimits
 from txtokensock.web.server.trusted_proxies import TrustedProxies
 
@@ -345,7 +346,7 @@ class NumberTests(SiteTestCase):
 
         self.site.limits = SiteLimits(max_body=100_000)
         for broken in (full, lambda: SimpleNamespace(write=full, close=lambda: None)):
-            self.patch(site, "TemporaryFile", broken)
+            self.patch(bounded_request, "TemporaryFile", broken)
             self.assertEqual(self.connect().request("POST", "/page", body=b"x" * 9000).status, 503)
             self.assertEqual(self.connect().request("POST", "/page", body=b"x" * 8000).status, 200)
         self.assertEqual(self.refused, ["temporary_files"] * 2)

@@ -11,7 +11,8 @@ from typing import Any, AnyStr
 from twisted.web.resource import IResource, Resource
 
 from ...web.server.answers import answer
-from ...web.server.site import BoundedRequest, BoundedSite
+from ...web.server.bounded_request import BoundedRequest
+from ...web.server.site import BoundedSite
 from ...web.server.site_limits import Refusal, SiteLimits
 from ...web.server.trusted_proxies import TrustedProxies
 from ..config.http import HttpConfig

@@ -26,7 +26,7 @@ from ...web.server.answers import (
 )
 from ...web.server.hosts import HostPolicy
 from ...web.server.origins import OriginPolicy
-from ...web.server.site import warn_of_parsed_forms
+from ...web.server.parsed_forms import warn_of_parsed_forms
 from ...web.server.trusted_proxies import TrustedProxies
 from ..frames import GO_AWAY, check_close
 from .options import SockJSOptions
