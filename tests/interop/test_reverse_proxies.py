@@ -206,6 +206,14 @@ class BehindProxyProtocolTests(Behind, InteropTestCase):
     proxy_type = HAProxyTCP
     endpoint = "haproxy:tcp:{}:interface=127.0.0.1"
 
+    async def test_hosts(self) -> None:
+        """The proxy's names need not be listed."""
+        http = self.client("127.0.1.1").http
+        url = f"{self.proxy.url}/socket/token"
+        response = await within(http.get(url, headers={"Host": "app.example.com"}))
+        await response.content()
+        self.assertEqual(response.code, 200)
+
 
 class BehindFirstProxyProtocolTests(BehindProxyProtocolTests):
     """haproxy, which speaks version 1."""

@@ -113,7 +113,7 @@ class ProxyProtocolTests(SynchronousTestCase):
         self.logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         self.clock = self.reactor = MemoryReactorClock()
         self.page = Page()
-        root = Resource()
+        self.root = root = Resource()
         root.putChild(b"", self.page)
         self.recorders = Recorders()
         root.putChild(b"echo", SockJSResource(self.recorders, reactor=self.clock))
@@ -208,6 +208,36 @@ class ProxyProtocolTests(SynchronousTestCase):
         self.assertEqual([payload for _, payload in websocket.frames()][-1], b'a["hello"]')
         self.assertEqual(self.recorders.addresses, [CLIENT])
         connection.drop()
+
+    def test_hosts(self) -> None:
+        """
+        What a trusted proxy passes on may be for any host, also where clients connect to the proxy
+        at a loopback address, unless allowed_hosts names those that are served.
+        """
+        local = b"PROXY TCP4 %s 127.0.0.1 4711 80\r\n"
+        for proxies, hosts, header, status in (
+            ([PROXY.host], (), local % b"203.0.113.7", 200),
+            ([PROXY.host], (), local % b"10.0.0.1", 200),  # a browser beside the proxy
+            ([PROXY.host], ["app.example"], local % b"203.0.113.7", 200),
+            ([PROXY.host], ["b.example"], local % b"203.0.113.7", 421),
+            ([PROXY.host], ["b.example"], GOOD[0][0], 421),
+            ([], (), local % b"203.0.113.7", 421),
+            (["203.0.113.7"], (), local % b"203.0.113.7", 421),
+            ([], (), GOOD[0][0], 200),
+        ):
+            sockjs = SockJSResource(
+                self.recorders,
+                reactor=self.clock,
+                allowed_origins=None,
+                trusted_proxies=proxies,
+                allowed_hosts=hosts,
+            )
+            self.root.putChild(b"hosts", sockjs)
+            connection = self.connect()
+            connection.send(header)
+            response = connection.request("GET", "/hosts/info", {"Host": "app.example"})
+            self.assertEqual(response.status, status, (proxies, hosts, header))
+            connection.drop()
 
     def test_other_endpoints(self) -> None:
         """All others are Twisted's."""

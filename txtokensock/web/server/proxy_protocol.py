@@ -126,8 +126,13 @@ def _address(host: str, port: int) -> IAddress:
 
 
 class _ProxiedConnection(ProtocolWrapper):
-    """A connection that begins with a header; its protocol has the rest, and the addresses."""
+    """
+    A connection that begins with a header; its protocol has the rest, and the addresses.
 
+    :ivar header_from: the proxy, if its header says who the client is.
+    """
+
+    header_from: IAddress | None = None
     _log = Logger()
     _begun = False
     _received = b""
@@ -150,6 +155,8 @@ class _ProxiedConnection(ProtocolWrapper):
                 return
             self._begun = True
             size, self._client, self._server = header
+            if self._client is not None:
+                self.header_from = self._socket.getPeer()
             data, self._received = self._received[size:], b""
         if data:
             self.wrappedProtocol.dataReceived(data)

@@ -108,13 +108,15 @@ class TrustedProxies:
 
         :param request: an :class:`~twisted.web.iweb.IRequest`.
         """
-        peer = request.getClientAddress()
-        if not self.trusts(peer) or forwarded(request) is not None:
+        if forwarded(request) is not None:
             return
-        hops = _hops(request)
+        peer = request.getClientAddress()
+        hops = _hops(request) if self.trusts(peer) else None
         if hops is not None:
             request.forwarded = found = self._read(peer, hops)
             request.client = found.client
+        elif self.trusts(_sender_of_header(request)):
+            request.forwarded = Forwarded(peer, None)
 
     def _read(self, peer: IAddress, hops: Iterable[_Hop]) -> Forwarded:
         client, secure = peer, None
@@ -141,6 +143,13 @@ def is_secure(request: Any) -> bool:
     if found is not None and found.secure is not None:
         return found.secure
     return bool(request.isSecure())
+
+
+def _sender_of_header(request: Any) -> IAddress | None:
+    """The proxy that has said by the PROXY protocol who the client is; None if none has."""
+    transport = getattr(getattr(request, "channel", None), "transport", None)
+    sender: IAddress | None = getattr(transport, "header_from", None)
+    return sender
 
 
 def _network(text: object) -> Any:
