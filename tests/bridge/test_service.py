@@ -180,7 +180,7 @@ class LifeTests(BridgeTestCase):
         self.assertEqual(len(self.said("upstream.error")), 1)
 
     def test_stop(self) -> None:
-        """Sides first; the connection stays until they are done."""
+        """Sides first; the connection stays until they are done, and its end is no trouble."""
         bridge = self.bridge()
         self.side.stopped = Deferred()
         stopped = bridge.stopService()
@@ -192,6 +192,7 @@ class LifeTests(BridgeTestCase):
         self.successResultOf(stopped)
         self.assertFalse(bridge.upstream.socket.connected)
         self.assertIn("STOPPING=1", self.told)
+        self.assertEqual(self.said("upstream.lost"), [])
 
     def test_side_that_does_not_stop(self) -> None:
         """It is left behind after ``stop_timeout``, and the log says so."""

@@ -102,7 +102,8 @@ class Upstream:
             self._health.fails(str(error))
 
     def _disconnected(self, error: Exception) -> None:
-        self._log.warn("upstream lost: {error}", event="upstream.lost", error=error)
+        if self.socket.running:  # else it is an orderly stop
+            self._log.warn("upstream lost: {error}", event="upstream.lost", error=error)
         self._health.fails(str(error))
 
     def _error(self, error: Exception) -> None:
