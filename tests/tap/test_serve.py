@@ -103,7 +103,9 @@ class OptionsTests(MakingTestCase):
                 "--limit chanels: is not an option: is it channels or calls?",
             ),
             (("--limit", "x=1"), "--limit x: is not an option: is it misspelt?"),
-            (("--limit", "channels"), "--limit channels: expected whole number, got text"),
+            (("--limit", "channels"), "--limit channels: it must be NAME=VALUE, such as"),
+            (("--limit", "channels=x"), "--limit channels: expected whole number, got text"),
+            (("--log-level", "loud"), "--log-level: 'loud' is not one of critical, debug, error"),
             (("--limit", "channels=1.5"), "--limit channels: expected whole number, got number"),
             (("--limit", "channels=0"), "--limit channels: is 0: it must be a whole number"),
             (("--limit", "auth_timeout=nan"), "--limit auth_timeout: is nan: it must be"),
@@ -112,7 +114,10 @@ class OptionsTests(MakingTestCase):
             (("--admin", "bogus:1"), "--admin bogus:1: "),
             (("--listen", "\udcff"), "--listen \\udcff: '\\\\udcff' is not an endpoint"),
             (("--limit", "\udcff=1"), "--limit \\udcff: is not an option: is it misspelt?"),
-            (("--admin", "tcp:1"), "--admin tcp:1: other machines reach tcp:1: it needs a key"),
+            (
+                ("--admin", "tcp:1"),
+                "--admin tcp:1: other machines reach tcp:1: it needs a key, --admin-key-file FILE",
+            ),
             (("--admin-key-file", "x"), "--admin-key-file needs --admin"),
             (
                 ("--admin", "tcp:1", "--admin-key-file", "missing"),

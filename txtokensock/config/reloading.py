@@ -104,7 +104,7 @@ class Reloading(Generic[C]):
         )
         for path in later:
             self._log.warn(
-                "{changed}: a change of it takes a restart",
+                "{changed}: a change of it takes a restart; --check says whether it is good",
                 event=f"{self._program}.needs_restart",
                 changed=path,
             )

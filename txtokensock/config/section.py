@@ -12,7 +12,10 @@ from msgspec import Struct
 
 from ..errors import InvalidOption
 
-__all__ = ["Problem", "Secret", "SecretUnavailable", "Section"]
+__all__ = ["WAYS_TO_WRITE", "Problem", "Secret", "SecretUnavailable", "Section"]
+
+
+WAYS_TO_WRITE = 'a secret is { env = "NAME" } or { file = "path" }'
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -60,7 +63,7 @@ class Secret(Section, frozen=True):
             looked for.
         """
         if (self.env is None) == (self.file is None):
-            raise SecretUnavailable('a secret is { env = "NAME" } or { file = "path" }')
+            raise SecretUnavailable(WAYS_TO_WRITE)
         if self.env is not None:
             value = os.environ.get(self.env)
             if not value:

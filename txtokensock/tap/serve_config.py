@@ -365,7 +365,7 @@ def _admin(section: AdminConfig, path: str) -> Iterator[Problem]:
     if section.key is not None:
         yield from _refused(f"{path}.key", section.key.for_header)
     elif not found and not Listen.parse(section.listen).loopback:
-        text = f"other machines reach {section.listen}: it needs a key, such as"
+        text = f"other machines reach {section.listen}: it needs a key, --admin-key-file FILE or"
         yield Problem(f"{path}.listen", f"{text} [admin] key = {{ file = ... }}")
 
 

@@ -10,6 +10,7 @@ from dataclasses import fields
 from twisted.python import usage
 
 from ..config.document import Document
+from ..errors import shorten
 from ..server.limits import Limits
 from .fatal import fail
 from .log_observer import limit_log
@@ -30,7 +31,11 @@ class ServeOptions(usage.Options):
         + ", ".join(f"{field.name}={field.default}" for field in fields(Limits))
     )
     optParameters = [
-        ["config", "c", None, "The configuration, TOML: see docs/serve.rst"],
+        [
+            *("config", "c", None),
+            "The configuration, TOML, with what has no option here, such as hooks, a filter and"
+            " TLS: see docs/serve.rst",
+        ],
         [
             *("listen", "l", None),
             f"Where to listen: a Twisted endpoint string, such as tcp:8080; by default"
@@ -116,7 +121,10 @@ class ServeOptions(usage.Options):
         Set a limit, as NAME=VALUE such as channels=100; they are listed below.  It may be given
         several times.
         """
-        name, _, value = limit.partition("=")
+        name, equals, value = limit.partition("=")
+        if not equals:
+            example = "it must be NAME=VALUE, such as channels=100"
+            raise usage.UsageError(f"--limit {shorten(limit)}: {example}")
         self._limits[name] = value
 
     def postOptions(self) -> None:
