@@ -75,4 +75,6 @@ async def main(reactor: Any, name: str, host: str = "127.0.0.1:8080") -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: chat_client.py name [host]")
     react(main, sys.argv[1:])

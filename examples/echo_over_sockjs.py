@@ -76,4 +76,6 @@ async def main(reactor: Any, command: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] not in (["serve"], ["send"]) or sys.argv[1:] == ["send"]:
+        sys.exit("usage: echo_over_sockjs.py serve [endpoint] | send [url] word...")
     react(main, sys.argv[1:])

@@ -56,7 +56,8 @@ def services(reactor: Any) -> Resource:
 async def main(reactor: Any, endpoint: str = "tcp:8081:interface=127.0.0.1") -> None:
     """Serve until the process ends."""
     site = Site(services(reactor), parsePOSTFormSubmission=False)
-    await serverFromString(reactor, endpoint).listen(site)
+    port = await serverFromString(reactor, endpoint).listen(site)
+    print(f"listening on {port.getHost().host}:{port.getHost().port}")
     await Deferred()
 
 

@@ -109,6 +109,13 @@ class EmbeddedServerTest(ExampleTestCase):
         program = await self.started(example("inline_callbacks.py", self.server.address))
         self.assertEqual(await program.end(), QUICKSTART)
 
+    async def test_with_asyncio(self) -> None:
+        """The same in a program of asyncio's, also where the server's name is looked up."""
+        port = self.server.port
+        for host in (f"127.0.0.1:{port}", f"localhost:{port}"):
+            program = await self.started(example("with_asyncio.py", host))
+            self.assertEqual(await program.end(), QUICKSTART)
+
     async def chat(self, name: str) -> Python:
         """A client that is in the chat."""
         return await self.started(
@@ -182,6 +189,31 @@ class OwnServerTest(ExampleTestCase):
         await browser.end()
         site.signal("INT")
         await site.end()
+
+    async def test_server_for_twistd(self) -> None:
+        """The README's server, which is the whole of the example's program."""
+        text = (EXAMPLES / "server.tac").read_text()
+        program = text.split('"""\n', 2)[2].strip()
+        self.assertIn(f"```python\n{program}\n```", (EXAMPLES.parent / "README.md").read_text())
+        twistd = (script("twistd"), "--pidfile=", "-noy", EXAMPLES / "server.tac")
+        server = await self.started(
+            Python("server.tac", *twistd, ready="BoundedSite starting on", LISTEN=LOOPBACK)
+        )
+        port = server.output[-1].rpartition(" ")[2]
+        ada = ("--auth", "user=ada", "--auth", "password=lovelace")
+        for credentials, said in ((ada, "42"), ((), "refused us: 403")):
+            command = tokensock(f"127.0.0.1:{port}", *credentials, "rpc", "double", "21")
+            await self.started(command)
+            await command.until(lambda command=command: len(command.output) > 1)
+            self.assertIn(said, command.output[0])
+
+    async def test_without_arguments(self) -> None:
+        """What needs arguments says so in a line."""
+        for name in ("echo_over_sockjs.py", "chat_client.py"):
+            program = await self.started(example(name))
+            await program.ended()
+            self.assertTrue(program.output[0].startswith(f"usage: {name} "), program.log())
+            self.assertEqual(len(program.output), 2, program.log())
 
     async def test_echo_over_sockjs(self) -> None:
         """Both ends of the echo."""
