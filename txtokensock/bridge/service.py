@@ -84,6 +84,7 @@ class Bridge(Service):
 
     :param config: checked.
     :param path: the file that it is from, which :meth:`reload` reads again; None for none.
+    :param read: what reads it again, instead of the file alone, as with a command line.
     :param reactor: for everything.
     :param upstream: the socket upstream, instead of one by the configuration.
     :param notifier: tells systemd, instead of one by the environment.
@@ -99,6 +100,7 @@ class Bridge(Service):
         *,
         reactor: Any,
         path: str | None = None,
+        read: Callable[[], Config] | None = None,
         upstream: Upstream | None = None,
         notifier: SystemdNotifier | None = None,
     ) -> None:
@@ -111,7 +113,12 @@ class Bridge(Service):
         self._reloading: Reloading[Config] | None = None
         if path is not None:
             self._reloading = Reloading(
-                "bridge", path, lambda: load(path), self._apply, reactor, self._notifier
+                "bridge",
+                path,
+                read or (lambda: load(path)),
+                self._apply,
+                reactor,
+                self._notifier,
             )
         self._ending: dict[str, Deferred[None]] = {}
         self._sides: dict[str, Side] = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.application.service import IService
 
-from ..bridge.config.file import ConfigError, load
+from ..bridge.config.file import ConfigError, check
 from ..bridge.service import Bridge
 from ..errors import TokenSocketError
 from .fatal import fail, fail_by_config, fail_to_start, say
@@ -55,7 +55,7 @@ def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
     # A check alone starts no log.
     warn = {"warn": say} if options["check"] else {}
     try:
-        config = load(options["config"], **warn)
+        config = check(options.document(), **warn)
     except ConfigError as error:
         fail_by_config(error)
     if options["check"]:
@@ -63,7 +63,9 @@ def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
         raise SystemExit(0)
     try:
         # Absolute, for a daemon leaves its directory.
-        path = str(Path(options["config"]).absolute())
-        return _StartedByTwistd(config, path=path, reactor=reactor)
+        options["config"] = path = str(Path(options["config"]).absolute())
+        return _StartedByTwistd(
+            config, path=path, read=lambda: check(options.document()), reactor=reactor
+        )
     except TokenSocketError as problem:
         fail(str(problem), 1)

@@ -4,7 +4,7 @@ The options of ``twistd tokensock``, which are only read here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from twisted.python import usage
@@ -17,6 +17,15 @@ from .log_observer import limit_log
 from .serve_config import EMBEDDED_LISTEN
 
 __all__ = ["BridgeOptions", "Options", "ServeOptions"]
+
+_OF_THE_LOG = [
+    [
+        *("log-level", None, None),
+        "The least important events of the log: debug, info (the default), warn, error, critical",
+    ],
+    ["log-format", None, None, "text (the default), or json: one object a line, for machines"],
+]
+"""The options of both commands."""
 
 
 class ServeOptions(usage.Options):
@@ -74,11 +83,7 @@ class ServeOptions(usage.Options):
             "A file with the key of the admin pages, which they need where other machines reach"
             " them",
         ],
-        [
-            *("log-level", None, None),
-            "The least important events of the log: debug, info (the default), warn, error,"
-            " critical",
-        ],
+        *_OF_THE_LOG,
     ]
     optFlags = [
         ["check", None, "Only say whether the configuration is good; start nothing"],
@@ -144,11 +149,7 @@ class ServeOptions(usage.Options):
         """
         config = self["config"]
         document = Document("", "") if config is None else Document.read(config)
-        for section, option, name in _IN_SECTIONS:
-            value = self[name]
-            if value is not None:
-                shown = f" {value}" if name in ("listen", "admin") else ""
-                document.give(section, option, value, f"--{name}{shown}")
+        _give(document, self, _IN_SECTIONS)
         if self._redis is not None:
             document.give("redis", "url", self._redis, "--redis")
             for option in ("namespace", "shared-with-node"):
@@ -167,15 +168,27 @@ class ServeOptions(usage.Options):
         return document
 
 
+_LOG_SECTION = (("log", "level", "log-level"), ("log", "format", "log-format"))
 _IN_SECTIONS = (
     ("server", "listen", "listen"),
     ("server", "authentication", "authentication"),
     ("server", "actions", "actions"),
     ("server", "limits_for", "limits-for"),
     ("admin", "listen", "admin"),
-    ("log", "level", "log-level"),
+    *_LOG_SECTION,
 )
 """Section and name of options in a file, and their names on the command line."""
+
+
+def _give(
+    document: Document, options: usage.Options, names: Iterable[tuple[str, str, str]]
+) -> None:
+    """Put those that were given in place of the file's."""
+    for section, option, name in names:
+        value = options[name]
+        if value is not None:
+            shown = f" {value}" if name in ("listen", "admin") else ""
+            document.give(section, option, value, f"--{name}{shown}")
 
 
 def _number(text: str) -> int | float | str:
@@ -189,7 +202,7 @@ def _number(text: str) -> int | float | str:
 
 
 class BridgeOptions(usage.Options):
-    """The options of ``bridge``: the file of the configuration, which has all others."""
+    """The options of ``bridge``: the file of the configuration, which has all others as well."""
 
     synopsis = "--config bridge.toml [options]"
     longdesc = (
@@ -198,6 +211,7 @@ class BridgeOptions(usage.Options):
     )
     optParameters = [
         ["config", "c", None, "The configuration, TOML: see docs/bridge.rst"],
+        *_OF_THE_LOG,
     ]
     optFlags = [
         ["check", None, "Only say whether the configuration is good; start nothing"],
@@ -207,6 +221,16 @@ class BridgeOptions(usage.Options):
         """Refuse a command line without ``--config``."""
         if self["config"] is None:
             raise usage.UsageError("bridge needs --config")
+
+    def document(self) -> Document:
+        """
+        What the file says, with the options that were given in the place of its own.
+
+        :raises ConfigError: if the file cannot be read.
+        """
+        document = Document.read(self["config"])
+        _give(document, self, _LOG_SECTION)
+        return document
 
 
 class Options(usage.Options):

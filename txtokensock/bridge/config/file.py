@@ -21,7 +21,7 @@ from .upstream import UpstreamConfig
 from .wamp import WampConfig
 from .webhooks import WebhooksConfig
 
-__all__ = ["Config", "ConfigError", "load", "parse"]
+__all__ = ["Config", "ConfigError", "check", "load", "parse"]
 
 _log = Logger()
 
@@ -69,7 +69,7 @@ def load(path: str, warn: Callable[[Problem], object] = _log_problem) -> Config:
         logged.
     :raises ConfigError: with a line for each thing that is wrong.
     """
-    return _checked(Document.read(path), warn)
+    return check(Document.read(path), warn)
 
 
 def parse(text: str, path: str, warn: Callable[[Problem], object] = _log_problem) -> Config:
@@ -80,10 +80,16 @@ def parse(text: str, path: str, warn: Callable[[Problem], object] = _log_problem
     :param warn: see :func:`load`.
     :raises ConfigError: see :func:`load`.
     """
-    return _checked(Document(text, path), warn)
+    return check(Document(text, path), warn)
 
 
-def _checked(document: Document, warn: Callable[[Problem], object]) -> Config:
+def check(document: Document, warn: Callable[[Problem], object] = _log_problem) -> Config:
+    """
+    Check what a file and a command line say.
+
+    :param warn: see :func:`load`.
+    :raises ConfigError: see :func:`load`.
+    """
     old, found = renew(document.content)
     sections, wrong = document.convert(_SECTIONS)
     found += wrong
