@@ -181,6 +181,7 @@ def outcome_error(
     _log.failure(
         "the action {action} failed (ref {reference}): called by {peer}, identity {keys}",
         failure,
+        event="action.failed",
         action=shorten(name),
         reference=reference,
         peer=peer,

@@ -16,7 +16,8 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
+from twisted.logger import formatEvent, globalLogPublisher
 
 from tests.kit.certificates import self_signed
 from tests.kit.examples import examples
@@ -421,6 +422,14 @@ class GoodConfigTests(ServeConfigTestCase):
             assert config.redis is not None
             self.assertEqual(config.redis.store()._target.password, "s3cret")
         self.assertNotIn("s3cret", str(config))
+
+    def test_redis_option(self) -> None:
+        """A password on the command line is a warning that says how not to have it there."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.made("serve", "--redis", "redis://:s3cret@h", "--namespace", "a")
+        (event,) = (each for each in logged if each.get("event") == "serve.password_shown")
+        self.assertTrue(formatEvent(event).endswith("{ env = ... }, of serve --config"))
+        self.assertNotIn("s3cret", str(event))
 
     def test_limits_for(self) -> None:
         """The first table that fits an identity decides; what it leaves out is that of all."""

@@ -111,7 +111,7 @@ class ClientCore:
     def report(self, error: Exception) -> None:
         """Emit an error that belongs to no Deferred, or log it where nobody listens."""
         if not self.events.emit("error", error):
-            self._log.warn("{error}", error=error)
+            self._log.warn("{error}", event="client.error", error=error)
 
     # -- ConnectionOwner
 
@@ -137,7 +137,9 @@ class ClientCore:
         """Emit or log the error; the log has only the first of each connection."""
         if not self.events.emit("error", error) and not self._complained:
             self._complained = True
-            self._log.warn("{error}; more of this is not logged", error=error)
+            self._log.warn(
+                "{error}; more of this is not logged", event="client.error", error=error
+            )
 
     def message_ignored(self, problem: str) -> None:
         """Count a message that cannot be read, and log the first of them."""
@@ -145,6 +147,7 @@ class ClientCore:
         if self.ignored == 1:
             self._log.warn(
                 "the server sent what cannot be read; this and more of it is ignored: {problem}",
+                event="client.ignored",
                 problem=problem,
             )
 
@@ -168,12 +171,21 @@ class ClientCore:
     def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
         """Tell ``ready`` listeners before the first success, and ``reconnect`` listeners after."""
         self.request_queue.obstacle = error
-        self._log.info("cannot connect: {error}{next}", error=error, next=_next(retry_in))
+        self._log.info(
+            "cannot connect: {error}{next}",
+            event="client.not_connected",
+            error=error,
+            next=_next(retry_in),
+        )
         self.events.emit("ready" if first else "reconnect", error)
 
     def established(self, connection: Connection, first: bool) -> None:
         """Subscribe to what is wanted now, then send what waits."""
-        self._log.info("connected by {transport}", transport=connection.transport_name)
+        self._log.info(
+            "connected by {transport}",
+            event="client.connected",
+            transport=connection.transport_name,
+        )
         self._connection = connection
         self._complained = False
         if self._holders:
@@ -184,12 +196,17 @@ class ClientCore:
 
     def disconnected(self, reason: Exception, retry_in: float | None) -> None:
         """Log the loss, and tell ``disconnect`` listeners."""
-        self._log.info("disconnected: {reason}{next}", reason=reason, next=_next(retry_in))
+        self._log.info(
+            "disconnected: {reason}{next}",
+            event="client.disconnected",
+            reason=reason,
+            next=_next(retry_in),
+        )
         self.events.emit("disconnect", reason)
 
     def gave_up(self, error: ClientClosed) -> None:
         """Fail everything that waits, and tell ``error`` listeners."""
-        self._log.warn("{error}", error=error)
+        self._log.warn("{error}", event="client.gave_up", error=error)
         self.when_given_up()
         self.close(error, discard=False)()
         self.events.emit("error", error)

@@ -32,7 +32,9 @@ def call_listener(listener: Listener, *arguments: Any) -> Deferred[Any] | None:
     try:
         result = call_plain_function(listener, *arguments)
     except Exception:
-        _log.failure("the listener {listener} raised", listener=listener)
+        _log.failure(
+            "the listener {listener} raised", event="client.listener_failed", listener=listener
+        )
         return None
     if iscoroutine(result):
         result = Deferred.fromCoroutine(result)
@@ -40,11 +42,17 @@ def call_listener(listener: Listener, *arguments: Any) -> Deferred[Any] | None:
         if isgenerator(result) or isasyncgen(result):
             _log.error(
                 "the listener {listener} gave a generator, of which nothing runs",
+                event="client.listener_failed",
                 listener=listener,
             )
         return None
     return result.addErrback(
-        lambda failure: _log.failure("the listener {listener} failed", failure, listener=listener)
+        lambda failure: _log.failure(
+            "the listener {listener} failed",
+            failure,
+            event="client.listener_failed",
+            listener=listener,
+        )
     )
 
 

@@ -143,7 +143,12 @@ class FailoverEndpoint:
         return due or [min(self._order, key=lambda host: host.not_before)]
 
     def _failed(self, host: _Host, error: Exception) -> None:
-        self._log.info("cannot connect to {host}: {error}", host=host.name, error=error)
+        self._log.info(
+            "cannot connect to {host}: {error}",
+            event="client.host_failed",
+            host=host.name,
+            error=error,
+        )
         host.failed += 1
         hold = self._ask(error, host.failed)
         host.unusable = hold == math.inf
@@ -156,7 +161,9 @@ class FailoverEndpoint:
         try:
             return call_plain_function(self._hold, error, failed)
         except Exception:
-            self._log.failure("the back-off failed; the host is not passed over")
+            self._log.failure(
+                "the back-off failed; the host is not passed over", event="client.backoff_failed"
+            )
             return 0.0
 
     def _holds(self) -> dict[str, float]:

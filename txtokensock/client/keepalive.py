@@ -225,6 +225,7 @@ class KeepAlive:
             self._log.warn(
                 "nothing was read for {seconds:g} seconds: a subscription, a listener, or "
                 "the server with our answers, is behind",
+                event="client.not_read",
                 seconds=self._silence,
             )
             self._listen()

@@ -32,7 +32,11 @@ def ask_policy(
         wait = call_plain_function(policy, failure, number)
         return None if wait is None else check_wait("the delay", wait)
     except Exception:
-        _log.failure("the retry policy failed; waiting {seconds} s", seconds=fallback)
+        _log.failure(
+            "the retry policy failed; waiting {seconds} s",
+            event="client.backoff_failed",
+            seconds=fallback,
+        )
         return fallback
 
 

@@ -243,10 +243,14 @@ class Hub:
             return None if mine is DROP else encode_channel_message(channel, mine)
         except InvalidData:
             self._log.failure(
-                "the filter returned what has no JSON form, on {channel}", channel=channel
+                "the filter returned what has no JSON form, on {channel}",
+                event="filter.failed",
+                channel=channel,
             )
         except Exception:
-            self._log.failure("the filter raised on {channel}", channel=channel)
+            self._log.failure(
+                "the filter raised on {channel}", event="filter.failed", channel=channel
+            )
         return None
 
 

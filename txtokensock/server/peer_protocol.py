@@ -233,7 +233,9 @@ class PeerProtocol(Protocol):
     def _end(self, why: CloseCode) -> None:
         if self._state.ended:
             return
-        self._log.debug("{peer} is closed: {reason}", peer=self.peer, reason=why.reason)
+        self._log.debug(
+            "{peer} is closed: {reason}", event="peer.closed", peer=self.peer, reason=why.reason
+        )
         self._close_code = why
         self._outbox.flush()
         self._forget()

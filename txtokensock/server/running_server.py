@@ -56,7 +56,9 @@ class RunningServer:
             await empty.addTimeout(context.limits.shutdown_timeout, context.reactor)
         except TimeoutError:
             left = context.peers.all()
-            self._log.warn("{count} peers did not finish in time", count=len(left))
+            self._log.warn(
+                "{count} peers did not finish in time", event="server.unfinished", count=len(left)
+            )
             await context.slices.for_each(left, lambda peer: peer.close(*SHUTTING_DOWN))
         await self.sockjs.close_sessions(*SHUTTING_DOWN)
         context.hub.stop()
@@ -66,7 +68,7 @@ class RunningServer:
         self._over()
 
     def _surprised(self, failure: Failure) -> None:
-        self._log.failure("the server could not stop in order", failure)
+        self._log.failure("the server could not stop in order", failure, event="server.failed")
         self._over()
 
     def _over(self) -> None:

@@ -78,7 +78,10 @@ class ServerContext:
             if limits is not None:
                 return check_instance("limits_for's result", limits, Limits).within(self.limits)
         except Exception:
-            _log.failure("limits_for failed: the limits of all peers hold for this one")
+            _log.failure(
+                "limits_for failed: the limits of all peers hold for this one",
+                event="limits_for.failed",
+            )
         return self.limits
 
     def outcome_error(self, failure: Failure, name: str, peer: Peer) -> Any:

@@ -181,10 +181,12 @@ class TokenRoute(Resource):
         if isinstance(failure.value, ActionError):
             return http.INTERNAL_SERVER_ERROR, {"error": failure.value.error}
         if failure.check(UserFunctionTimeout):
-            self._log.warn("authentication took too long and was cancelled")
+            self._log.warn(
+                "authentication took too long and was cancelled", event="authentication.timeout"
+            )
         else:
             # The text of an exception from there may tell strangers too much.
-            self._log.failure("authentication failed", failure)
+            self._log.failure("authentication failed", failure, event="authentication.failed")
         return http.INTERNAL_SERVER_ERROR, {"error": "Internal server error"}
 
     def _answer(

@@ -92,5 +92,7 @@ class ProducerFlow:
         try:
             method()
         except BaseException:
-            self._log.failure("a producer raised, and is unregistered")
+            self._log.failure(
+                "a producer raised, and is unregistered", event="sockjs.producer_failed"
+            )
             self.unregister()

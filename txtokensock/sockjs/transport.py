@@ -296,7 +296,9 @@ class SockJSTransport:
         try:
             protocol.connectionLost(self._reason)
         except BaseException:
-            self._log.failure("the protocol raised from connectionLost")
+            self._log.failure(
+                "the protocol raised from connectionLost", event="sockjs.protocol_failed"
+            )
 
     def _protocol_raised(self) -> None:
         """
@@ -304,7 +306,11 @@ class SockJSTransport:
         The exception goes no further.
         """
         failure = Failure()
-        self._log.failure("the protocol raised, its SockJS session is dropped", failure)
+        self._log.failure(
+            "the protocol raised, its SockJS session is dropped",
+            failure,
+            event="sockjs.protocol_failed",
+        )
         self._drop(failure)
 
     def _drop(self, reason: Failure) -> None:

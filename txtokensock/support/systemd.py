@@ -49,7 +49,9 @@ class SystemdNotifier(Service):
         self.notify("READY=1")
         if self._address and self._interval is not None:
             self._watchdog.start(self._interval).addErrback(
-                lambda failure: self._log.failure("the watchdog is not fed", failure)
+                lambda failure: self._log.failure(
+                    "the watchdog is not fed", failure, event="systemd.failed"
+                )
             )
 
     def stopService(self) -> None:
@@ -83,7 +85,9 @@ class SystemdNotifier(Service):
                 sending.setblocking(False)
                 sending.sendto(message.encode(), address)
         except OSError as problem:
-            self._log.warn("systemd was not told: {problem}", problem=problem)
+            self._log.warn(
+                "systemd was not told: {problem}", event="systemd.not_told", problem=problem
+            )
 
 
 def _watchdog_interval(environment: Mapping[str, str]) -> float | None:

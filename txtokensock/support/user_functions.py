@@ -122,7 +122,9 @@ def cancel_user_function(called: Deferred[Any]) -> None:
     try:
         called.cancel()
     except BaseException:
-        _log.failure("a function that was called raised while it was cancelled")
+        _log.failure(
+            "a function that was called raised while it was cancelled", event="function.failed"
+        )
 
 
 def call_in_next_turn(

@@ -63,7 +63,12 @@ class EndpointService(Service):
         """Write to the log where the service listens."""
         super().startService()  # type: ignore[no-untyped-call]
         assert self._port is not None
-        self._log.info("{what} on {address}", what=self._what, address=self._port.getHost())
+        self._log.info(
+            "{what} on {address}",
+            event="serve.listening",
+            what=self._what,
+            address=self._port.getHost(),
+        )
 
     def stopService(self) -> Deferred[None]:
         """:return: fires with None when nobody can connect any more."""

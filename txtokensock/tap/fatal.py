@@ -46,7 +46,7 @@ def fail_to_start(problem: str) -> NoReturn:
     """
     if not _is_daemon():
         fail(problem, 1)
-    _log.critical("{problem}", problem=problem)
+    _log.critical("{problem}", event="start.failed", problem=problem)
     sys.excepthook = lambda *_: None  # the line is the whole report
     raise RuntimeError(problem)
 

@@ -251,12 +251,20 @@ class _Builder:
                 given = "--authentication demo"
             _log.warn(
                 f"{given}: this is the demonstration's, which lets everybody in as whoever they"
-                " say they are"
+                " say they are",
+                event="serve.demo_authentication",
             )
         if section.actions is None:
-            _log.info("no --actions: these are the demonstration's, echo and whoami")
+            _log.info(
+                "no --actions: these are the demonstration's, echo and whoami",
+                event="serve.demo_actions",
+            )
         if self._config.redis is not None:
-            _log.info("tokens and channels are in {store}", store=self._config.redis.store())
+            _log.info(
+                "tokens and channels are in {store}",
+                event="serve.store",
+                store=self._config.redis.store(),
+            )
 
 
 def _welcome() -> str:

@@ -390,7 +390,11 @@ def read_config(document: Document) -> ServeConfig:
     redis = sections.get("redis")
     if redis is not None and isinstance(redis.url, str) and has_password(redis.url):
         if document.is_given("redis.url"):
-            _log.warn(f"--redis holds a password, which all of this machine can read: {_WAY_OUT}")
+            _log.warn(
+                "--redis holds a password, which all of this machine can read: {way_out}",
+                event="serve.password_shown",
+                way_out=_WAY_OUT,
+            )
         else:
             found.append(Problem("redis.url", f"holds a password: {_WAY_OUT}"))
     if not found:

@@ -121,7 +121,11 @@ class ServeService(MultiService):
         closed = [each.stopService() for each in self._parts.listening]
         stopped = server.stopService()
         count = len(server.peers())
-        self._log.info("stopping: {count} peers may finish their requests", count=count)
+        self._log.info(
+            "stopping: {count} peers may finish their requests",
+            event="serve.stopping",
+            count=count,
+        )
         for each in (*closed, stopped):
             await each
         if admin is not None:

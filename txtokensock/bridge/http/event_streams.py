@@ -78,7 +78,7 @@ class EventStreams:
             self._socket.on("disconnect", self._disconnected)
             self._socket.on("reconnect", self._reconnected)
         self._beat.start(heartbeat, now=False).addErrback(
-            lambda failure: self._log.failure("no more heartbeats", failure)
+            lambda failure: self._log.failure("no more heartbeats", failure, event="http.failed")
         )
 
     def stop(self) -> None:

@@ -105,5 +105,6 @@ class Demand:
             self._log.warn(
                 "only channels that are named are forwarded: the router does not say who "
                 "subscribes to what: {reason}",
+                event="wamp.no_demand",
                 reason=failure.getErrorMessage(),
             )

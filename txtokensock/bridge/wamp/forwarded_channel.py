@@ -125,6 +125,7 @@ class ForwardedChannel:
             self._log.warn(
                 "{channel}: {count} messages of ours never came back from the server: it "
                 "refuses them, or changes them, or keeps them from us",
+                event="wamp.no_echo",
                 channel=self.name,
                 count=self._missing,
             )

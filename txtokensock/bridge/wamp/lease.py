@@ -79,7 +79,11 @@ class Lease:
             return
         self._undo = undo
         self._told = False
-        self._log.info("{lease} is ours: channels are forwarded here", lease=self._procedure)
+        self._log.info(
+            "{lease} is ours: channels are forwarded here",
+            event="wamp.lease",
+            lease=self._procedure,
+        )
         self._granted()
 
     def _failed(self, failure: Failure) -> None:
@@ -90,7 +94,9 @@ class Lease:
         why = "another bridge has the lease" if taken else failure.getErrorMessage()
         if not self._told:
             self._told = True
-            self._log.info("channels are not forwarded here: {why}", why=why)
+            self._log.info(
+                "channels are not forwarded here: {why}", event="wamp.no_lease", why=why
+            )
             self._refused(why)
         self._later.start(self._retry)
 

@@ -51,6 +51,7 @@ class RuleCounters:
         if before.bit_length() != total.bit_length():
             self._log.warn(
                 "{rule}: {what}: {why} ({total} so far)",
+                event="wamp.not_forwarded",
                 rule=rule,
                 what=what,
                 why=why,

@@ -234,7 +234,11 @@ class WampSession(ApplicationSession):
             pass
         except Exception as problem:
             if isinstance(message, wire.Error) and message.error == "wamp.error.invalid_payload":
-                self._log.warn("an error cannot be sent: {problem}", problem=shorten(str(problem)))
+                self._log.warn(
+                    "an error cannot be sent: {problem}",
+                    event="wamp.not_answered",
+                    problem=shorten(str(problem)),
+                )
                 return
             why = "too large" if isinstance(problem, PayloadExceededError) else "not serializable"
             text = f"the answer is {why}"
@@ -276,7 +280,9 @@ class WampSession(ApplicationSession):
         try:
             self._readers.get(type(msg), self._answer)(msg)
         except Exception:
-            self._log.failure("a message of the router could not be dealt with")
+            self._log.failure(
+                "a message of the router could not be dealt with", event="wamp.failed"
+            )
 
     def _answer(self, msg: Any) -> None:
         if getattr(msg, "progress", False):
@@ -316,7 +322,9 @@ class WampSession(ApplicationSession):
             name = msg.procedure or procedure
             answer = on_call(name, msg.args or (), msg.kwargs or {}, msg.caller)
         except Exception:
-            self._log.failure("the call of {procedure} failed", procedure=procedure)
+            self._log.failure(
+                "the call of {procedure} failed", event="wamp.failed", procedure=procedure
+            )
             answer = fail(WampError("wamp.error.runtime_error"))
         self._running[msg.request] = answer
 
@@ -328,7 +336,7 @@ class WampSession(ApplicationSession):
             elif isinstance(outcome.value, WampError):
                 self._send_error(msg.request, outcome.value)
             else:
-                self._log.failure("a call failed", outcome)
+                self._log.failure("a call failed", outcome, event="wamp.failed")
                 self._send_error(msg.request, WampError("wamp.error.runtime_error"))
 
         answer.addBoth(done)
@@ -342,7 +350,9 @@ class WampSession(ApplicationSession):
 
     def drop(self, why: str) -> None:
         """End the connection at once, whatever the router does."""
-        self._log.warn("the connection to the router is dropped: {why}", why=why)
+        self._log.warn(
+            "the connection to the router is dropped: {why}", event="wamp.dropped", why=why
+        )
         self.abort()
 
     def abort(self) -> None:
@@ -385,7 +395,7 @@ class WampSession(ApplicationSession):
 
     def onUserError(self, fail: Any, msg: str) -> None:
         """Log a failure that Autobahn caught."""
-        self._log.failure("in a WAMP session: {what}", fail, what=msg)
+        self._log.failure("in a WAMP session: {what}", fail, event="wamp.failed", what=msg)
 
 
 def _result(reply: Any) -> Payload:

@@ -131,12 +131,17 @@ class WampSide(Service):
         """Say why there is no session yet; the service tries again by itself."""
         why = explain(error) if is_tls_problem(error) else str(error)
         self._health.fails(why)
-        self._log.info("cannot join {realm}: {error}", realm=self._section.realm, error=why)
+        self._log.info(
+            "cannot join {realm}: {error}",
+            event="wamp.not_joined",
+            realm=self._section.realm,
+            error=why,
+        )
 
     def established(self, connection: Joined, first: bool) -> None:
         """The realm is joined."""
         self._health.works()
-        self._log.info("joined {realm}", realm=self._section.realm)
+        self._log.info("joined {realm}", event="wamp.joined", realm=self._section.realm)
         self._tell_gap()
         self._session = connection.realm
         self._forwarding.joined(connection.realm)
@@ -156,7 +161,12 @@ class WampSide(Service):
     def disconnected(self, reason: Exception, retry_in: float | None) -> None:
         """The session is gone."""
         self._health.fails(str(reason))
-        self._log.info("left {realm}: {reason}", realm=self._section.realm, reason=str(reason))
+        self._log.info(
+            "left {realm}: {reason}",
+            event="wamp.left",
+            realm=self._section.realm,
+            reason=str(reason),
+        )
         self._forwarding.left()
 
     def gave_up(self, error: ClientClosed) -> None:

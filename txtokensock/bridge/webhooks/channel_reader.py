@@ -80,6 +80,7 @@ class ChannelReader:
             except Exception:
                 self._log.failure(
                     "a message of {channel} cannot be taken for {rule}",
+                    event="webhooks.failed",
                     channel=self._channel,
                     rule=self._rule,
                 )

@@ -100,7 +100,10 @@ class Deliveries:
             working = Deferred.fromCoroutine(self._work())
             working.addErrback(
                 lambda failure: self._log.failure(
-                    "deliveries of {rule} stopped", failure, rule=self._name
+                    "deliveries of {rule} stopped",
+                    failure,
+                    event="webhooks.failed",
+                    rule=self._name,
                 )
             )
             working.addBoth(lambda _: self._ended())

@@ -148,7 +148,12 @@ class RedisLink:
                 self._commands.refuses(why, reconnect=is_elsewhere(why))
             elif why != self._told_refusal:
                 self._told_refusal = why
-                self._log.error("Redis refuses {command}: {why}", command=command, why=why)
+                self._log.error(
+                    "Redis refuses {command}: {why}",
+                    event="redis.refuses",
+                    command=command,
+                    why=why,
+                )
         raise StoreUnavailable(f"Redis failed: {why}") from None
 
     async def _check_commands(self, protocol: Any) -> None:
@@ -204,7 +209,7 @@ class RedisLink:
                 waiting.fire()
                 self._subscriber.refuses(why, reconnect=True)  # which asks again
                 return
-            self._log.error("a subscription failed: {why}", why=why)
+            self._log.error("a subscription failed: {why}", event="redis.not_subscribed", why=why)
             self._wanted.pop(channel, None)
             if waiting:
                 waiting.fire(Failure(StoreUnavailable(f"Redis failed: {why}")))

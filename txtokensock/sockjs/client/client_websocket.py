@@ -110,7 +110,9 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
             # some of the handshake pass unchecked, such as bytes that are not UTF-8; what
             # it raises later is a bug, of its or of ours.
             if not in_handshake:
-                self._log.failure("Autobahn could not read what the server sent")
+                self._log.failure(
+                    "Autobahn could not read what the server sent", event="sockjs.failed"
+                )
             self._session.violation("bytes that are not WebSocket frames")
         self._session.read_ends()
         if self._has_sent:

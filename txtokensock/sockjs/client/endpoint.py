@@ -166,6 +166,7 @@ class SockJSClientEndpoint:
                 failures[transport] = problem
                 self._log.info(
                     "no session over {transport}: {problem}",
+                    event="sockjs.no_session",
                     transport=transport,
                     problem=problem,
                 )

@@ -237,7 +237,11 @@ class ClientSession:
     def violation(self, problem: str) -> None:
         """Drop the connection: the server broke the protocol."""
         if self._state is not CLOSING and self._state is not ENDED:
-            self._log.warn("the SockJS server broke the protocol: {problem}", problem=problem)
+            self._log.warn(
+                "the SockJS server broke the protocol: {problem}",
+                event="sockjs.violation",
+                problem=problem,
+            )
             self._fail(f"the server broke the SockJS protocol: {problem}")
 
     def connection_closing(self, reason: Exception | None = None) -> None:
@@ -297,7 +301,9 @@ class ClientSession:
         try:
             protocol = self._factory.buildProtocol(self.peer())
         except BaseException:
-            self._log.failure("the factory raised, its SockJS session is dropped")
+            self._log.failure(
+                "the factory raised, its SockJS session is dropped", event="sockjs.protocol_failed"
+            )
             protocol = None
         if self._state is not OPENING:  # the factory cancelled the attempt
             return

@@ -162,7 +162,9 @@ class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
             rest = self.read_some(data, most, size)
         except Exception:
             # No bytes from a peer may reach the reactor as an exception.
-            self._log.failure("Autobahn could not read what the client sent")
+            self._log.failure(
+                "Autobahn could not read what the client sent", event="sockjs.failed"
+            )
             self._session.abort()
             return b""
         if self.failedByMe:

@@ -205,7 +205,9 @@ class ServerSession:
         limit = self._options.max_array_length
         if limit is not None and len(messages) > limit:
             self._log.info(
-                "{session} sends too many messages in one frame: closing it", session=self
+                "{session} sends too many messages in one frame: closing it",
+                event="sockjs.long_array",
+                session=self,
             )
             self.transport.close_by_session(*ARRAY_TOO_LONG)
         else:
@@ -213,7 +215,9 @@ class ServerSession:
 
     def _overflow(self) -> None:
         """Close without sending what waits, which is more than ``max_buffered``."""
-        self._log.info("{session} does not read: closing it", session=self)
+        self._log.info(
+            "{session} does not read: closing it", event="sockjs.slow_reader", session=self
+        )
         self.transport.close_by_session(*TOO_SLOW)
 
     def _input_exceeded(self) -> None:

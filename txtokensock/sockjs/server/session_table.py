@@ -74,7 +74,9 @@ class SessionTable:
         try:
             protocol = self._factory.buildProtocol(info.peer)
         except Exception:
-            self._log.failure("buildProtocol raised, a client is refused")
+            self._log.failure(
+                "buildProtocol raised, a client is refused", event="sockjs.protocol_failed"
+            )
             return http.INTERNAL_SERVER_ERROR
         return http.FORBIDDEN if protocol is None else protocol
 

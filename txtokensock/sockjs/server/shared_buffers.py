@@ -50,6 +50,7 @@ class SharedBuffers:
     def _relieve(self) -> None:
         self._log.warn(
             "{total} bytes wait in {count} sessions: those that hold the most are closed",
+            event="sockjs.buffers_full",
             total=self.total,
             count=len(self._holders),
         )

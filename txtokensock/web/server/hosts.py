@@ -66,6 +66,7 @@ class HostPolicy:
             return True
         self._log.info(
             "refused a request for {host}: allowed_hosts (serve --allowed-host) would allow it",
+            event="host.refused",
             host=shorten(host),
         )
         return False

@@ -89,6 +89,7 @@ class OriginPolicy:
             self._log.info(
                 "refused a page of {origin}: the server's own host is {host}, and"
                 " {option} does not allow it",
+                event="origin.refused",
                 option=self._option,
                 origin=shorten(_claimed_origin(request)),
                 host=shorten(str(header(request, b"host"))),
@@ -125,6 +126,7 @@ class OriginPolicy:
         if not allowed:
             self._log.info(
                 "refused a script to a page of {origin}: {remedy}",
+                event="script.refused",
                 origin=shorten(_claimed_origin(request)),
                 remedy="jsonp=True would allow it, to all pages"
                 if self.everyone
@@ -156,7 +158,9 @@ class OriginPolicy:
             try:
                 return bool(call_plain_function(self._decide, request, origin))
             except Exception:
-                self._log.failure("allowed_origins raised: the page is refused")
+                self._log.failure(
+                    "allowed_origins raised: the page is refused", event="origin.failed"
+                )
                 return False
         parsed = _parse(origin)
         if parsed is None:

@@ -33,5 +33,6 @@ def warn_of_parsed_forms(request: Any) -> None:
         _warned_of.add(request.site)
         _log.warn(
             "this site parses forms, and anybody can send one that stops the process for"
-            " minutes: use server.site(), or Site(..., parsePOSTFormSubmission=False)"
+            " minutes: use server.site(), or Site(..., parsePOSTFormSubmission=False)",
+            event="site.parses_forms",
         )

@@ -147,6 +147,7 @@ class _ProxiedConnection(ProtocolWrapper):
             except ValueError:
                 self._log.info(
                     "{peer} is closed: it begins without a valid header of the PROXY protocol",
+                    event="proxy_protocol.refused",
                     peer=self._socket.getPeer(),
                 )
                 self._socket.abortConnection()
