@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from .test_imports import ROOT
 
-LEVELS = {"debug", "info", "warn", "error", "failure", "critical"}
+LEVELS = {"debug", "info", "warn", "error", "failure", "critical", "emit"}
 PROGRAMS = ("serve", "bridge")
 
 

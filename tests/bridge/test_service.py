@@ -170,7 +170,7 @@ class LifeTests(BridgeTestCase):
         self.assertEqual(hold(TokenServerError("x", 500), 1), 0)
 
     def test_late_refusals(self) -> None:
-        """An error that belongs to no call is logged."""
+        """An error that belongs to no call is logged, and again when there is another."""
         bridge = self.bridge()
         publishing = bridge.upstream.socket.publish("c", 1)
         self.settle()
@@ -178,6 +178,10 @@ class LifeTests(BridgeTestCase):
         self.server.session.refuse(self.server.session.received[-1])
         self.settle()
         self.assertEqual(len(self.said("upstream.error")), 1)
+        for error, count in (("one", 2), ("one", 2), ("other", 3), ("one", 4)):
+            self.server.session.send({"error": error})
+            self.settle()
+            self.assertEqual(len(self.said("upstream.error")), count)
 
     def test_stop(self) -> None:
         """Sides first; the connection stays until they are done, and its end is no trouble."""

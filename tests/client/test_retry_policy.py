@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from twisted.internet.defer import fail
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IAgent
@@ -140,6 +141,36 @@ class ClientTests(ServerTestCase):
         self.started()
         line = next(line for line in lines if line and "cannot connect" in line)
         self.assertTrue(line.endswith("refused us: 403: Forbidden; next attempt in 60 s"), line)
+
+    def test_log_levels(self) -> None:
+        """A reason is a warning, or information where a listener is told, until it changes."""
+        for listeners, new in ((False, LogLevel.warn), (True, LogLevel.info)):
+            logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+            self.server.script(connect="refuse")
+            client = self.client()
+            if listeners:
+                client.ready(Calls())
+                client.on("reconnect", Calls())
+            client.startService()
+            self.advance(1)
+            self.server.script(token="refuse")
+            self.advance(5)
+            self.server.script()
+            self.advance(61)
+            self.server.script(connect="refuse")
+            self.session.drop()
+            self.advance(30)
+            levels = [
+                event["log_level"]
+                for event in logged
+                if event.get("event") == "client.not_connected"
+            ]
+            shown = [level for level in levels if level is not LogLevel.debug]
+            self.assertEqual(shown, [new] * 3)
+            self.assertGreater(len(levels), 5)
+            ended = client.end()
+            self.advance(5)
+            self.successResultOf(ended)
 
     def test_moved(self) -> None:
         """A token route that has moved is given up, and all are told why."""

@@ -136,6 +136,7 @@ BAD: list[tuple[str, str]] = [
     (REDIS + "timeout = 0", "4: redis.timeout: is 0: it must be a number of seconds"),
     # [log]
     ('[log]\nlevel = "loud"', "2: log.level: 'loud' is not one of critical, debug,"),
+    ('[log]\nformat = "xml"', "2: log.format: 'xml' is not one of json, text"),
     ("[log]\nlevle = 1", "2: log.levle: is not an option: is it level?"),
     # [admin]
     (ADMIN, "1: admin.listen: is missing"),

@@ -73,6 +73,7 @@ class Upstream:
         self.socket = TokenSocket(section.host, reactor=reactor, **(whole | options))
         self.shares = Shares(lambda: self.socket.limits, reactor.seconds, section.call_timeout)
         self._health = Health(self.name, reactor.seconds)
+        self._told: str | None = None  # the last error of no call, on this connection
         self.socket.on("ready", self._connected)
         self.socket.on("reconnect", self._connected)
         self.socket.on("disconnect", self._disconnected)
@@ -93,6 +94,7 @@ class Upstream:
 
     def _connected(self, error: Exception | None) -> None:
         if error is None:
+            self._told = None
             host = self.socket.connected_to
             self._log.info("upstream connected to {host}", event="upstream.connected", host=host)
             self._health.works()
@@ -108,4 +110,6 @@ class Upstream:
 
     def _error(self, error: Exception) -> None:
         """What belongs to no call of a side: nobody else would say it."""
-        self._log.warn("upstream: {error}", event="upstream.error", error=error)
+        before, self._told = self._told, str(error)
+        if self._told != before:
+            self._log.warn("upstream: {error}", event="upstream.error", error=error)

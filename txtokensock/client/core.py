@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from ..actions import Actions
 from ..errors import ClientClosed, UnsolicitedError
@@ -83,6 +83,7 @@ class ClientCore:
         self.answered = self.request_queue.answered
         self.ignored = 0
         self._complained = False
+        self._told: str | None = None  # why the last attempt has failed
         self.when_given_up: Callable[[], object] = lambda: None
         self._connection: Connection | None = None
         self._holders: set[object] = set()
@@ -171,13 +172,16 @@ class ClientCore:
     def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
         """Tell ``ready`` listeners before the first success, and ``reconnect`` listeners after."""
         self.request_queue.obstacle = error
-        self._log.info(
+        is_told = self.events.emit("ready" if first else "reconnect", error)
+        before, self._told = self._told, str(error)
+        level = LogLevel.info if is_told else LogLevel.warn
+        self._log.emit(
+            LogLevel.debug if self._told == before else level,
             "cannot connect: {error}{next}",
             event="client.not_connected",
             error=error,
             next=_next(retry_in),
         )
-        self.events.emit("ready" if first else "reconnect", error)
 
     def established(self, connection: Connection, first: bool) -> None:
         """Subscribe to what is wanted now, then send what waits."""
@@ -187,6 +191,7 @@ class ClientCore:
             transport=connection.transport_name,
         )
         self._connection = connection
+        self._told = None
         self._complained = False
         if self._holders:
             connection.hold(self)

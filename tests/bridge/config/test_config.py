@@ -133,6 +133,7 @@ BAD: list[tuple[str, str]] = [
     (UPSTREAM + "[operation]\nstop = 1", "operation.stop: is not an option: is it misspelt?"),
     # [log]
     (UPSTREAM + '[log]\nlevel = "loud"', "log.level: 'loud' is not one of critical, debug"),
+    (UPSTREAM + '[log]\nformat = "xml"', "log.format: 'xml' is not one of json, text"),
     # what is good alone, and not together
     (OPEN + 'listen = "tcp:8080:interface=127.0.0.1"', "http.listen: is port 8080, where"),
     (

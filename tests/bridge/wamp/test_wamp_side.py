@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import globalLogPublisher
+from twisted.logger import LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
 from tests.common import BACKOFF
@@ -19,6 +19,7 @@ from txtokensock.bridge.counters import Counters
 from txtokensock.bridge.shares import Shares
 from txtokensock.bridge.wamp.router_endpoint import Joined
 from txtokensock.bridge.wamp.wamp_side import WampSide
+from txtokensock.errors import ConnectFailed
 
 from .router import Session
 from .support import TrafficTestCase, rules
@@ -60,9 +61,14 @@ class GapTests(TrafficTestCase):
         globalLogPublisher.addObserver(self.log)
         self.addCleanup(globalLogPublisher.removeObserver, self.log)
         self.sessions: list[OwnSession] = []
+        self.refusal: Exception | None = None
+        self.attempts = 0
 
     async def connect(self, section: Any, reactor: Any) -> Joined:
-        """Join."""
+        """Join, or be refused."""
+        self.attempts += 1
+        if self.refusal is not None:
+            raise self.refusal
         session = OwnSession(self.router)
         self.router.sessions.append(session)
         self.sessions.append(session)
@@ -122,6 +128,22 @@ class GapTests(TrafficTestCase):
         self.sessions[-1].end()
         self.memory.advance(10)
         self.assertEqual([since for since, _ in self.gaps()][1:], ["01:15.000+00:00"])
+
+    def test_not_joined(self) -> None:
+        """Why the realm cannot be joined is said once while it is the same."""
+        self.start(channels=[NEWS])
+        for reason in ("no", "never"):
+            self.refusal = ConnectFailed(reason, "connect")
+            self.sessions[-1].end()
+            self.memory.advance(30)
+        self.refusal = None
+        self.memory.advance(60)
+        said = [event for event in self.log if event.get("event") == "wamp.not_joined"]
+        self.assertEqual(
+            [(event["log_level"], event["error"][:2]) for event in said],
+            [(LogLevel.warn, "no"), (LogLevel.warn, "ne")],
+        )
+        self.assertGreater(self.attempts, 6)
 
     def test_no_events(self) -> None:
         """Who takes no events misses none."""

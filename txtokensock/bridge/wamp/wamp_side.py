@@ -130,13 +130,14 @@ class WampSide(Service):
     def attempt_failed(self, error: Exception, first: bool, retry_in: float | None) -> None:
         """Say why there is no session yet; the service tries again by itself."""
         why = explain(error) if is_tls_problem(error) else str(error)
+        if why != self._health.state.detail:  # else it has been said
+            self._log.warn(
+                "cannot join {realm}: {error}",
+                event="wamp.not_joined",
+                realm=self._section.realm,
+                error=why,
+            )
         self._health.fails(why)
-        self._log.info(
-            "cannot join {realm}: {error}",
-            event="wamp.not_joined",
-            realm=self._section.realm,
-            error=why,
-        )
 
     def established(self, connection: Joined, first: bool) -> None:
         """The realm is joined."""
