@@ -8,11 +8,15 @@ import json
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import formatEvent
 
+from tests.kit.websocket import PING, UPGRADE, encode_frame
 from txtokensock.errors import RemoteError
 from txtokensock.server import demo
 
 from .support import Client, ServerTestCase, TokenServer
+
+TOO_MANY_MESSAGES = "Too many messages per second: the limit messages_per_second is {}"
 
 
 class LimitTests(ServerTestCase):
@@ -57,7 +61,7 @@ class LimitTests(ServerTestCase):
         error = "Message too large: the limit message_size is 1000 bytes"
         self.assertAnswered(client, fits + " ", error)
         client.send("x" * 1001)
-        self.assertClosed(client, 4413, "Message too large")
+        self.assertClosed(client, 4413, "Message too large: the limit message_size is 1000")
 
     def test_frame_size(self) -> None:
         """Bytes of one frame: the WebSocket itself says no."""
@@ -86,7 +90,7 @@ class LimitTests(ServerTestCase):
         """A hundred thousand brackets end nobody's stack."""
         _, client = self.start()
         client.send("[" * 100_000)
-        self.assertClosed(client, 4414, "JSON nested too deep")
+        self.assertClosed(client, 4414, "JSON nested too deep: the limit json_depth is 64")
 
     def test_channel_length(self) -> None:
         """Bytes of a channel's name."""
@@ -165,7 +169,7 @@ class LimitTests(ServerTestCase):
         for _ in range(4):
             self.assertIn("error", client.ask(large))
         client.send(large)
-        self.assertClosed(client, 4429, "Too many messages per second")
+        self.assertClosed(client, 4429, TOO_MANY_MESSAGES.format(1))
 
     def test_answers_to_the_server(self) -> None:
         """An answer that is too much fails the server's call, and closes nobody."""
@@ -211,7 +215,7 @@ class LimitTests(ServerTestCase):
         client.send("{}", "nope")
         self.assertEqual(len(client.received()), 11)
         client.send("{}")
-        self.assertClosed(client, 4429, "Too many messages per second")
+        self.assertClosed(client, 4429, TOO_MANY_MESSAGES.format(2))
 
     def test_answers_do_not_count(self) -> None:
         """A peer may answer as many calls as the server makes."""
@@ -239,12 +243,53 @@ class LimitTests(ServerTestCase):
         server, client = self.start(peers_per_address=3)
         allowed = server.client()
         refused = server.client()
-        self.assertEqual(refused.closed, (4418, "Too many connections from this address"))
+        reason = "Too many connections from this address: the limit peers_per_address is 3"
+        self.assertEqual(refused.closed, (4418, reason))
         self.assertIsNone(server.client(address="10.0.0.2").closed)
         allowed.drop()
         refused.drop()
         self.assertIsNone(server.client().closed)
         self.assertEqual(client.rpc("echo", 1), {"resp": 1})
+
+    def test_log(self) -> None:
+        """
+        The log names each limit that turned somebody away, and the option: once a minute, with
+        how many there were.
+        """
+        server, _ = self.start(peers_per_address=2, token_burst=2)
+        for _ in range(2):
+            self.assertEqual(server.client().closed[0], 4418)  # type: ignore[index]
+        for number in range(2):
+            response = server.connection().request(
+                "GET", f"/sockets/0/{number}/websocket", UPGRADE
+            )
+            self.assertEqual(response.status, 429)
+        stranger = server.client(address="10.0.0.2")
+        stranger.connection.send(encode_frame("", PING) * 6)
+        self.assertEqual(server.get("/socket/token").status, 429)
+        self.assertEqual(
+            self.refusals(),
+            [
+                f"turned {what} away: the limit {limit} is {value}; Limits({limit}=...), or"
+                f" serve --limit {limit}=..., allows more"
+                for what, limit, value in (
+                    ("1 connections", "peers_per_address", 2),
+                    ("1 sessions", "peers_per_address", 2),
+                    ("1 connections", "unauthenticated_per_second", 5),
+                    ("1 token requests", "tokens_per_second", 20),
+                )
+            ],
+        )
+        server.turn(60)
+        self.assertEqual(server.client().closed[0], 4418)  # type: ignore[index]
+        (line,) = self.refusals()[4:]
+        self.assertIn("turned 2 connections away: the limit peers_per_address", str(line))
+
+    def refusals(self) -> list[str | None]:
+        """The lines of the log about what was turned away."""
+        return [
+            formatEvent(event) for event in self.logged if event.get("event") == "server.refused"
+        ]
 
     def test_call_timeout(self) -> None:
         """A call that takes too long is answered once, and cancelled."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import formatEvent
 from twisted.web import pages
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -20,6 +21,8 @@ from txtokensock.server import MemoryStore, TokenSocketServer, query
 from .support import ServerTestCase, TokenServer
 
 SECRET = "s3cret-password"
+
+TOO_MANY = "Too many token requests: the limit tokens_per_second is 0.5"
 
 
 class StatusTests(ServerTestCase):
@@ -57,7 +60,7 @@ class StatusTests(ServerTestCase):
         for _ in range(3):
             server.get("/socket/token")
         response = server.get("/socket/token")
-        self.assertEqual(json.loads(response.body), {"error": "Too many token requests"})
+        self.assertEqual(json.loads(response.body), {"error": TOO_MANY})
         self.assertEqual(response.headers["retry-after"], "2")
 
     def test_refused(self) -> None:
@@ -115,12 +118,22 @@ class StatusTests(ServerTestCase):
         self.assertEqual(status("ada"), 200)
 
     def test_not_running(self) -> None:
-        """A server that does not run is unavailable, and nobody is asked for credentials."""
+        """
+        A server that does not run is unavailable, and nobody is asked for credentials.  The log
+        says so once a minute.
+        """
         asked: list[Any] = []
         server = self.serve(authentication=asked.append, start=False)
         self.assertEqual(server.get("/socket/token").status, 503)
         self.assertEqual(server.get("/sockets/info").status, 503)
         self.assertEqual(asked, [])
+        server.turn(60)
+        server.get("/sockets/info")
+        lines = [str(formatEvent(event)) for event in self.logged]
+        self.assertEqual(
+            [line[:20] for line in lines], [f"answered {n} requests " for n in (1, 2)]
+        )
+        self.assertIn("the TokenSocketServer was not started", lines[0])
 
     def test_slow(self) -> None:
         """``authentication`` has a deadline, and is cancelled by it."""
@@ -244,7 +257,7 @@ class JSONPTests(ServerTestCase):
         server.get(path, **page)
         response = server.get(path, **page)
         self.assertEqual(response.status, 200)
-        self.assertIn(b'f({"error":"Too many token requests"});', response.body)
+        self.assertIn(f'f({{"error":"{TOO_MANY}"}});'.encode(), response.body)
         self.assertEqual(response.headers["retry-after"], "2")
         self.assertEqual(response.headers["cache-control"], "no-store")
         self.assertEqual(server.get("/socket/token").status, 429)

@@ -34,6 +34,10 @@ class CloseCode(NamedTuple):
     code: int
     reason: str
 
+    def naming(self, limit: str, value: float) -> CloseCode:
+        """The same with a reason that names the limit which was exceeded, and its value."""
+        return CloseCode(self.code, f"{self.reason}: the limit {limit} is {value:.10g}")
+
 
 NOT_AUTHENTICATED = CloseCode(4401, "Not authenticated")
 """The client sent something else before its ``auth`` was answered."""

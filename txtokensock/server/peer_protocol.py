@@ -90,6 +90,8 @@ class PeerProtocol(Protocol):
         refusal = context.peers.admit(self.peer, context.limits, self._leave)
         if refusal is None:
             self._authentication.start_deadline()
+        elif refusal is close_codes.TOO_MANY_PEERS:
+            self._turn_away(refusal, "peers_per_address")
         else:
             self._end(refusal)
 
@@ -149,7 +151,7 @@ class PeerProtocol(Protocol):
         """
         head = decode_head(data)
         if head is None:
-            self._end(close_code)
+            self._turn_away(close_code, limit)
             return
         exceeded = LimitExceeded.of(limit, self._state.limits, len(data))
         self._charge(exceeded.work)
@@ -183,7 +185,11 @@ class PeerProtocol(Protocol):
         self.transport.limit_input(self._state.limits.input(), self._too_much)
 
     def _too_much(self) -> None:
-        self._end(close_codes.TOO_MANY_MESSAGES)
+        limits, limit = self._state.limits, "messages_per_second"
+        strangers = limits.unauthenticated_per_second < limits.messages_per_second
+        if self._state.identity is None and strangers:
+            limit = "unauthenticated_per_second"
+        self._turn_away(close_codes.TOO_MANY_MESSAGES, limit)
 
     def _charge(self, messages: int) -> None:
         if messages and not self._state.ended:
@@ -229,6 +235,13 @@ class PeerProtocol(Protocol):
     def _idle(self) -> None:
         if self._leaving and not self._requests:
             self._end(close_codes.SHUTTING_DOWN)
+
+    def _turn_away(self, why: CloseCode, limit: str) -> None:
+        """End a peer that exceeds a limit, which the reason and the log name."""
+        if not self._state.ended:
+            limits = self._state.limits
+            self._context.refusals.exceeded(limit, limits, "connections")
+            self._end(why.naming(limit, getattr(limits, limit)))
 
     def _end(self, why: CloseCode) -> None:
         if self._state.ended:

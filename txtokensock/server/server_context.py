@@ -22,6 +22,7 @@ from .limits import Limits, LimitsFor
 from .ops.observer import Observer
 from .peer import Peer
 from .peer_table import PeerTable
+from .refusal_log import RefusalLog
 from .tokens import Identity
 
 __all__ = ["ServerContext"]
@@ -49,6 +50,7 @@ class ServerContext:
     :ivar expose_errors: whether clients are told the texts of unexpected exceptions.
     :ivar peers: all peers.
     :ivar in_flight: what their requests hold.
+    :ivar refusals: logs what is turned away.
     """
 
     reactor: IReactorTime
@@ -64,6 +66,10 @@ class ServerContext:
     expose_errors: bool
     peers: PeerTable = field(default_factory=PeerTable)
     in_flight: RequestMemory = field(default_factory=RequestMemory)
+    refusals: RefusalLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.refusals = RefusalLog(self.reactor.seconds)
 
     def find_action(self, name: str) -> Action | None:
         """Find the action of that name; None if there is none."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
-from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -57,14 +56,15 @@ __all__ = ["TokenSocketServer"]
 
 class TokenSocketServer(Service):
     """
-    A server for token-sockjs clients, to mount in any twisted.web or Klein site::
+    A server for token-sockjs clients.  It is a service, not a resource: :meth:`site` makes a site
+    of it, and :meth:`resource` what any other site of twisted.web or Klein can mount::
 
         server = TokenSocketServer(authenticate, actions={"echo": lambda data, peer: data})
         server.setServiceParent(application)
         site = server.site()
         StreamServerEndpointService(endpoint, site).setServiceParent(application)
 
-    It serves clients while the service runs.
+    It serves clients while the service runs, and answers requests 503 until it is started.
 
     :param authentication: see :data:`~txtokensock.server.token_route.Authenticate`;
         :func:`txtokensock.server.query` reads the credentials out of the request.
@@ -403,16 +403,23 @@ class TokenSocketServer(Service):
 
     def _new_sockjs(self) -> SockJSResource:
         factory = _PeerFactory(self._context)
-        context = self._context
         return SockJSResource(
             factory,
             self._sockjs_options,
-            reactor=context.reactor,
-            on_refusal=partial(context.observer.connection_refused, "peers_per_address"),
+            reactor=self._context.reactor,
+            on_refusal=self._session_refused,
         )
 
+    def _session_refused(self) -> None:
+        context = self._context
+        context.refusals.exceeded("peers_per_address", context.limits, "sessions")
+        context.observer.connection_refused("peers_per_address")
+
     def _sockjs_now(self) -> SockJSResource | None:
-        return None if self._running_server is None else self._running_server.sockjs
+        if self._running_server is None:
+            self._context.refusals.not_running()
+            return None
+        return self._running_server.sockjs
 
 
 class _PeerFactory(Factory):

@@ -109,9 +109,7 @@ class TokenRoute(Resource):
         if request.method == b"OPTIONS":
             return self._preflight(request)
         if not self._rates.take(request.getClientAddress()):
-            request.setHeader(b"retry-after", b"%d" % self._retry_after())
-            too_many = HTTPStatus.TOO_MANY_REQUESTS, {"error": "Too many token requests"}
-            return answer(request, *self._answer(request, *too_many, callback))
+            return answer(request, *self._answer(request, *self._too_many(request), callback))
         outcome = Deferred.fromCoroutine(self._token(request))
         late = LateAnswer(request, outcome.cancel)
         outcome.addBoth(self._decided, request, callback, late)
@@ -122,9 +120,14 @@ class TokenRoute(Resource):
             return self._origins.allow(request)
         return self._origins.allow_script(request, everyone=self._jsonp)
 
-    def _retry_after(self) -> int:
-        """Seconds until there is another token for the address."""
-        return max(1, math.ceil(1 / self._context.limits.tokens_per_second))
+    def _too_many(self, request: Any) -> tuple[int, dict[str, Any]]:
+        limit, limits = "tokens_per_second", self._context.limits
+        rate = limits.tokens_per_second
+        self._context.refusals.exceeded(limit, limits, "token requests")
+        # Until there is another token for the address.
+        request.setHeader(b"retry-after", b"%d" % max(1, math.ceil(1 / rate)))
+        error = f"Too many token requests: the limit {limit} is {rate:.10g}"
+        return HTTPStatus.TOO_MANY_REQUESTS, {"error": error}
 
     def _callback(self, request: Any) -> bytes | None:
         if request.method != b"GET":
@@ -155,6 +158,8 @@ class TokenRoute(Resource):
             known = getattr(link, "known", None)
             if known is not None:
                 await known()
+        if link is None:
+            context.refusals.not_running()
         if link is None or not link.available or not context.peers.open:
             # Before the credentials are looked at: they may be costly to look at.
             return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}

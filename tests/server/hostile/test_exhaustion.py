@@ -40,7 +40,8 @@ class FloodTests(HostileTestCase):
         session = self.stage.authenticated_over(carrier)
         for _ in range(3):
             session.send(*["{}"] * 7000)
-        self.assertEqual(session.closed or _read(session), close_codes.TOO_MANY_MESSAGES)
+        closed = close_codes.TOO_MANY_MESSAGES.naming("messages_per_second", 1000)
+        self.assertEqual(session.closed or _read(session), closed)
 
     def channels(self, carrier: Any) -> None:
         """10 000 channels; a thousand are allowed."""
@@ -167,7 +168,8 @@ class ConnectionTests(HostileTestCase):
         sessions = [WebSocket(self.stage) for _ in range(200)]
         refused = [session for session in sessions if _read(session) is not None]
         self.assertEqual(len(refused), 100)
-        self.assertEqual({session.closed for session in refused}, {close_codes.TOO_MANY_PEERS})
+        closed = close_codes.TOO_MANY_PEERS.naming("peers_per_address", 100)
+        self.assertEqual({session.closed for session in refused}, {closed})
         for number in range(100):
             connection = self.stage.connection()
             response = connection.request("GET", f"/sockets/000/more{number}/websocket", UPGRADE)
@@ -175,7 +177,7 @@ class ConnectionTests(HostileTestCase):
         self.assertEqual(len(self.stage.service._context.peers.all()), 201)
         self.stage.pass_time(10)
         self.assertEqual(_read(sessions[0]), close_codes.AUTHENTICATION_TIMEOUT)
-        del sessions, refused, connection
+        del sessions, refused, connection, closed
         self.survived()
 
     def test_abandoned_xhr_sessions(self) -> None:

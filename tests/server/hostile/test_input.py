@@ -29,7 +29,8 @@ STRANGER, PEER = 50, 20_000
 SIZE = 8192
 """How many bytes a stranger's frame may have."""
 
-TOO_MANY = close_codes.TOO_MANY_MESSAGES
+STRANGER_CLOSED = close_codes.TOO_MANY_MESSAGES.naming("unauthenticated_per_second", 5)
+PEER_CLOSED = close_codes.TOO_MANY_MESSAGES.naming("messages_per_second", 1000)
 
 
 def _pending(case: HostileTestCase, carrier: Any) -> Any:
@@ -47,12 +48,16 @@ def _pending(case: HostileTestCase, carrier: Any) -> Any:
     return session
 
 
-PHASES: dict[str, tuple[Callable[[Any, Any], Any], int]] = {
-    "before auth": (lambda case, carrier: carrier(case.stage), STRANGER),
-    "while it is pending": (_pending, STRANGER - 1),
-    "after it": (lambda case, carrier: case.stage.authenticated_over(carrier), PEER - 1),
+PHASES: dict[str, tuple[Callable[[Any, Any], Any], int, close_codes.CloseCode]] = {
+    "before auth": (lambda case, carrier: carrier(case.stage), STRANGER, STRANGER_CLOSED),
+    "while it is pending": (_pending, STRANGER - 1, STRANGER_CLOSED),
+    "after it": (
+        lambda case, carrier: case.stage.authenticated_over(carrier),
+        PEER - 1,
+        PEER_CLOSED,
+    ),
 }
-"""A session at each stage, and how many messages it may send at once."""
+"""A session at each stage, how many messages it may send at once, and what ends it then."""
 
 FRAMES = {
     "empty array": (WebSocket, encode_frame("[]", TEXT), 10),
@@ -77,7 +82,9 @@ FRAMES = {
 class FrameTests(HostileTestCase):
     """WebSocket frames that carry nothing."""
 
-    def run_case(self, carrier: Any, frame: bytes, cost: int, at: Any, allowed: int) -> None:
+    def run_case(
+        self, carrier: Any, frame: bytes, cost: int, at: Any, allowed: int, closed: Any
+    ) -> None:
         """As many as the rate allows, by what each costs; one more closes the session."""
         session = at(self, carrier)
         session.client.connection.send(frame * (allowed // cost))
@@ -85,7 +92,7 @@ class FrameTests(HostileTestCase):
         self.assertIsNone(session.closed)
         session.client.connection.send(frame)
         session.texts()
-        self.assertEqual(session.closed, TOO_MANY)
+        self.assertEqual(session.closed, closed)
         del session
         self.survived()
 
@@ -111,7 +118,9 @@ REQUESTS = {
 class RequestTests(HostileTestCase):
     """Requests that carry nothing."""
 
-    def run_case(self, page: str, body: bytes, cost: int, at: Any, allowed: int) -> None:
+    def run_case(
+        self, page: str, body: bytes, cost: int, at: Any, allowed: int, closed: Any
+    ) -> None:
         """As many as the rate allows, by what each costs; one more closes the session."""
         session = at(self, Xhr)
         for number in range(allowed // cost + 1):
@@ -119,7 +128,7 @@ class RequestTests(HostileTestCase):
             connection = self.stage.connection()
             connection.request("POST", f"{session.path}/{page}", body=body)
             session.texts()
-        self.assertEqual(session.closed, TOO_MANY)
+        self.assertEqual(session.closed, closed)
         del session, connection
         self.survived()
 
@@ -182,7 +191,7 @@ class CountTests(HostileTestCase):
         self.assertIsNone(session.closed)
         session.client.connection.send(encode_frame("", 0, final=False))
         session.texts()
-        self.assertEqual(session.closed, TOO_MANY)
+        self.assertEqual(session.closed, STRANGER_CLOSED)
         del session
         self.survived()
 
@@ -198,7 +207,7 @@ class CountTests(HostileTestCase):
         self.assertIsNone(session.closed)
         session.client.connection.send(frame)
         session.texts()
-        self.assertEqual(session.closed, TOO_MANY)
+        self.assertEqual(session.closed, PEER_CLOSED)
         del session
         self.survived()
 
@@ -214,7 +223,7 @@ class CountTests(HostileTestCase):
         self.assertIsNone(session.closed)
         session.client.connection.send(ping)
         session.texts()
-        self.assertEqual(session.closed, TOO_MANY)
+        self.assertEqual(session.closed, PEER_CLOSED)
         del session
         self.survived()
 
@@ -230,7 +239,7 @@ class CountTests(HostileTestCase):
         self.assertIsNone(session.closed)
         session.client.connection.send(ping)
         session.texts()
-        self.assertEqual(session.closed, TOO_MANY)
+        self.assertEqual(session.closed, STRANGER_CLOSED)
         del session
         self.survived()
 
@@ -239,6 +248,7 @@ class AnswerTests(HostileTestCase):
     """Answers to calls of the server's, and to its pings."""
 
     options = {"limits": {"calls": 1000, "message_burst": 60, "messages_per_second": 1.0}}
+    closed = close_codes.TOO_MANY_MESSAGES.naming("messages_per_second", 1)
 
     def test_many_in_one_frame(self) -> None:
         """A peer may answer all that the server asks at once, and no more than that."""
@@ -254,7 +264,7 @@ class AnswerTests(HostileTestCase):
         self.assertIsNone(session.closed)
         session.send(texts[0])
         session.texts()
-        self.assertEqual(session.closed, TOO_MANY)
+        self.assertEqual(session.closed, self.closed)
         del session, peer, answers, answer
         self.survived()
 
@@ -271,7 +281,7 @@ class AnswerTests(HostileTestCase):
         self.stage.pass_time(9)
         session.client.connection.send(encode_frame("", PONG))
         session.texts()
-        self.assertEqual(session.closed, TOO_MANY)
+        self.assertEqual(session.closed, self.closed)
         del session
         self.survived()
 
@@ -286,7 +296,7 @@ class AnswerTests(HostileTestCase):
             self.assertIsNotNone(self.failureResultOf(answer))
         session.send(*texts)
         session.texts()
-        self.assertEqual(session.closed, TOO_MANY)
+        self.assertEqual(session.closed, self.closed)
         del session, peer, answers, answer
         self.survived()
 
@@ -301,7 +311,7 @@ HELD = {
 @each(
     {
         f"{name} {phase} {carrier.__name__}": (carrier, data, at)
-        for phase, (at, _) in PHASES.items()
+        for phase, (at, *_) in PHASES.items()
         if phase != "after it"
         for name, data in HELD.items()
         for carrier in (WebSocket, RawWebSocket)

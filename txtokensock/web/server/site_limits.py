@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from twisted.logger import Logger
 
 from ...support.checks import check_count, check_seconds
+from ...support.once_a_minute import OnceAMinute
 
 __all__ = ["Refusal", "Refusals", "SiteLimits"]
 
@@ -40,9 +41,6 @@ _WORDS: dict[Refusal, str] = {
     " them, or there is no room for more",
     "bodies_per_address": "one address sends bodies_per_address={limit} bytes at once",
 }
-
-_QUIET = 60.0
-"""Seconds between two lines in the log about the same limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +103,8 @@ class Refusals:
     def __init__(
         self, seconds: Callable[[], float], on_refusal: Callable[[Refusal], object] | None
     ) -> None:
-        self._seconds = seconds
         self._on_refusal = on_refusal
-        self._told: dict[Refusal, float] = {}
-        self._untold: dict[Refusal, int] = {}
+        self._lines = OnceAMinute(seconds)
 
     def add(self, refusal: Refusal, limit: float | None) -> None:
         """
@@ -117,11 +113,7 @@ class Refusals:
         """
         if self._on_refusal is not None:
             self._on_refusal(refusal)
-        count = self._untold[refusal] = self._untold.get(refusal, 0) + 1
-        now = self._seconds()
-        if now - self._told.get(refusal, -_QUIET) >= _QUIET:
-            self._told[refusal] = now
-            self._untold[refusal] = 0
+        if count := self._lines.count(refusal):
             self._log.warn(
                 "turned {count} connections away: {why}",
                 count=count,
