@@ -19,12 +19,15 @@ from txtokensock import Backoff, TokenSocket
 from txtokensock.errors import (
     AllHostsFailed,
     AttemptTimeout,
+    AuthenticationAborted,
     AuthenticationRefused,
     ClientClosed,
     ConnectFailed,
     ConnectionLost,
     HandshakeRefused,
     InvalidOption,
+    SockJSClosed,
+    SockJSRefused,
     TokenRefused,
     TokenServerError,
 )
@@ -48,6 +51,7 @@ class RuleTests(SynchronousTestCase):
             HandshakeRefused("no HTTP"),
             AuthenticationRefused("Token not found"),
             ConnectionLost("x"),
+            *(SockJSClosed(code, "x") for code in (1000, 3000, 4001, 4408, 4413, 4503)),
             RuntimeError("a bug"),
             *(TokenServerError("x", status) for status in (302, 408, 425, 500, 502, 503)),
         ):
@@ -59,6 +63,8 @@ class RuleTests(SynchronousTestCase):
             *(TokenRefused("x", status) for status in (401, 403)),
             *(TokenServerError("x", status) for status in (400, 404, 407, 429)),
             HandshakeRefused("x", status=403),
+            *(SockJSRefused("x", code=code) for code in (4418, 4429)),
+            *(SockJSClosed(code, "x") for code in (4418, 4429)),
         ):
             self.assertEqual(self.wait(error), 60, error)
             self.assertEqual(self.wait(error, jitter=lambda: 0.0), 30)
@@ -130,6 +136,17 @@ class ClientTests(ServerTestCase):
         self.advance(0.2)
         self.assertTrue(client.connected)
         self.assertEqual(heard[1:], [None])
+
+    def test_too_many_connections(self) -> None:
+        """A server that closes for it before it answers auth is left alone for a while."""
+        self.server.script(auth=lambda session: session.close(4418, "Too many"))
+        client = self.client()
+        failed = client.when_ready(fail_after=1)
+        client.startService()
+        self.settle()
+        self.assertEqual(self.failure(failed, AuthenticationAborted).retry_in, 60.0)
+        self.advance(59)
+        self.assertEqual(len(self.server.tokens), 1)
 
     def test_log(self) -> None:
         """The log says when the next attempt is."""

@@ -166,7 +166,9 @@ class Connection(TwistedProtocol):
     def _abort_authentication(self, reason: Failure) -> None:
         if self._authenticated is not None and not self._authenticated.called:
             problem = f"the server closed without answering auth: {reason.getErrorMessage()}"
-            self._authenticated.errback(Failure(AuthenticationAborted(problem)))
+            aborted = AuthenticationAborted(problem)
+            aborted.__cause__ = reason.value
+            self._authenticated.errback(Failure(aborted))
 
     # -- IProtocol
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from twisted.python.failure import Failure
 
-from ..errors import AllHostsFailed, ConnectionFailed, UsageError
+from ..errors import AllHostsFailed, AuthenticationAborted, ConnectionFailed, UsageError
 from .checks import Check, check_count, check_seconds, check_wait, is_number
 
 __all__ = ["Backoff", "RetryPolicy", "check_factor"]
@@ -33,6 +33,12 @@ check_factor: Check[float] = Check(
 
 _PASSING = frozenset({408, 425})
 """Request Timeout and Too Early: the 4xx statuses that do not blame the client."""
+
+_REFUSED = frozenset({4418, 4429})
+"""
+What txtokensock's server closes with where one address has too many connections, or a client
+sends too much.  Whoever came back at once would use up the rate of its address, too.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,8 @@ class Backoff:
         - After ``Retry-After`` it waits for that time and :meth:`delay`, so that clients
           which were told the same time do not come back together.
         - After a refusal, which is a status from 400 to 499 of the token route, the
-          handshake or a proxy, it waits for :meth:`refusal_delay`.
+          handshake or a proxy, or a close with 4418 or 4429, it waits for
+          :meth:`refusal_delay`.
         - After the failure of several hosts it waits until the first of them may be tried
           again, see :meth:`hold`.
         - After all other errors it waits for :meth:`delay`.
@@ -141,6 +148,8 @@ class Backoff:
     def _wait(self, error: BaseException | None, delay: float) -> float:
         if isinstance(error, UsageError):
             return math.inf
+        if _close_code(error) in _REFUSED:
+            return max(self.refusal_delay(), delay)
         if not isinstance(error, ConnectionFailed):
             return delay
         if error.permanent:
@@ -150,3 +159,10 @@ class Backoff:
         if error.status is not None and 400 <= error.status < 500 and error.status not in _PASSING:
             return max(self.refusal_delay(), delay)
         return delay
+
+
+def _close_code(error: BaseException | None) -> object:
+    """What a session was closed with, before or after it was authenticated; None if nothing."""
+    return getattr(
+        error.__cause__ if isinstance(error, AuthenticationAborted) else error, "code", None
+    )
