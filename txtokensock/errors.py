@@ -152,12 +152,13 @@ class ClientClosed(UsageError):
     gave up by itself.
     """
 
-    def copy(self) -> ClientClosed:
+    def copy(self, what: str = "") -> ClientClosed:
         """
+        :param what: was asked, for people, such as ``rpc 'echo'``: put before the text.
         :return: an exception that says the same, for one more who waits: each is raised on
             its own, and keeps the frames that it passed through, with all that they hold.
         """
-        closed = ClientClosed(*self.args)
+        closed = ClientClosed(f"{what}: {self}" if what else str(self))
         closed.__cause__ = self.__cause__
         return closed
 
@@ -382,11 +383,17 @@ class AllTransportsFailed(ConnectionFailed):
         is the longest.
     """
 
-    def __init__(self, errors: Mapping[str, ConnectionFailed]) -> None:
-        """:param errors: one at least."""
+    def __init__(self, errors: Mapping[str, ConnectionFailed], url: str = "") -> None:
+        """
+        :param errors: one at least.
+        :param url: of the SockJS server, for the text.
+        """
         texts = (f"{name}: {shorten(str(error))}" for name, error in errors.items())
         *_, last = errors.values()
-        super().__init__(f"no transport worked: {'; '.join(texts)}", last.phase)
+        where = f" at {url}" if url else ""
+        if all(error.status == 404 for error in errors.values()):
+            where += " (is socket_prefix right?)"
+        super().__init__(f"no transport worked{where}: {'; '.join(texts)}", last.phase)
         self.errors = dict(errors)
         self.permanent = all(error.permanent for error in errors.values())
         self.status = last.status

@@ -164,8 +164,11 @@ class StateTests:
         client = self.stuck()
         waiting = [client.rpc("a"), client.publish("c", 1), client.subscribe("c")]
         client.end()
-        for call in [*waiting, client.rpc("b"), client.broadcast(1), client.subscribe("d")]:
-            self.failure(call, ClientClosed)
+        later = [client.rpc("b"), client.broadcast(1), client.subscribe("d")]
+        texts = [str(self.failure(call, ClientClosed)) for call in [*waiting, *later]]
+        asked = ["rpc 'a'", "publish to 'c'", "subscribe to 'c'"]
+        asked += ["rpc 'b'", "broadcast", "subscribe to 'd'"]
+        self.assertEqual(texts, [f"{what}: the client was stopped" for what in asked])
         self.assertEqual(client.channels(), [])
 
 

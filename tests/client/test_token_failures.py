@@ -35,6 +35,9 @@ class RefusalTests(TokenTestCase):
             )
             self.assertEqual(error.status, status)
             self.assertIn(str(status), str(error))
+            self.assertIn(", with authentication= (--auth), refused us: ", str(error))
+        error = self.fail_with(lambda r: r.respond(401), TokenRefused, authentication={})
+        self.assertIn(", without authentication= (--auth), refused us: 401", str(error))
 
     def test_reason(self) -> None:
         """What the route gives as its reason is the error's, and in its text, in one line."""
@@ -177,7 +180,11 @@ class RefusalTests(TokenTestCase):
         """What a status most likely means."""
         for status, header, advice in (
             (301, "Location: /new", "301 to /new: use that address"),
-            (404, "X-A: b", "404: is token_path right?"),
+            (
+                404,
+                "X-A: b",
+                "404: is a token-sockjs server at that host, port and path (token_path)?",
+            ),
         ):
             error = self.fail_with(
                 lambda r, status=status, header=header: r.respond(status, b"", "", header),

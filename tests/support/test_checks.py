@@ -89,6 +89,8 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual(
             str(error), "ping is 0: it must be a number of seconds above 0 and below 1e9"
         )
+        error = self.assertRaises(InvalidOption, check_callable, "handler", 5)
+        self.assertEqual(str(error), "handler is 5: it must be a function")
 
     def test_long_values(self) -> None:
         """What is quoted is cut, and stays on its line."""

@@ -167,7 +167,7 @@ class OptionsTests(MakingTestCase):
                     self.patch(sys.modules[user], "find_spec", find_spec)
                 status, said = self.exit_of("serve", *arguments)
             self.assertEqual((status, said.count("\n")), (2, 1))
-            self.assertRegex(said, rf"needs {module}: pip install txtokensock\[\w+\]")
+            self.assertRegex(said, rf"needs {module}: pip install 'txtokensock\[\w+\]'")
 
     def test_secrets(self) -> None:
         """The password of a Redis is in no error, no log and no repr."""

@@ -173,9 +173,10 @@ class Channels:
             channel.lose()
 
         def end_all() -> None:
-            for channel in channels.values():
+            for name, channel in channels.items():
                 channel.leavers.fire()
-                _fire(_take_waiting(channel.subscriptions), Failure(reason.copy()))
+                closed = reason.copy(f"subscribe to {name!r}")
+                _fire(_take_waiting(channel.subscriptions), Failure(closed))
                 self._end(channel, None, discard=discard)
 
         return end_all

@@ -134,7 +134,7 @@ class RequestQueue:
             if elsewhere is not None:
                 return fail(elsewhere)
         if self.closed is not None:
-            return fail(self.closed.copy())
+            return fail(self.closed.copy(request.what))
         if not request.channel_request and (
             len(self._queue) >= self._queue_limit or self._bytes >= self._queue_bytes
         ):
@@ -277,7 +277,7 @@ class RequestQueue:
         def fail_all() -> None:
             for request in [*in_flight.values(), *waiting.values()]:
                 # What was sent may have run, also where it waits to be sent again.
-                error = _lost(request, reason, True) if request.sent else reason.copy()
+                error = _lost(request, reason, True) if request.sent else reason.copy(request.what)
                 request.fail(error)
 
         return fail_all

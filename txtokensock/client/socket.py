@@ -604,7 +604,7 @@ class TokenSocket(Service):
         except UsageError as problem:
             return fail(problem)
         if self._core.request_queue.closed is not None:
-            return fail(self._core.request_queue.closed.copy())
+            return fail(self._core.request_queue.closed.copy(f"subscribe to {channel!r}"))
         channels = self._core.channels
         return channels.subscribe(
             Subscription(

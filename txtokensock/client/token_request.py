@@ -163,7 +163,8 @@ class TokenRequest:
         except RecursionError:
             target, reason = "", None
         if status in (401, 403):
-            text = f"the token route {self._url} refused us: {status}"
+            asked = f"{'with' if query else 'without'} authentication= (--auth)"
+            text = f"the token route {self._url}, {asked}, refused us: {status}"
             return TokenRefused(text, status, wait, reason)
         text = f"the token route {self._url} answered {status}{self._advice(status, target)}"
         return TokenServerError(text, status, wait, reason)
@@ -174,7 +175,7 @@ class TokenRequest:
             advice = ": use that address" if status in (301, 308) else ", which is not followed"
             return f" to {shorten(target)}{advice}"
         if status == 404:
-            return ": is token_path right?"
+            return ": is a token-sockjs server at that host, port and path (token_path)?"
         return self._hint if status == 400 else ""
 
     def _token(self, response: IResponse, body: bytes) -> str:

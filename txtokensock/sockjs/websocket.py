@@ -27,6 +27,7 @@ the two sides:
 - ``http_headers``: the ``Location`` and ``Retry-After`` of that answer.
 - ``wasClean``: whether the closing handshake was complete.
 - ``wasNotCleanReason``: what is known where it was not.
+- ``wasMaxMessagePayloadSizeExceeded``: whether that is that a message was too large.
 - ``remoteCloseCode``: of the peer's close frame.
 - ``remoteCloseReason``: the same.
 """

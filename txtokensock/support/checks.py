@@ -136,6 +136,9 @@ def _call_method(function: object) -> object:
     return getattr(type(function), "__call__", None)  # noqa: B004
 
 
+_check_called: Check[Any] = Check("a function", callable)
+
+
 class FunctionCheck(Check[Callable[..., Any]]):
     """
     A check of a function of the user's, which is called with the option's name, the function
@@ -161,6 +164,10 @@ class FunctionCheck(Check[Callable[..., Any]]):
                 f"{option} is {shorten(repr(value))}: it is called with {given}: {problem}"
             ) from None
         return function
+
+    def problem(self, value: object) -> str | None:
+        """As for every check; of what cannot be called, that alone is said."""
+        return super().problem(value) if callable(value) else _check_called.problem(value)
 
     def optional(self, option: str, value: object, *arguments: str) -> Callable[..., Any] | None:
         """As for every check: None passes."""

@@ -50,7 +50,7 @@ def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
     """
     for module in _NEEDS:
         if find_spec(module) is None:
-            fail(f"bridge needs {module}: pip install txtokensock[bridge]", 2)
+            fail(f"bridge needs {module}: pip install 'txtokensock[bridge]'", 2)
 
     # A check alone starts no log.
     warn = {"warn": say} if options["check"] else {}

@@ -206,7 +206,7 @@ class _Builder:
 
     def _metrics(self) -> ServerMetrics | None:
         if find_spec("prometheus_client") is None:
-            text = "needs prometheus_client: pip install txtokensock[metrics]"
+            text = "needs prometheus_client: pip install 'txtokensock[metrics]'"
             self._found.append(Problem("admin", text))
             return None
         from ..server.ops.metrics import ServerMetrics

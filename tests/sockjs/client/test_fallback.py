@@ -123,6 +123,15 @@ class FallbackTests(PeerTestCase):
         self.successResultOf(self.connecting(*DEFAULT_TRANSPORTS))
         self.assertIsInstance(self.requests[0].ended, ConnectionDone)
 
+    def test_wrong_path(self) -> None:
+        """Where every transport gets 404, the error names the URL, and asks about the path."""
+        for page in ("websocket", "xhr_streaming", "eventsource", "xhr"):
+            self.answers[page] = lambda r: r.respond(404)
+        connecting = self.connecting(*DEFAULT_TRANSPORTS)
+        error = self.failureResultOf(connecting, AllTransportsFailed).value
+        where = r"^no transport worked at http://\S+ \(is socket_prefix right\?\): websocket: "
+        self.assertRegex(str(error), where)
+
     def test_deadlines(self) -> None:
         """Each transport has its own; a proxy that swallows streams is fallen through."""
         self.answers["websocket"] = websocket

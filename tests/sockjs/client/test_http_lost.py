@@ -114,7 +114,7 @@ class ReceivingTests(PeerTestCase):
             request = self.newest(transport)
             request.open()
             request.chunk(b'a["' + b"x" * 2000)
-            self.assertIn("1000 bytes", str(self.lost(protocol)))
+            self.assertIn("max_message_size=1000 bytes", str(self.lost(protocol)))
             self.assert_nothing_left()
 
     def test_close_frame(self) -> None:

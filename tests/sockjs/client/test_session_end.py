@@ -121,7 +121,7 @@ class EndTests(EndpointTestCase):
         protocol = self.connected(max_message_size=1000)
         self.session.send_text("x" * 990)
         self.session.send_text("x" * 1000)
-        self.lost(protocol)
+        self.assertIn("more than max_message_size=1000 bytes", str(self.lost(protocol)))
         self.assertEqual(protocol.received, [b"x" * 990])
 
     def test_not_text(self) -> None:

@@ -81,7 +81,12 @@ class OriginPolicyTests(SynchronousTestCase):
     def test_own_over_tls(self) -> None:
         """Over TLS a page that came without it is another origin."""
         policy = OriginPolicy(None)
-        self.assertFalse(policy.allow(request(True, Origin="http://example.com")))
+        with capturedLogs() as logged:
+            self.assertFalse(policy.allow(request(True, Origin="http://example.com")))
+            self.assertFalse(policy.allow(request(True, Origin="http://evil.example")))
+        scheme = "the page's scheme is http, the server's own is https"
+        self.assertIn(scheme, str(formatEvent(logged[0])))
+        self.assertNotIn("scheme", str(formatEvent(logged[1])))
         self.assertTrue(policy.allow(request(True, Origin="https://example.com")))
 
     def test_everyone(self) -> None:

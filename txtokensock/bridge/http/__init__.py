@@ -1,7 +1,7 @@
 """
 HTTP in: clients that speak HTTP call functions, publish, and listen.
 
-Needs ``pip install txtokensock[bridge]``.
+Needs ``pip install 'txtokensock[bridge]'``.
 """
 
 from .http_side import HttpSide

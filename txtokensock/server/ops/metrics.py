@@ -1,5 +1,5 @@
 """
-Metrics of a server for Prometheus; they need ``pip install txtokensock[metrics]``.
+Metrics of a server for Prometheus; they need ``pip install 'txtokensock[metrics]'``.
 
 While the server works, :class:`ServerMetrics` only adds plain numbers, because Prometheus's
 own counters take a lock each time.  The numbers become Prometheus's when it asks for them.

@@ -46,7 +46,7 @@ class RedisStore:
     """
     Servers with the same Redis are one cluster: a token issued by one is spent at
     another, and what is published, broadcast or unsubscribed from all on one reaches the
-    peers of all.  Needs Redis 6.2 or later, and ``pip install txtokensock[redis]``.
+    peers of all.  Needs Redis 6.2 or later, and ``pip install 'txtokensock[redis]'``.
 
     While Redis does not answer, token requests are answered 503, who publishes is told
     "Store unavailable", and peers stay connected; their subscriptions are restored when it
@@ -96,7 +96,7 @@ class RedisStore:
         self._endpoint = endpoint
         self._timeout = check_seconds("timeout", timeout)
         if find_spec("txredisapi") is None:
-            raise InvalidOption("RedisStore needs txredisapi: pip install txtokensock[redis]")
+            raise InvalidOption("RedisStore needs txredisapi: pip install 'txtokensock[redis]'")
 
     def __repr__(self) -> str:
         return f"<RedisStore {self._target}>"

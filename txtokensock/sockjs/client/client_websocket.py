@@ -189,6 +189,11 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
             why = SockJSClosed(code or 1005, reason or "")
         elif self._lost_by is not None and is_tls_problem(self._lost_by):
             why = self._lost_by
+        elif self.wasMaxMessagePayloadSizeExceeded:
+            limit = self.maxMessagePayloadSize
+            why = ConnectionLost(
+                f"the server sent a message of more than max_message_size={limit} bytes"
+            )
         else:
             why = ConnectionLost(shorten(self.wasNotCleanReason or "the connection was lost"))
         self._flow.stop()

@@ -175,7 +175,7 @@ class SockJSClientEndpoint:
                 return protocol
         if len(failures) == 1:
             raise failures.popitem()[1]
-        raise AllTransportsFailed(failures)
+        raise AllTransportsFailed(failures, str(self._address))
 
     async def _offered(self, attempt: Attempt) -> list[str]:
         """The transports that may be tried."""

@@ -59,7 +59,7 @@ class _Lines:
         self._begun += rest
         longest = max(map(len, (self._begun, *lines)))
         if longest > self._limit + self._around:
-            raise FrameError(f"a frame of more than {self._limit} bytes")
+            raise FrameError(f"a frame of more than max_message_size={self._limit} bytes")
         return lines
 
 

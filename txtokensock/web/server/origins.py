@@ -88,9 +88,10 @@ class OriginPolicy:
             # If a proxy rewrites Host, only this line says why every page is refused.
             self._log.info(
                 "refused a page of {origin}: the server's own host is {host}, and"
-                " {option} does not allow it",
+                " {option} does not allow it{hint}",
                 event="origin.refused",
                 option=self._option,
+                hint=_schemes(request) if self._decide is None else "",
                 origin=shorten(_claimed_origin(request)),
                 host=shorten(str(header(request, b"host"))),
             )
@@ -250,3 +251,14 @@ def _claimed_origin(request: Any) -> str:
     if not origin or "//" in origin:
         origin = _origin_of_url(origin or header(request, b"referer") or "")
     return re.sub(r"//[^/@]*@", "//", origin)
+
+
+def _schemes(request: Any) -> str:
+    """What the log adds where a page is of the server's own host, and of another scheme."""
+    page = _parse(_claimed_origin(request))
+    own = "https" if is_secure(request) else "http"
+    if page is None or page.scheme == own:
+        return ""
+    if page != _parse(f"{page.scheme}://{header(request, b'host') or ''}"):
+        return ""
+    return f": the page's scheme is {page.scheme}, the server's own is {own}"
