@@ -292,12 +292,15 @@ class LimitTests(ServerTestCase):
         ]
 
     def test_call_timeout(self) -> None:
-        """A call that takes too long is answered once, and cancelled."""
+        """A call that takes too long is answered once, cancelled, and logged with its peer."""
         server, client = self.start(call_timeout=5)
         client.send({"rpc": "slow", "uuid": "u"})
         server.turn(5)
         self.assertEqual(client.received(), [{"rpc": "slow", "uuid": "u", "error": "Timeout"}])
         self.assertTrue(self.pending[0].called)
+        (event,) = (each for each in self.logged if each.get("event") == "request.timeout")
+        self.assertIn(event["peer"], server.service.peers())
+        self.assertEqual(event["rpc"], "slow")
 
 
 def deep(depth: int) -> list[Any]:

@@ -269,9 +269,10 @@ class PeerRequests:
     def _late(self, entry: _InFlight) -> None:
         if self._finish(entry, "timeout"):
             self._log.warn(
-                "{rpc} took too long and is cancelled",
+                "{rpc} of {peer} took too long and is cancelled",
                 event="request.timeout",
                 rpc=shorten(entry.rpc),
+                peer=self._peer,
             )
             self._send(encode_error_answer(entry.rpc, entry.uuid, "Timeout"))
             cancel_user_function(entry.outcome)

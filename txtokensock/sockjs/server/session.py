@@ -208,6 +208,7 @@ class ServerSession:
                 "{session} sends too many messages in one frame: closing it",
                 event="sockjs.long_array",
                 session=self,
+                peer=self._info.peer,
             )
             self.transport.close_by_session(*ARRAY_TOO_LONG)
         else:
@@ -216,7 +217,10 @@ class ServerSession:
     def _overflow(self) -> None:
         """Close without sending what waits, which is more than ``max_buffered``."""
         self._log.info(
-            "{session} does not read: closing it", event="sockjs.slow_reader", session=self
+            "{session} does not read: closing it",
+            event="sockjs.slow_reader",
+            session=self,
+            peer=self._info.peer,
         )
         self.transport.close_by_session(*TOO_SLOW)
 
