@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sys
 from pathlib import Path
@@ -151,6 +152,23 @@ class ConfiguredServeTests(ServeTestCase):
         limits = late.limits
         assert limits is not None
         self.assertEqual(limits.channels, 5)
+
+    async def test_json_log(self) -> None:
+        """Each line of the log is an object, and an orderly stop warns of nothing."""
+        server = await self.configured(CONFIG + '[log]\nformat = "json"\n')
+        client = await self.client(f"127.0.0.1:{server.port}")
+        self.assertEqual(await within(client.rpc("echo", 1)), 1)
+        server.signal("HUP")
+        await server.line("serve.reloaded")
+        server.signal("TERM")
+        await server.ended()
+        *lines, _ = server.output  # the last one says how the process ended
+        events = [json.loads(line) for line in lines]
+        self.assertEqual({event["level"] for event in events}, {"info"})
+        self.assertEqual(
+            [event["event"] for event in events if "event" in event],
+            ["serve.listening", "serve.reloaded", "serve.stopping"],
+        )
 
     async def test_systemd(self) -> None:
         """Ready when it listens, fed, told of a reload and of the end."""
