@@ -36,7 +36,7 @@ mutants: .venv/installed
 	$(BIN)/python -m tests.mutants $(ROOMS) $(if $(COUNT),--count=$(COUNT)) \
 		$(if $(SEED),--seed=$(SEED))
 
-# Such as: make bench ONLY="in flight" SECONDS=5 ROUNDS=3 BASE=before.json; on an idle machine.
+# Such as: make bench ONLY="in flight|fan-out" SECONDS=5 ROUNDS=3 BASE=before.json; on an idle machine.
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks.compare $(if $(ONLY),--only="$(ONLY)") \
 		$(if $(SECONDS),--seconds=$(SECONDS)) $(if $(ROUNDS),--rounds=$(ROUNDS)) \

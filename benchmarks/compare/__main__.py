@@ -13,10 +13,13 @@ import argparse
 import json
 import os
 import platform
+import re
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,6 +35,8 @@ _ROOT = _HERE.parents[1]
 _MODULES = _ROOT / "tests" / "interop" / "node"
 _DRIVERS = [sys.executable, "-m", "benchmarks.compare.drivers"]
 _WARM_UP = 0.5
+_CPUCLOCK_SCHED = 2
+"""Of a process's clock, which ``clock_getcpuclockid`` of C makes of its id."""
 
 
 class Process:
@@ -65,9 +70,8 @@ class Process:
         return self._read()
 
     def processor_seconds(self) -> float:
-        """What it has used so far."""
-        times = self._process.cpu_times()
-        return times.user + times.system
+        """What all its threads have used so far; the other figures that Linux has count ticks."""
+        return time.clock_gettime(~self._child.pid << 3 | _CPUCLOCK_SCHED)
 
     def resident_bytes(self) -> int:
         """What it has in memory."""
@@ -107,6 +111,7 @@ class Figure:
     per_second: list[float] = field(default_factory=list)
     p50_us: list[float] = field(default_factory=list)
     p99_us: list[float] = field(default_factory=list)
+    server_bytes: list[float] = field(default_factory=list)
 
 
 SOCKJS = [Pair(client, server) for client in ("ours", "node") for server in ("ours", "node")]
@@ -115,6 +120,8 @@ OVER_HTTP = [
     Pair("ours", "ours", transport)
     for transport in ("xhr-streaming", "eventsource", "xhr-polling")
 ]
+PEERS = [Pair("peers", server) for server in ("ours", "node")]
+COMMAND = [Pair("command", "ours")]
 
 WORKS: dict[str, tuple[list[Pair], dict[str, Any]]] = {
     "receive, one a frame": (
@@ -129,30 +136,64 @@ WORKS: dict[str, tuple[list[Pair], dict[str, Any]]] = {
         for size, flights in ((30, (1, 100, 9000)), (10_000, (1, 100)), (1_000_000, (1,)))
         for in_flight in flights
     },
+    **{
+        f"echo, {name}": (PEERS, {"work": "echo", "peers": 1, "size": 30, **fields})
+        for name, fields in {
+            "one a frame, 1 in flight": {"batched": False, "in_flight": 1},
+            "one a frame, 100 in flight": {"batched": False, "in_flight": 100},
+            "100 a frame": {"batched": True, "in_flight": 100},
+        }.items()
+    },
+    **{
+        f"fan-out, {peers} peers, {channels} channels each, {size} B": (
+            PEERS,
+            {"work": "fan-out", "peers": peers, "channels": channels, "size": size},
+        )
+        for peers, channels, size in (
+            (100, 1, 30),
+            (100, 100, 30),
+            (1000, 1, 30),
+            (1000, 1, 12_000),
+        )
+    },
+    "connect, authenticate, subscribe": (PEERS, {"work": "connect", "peers": 0}),
+    "idle, 2000 peers": (PEERS, {"work": "idle", "peers": 2000}),
+    **{
+        f"start, {name}": (COMMAND, {"work": "start", "command": command})
+        for name, command in {
+            "python": "python",
+            "reactor, treq, Autobahn": "imports",
+            "tokensock --help": "--help",
+            "tokensock rpc": "rpc",
+            "twistd tokensock, listening": "twistd",
+        }.items()
+    },
 }
 
 
 def main() -> None:
     """Run what is asked for, print the table, and write JSON and a picture."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__)
-    parser.add_argument("--only", default="", help="works and pairs whose names contain this")
+    parser.add_argument("--only", default="", help="a pattern of works and pairs")
     parser.add_argument("--seconds", type=float, default=2.0, help="for one work, in one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--base", type=Path, help="JSON of an earlier run, to compare with")
     parser.add_argument("--out", type=Path, default=_ROOT / "benchmarks" / "results")
     options = parser.parse_args()
     install_packages()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     plan = [
         (work, pair)
         for work, (pairs, _) in WORKS.items()
         for pair in pairs
-        if options.only in f"{work}: {pair}"
+        if re.search(options.only, f"{work}: {pair}")
     ]
     with Contestants({pair for _, pair in plan}) as contestants:
         figures = measure(plan, contestants, options.rounds, options.seconds)
     report = {
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, "
-        f"Python {platform.python_version()}",
+        f"Python {platform.python_version()}, load {os.getloadavg()[2]:.1f} in 15 minutes",
         "figures": {f"{work}: {pair}": asdict(figure) for (work, pair), figure in figures.items()},
     }
     options.out.mkdir(parents=True, exist_ok=True)
@@ -228,54 +269,99 @@ def measure(
     figures = {entry: Figure() for entry in plan}
     for turn in range(rounds + 1):
         for work, pair in plan:
-            client, server = contestants.clients[pair], contestants.servers[pair.server]
-            before = client.processor_seconds(), server.processor_seconds()
-            result = client.do(seconds=seconds if turn else _WARM_UP, **WORKS[work][1])
-            after = client.processor_seconds(), server.processor_seconds()
-            if result["wrong"] or not result["done"]:
-                raise RuntimeError(f"{work}: {pair}: {result}")
-            if not turn:
+            figure = figures[work, pair] if turn else Figure()
+            fields = WORKS[work][1]
+            if fields["work"] == "idle":
+                if turn:
+                    figure.server_bytes.append(idle_bytes(pair, fields["peers"]))
                 continue
-            figure, done = figures[work, pair], result["done"]
-            figure.client_us.append((after[0] - before[0]) / done * 1e6)
-            figure.server_us.append((after[1] - before[1]) / done * 1e6)
-            figure.per_second.append(done / result["seconds"])
-            figure.p50_us.append(result["p50"] * 1e6)
-            figure.p99_us.append(result["p99"] * 1e6)
+            client, server = contestants.clients[pair], contestants.servers[pair.server]
+            work_on(client, server, figure, {"seconds": seconds if turn else _WARM_UP, **fields})
         print(f"round {turn} of {rounds}", file=sys.stderr)
     return figures
 
 
+def work_on(client: Process, server: Process, figure: Figure, fields: dict[str, Any]) -> None:
+    """Do one work, with the peers that it needs."""
+    fields = dict(fields)
+    opening = {name: fields.pop(name) for name in ("peers", "channels") if name in fields}
+    if opening:
+        client.do(work="open", **opening)
+    before = client.processor_seconds(), server.processor_seconds()
+    result = client.do(**fields)
+    after = client.processor_seconds(), server.processor_seconds()
+    if opening:
+        client.do(work="close")
+    if result["wrong"] or not result["done"]:
+        raise RuntimeError(f"{fields}: {result}")
+    done = result["done"]
+    figure.client_us.append(result.get("processor", after[0] - before[0]) / done * 1e6)
+    figure.server_us.append((after[1] - before[1]) / done * 1e6)
+    figure.per_second.append(done / result["seconds"])
+    figure.p50_us.append(result["p50"] * 1e6)
+    figure.p99_us.append(result["p99"] * 1e6)
+
+
+def idle_bytes(pair: Pair, peers: int) -> float:
+    """What a peer takes of a server that is new: a used one has memory to use again."""
+    with Contestants([pair]) as contestants:
+        client, server = contestants.clients[pair], contestants.servers[pair.server]
+        client.do(work="open", peers=3)
+        before = server.resident_bytes()
+        client.do(work="open", peers=peers)
+        time.sleep(_WARM_UP)
+        return (server.resident_bytes() - before) / peers
+
+
 def print_table(figures: dict[tuple[str, Pair], Figure], base: dict[str, Any]) -> None:
     """Medians with their spread, and ratios to JavaScript."""
-    median = statistics.median
-    print(f"{'':46} {'client us':>20} {'server us':>20} {'a second':>9} {'p50':>8} {'p99':>8}")
+    print(f"{'':56} {'client us':>30} {'server us':>30} {'a second':>9} {'p50':>8} {'p99':>8}")
     for (work, pair), figure in figures.items():
         name = f"{work}: {pair}"
-        cells = []
-        for kind, rival in (
-            ("client_us", Pair("node", pair.server)),
-            ("server_us", Pair(pair.client, "node")),
-        ):
-            values = getattr(figure, kind)
-            text = f"{median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
-            other = figures.get((work, rival))
-            if other is not None and rival != pair:
-                text += f" x{median(values) / median(getattr(other, kind)):.2f}"
-            if name in base:
-                text += f" base x{median(values) / median(base[name][kind]):.2f}"
-            cells.append(text)
-        print(
-            f"{name:46} {cells[0]:>20} {cells[1]:>20} {median(figure.per_second):9.0f}"
-            f" {median(figure.p50_us):8.0f} {median(figure.p99_us):8.0f}"
+        client, server, idle = (
+            _cell(
+                getattr(figure, kind),
+                getattr(figures.get((work, rival)), kind, []),
+                base.get(name, {}).get(kind, []),
+            )
+            for kind, rival in (
+                ("client_us", Pair("node", pair.server)),
+                ("server_us", Pair(pair.client, "node")),
+                ("server_bytes", Pair(pair.client, "node")),
+            )
         )
+        if idle:
+            print(f"{name:56} {idle} bytes")
+            continue
+        rest = (figure.per_second, figure.p50_us, figure.p99_us)
+        columns = zip(map(statistics.median, rest), (9, 8, 8), strict=True)
+        print(
+            f"{name:56} {client:>30} {server:>30}",
+            *(f"{value:{width}.0f}" for value, width in columns),
+        )
+
+
+def _cell(values: list[float], rivals: list[float], earlier: list[float]) -> str:
+    """The median, its spread, and its ratio to another's, unless that is itself."""
+    if not values:
+        return ""
+    middle = statistics.median(values)
+    text = f"{middle:.1f} ({min(values):.1f}-{max(values):.1f})"
+    if rivals and rivals is not values:
+        text += f" x{middle / statistics.median(rivals):.2f}"
+    if earlier:
+        text += f" base x{middle / statistics.median(earlier):.2f}"
+    return text
 
 
 def draw(figures: dict[tuple[str, Pair], Figure], path: Path) -> None:
     """A picture: for each work the processor time of both ends, by pair."""
     from matplotlib.figure import Figure as Picture
 
+    figures = {entry: figure for entry, figure in figures.items() if figure.client_us}
     works = list(dict.fromkeys(work for work, _ in figures))
+    if not works:
+        return
     picture = Picture(figsize=(10, 2.6 * len(works)), layout="constrained")
     for axes, work in zip(picture.subplots(len(works), squeeze=False)[:, 0], works, strict=True):
         chosen = {pair: figure for (name, pair), figure in figures.items() if name == work}

@@ -7,9 +7,12 @@ line of stdin, does it, and prints what came of it:
 ``{"work": "rpc", "in_flight": N, "size": BYTES, "seconds": S}``
     calls that many at a time, and compares every answer;
 ``{"work": "receive", "count": N, "size": BYTES, "seconds": S}``
-    has the server publish that many messages, again and again, and compares each.
+    has the server publish that many messages, again and again, and compares each;
+``{"work": "start", "command": NAME, "seconds": S}``
+    starts that command of ``benchmarks/start.py`` again and again.
 
-The result is ``{"done": N, "seconds": S, "p50": S, "p99": S, "wrong": N}``.
+The result is ``{"done": N, "seconds": S, "p50": S, "p99": S, "wrong": N}``, and
+``"processor": S`` where it is of other processes than the client's.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -58,15 +62,7 @@ class Spread:
         else:
             while time.perf_counter() < end:
                 await self._client.burst(work["count"], data, lambda got: self._count(got == data))
-        seconds = time.perf_counter() - begun
-        latencies = sorted(self._latencies) or [0.0]
-        return {
-            "done": self._done,
-            "seconds": seconds,
-            "p50": latencies[len(latencies) // 2],
-            "p99": latencies[len(latencies) * 99 // 100],
-            "wrong": self._wrong,
-        }
+        return outcome(begun, self._latencies, self._done, self._wrong)
 
     def _count(self, right: bool) -> None:
         self._done += 1
@@ -79,9 +75,61 @@ class Spread:
             self._count(answer == data)
 
 
+def outcome(begun: float, latencies: list[float], done: int, wrong: int) -> dict[str, Any]:
+    """What came of a work that ends now."""
+    seconds = time.perf_counter() - begun
+    latencies = sorted(latencies) or [0.0]
+    return {
+        "done": done,
+        "seconds": seconds,
+        "p50": latencies[len(latencies) // 2],
+        "p99": latencies[len(latencies) * 99 // 100],
+        "wrong": wrong,
+    }
+
+
 def say(**fields: Any) -> None:
     """Tell the parent."""
     print(json.dumps(fields), flush=True)
+
+
+# -- without an event loop
+
+
+def obey(works: dict[str, Callable[..., dict[str, Any]]]) -> None:
+    """Do the works from stdin, by functions that take their fields."""
+    say(ready=True)
+    for line in sys.stdin:
+        fields = json.loads(line)
+        say(**works[fields.pop("work")](**fields))
+
+
+def peers(port: str, transport: str) -> None:
+    from .peers import run
+
+    run(port)
+
+
+def command(port: str, transport: str) -> None:
+    from benchmarks import start
+
+    commands = start.commands(int(port))
+
+    def works(command: str, seconds: float) -> dict[str, Any]:
+        latencies, wrong, used = [], 0, start.processor()
+        begun = time.perf_counter()
+        while (sent := time.perf_counter()) < begun + seconds:
+            if command == "twistd":
+                with start.server(dict(os.environ)):
+                    latencies.append(time.perf_counter() - sent)
+            else:
+                arguments = [sys.executable, *commands[command]]
+                wrong += subprocess.run(arguments, capture_output=True, check=False).returncode
+                latencies.append(time.perf_counter() - sent)
+        result = outcome(begun, latencies, len(latencies), wrong)
+        return {**result, "processor": start.processor() - used}
+
+    obey({"start": works})
 
 
 # -- on Twisted
@@ -206,6 +254,10 @@ def ours_server() -> None:
             message_size=4_000_000,
             buffered=64 * 1024 * 1024,
             calls=20_000,
+            connections_per_address=20_000,
+            peers_per_address=20_000,
+            tokens_per_second=10_000.0,
+            token_burst=100_000,
         )
         actions = {"echo": lambda data, peer: data, "burst": burst}
         server = TokenSocketServer(
