@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -325,9 +325,9 @@ def print_table(figures: dict[tuple[str, Pair], Figure], base: dict[str, Any]) -
                 base.get(name, {}).get(kind, []),
             )
             for kind, rival in (
-                ("client_us", Pair("node", pair.server)),
-                ("server_us", Pair(pair.client, "node")),
-                ("server_bytes", Pair(pair.client, "node")),
+                ("client_us", replace(pair, client="node")),
+                ("server_us", replace(pair, server="node")),
+                ("server_bytes", replace(pair, server="node")),
             )
         )
         if idle:
