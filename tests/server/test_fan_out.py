@@ -143,6 +143,17 @@ class FanOutTests(SynchronousTestCase):
         stage.clock.advance(0)
         self.assertEqual(sum(map(len, stage.got())), 20)
 
+    def test_bytes_of_a_turn(self) -> None:
+        """However large messages are, about two megabytes go out at once; the rest waits."""
+        for size in (64 * 1024, 256 * 1024, 1024 * 1024):
+            stage = Stage()
+            stage.subscribe("peer", "a")
+            sent = 0
+            while stage.fan_out.delivered("a") is None:
+                stage.publish("a", b"x" * size)
+                sent += size
+            self.assertLess(sent, 2 * 1024 * 1024 + 2 * size)
+
     def test_channels_take_turns(self) -> None:
         """A message for one peer does not wait for thousands on another channel."""
         stage = Stage()

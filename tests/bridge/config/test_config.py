@@ -265,6 +265,11 @@ class GoodConfigTests(ConfigTestCase):
         self.assertEqual(config.upstream.timeouts.build().auth, 1.0)
         self.assertIsNotNone(config.upstream.policy())
 
+    def test_table_of_one(self) -> None:
+        """A table of one key that is neither ``env`` nor ``file`` is no secret."""
+        config = self.good(UPSTREAM + "[upstream.authentication]\nuser = { id = 1 }\n")
+        self.assertEqual(config.upstream.credentials(), {"user": {"id": 1}})
+
     def test_defaults(self) -> None:
         """What a file does not say is what the socket has where it is not told otherwise."""
         upstream = self.good(UPSTREAM).upstream

@@ -41,6 +41,10 @@ class Refusals(SynchronousTestCase):
         for url in ("wss://[::1]/ws", "rs://127.0.0.1:8081", "rss://example.com:8082"):
             self.assertEqual(found(url=url), [])
 
+    def test_longest_lease_retry(self) -> None:
+        """Four seconds are still short enough for a takeover."""
+        self.assertEqual(found(lease="com.lease", lease_retry=4), [])
+
     def test_each(self) -> None:
         """One mistake, one line."""
         for path, fields in [
@@ -175,6 +179,7 @@ class Signatures(SynchronousTestCase):
             {"challenge": 1},
             {"challenge": "x", "salt": "y"},
             {"challenge": "x", "salt": "y", "iterations": 10**9, "keylen": 32},
+            {"challenge": "x", "salt": "y", "iterations": 1, "keylen": 1025},
         ]:
             self.assertRaises(InvalidOption, signature, self.who, extra)
 

@@ -97,9 +97,10 @@ class Callers(TrafficTestCase):
         self.successResultOf(self.call("com.example.echo", 1))
 
     def test_too_many(self) -> None:
-        """Beyond the limit, callers are refused at once; later they are not."""
+        """Beyond the limit, callers are refused at once, and counted; later they are not."""
         called = [self.call("com.example.rpc.never") for _ in range(3)]
         self.assertEqual(self.error(called[2]).uri, "wamp.error.unavailable")
+        self.assertEqual(self.count("call:com.example.rpc.*", "refused"), 1)
         self.memory.advance(2)
         self.error(called[0])
         self.error(called[1])

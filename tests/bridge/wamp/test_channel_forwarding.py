@@ -374,6 +374,23 @@ class Late(TrafficTestCase):
         self.successResultOf(stopped)
         allowed.callback(True)
 
+    def test_channels_of_a_bridge_that_stops(self) -> None:
+        """While what is on its way is waited for, no message of a channel is taken."""
+        traffic = self.joined(rules(channels=[BOTH]), self.socket(call_timeout=5))
+        events = self.listen("com.example.news")
+        allowed: Deferred[bool] = Deferred()
+        self.memory.server.on("publish", lambda *_: allowed)
+        self.component.publish("com.example.news", [1], {})
+        self.settle()
+        stopped = traffic.stop(20)
+        self.memory.server.publish("news", "late")
+        self.settle()
+        self.assertNoResult(stopped)
+        self.assertNotIn("late", events)
+        self.memory.advance(5)
+        self.successResultOf(stopped)
+        allowed.callback(True)
+
     def test_lease(self) -> None:
         """A lease that is granted to who has given it up is given back."""
         granted = Calls()

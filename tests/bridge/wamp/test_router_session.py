@@ -11,11 +11,34 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.bridge.config.wamp import WampConfig
+from txtokensock.bridge.config.wamp import WampAuthentication, WampConfig
 from txtokensock.bridge.wamp.realm import JoinRefused, RealmLost
 from txtokensock.bridge.wamp.router_session import RouterSession
+from txtokensock.config.section import Secret
 
 from .test_wamp_session import Transport
+
+
+class JoinTests(SynchronousTestCase):
+    """The first message to the router."""
+
+    def hello(self, authentication: WampAuthentication | None) -> Any:
+        """What a session says once it is connected."""
+        section = WampConfig(url="ws://router.test/ws", realm="r", authentication=authentication)
+        session, transport = RouterSession(section, Clock()), Transport()
+        session.onOpen(transport)
+        [hello] = transport.sent
+        return hello
+
+    def test_anonymous(self) -> None:
+        """Without an identity only the realm is named."""
+        hello = self.hello(None)
+        self.assertEqual((hello.realm, hello.authmethods, hello.authid), ("r", None, None))
+
+    def test_identity(self) -> None:
+        """An identity is named with its method."""
+        hello = self.hello(WampAuthentication("ticket", "ada", Secret(env="TICKET")))
+        self.assertEqual((hello.realm, hello.authmethods, hello.authid), ("r", ["ticket"], "ada"))
 
 
 class EndTests(SynchronousTestCase):

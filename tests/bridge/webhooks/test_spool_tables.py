@@ -11,21 +11,37 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.bridge.webhooks import spool_tables as store
 from txtokensock.bridge.webhooks.database import connect, prepare
+from txtokensock.bridge.webhooks.schema import Cursor
 from txtokensock.bridge.webhooks.spool_tables import Delivery, SpoolLimits
 
 
 class StoreTests(SynchronousTestCase):
     """The tables, whatever happens to them."""
 
-    def test_totals(self) -> None:
-        """Whatever is done, the totals are what a count would say."""
+    def cursor(self) -> Cursor:
+        """One of a new spool."""
         directory = tempfile.TemporaryDirectory(prefix="txtokensock-spool-")
         self.addCleanup(directory.cleanup)
         path = Path(directory.name, "spool")
         prepare(path)
         connection = connect(path)
         self.addCleanup(connection.close)
-        cursor = connection.cursor()
+        return connection.cursor()
+
+    def test_uncertain(self) -> None:
+        """What the last process had in flight is told once; then people may drop it."""
+        cursor = self.cursor()
+        limits = SpoolLimits(messages=5, bytes=60, dead=2, drop_oldest=False)
+        store.append(cursor, Delivery("msg_1", "a", 0.0, b"x"), limits)
+        store.begin(cursor, "a")
+        self.assertEqual(store.drop(cursor, "waiting", None, []), 0)
+        self.assertEqual(store.uncertain(cursor), {"a": 1})
+        self.assertEqual(store.uncertain(cursor), {})
+        self.assertEqual(store.drop(cursor, "waiting", None, []), 1)
+
+    def test_totals(self) -> None:
+        """Whatever is done, the totals are what a count would say."""
+        cursor = self.cursor()
         limits = SpoolLimits(messages=5, bytes=60, dead=2, drop_oldest=True)
         for number in range(60):
             rule = "ab"[number % 2]

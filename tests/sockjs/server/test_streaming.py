@@ -7,6 +7,10 @@ from __future__ import annotations
 import json
 
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http import Request
+
+from txtokensock.sockjs.server.framing import XHR_POLLING
+from txtokensock.sockjs.server.stream import FrameStream
 
 from .support import Closer, Recorder, Server
 from .test_pages import NOT_CACHED
@@ -27,6 +31,31 @@ class BufferingTests(SynchronousTestCase):
         ):
             headers = server.open(method, path).response().headers
             self.assertEqual(headers.get("x-accel-buffering"), asked, path)
+
+
+class Stream:
+    """What HTTP/2 gives a request for a channel: it has no transport, and can be aborted."""
+
+    transport = None
+    aborted = False
+
+    def getPeer(self) -> None:
+        return None
+
+    getHost = getPeer
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+
+
+class AbortTests(SynchronousTestCase):
+    """The end of a response that nobody waits for."""
+
+    def test_over_http_2(self) -> None:
+        """A response that has no transport of its own is aborted as a stream of its connection."""
+        channel = Stream()
+        FrameStream(Request(channel), XHR_POLLING, 1000).abort()
+        self.assertTrue(channel.aborted)
 
 
 class XhrStreamingTests(SynchronousTestCase):
