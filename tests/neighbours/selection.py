@@ -1,5 +1,5 @@
 """
-The attacks of ``python -m tests.neighbours --ci``: some of each kind, in two minutes and a half.
+The attacks of ``python -m tests.neighbours --ci``: some of each kind, in three minutes.
 
 What it leaves out are the variants of these: most of what breaks RFC 6455 or JSON in another
 way, the sites' attacks where another site of the same class has them, and limits that one check

@@ -154,7 +154,7 @@ class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
             super().resume()
 
     def _take(self, data: bytes, most: int, size: int) -> bytes:
-        """See :meth:`read_some`."""
+        """Read some of what has come, whatever it is; returns what is left for later turns."""
         if self._ignoring:
             self._look_for_close(data)
             return b""
