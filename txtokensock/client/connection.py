@@ -34,10 +34,12 @@ from ..messages.from_client import (
 )
 from ..messages.from_server import Answer, ServerCall, ServerMessage, decode_server_message
 from ..sockjs import ISockJSProtocol, ISockJSTransport
+from ..sockjs.frames import largest_frame
 from ..support.in_transit import InTransit
 from ..support.user_functions import call_user_function
 from .keepalive import KeepAlive
 from .request import uuid_source
+from .sending_limits import FRAME_BYTES, FRAME_MESSAGES
 
 __all__ = ["Connection", "ConnectionOwner"]
 
@@ -46,10 +48,6 @@ _HELD_ANSWERS = 100
 
 _GATHERED = 4 * 1024
 """Bytes of answers that wait for the end of a read."""
-
-_FRAME_MESSAGES = 128
-_FRAME_SIZE = 64 * 1024
-"""Of a frame of answers, where the server has announced nothing."""
 
 
 class ConnectionOwner(Protocol):
@@ -246,16 +244,15 @@ class Connection(TwistedProtocol):
     def _send_frames(self, messages: list[bytes]) -> None:
         """Send messages, in as few frames as the server takes them in."""
         limits = self.limits or AnnouncedLimits()
-        most, size = limits.frame_messages or _FRAME_MESSAGES, limits.frame_size or _FRAME_SIZE
+        most, room = limits.frame_messages or FRAME_MESSAGES, limits.frame_size or FRAME_BYTES
         frame: list[bytes] = []
-        room = size
+        size = 0
         for message in messages:
-            taken = 2 * len(message) + 3  # its quotes and backslashes have one in front
-            if frame and (len(frame) == most or room < taken):
+            size += len(message)
+            if len(frame) == most or (frame and largest_frame(len(frame) + 1, size) > room):
                 self.send(frame)
-                frame, room = [], size
+                frame, size = [], len(message)
             frame.append(message)
-            room -= taken
         if frame:
             self.send(frame)
 

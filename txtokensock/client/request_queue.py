@@ -30,13 +30,12 @@ from ..support.timer import NextTurn, Timer
 from .acceptance import Acceptance, closed_for_a_message
 from .request import Completion, Request, uuid_source
 from .request_deadlines import RequestDeadlines
-from .sending_limits import SendingLimits
+from .sending_limits import FRAME_BYTES, SendingLimits
 
 __all__ = ["RequestConnection", "RequestQueue"]
 
 _ANSWER, _SENT = Completion  # a look into the Enum costs as much as a function's call
 
-_FRAME_BYTES = 64 * 1024
 _REMEMBERED_SENDS = 1024
 
 _LONGEST_WORK = 60.0
@@ -444,7 +443,7 @@ class RequestQueue:
         frame: list[Request] = []
         refused: list[tuple[Request, UsageError]] = []
         size = 0
-        while queue and len(frame) < most and size < _FRAME_BYTES:
+        while queue and len(frame) < most and size < FRAME_BYTES:
             uuid, request = queue.popitem(last=False)
             problem = limits.problem(request)
             if problem is not None:

@@ -8,12 +8,15 @@ import math
 
 from ..errors import UsageError
 from ..messages.announced_limits import SIZE_BITS, AnnouncedLimits
+from ..sockjs.frames import largest_frame
 from ..support.rate_limit import RateLimit
 from .request import Request
 
-__all__ = ["SendingLimits"]
+__all__ = ["FRAME_BYTES", "FRAME_MESSAGES", "SendingLimits"]
 
-_FRAME_MESSAGES = 128
+FRAME_BYTES = 64 * 1024
+FRAME_MESSAGES = 128
+"""Of a frame of several messages, whatever more a server takes."""
 
 _IN_FLIGHT = 9_000
 """
@@ -45,7 +48,7 @@ class SendingLimits:
         self.counts_calls = limits.calls is not None
         # One less than the server takes, for a ping.
         self.in_flight = min(_IN_FLIGHT, max(1, (limits.calls or _IN_FLIGHT + 1) - 1))
-        self.frame_messages = min(_FRAME_MESSAGES, limits.frame_messages or _FRAME_MESSAGES)
+        self.frame_messages = min(FRAME_MESSAGES, limits.frame_messages or FRAME_MESSAGES)
         self.frame_size = limits.frame_size or math.inf
         self._plain_size = min(limits.message_size or math.inf, (self.frame_size - 4) / 2)
         if limits.burst is not None:
@@ -65,7 +68,7 @@ class SendingLimits:
     def room(self, now: float) -> int:
         """How many messages may be sent now."""
         if self._rate is None:
-            return _FRAME_MESSAGES
+            return FRAME_MESSAGES
         self._rate.take(now, 0.0)
         return int(self._rate.left)
 
@@ -110,11 +113,11 @@ class SendingLimits:
 
     def fills(self, messages: int, size: int) -> bool:
         """
-        Whether so many messages might make a frame too large, in which quotes and backslashes
-        have a backslash in front, or one that costs more than is allowed now.
+        Whether so many messages might make a frame too large, or one that costs more than is
+        allowed now.
 
         :param size: their bytes.
         """
-        if 2 * size + 3 * messages + 2 > self.frame_size:
+        if largest_frame(messages, size) > self.frame_size:
             return True
         return self._rate is not None and 2 * size >> SIZE_BITS > max(1.0, self._rate.left)

@@ -48,6 +48,7 @@ __all__ = [
     "encode_texts",
     "escape_frame",
     "is_utf8",
+    "largest_frame",
 ]
 
 OPEN_FRAME = b"o"
@@ -180,6 +181,15 @@ def encode_texts(messages: Sequence[bytes]) -> list[bytes]:
     :raises InvalidData: if one is not UTF-8.
     """
     return [msgspec.json.encode(text) for text in _texts(messages)]
+
+
+def largest_frame(messages: int, size: int) -> int:
+    """
+    :param size: bytes of so many messages together.
+    :return: bytes that a client's frame of them has at most: each byte may need a backslash in
+        front, each message has quotes and a comma, and all have brackets.
+    """
+    return 2 * size + 3 * messages + 2
 
 
 def _texts(messages: Sequence[bytes]) -> list[str]:
