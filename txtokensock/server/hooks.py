@@ -30,6 +30,9 @@ _CALLED_WITH: dict[str, Sequence[str]] = {
     "broadcast": ("peer", "data"),
 }
 
+_LONGEST = 1e8
+"""Seconds; a timer takes no infinity."""
+
 Hook: TypeAlias = Callable[..., Any]
 """A function, one that returns a Deferred, or a coroutine function."""
 
@@ -85,16 +88,18 @@ class Hooks:
     def _of(self, event: Event) -> list[Hook]:
         return self._hooks[check_choice("event", event, self._hooks)]
 
-    async def ask(self, event: Event, peer: Peer, *arguments: Any) -> None:
+    async def ask(self, event: Event, peer: Peer, *arguments: Any) -> float | None:
         """
         Ask every hook of the event, one after the other.
 
         :param peer: whose request it is about.
         :param arguments: what hooks of the event get besides.
+        :return: the seconds for which all allow it, at least 1; None where none says seconds.
         :raises Refused: with the first refusal: False is "Forbidden", an exception is
             what :func:`~txtokensock.actions.outcome_error` makes of it, a hook that had
             its time is "Timeout".  Anything else but False allows it.
         """
+        shortest: float | None = None
         for hook in tuple(self._hooks[event]):
             try:
                 allowed = await within(
@@ -115,3 +120,8 @@ class Hooks:
                 raise Refused(error) from None
             if allowed is False:
                 raise Refused("Forbidden")
+            if isinstance(allowed, int | float) and allowed is not True:
+                # Also "expires - now" that is over, and NaN: the hook refuses next time.
+                seconds = min(allowed, _LONGEST) if allowed >= 1 else 1.0
+                shortest = seconds if shortest is None else min(seconds, shortest)
+        return shortest

@@ -52,7 +52,8 @@ message, any JSON, or :data:`~txtokensock.server.DROP`.  The message is a copy o
 @dataclass(slots=True)
 class _Subscriber:
     outbox: Outbox
-    channels: dict[str, None] = field(default_factory=dict)
+    # And what is called when that subscription ends.
+    channels: dict[str, Callable[[], object] | None] = field(default_factory=dict)
 
 
 @implementer(IStoreListener)
@@ -101,8 +102,10 @@ class Hub:
         """Forget a peer that is gone, and all its subscriptions."""
         subscriber = self._subscribers.pop(peer, None)
         if subscriber is not None:
-            for channel in subscriber.channels:
+            for channel, ended in subscriber.channels.items():
                 self._leave(channel, peer)
+                if ended is not None:
+                    ended()
 
     def tell(self, peer: Peer, message: bytes) -> None:
         """Send an encoded message to one peer; nothing happens if it is gone."""
@@ -110,20 +113,29 @@ class Hub:
         if subscriber is not None:
             subscriber.outbox.write(message)
 
-    def subscribe(self, peer: Peer, channel: str) -> Deferred[None]:
+    def subscribe(
+        self, peer: Peer, channel: str, ended: Callable[[], object] | None = None
+    ) -> Deferred[None]:
         """
         Subscribe a peer; nothing happens if it is gone.
 
+        :param ended: called when the subscription ends, or is made again.
         :return: fires with None when the peer hears what any server publishes from now
             on, see :meth:`IStoreLink.subscribe`; where that fails, so does this, and the peer
             is not subscribed.
         """
         subscriber = self._subscribers.get(peer)
         if subscriber is None or self.link is None:
+            if ended is not None:
+                ended()
             return succeed(None)
-        subscriber.channels[channel] = None
+        before = subscriber.channels.get(channel)
+        subscriber.channels[channel] = ended
         self._channels.setdefault(channel, {})[peer] = subscriber.outbox
-        return self.link.subscribe(channel).addErrback(self._not_subscribed, peer, channel)
+        subscribed = self.link.subscribe(channel).addErrback(self._not_subscribed, peer, channel)
+        if before is not None:
+            before()
+        return subscribed
 
     def _not_subscribed(self, failure: Failure, peer: Peer, channel: str) -> Failure:
         if failure.check(StoreUnavailable):
@@ -134,8 +146,10 @@ class Hub:
         """Unsubscribe a peer; nothing happens if it is not subscribed."""
         subscriber = self._subscribers.get(peer)
         if subscriber is not None and channel in subscriber.channels:
-            del subscriber.channels[channel]
+            ended = subscriber.channels.pop(channel)
             self._leave(channel, peer)
+            if ended is not None:
+                ended()
 
     def _leave(self, channel: str, peer: Peer) -> None:
         peers = self._channels[channel]

@@ -26,6 +26,7 @@ from .hooks import Refused
 from .keyed_queue import Place
 from .limits import LimitExceeded
 from .peer import Peer
+from .renewal import Renewal
 from .server_context import ServerContext
 
 __all__ = ["PubSub", "PubSubRequest"]
@@ -40,13 +41,19 @@ class PubSub:
     :param context: what the server's peers share.
     :param peer: whose requests.
     :param slow_down: stops the reading of what the peer sends, and with False starts it again.
+    :param enter: gives a place in the queue of a channel.
     """
 
     def __init__(
-        self, context: ServerContext, peer: Peer, slow_down: Callable[[bool], None]
+        self,
+        context: ServerContext,
+        peer: Peer,
+        slow_down: Callable[[bool], None],
+        enter: Callable[[str], Place],
     ) -> None:
         self._context = context
         self._peer = peer
+        self._enter = enter
         self._slow_down = slow_down
         self._unpaced = 0  # bytes for one receiver since the slow ones were waited for
 
@@ -86,9 +93,13 @@ class PubSub:
     async def _subscribe(self, channel: str, uuid: Uuid) -> list[bytes]:
         context, peer = self._context, self._peer
         self._check_room(channel)
-        await context.hooks.ask("subscribe", peer, channel)
+        seconds = await context.hooks.ask("subscribe", peer, channel)
         self._check_room(channel)  # hooks of other channels may have passed meanwhile
-        await context.hub.subscribe(peer, channel)
+        if seconds is None:
+            await context.hub.subscribe(peer, channel)
+        else:
+            renewal = Renewal(context, peer, channel, self._enter, seconds)
+            await context.hub.subscribe(peer, channel, renewal.cancel)
         if context.acks:
             return [*self._ack("_subscribe", uuid), encode_subscribed(channel)]
         return [encode_subscribed_with_request(channel, uuid)]

@@ -83,10 +83,10 @@ class PeerRequests:
         self._held = 0
         self._deadline = Timer(context.reactor, self._on_deadline)
         self._closed = False
-        self._pubsub = PubSub(context, peer, slow_down)
         # A slow hook must not turn "subscribe, unsubscribe" around, nor lose what is
         # published between them.
         self._channel_queues = KeyedQueue()
+        self._pubsub = PubSub(context, peer, slow_down, self._channel_queues.enter)
 
     def __len__(self) -> int:
         return len(self._in_flight)

@@ -260,6 +260,9 @@ class TokenSocketServer(Service):
         hooks are asked in order until one refuses.  Nobody is asked about what the server
         does by itself.
 
+        A number that ``subscribe`` returns is seconds, 1 at least, after which it is asked
+        again; when it refuses then, the peer is unsubscribed and told so.
+
         :raises InvalidOption: for an unknown event or what cannot be called.
         """
         self._context.hooks.add(event, hook)
