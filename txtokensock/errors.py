@@ -109,28 +109,47 @@ def shorten(text: str) -> str:
 
 
 class TokenSocketError(Portable):
-    """The root: everything below is caught by catching this."""
+    """
+    The root: everything below is caught by catching this.
+
+    :remedy: Look at the section of its class; this one is never raised itself.
+    """
 
 
 # -- the caller ---------------------------------------------------------------
 
 
 class UsageError(TokenSocketError):
-    """The call cannot work as it was made; trying again will not help."""
+    """
+    The call cannot work as it was made; trying again will not help.
+
+    :remedy: Change the call; its text says what is wrong with it.
+    """
 
 
 class InvalidOption(UsageError, ValueError):
-    """An option has a value that it cannot have; the text names both."""
+    """
+    An option has a value that it cannot have; the text names both.
+
+    :remedy: Give the option a value of the kind that the text asks for.
+    """
 
 
 class InvalidAddress(InvalidOption):
-    """The server's address cannot be read as a URL or ``host[:port]``."""
+    """
+    The server's address cannot be read as a URL or ``host[:port]``.
+
+    :remedy: Write it as ``https://example.com/prefix`` or ``example.com:8080``.
+    """
 
 
 class InvalidChannel(UsageError, ValueError):
     """
     A channel name that is not a non-empty string, that the server keeps for itself, or that
     is longer than the server takes; or one channel more than it takes.
+
+    :remedy: Choose a shorter or another name; unsubscribe from channels, or raise ``channels``
+        or ``channel_name`` of the server's :class:`~txtokensock.server.Limits`.
     """
 
 
@@ -138,11 +157,19 @@ class InvalidData(UsageError, ValueError):
     """
     The data has no JSON form (or one that the wire would change, such as NaN), or nests
     deeper than the server takes.
+
+    :remedy: Turn the value into one with a JSON form before it is sent: NaN into None, an
+        object into a mapping.
     """
 
 
 class MessageTooLarge(InvalidData):
-    """The message is larger than the server has announced to take: send less at a time."""
+    """
+    The message is larger than the server has announced to take: send less at a time.
+
+    :remedy: Send it in parts, or raise ``message_size`` of the server's
+        :class:`~txtokensock.server.Limits`.
+    """
 
 
 class ClientClosed(UsageError):
@@ -150,6 +177,9 @@ class ClientClosed(UsageError):
     The client was stopped, gave up, or was never started: start it, or make a
     new one.  ``__cause__`` is the last failed attempt's error where the client
     gave up by itself.
+
+    :remedy: See the section of the ``__cause__``, if there is one; else call
+        ``startService()``, or look for who called ``end()``.
     """
 
     def copy(self, what: str = "") -> ClientClosed:
@@ -173,6 +203,9 @@ class QueueFull(UsageError):
     As many messages as ``queue_limit`` allows, or as many bytes of them as ``queue_bytes``
     does, are already waiting for the connection; the text says which.  Slow down by waiting for
     the Deferreds, or raise the limit.
+
+    :remedy: Await the Deferreds of earlier calls before you make more; raise ``queue_limit``
+        or ``queue_bytes`` where memory is there for it.
     """
 
 
@@ -187,6 +220,7 @@ class ActionError(TokenSocketError):
 
     :ivar error: what the caller gets, any JSON; what peers read as success, see
         ``is_error``, is refused.
+    :remedy: You raise it; the caller gets a :class:`RemoteError`.
     """
 
     def __init__(self, error: Any) -> None:
@@ -224,7 +258,11 @@ def _with_reason(message: str, error: Any) -> str:
 
 
 class PeerError(TokenSocketError):
-    """The other side understood, and answered with an error."""
+    """
+    The other side understood, and answered with an error.
+
+    :remedy: Look at the section of its class, and at the log of the other side.
+    """
 
 
 class RemoteError(PeerError):
@@ -234,6 +272,8 @@ class RemoteError(PeerError):
     :ivar error: the error as it was sent: a string, number, object or list; of an answer that
         cannot be read, a text that says why.
     :ivar what: what was asked, for people, such as ``rpc 'echo'``.
+    :remedy: Read ``error``, which is the function's own. For ``Internal error (ref ...)``,
+        search the other side's log for that reference.
     """
 
     def __init__(self, error: Any, what: str | None = None) -> None:
@@ -243,11 +283,20 @@ class RemoteError(PeerError):
 
 
 class FunctionNotFound(RemoteError):
-    """The other side has no function of that name."""
+    """
+    The other side has no function of that name.
+
+    :remedy: Compare the name with those in the other side's ``actions``; dots go into nested
+        mappings.
+    """
 
 
 class Forbidden(RemoteError):
-    """The other side refuses this to us."""
+    """
+    The other side refuses this to us.
+
+    :remedy: Compare with what the server's hooks allow to these credentials.
+    """
 
 
 class UnsolicitedError(PeerError):
@@ -256,6 +305,7 @@ class UnsolicitedError(PeerError):
     could be failed with it: it goes to ``error`` listeners.
 
     :ivar error: the error as it was sent.
+    :remedy: Listen to ``error`` events; the server's log says what it refused.
     """
 
     def __init__(self, error: Any) -> None:
@@ -266,7 +316,11 @@ class UnsolicitedError(PeerError):
 
 
 class SubscriptionEnded(PeerError):
-    """The server ended a subscription that we had, without being asked."""
+    """
+    The server ended a subscription that we had, without being asked.
+
+    :remedy: Ask whoever runs the server; subscribe again where it may be allowed later.
+    """
 
 
 def remote_error(value: Any, what: str | None = None) -> RemoteError:
@@ -287,7 +341,11 @@ def remote_error(value: Any, what: str | None = None) -> RemoteError:
 
 
 class NetworkError(TokenSocketError):
-    """Nobody answered: the same call may work later."""
+    """
+    Nobody answered: the same call may work later.
+
+    :remedy: Look at the section of its class.
+    """
 
 
 class CallTimeout(NetworkError, TimeoutError):
@@ -296,6 +354,8 @@ class CallTimeout(NetworkError, TimeoutError):
 
     :ivar may_have_run: whether the request had been sent, so that the other
         side may have acted on it (or may yet).
+    :remedy: Where ``may_have_run`` is false, there was no connection: see the section of its
+        ``__cause__``. Else the function is slow: give the call a longer ``timeout``.
     """
 
     def __init__(self, message: str, *, may_have_run: bool) -> None:
@@ -309,6 +369,8 @@ class ConnectionLost(NetworkError):
     A call made with ``idempotent=True`` is sent again instead.
 
     :ivar may_have_run: whether the request had been sent.
+    :remedy: Ask the server what became of the call, or make calls that may run twice with
+        ``idempotent=True``; the ``__cause__`` says why the connection went.
     """
 
     def __init__(self, message: str, *, may_have_run: bool = True) -> None:
@@ -317,11 +379,21 @@ class ConnectionLost(NetworkError):
 
 
 class StoreUnavailable(NetworkError):
-    """A server cannot reach what it shares with others (Redis), or is not running."""
+    """
+    A server cannot reach what it shares with others (Redis), or is not running.
+
+    :remedy: Look at ``/readyz`` of the server, and at Redis; start the server, or wait until
+        Redis is back.
+    """
 
 
 class PeerSilent(NetworkError):
-    """The server stopped answering, not even a ping: the connection was cut by us."""
+    """
+    The server stopped answering, not even a ping: the connection was cut by us.
+
+    :remedy: Nothing, for the client reconnects. Where it happens again and again, look at the
+        server's load, and at firewalls that drop idle connections.
+    """
 
 
 class ConnectionFailed(NetworkError):
@@ -336,6 +408,7 @@ class ConnectionFailed(NetworkError):
     :ivar retry_in: seconds between this failure and the next attempt, set before any callback
         sees the error; None where there will be none, and for the error of one
         among several hosts.
+    :remedy: Look at the section of its class.
     """
 
     phase: Phase
@@ -358,6 +431,7 @@ class AllHostsFailed(ConnectionFailed):
         ``phase`` is its.
     :ivar holds: seconds for which each host is passed over from now on, where it is
         (``math.inf``: for good); none at all with a ``retry_policy``.
+    :remedy: Look at the sections of its ``errors``.
     """
 
     def __init__(
@@ -381,6 +455,8 @@ class AllTransportsFailed(ConnectionFailed):
     :ivar errors: what each transport's failed with, in the order in which they were tried.
         The last is the ``__cause__``, and ``phase`` and ``status`` are its; ``retry_after``
         is the longest.
+    :remedy: Look at the sections of its ``errors``. Where all are 404, compare
+        ``socket_prefix`` with the server's.
     """
 
     def __init__(self, errors: Mapping[str, ConnectionFailed], url: str = "") -> None:
@@ -403,7 +479,13 @@ class AllTransportsFailed(ConnectionFailed):
 
 
 class AttemptTimeout(ConnectionFailed, TimeoutError):
-    """A phase of connecting took longer than its deadline; ``phase`` says which."""
+    """
+    A phase of connecting took longer than its deadline; ``phase`` says which.
+
+    :remedy: Look at ``phase``: for ``token`` and ``connect`` at the address, the firewall and
+        the proxy; for ``handshake`` and ``open`` at proxies before the server; for ``auth`` at
+        the server's hook. A slow network needs longer :class:`~txtokensock.Timeouts`.
+    """
 
     def __init__(self, phase: Phase, seconds: float, hint: str = "") -> None:
         """:param hint: behind the rest of the text."""
@@ -418,7 +500,12 @@ class AttemptTimeout(ConnectionFailed, TimeoutError):
 
 
 class ConnectFailed(ConnectionFailed):
-    """No TCP or TLS connection to the SockJS server; the text says why."""
+    """
+    No TCP or TLS connection to the SockJS server; the text says why.
+
+    :remedy: Compare host and port with where the server listens, and whether it runs; look at
+        firewalls on the way.
+    """
 
 
 class ProxyRefused(ConnectFailed):
@@ -428,6 +515,8 @@ class ProxyRefused(ConnectFailed):
 
     :ivar status: the HTTP status of its answer, such as 407, 403 or 502; None where it gave
         none.
+    :remedy: Put user and password into the proxy's URL for 407; ask whoever runs the proxy for
+        403; ``proxy=False`` goes without one.
     """
 
     def __init__(self, message: str, status: int | None = None, phase: Phase = "connect") -> None:
@@ -442,6 +531,8 @@ class TLSFailed(ConnectionFailed):
     that would allow it.
 
     :ivar permanent: whether it stays like that until a certificate or an option is changed.
+    :remedy: Set the option that the text names, or have the certificate renewed; write
+        ``http://`` where the server speaks no TLS.
     """
 
     def __init__(self, message: str, phase: Phase, *, permanent: bool) -> None:
@@ -455,6 +546,8 @@ class HandshakeRefused(ConnectionFailed):
     another transport.
 
     :ivar status: the HTTP status of its answer, or None where that was not HTTP.
+    :remedy: Compare ``socket_prefix`` with the server's for 404; let proxies pass the upgrade
+        of WebSockets (:doc:`/proxies`), or use other ``transports``.
     """
 
     def __init__(
@@ -474,6 +567,7 @@ class SockJSRefused(ConnectionFailed):
     The SockJS server closed the session instead of opening it.
 
     :ivar code: the close code that it gave, or None where it gave none.
+    :remedy: Read the close code in the table of close codes; 4503 means that the server stops.
     """
 
     def __init__(self, message: str, phase: Phase = "open", code: int | None = None) -> None:
@@ -482,14 +576,22 @@ class SockJSRefused(ConnectionFailed):
 
 
 class TokenError(ConnectionFailed):
-    """The HTTP request for a token gave none."""
+    """
+    The HTTP request for a token gave none.
+
+    :remedy: Look at the section of its class.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "token")
 
 
 class CredentialsUnavailable(TokenError):
-    """Your ``authentication`` function failed, or gave what cannot be sent."""
+    """
+    Your ``authentication`` function failed, or gave what cannot be sent.
+
+    :remedy: Mend your function; its own exception is the ``__cause__``.
+    """
 
 
 class TokenRefused(TokenError):
@@ -500,6 +602,8 @@ class TokenRefused(TokenError):
     :ivar status: 401 or 403.
     :ivar error: the reason that the route gave, any JSON, or None where it gave none.  What
         it repeats of the credentials is left out.
+    :remedy: Check ``authentication``, and compare it with what the server's ``authenticate``
+        asks for.
     """
 
     def __init__(
@@ -522,6 +626,8 @@ class TokenServerError(TokenError):
     :ivar status: the HTTP status.
     :ivar error: as that of :class:`TokenRefused`.
     :ivar permanent: that it is 301, 308 or 410: another address is needed.
+    :remedy: Compare ``token_path`` with the server's for 404, use the new address for 301 and
+        308, and look at the server's log for 5xx. 429 passes.
     """
 
     def __init__(
@@ -539,15 +645,28 @@ class TokenServerError(TokenError):
 
 
 class TokenInvalid(TokenError):
-    """The token route answered 200, but with no token in JSON: is this the right URL?"""
+    """
+    The token route answered 200, but with no token in JSON: is this the right URL?
+
+    :remedy: Compare host and ``token_path`` with the server's: another site, or a login page,
+        has answered.
+    """
 
 
 class TokenUnreachable(TokenError):
-    """The token route could not be reached, or broke off; the text says why."""
+    """
+    The token route could not be reached, or broke off; the text says why.
+
+    :remedy: Start the server, or correct host and port; look at firewalls and at the proxy.
+    """
 
 
 class AuthenticationError(ConnectionFailed):
-    """Connected, but the token was not accepted."""
+    """
+    Connected, but the token was not accepted.
+
+    :remedy: Look at the section of its class.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "auth")
@@ -558,6 +677,8 @@ class AuthenticationRefused(AuthenticationError):
     The server answered ``auth`` with an error, such as "Token not found".
 
     :ivar error: the error as it was sent.
+    :remedy: Where several servers answer for one name, let them share a store (Redis); see
+        that nothing delays the socket for longer than a token lives.
     """
 
     def __init__(self, error: Any, token: str = "") -> None:
@@ -570,7 +691,11 @@ class AuthenticationRefused(AuthenticationError):
 
 
 class AuthenticationAborted(AuthenticationError):
-    """The server closed the session without answering ``auth``, or at once when it had."""
+    """
+    The server closed the session without answering ``auth``, or at once when it had.
+
+    :remedy: Read the close code of the ``__cause__`` in the table of close codes.
+    """
 
 
 class SessionLost(Portable, error.ConnectionLost):
@@ -578,6 +703,8 @@ class SessionLost(Portable, error.ConnectionLost):
     The reason of ``connectionLost`` for a SockJS session over HTTP that did not end in order.
 
     :ivar status: the HTTP status that ended it, or None.
+    :remedy: Nothing, for the client reconnects; where it comes after the same time again and
+        again, a proxy on the way cuts responses off.
     """
 
     def __init__(self, text: str, status: int | None = None) -> None:
@@ -592,6 +719,7 @@ class SockJSClosed(Portable, error.ConnectionDone):
 
     :ivar code: SockJS's close code, such as 1000 or 3000.
     :ivar reason: its text.
+    :remedy: Read ``code`` in the table of close codes.
     """
 
     def __init__(self, code: int, reason: str) -> None:

@@ -77,7 +77,8 @@ class CommandTests(InteropTestCase):
         """What the server refuses is one line on stderr, and exit status 1."""
         out, err, status = await self.run_command("rpc", "missing")
         self.assertEqual((out, status), ("", 1))
-        self.assertEqual(err, "tokensock: rpc 'missing': Function not found\n")
+        place = "(docs: troubleshooting.html#FunctionNotFound)"
+        self.assertEqual(err, f"tokensock: rpc 'missing': Function not found {place}\n")
 
     async def test_unreachable(self) -> None:
         """No server is one line on stderr, and exit status 1."""

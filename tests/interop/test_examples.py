@@ -175,7 +175,7 @@ class OwnServerTest(ExampleTestCase):
         grace = ("--auth", "user=grace", "--auth", "password=hopper")
         stranger = ("--auth", "user=grace", "--auth", "password=guess")
         self.assertEqual(await said(*ada, "rpc", "whoami"), '{"user":"ada","admin":true}')
-        refused = "tokensock: publish to 'news': Forbidden"
+        refused = "tokensock: publish to 'news': Forbidden (docs: troubleshooting.html#Forbidden)"
         self.assertEqual(await said(*grace, "publish", "news", '"hello"'), refused)
         self.assertIn("refused us: 403", await said(*stranger, "rpc", "whoami"))
         answers = [
@@ -183,6 +183,7 @@ class OwnServerTest(ExampleTestCase):
             for data in ('{"a":1,"b":4}', '{"a":1,"b":0}', '"both"', "null")
         ]
         problem = "tokensock: rpc 'math.divide': send numbers a and b, b not 0"
+        problem += " (docs: troubleshooting.html#RemoteError)"
         self.assertEqual(answers, ["0.25", problem, problem, problem])
         page = f"import urllib.request as u; print(u.urlopen('http://{site.address}/').read())"
         browser = await self.started(Python("browser", "-c", page, ready="A page of the site"))

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from ..client.socket import TokenSocket
 from ..errors import RemoteError
-from .output import print_json, say
+from .output import place_in_docs, print_json, say
 
 __all__ = ["COMMANDS", "Command"]
 
@@ -58,11 +58,14 @@ async def _listen(socket: TokenSocket, arguments: argparse.Namespace) -> None:
     def came_back(error: Exception | None) -> None:
         wait = getattr(error, "retry_in", None)
         again = "" if wait is None else f"; trying again in {wait:.3g} s"
-        say("connected" if error is None else f"{error}{again}")
+        say("connected" if error is None else f"{error}{again}{place_in_docs(error)}")
+
+    def went(error: Exception) -> None:
+        say(f"disconnected: {error}; connecting again{place_in_docs(error)}")
 
     socket.on("ready", came_back)
     socket.on("reconnect", came_back)
-    socket.on("disconnect", lambda error: say(f"disconnected: {error}; connecting again"))
+    socket.on("disconnect", went)
     socket.on("error", fail)
     await socket.when_ready()
     for channel in dict.fromkeys(arguments.channels):

@@ -10,9 +10,12 @@ import os
 import sys
 from typing import Any, TextIO
 
+from .. import errors
 from ..jsontext import dumps
 
-__all__ = ["discard", "print_json", "say", "write_utf8"]
+__all__ = ["discard", "place_in_docs", "print_json", "say", "write_utf8"]
+
+_named: set[type[BaseException]] = set()
 
 
 def write_utf8() -> None:
@@ -29,6 +32,19 @@ def say(text: str) -> None:
         print(f"tokensock: {text}", file=sys.stderr, flush=True)
     except OSError:  # nobody reads it
         discard(sys.stderr)
+
+
+def place_in_docs(error: BaseException) -> str:
+    """
+    Where the documentation has the cause of an error and what to do, to be put behind its text.
+
+    :return: nothing for errors that are not ours, and for those of a class named before.
+    """
+    kind = type(error)
+    if kind in _named or getattr(errors, kind.__name__, None) is not kind:
+        return ""
+    _named.add(kind)
+    return f" (docs: troubleshooting.html#{kind.__name__})"
 
 
 def print_json(value: Any) -> None:

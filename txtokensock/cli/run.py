@@ -19,7 +19,7 @@ from ..client.socket import TokenSocket
 from ..errors import AttemptTimeout, InvalidOption, TokenSocketError
 from .client_options import in_our_words
 from .commands import COMMANDS
-from .output import discard, say, write_utf8
+from .output import discard, place_in_docs, say, write_utf8
 
 __all__ = ["run"]
 
@@ -94,10 +94,11 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
     except (_TooLate, AttemptTimeout) as problem:
         hosts = " or ".join(arguments.hosts)
         reason = f": {in_our_words(str(problem))}" if str(problem) else ""
-        say(f"no answer from {hosts} within {arguments.timeout:g} seconds{reason}")
+        place = place_in_docs(problem)
+        say(f"no answer from {hosts} within {arguments.timeout:g} seconds{reason}{place}")
         return 1
     except TokenSocketError as problem:
-        say(in_our_words(str(problem)))
+        say(in_our_words(str(problem)) + place_in_docs(problem))
         return 1
     except OSError as problem:
         say(f"cannot write to stdout: {problem.strerror}")
