@@ -102,7 +102,7 @@ class Limits:
     unauthenticated_per_second: float = 5.0
     unauthenticated_burst: int = 50
     buffered: int = 4 * 1024 * 1024
-    buffered_total: int = 64 * 1024 * 1024
+    buffered_total: int = 32 * 1024 * 1024
     in_flight_total: int = 64 * 1024 * 1024
     undelivered: int = 64 * 1024 * 1024
     connections_per_address: int = 4_000

@@ -412,7 +412,7 @@ class LossTests(HostileTestCase):
 
     def unfinished(self, data: bytes) -> list[WebSocket]:
         """Peers that have sent that, and not the end of it."""
-        sessions = [self.stage.authenticated_over(WebSocket) for _ in range(10)]
+        sessions = [self.stage.authenticated_over(WebSocket) for _ in range(6)]
         for session in sessions:
             for start in range(0, len(data), 65536):
                 session.client.connection.send(data[start : start + 65536])
@@ -427,7 +427,7 @@ class LossTests(HostileTestCase):
         self.addCleanup(tracemalloc.stop)
         before = _held()
         sessions = self.unfinished(data)
-        self.assertGreater(_held() - before, 35 * MEGABYTE)
+        self.assertGreater(_held() - before, 20 * MEGABYTE)
         act(sessions)
         self.assertLess(_held() - before, 2 * MEGABYTE)
         gc.enable()

@@ -81,7 +81,7 @@ class SockJSOptions:
     max_message_size: int = 1024 * 1024
     max_array_length: int | None = None
     max_buffered: int = 4 * 1024 * 1024
-    max_buffered_total: int = 64 * 1024 * 1024
+    max_buffered_total: int = 32 * 1024 * 1024
     allowed_origins: AllowedOrigins = "*"
     allowed_hosts: Collection[str] = ()
     trusted_proxies: Collection[str] = ()
