@@ -47,7 +47,7 @@ setup(
             # A client of Crossbar's HTTP bridge, which has nothing to do with us.
             "crossbarhttp3>=1.1",
         ],
-        "dev": ["ruff>=0.12", "mypy>=1.16", "mypy-zope>=1.0.11", "build>=1.2"],
+        "dev": ["ruff>=0.12", "mypy>=1.16", "mypy-zope>=1.0.11", "pyright>=1.1.400", "build>=1.2"],
         # What "make bench" compares with, and draws with.
         "bench": ["psutil", "matplotlib", "websockets>=14", "python-socketio>=5", "aiohttp>=3.9"],
         "docs": [

@@ -48,6 +48,7 @@ nitpick_ignore = [
     ("py:class", name)
     for name in ("BoundedRequest", "Descriptors", "HTTPContext", "Refusal", "SharedWithNode")
 ]
+nitpick_ignore += [("py:class", f"txtokensock.testing.host.{name}") for name in ("E", "T")]
 intersphinx_mapping = external_names.intersphinx_mapping(HERE / "_build" / "inventories")
 
 

@@ -67,7 +67,7 @@ async def main(reactor: Any, name: str, host: str = "127.0.0.1:8080") -> None:
     await socket.when_ready()
     await socket.subscribe("chat", show)
     print("-- you are in the chat")
-    keyboard = Keyboard(socket, name)
+    keyboard: Any = Keyboard(socket, name)  # StandardIO asks for an interface
     StandardIO(keyboard, reactor=reactor)
     await keyboard.closed
     socket.remove_all_listeners()

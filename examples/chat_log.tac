@@ -20,7 +20,7 @@ log = Logger("chat")
 socket = TokenSocket(os.environ.get("HOST", "127.0.0.1:8080"))
 
 
-async def listen():
+async def listen() -> None:
     try:
         await socket.when_ready()
     except ClientClosed:

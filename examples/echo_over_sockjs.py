@@ -31,6 +31,8 @@ URL = "http://127.0.0.1:8083/echo"
 class Sender(Protocol):
     """Sends messages, and prints what comes until each had its answer."""
 
+    transport: Any  # an interface of zope's, of which checkers read nothing
+
     def __init__(self, messages: list[str]) -> None:
         self._messages = messages
         self._left = len(messages)
@@ -53,7 +55,7 @@ class Sender(Protocol):
 
 async def serve(reactor: Any, endpoint: str = ENDPOINT) -> None:
     """Serve until the process ends."""
-    root = Resource()
+    root: Any = Resource()  # putChild() asks for an interface
     root.putChild(b"echo", SockJSResource(Factory.forProtocol(Echo), reactor=reactor))
     site = Site(root, parsePOSTFormSubmission=False)
     port = await serverFromString(reactor, endpoint).listen(site)
@@ -72,7 +74,10 @@ async def send(reactor: Any, *words: str) -> None:
 
 async def main(reactor: Any, command: str, *arguments: str) -> None:
     """One end."""
-    await {"serve": serve, "send": send}[command](reactor, *arguments)
+    if command == "serve":
+        await serve(reactor, *arguments)
+    else:
+        await send(reactor, *arguments)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ The quick start in the style of ``inlineCallbacks``, against ``twistd -n tokenso
 """
 
 import sys
+from collections.abc import Generator
+from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import react
@@ -13,7 +15,7 @@ from txtokensock import RemoteError, TokenSocket
 
 
 @inlineCallbacks
-def main(reactor, host="127.0.0.1:8080"):
+def main(reactor: Any, host: str = "127.0.0.1:8080") -> Generator[Deferred[Any], Any, None]:
     socket = TokenSocket(host, authentication={"user": "ada"}, reactor=reactor)
     socket.startService()
     yield socket.when_ready(fail_after=1)
@@ -25,7 +27,7 @@ def main(reactor, host="127.0.0.1:8080"):
     except RemoteError as error:
         print(error)
 
-    heard = Deferred()
+    heard: Deferred[Any] = Deferred()
     yield socket.subscribe("channel1", heard.callback)
     yield socket.publish("channel1", {"hello": "world"})
     message = yield heard

@@ -1,9 +1,11 @@
+from typing import Any
+
 from twisted.internet.task import react
 
 from txtokensock import RemoteError, TokenSocket
 
 
-async def main(reactor):
+async def main(reactor: Any) -> None:
     async with TokenSocket("http://127.0.0.1:8080", authentication={"user": "ada"}) as client:
         print(await client.rpc("echo", {"foo": "bar"}))
         try:

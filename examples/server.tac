@@ -11,24 +11,26 @@ second terminal::
 
 import os
 from secrets import compare_digest
+from typing import Any
 
 from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import Application
 from twisted.internet import reactor
+from twisted.web.server import Request
 
-from txtokensock.server import TokenSocketServer, query, server_endpoint
+from txtokensock.server import Peer, TokenSocketServer, query, server_endpoint
 
 PASSWORDS = {"ada": "lovelace", "grace": "hopper"}
 
 
-def authenticate(request):
+def authenticate(request: Request) -> dict[str, str] | None:
     credentials = query(request)
     user, password = str(credentials.get("user")), str(credentials.get("password"))
     known = user in PASSWORDS and compare_digest(password.encode(), PASSWORDS[user].encode())
     return {"user": user} if known else None  # None is answered 403
 
 
-def double(data, peer):
+def double(data: Any, peer: Peer) -> Any:
     return 2 * data
 
 

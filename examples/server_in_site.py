@@ -24,8 +24,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import react
-from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
+from twisted.web.server import Request
 from twisted.web.static import Data
 
 from txtokensock import ActionError
@@ -35,7 +35,7 @@ PASSWORDS = {"ada": "lovelace", "grace": "hopper"}
 ADMINISTRATORS = {"ada"}
 
 
-def authenticate(request: IRequest) -> Mapping[str, Any] | None:
+def authenticate(request: Request) -> Mapping[str, Any] | None:
     """Who asks for a token, or None: 403."""
     credentials = query(request)
     user, password = credentials.get("user"), credentials.get("password")
@@ -72,7 +72,7 @@ async def main(reactor: Any, endpoint: str = "tcp:8082:interface=127.0.0.1") -> 
     server = TokenSocketServer(authenticate, actions=ACTIONS, reactor=reactor)
     server.on("publish", may_publish)
 
-    pages = Resource()
+    pages: Any = Resource()  # putChild() asks for an interface
     pages.putChild(b"", Data(b"<h1>A page of the site</h1>\n", "text/html"))
 
     server.startService()

@@ -25,6 +25,8 @@ from txtokensock.sockjs import SockJSResource
 class Echo(Protocol):
     """Sends back what it gets."""
 
+    transport: Any
+
     def dataReceived(self, data: bytes) -> None:
         self.transport.write(data)
 
@@ -32,14 +34,16 @@ class Echo(Protocol):
 class Closing(Protocol):
     """Closes at once."""
 
+    transport: Any
+
     def connectionMade(self) -> None:
         self.transport.close(3000, "Go away!")
 
 
-def services(reactor: Any) -> Resource:
+def services(reactor: Any) -> Any:
     """The site's root."""
     echo = Factory.forProtocol(Echo)
-    root = Resource()
+    root: Any = Resource()  # putChild() asks for an interface
     root.putChild(b"echo", SockJSResource(echo, reactor=reactor, response_limit=4096))
     root.putChild(
         b"disabled_websocket_echo",

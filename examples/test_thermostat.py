@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock import AttemptTimeout, ConnectionLost, TokenSocket
@@ -46,18 +45,13 @@ class ThermostatTests(SynchronousTestCase):
         self.socket = self.memory.client()
         self.socket.startService()
         self.addCleanup(self.stop)
-        self.start(Thermostat(self.socket, wanted=20.0))
+        self.memory.result(Thermostat(self.socket, wanted=20.0).start())
 
     def stop(self) -> None:
         self.socket.end()
         self.memory.server.stopService()
         self.memory.settle()
-        self.assertEqual(self.memory.clock.getDelayedCalls(), [])
-
-    def start(self, thermostat: Thermostat) -> None:
-        started = Deferred.fromCoroutine(thermostat.start())
-        self.memory.settle()
-        self.successResultOf(started)
+        assert self.memory.clock.getDelayedCalls() == []
 
     def measure(self, celsius: float) -> None:
         self.memory.server.publish("temperature", celsius)
@@ -67,7 +61,7 @@ class ThermostatTests(SynchronousTestCase):
         """The heater is on while it is too cold."""
         self.measure(18.5)
         self.measure(20.5)
-        self.assertEqual(self.switched, [True, False])
+        assert self.switched == [True, False]
 
     def test_comes_back(self) -> None:
         """It listens again after the connection was lost."""
@@ -75,7 +69,7 @@ class ThermostatTests(SynchronousTestCase):
             server_end.abortConnection()
         self.memory.advance(1)
         self.measure(18.5)
-        self.assertEqual(self.switched, [True])
+        assert self.switched == [True]
 
 
 class BadServerTests(SynchronousTestCase):
@@ -96,8 +90,7 @@ class BadServerTests(SynchronousTestCase):
         self.server.script(token="ignore")
         ready = self.client().when_ready(fail_after=1)
         self.server.advance(10)
-        failure = self.failureResultOf(ready, AttemptTimeout)
-        self.assertEqual(failure.value.phase, "token")
+        assert self.server.failure(ready, AttemptTimeout).phase == "token"
 
     def test_reset(self) -> None:
         """A call that was under way may have run."""
@@ -105,5 +98,4 @@ class BadServerTests(SynchronousTestCase):
         self.server.settle()
         self.server.session.drop()
         self.server.settle()
-        failure = self.failureResultOf(called, ConnectionLost)
-        self.assertTrue(failure.value.may_have_run)
+        assert self.server.failure(called, ConnectionLost).may_have_run

@@ -14,13 +14,15 @@ import json
 import os
 import sys
 import time
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 KEY = base64.b64decode(os.environ["WEBHOOK_SECRET"].removeprefix("whsec_"))
-seen = set()  # in earnest, in the transaction that does the work
+seen: set[str] = set()  # in earnest, in the transaction that does the work
 
 
-def is_signed(headers, body):
+def is_signed(headers: Message, body: bytes) -> bool:
     """Whether the bridge signed it, and not long ago."""
     id, timestamp = headers.get("Webhook-Id", ""), headers.get("Webhook-Timestamp", "")
     if not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > 300:
@@ -34,7 +36,7 @@ def is_signed(headers, body):
 class Receiver(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # connections are used again
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if not is_signed(self.headers, body):
             self.answer(401)
@@ -47,17 +49,16 @@ class Receiver(BaseHTTPRequestHandler):
                 print("received", json.loads(body)["message"], flush=True)
             self.answer(204)
 
-    def answer(self, status, value=None):
+    def answer(self, status: int, value: Any = None) -> None:
+        content = json.dumps(value).encode() if status != 204 else b""
         self.send_response(status)
         if status != 204:
-            content = json.dumps(value).encode()
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if status != 204:
-            self.wfile.write(content)
+        self.wfile.write(content)
 
-    def log_message(self, *arguments):
+    def log_message(self, format: str, *arguments: object) -> None:
         pass
 
 

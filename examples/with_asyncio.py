@@ -46,8 +46,9 @@ async def main(host: str = "127.0.0.1:8080") -> None:
     """A coroutine of asyncio's, which awaits what is Twisted's as a future."""
     loop = asyncio.get_running_loop()
     asyncioreactor.install(loop)
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
+    reactor: Any = installed
     reactor.startRunning(installSignalHandlers=False)
     try:
         await Deferred.fromCoroutine(talk(host)).asFuture(loop)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import (
     ConnectionAborted,
     ConnectionDone,
@@ -15,7 +15,7 @@ from twisted.internet.error import (
 )
 from twisted.internet.interfaces import IConsumer, IPushProducer, IStreamClientEndpoint, ITransport
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IAgent
 from zope.interface.verify import verifyObject
@@ -168,6 +168,39 @@ class ScriptedServerTests(SynchronousTestCase):
         server.advance(10)
         self.assertEqual([round(time, 6) for time in times], [0.1, 0.2, 0.3, 0.4, 0.5])
         self.assertEqual(server.clock.seconds(), 10)
+
+
+class WaitingTests(SynchronousTestCase):
+    """result() and failure() of a server in memory."""
+
+    def setUp(self) -> None:
+        self.server = ScriptedServer()
+
+    def test_result(self) -> None:
+        """Of a Deferred that fires in a turn of the clock, and of a coroutine; also twice."""
+        later = deferLater(self.server.clock, 0, lambda: 5)
+
+        async def twice() -> int:
+            return 2 * await later
+
+        self.assertEqual(self.server.result(later), 5)
+        self.assertEqual(self.server.result(twice()), 10)
+        self.assertEqual(self.server.result(later), 5)
+
+    def test_failure(self) -> None:
+        """The error is raised, or returned where it has to come; nothing is left to log."""
+        self.assertRaises(KeyError, self.server.result, fail(KeyError(1)))
+        error = self.server.failure(fail(KeyError(2)), LookupError)
+        self.assertEqual(error.args, (2,))
+        self.assertRaises(KeyError, self.server.failure, fail(KeyError(3)), ValueError)
+        self.assertRaises(AssertionError, self.server.failure, succeed(4), ValueError)
+
+    def test_not_yet(self) -> None:
+        """What waits for time to pass is not waited for, and keeps its result."""
+        later = deferLater(self.server.clock, 1, lambda: 5)
+        self.assertRaises(AssertionError, self.server.result, later)
+        self.server.advance(1)
+        self.assertEqual(self.server.result(later), 5)
 
 
 class MemoryServerTests(SynchronousTestCase):

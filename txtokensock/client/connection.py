@@ -6,7 +6,7 @@ when the server is gone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer, IReactorTime
@@ -35,6 +35,7 @@ from ..messages.from_client import (
 from ..messages.from_server import Answer, ServerCall, ServerMessage, decode_server_message
 from ..sockjs import ISockJSProtocol, ISockJSTransport
 from ..sockjs.frames import largest_frame
+from ..sockjs.transport_names import Transport
 from ..support.in_transit import InTransit
 from ..support.user_functions import call_user_function
 from .keepalive import KeepAlive
@@ -274,9 +275,9 @@ class Connection(TwistedProtocol):
         return int(self.transport.bytes_in_frames)
 
     @property
-    def transport_name(self) -> str:
+    def transport_name(self) -> Transport:
         """The name of what carries the session, such as ``"websocket"``."""
-        return str(self.transport.name)
+        return cast(Transport, self.transport.name)
 
     def ping(self) -> str:
         """

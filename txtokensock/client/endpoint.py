@@ -17,6 +17,7 @@ from ..sockjs import (
     ISockJSTransport,
     SockJSClientEndpoint,
 )
+from ..sockjs.transport_names import Transport
 from ..support.timeouts import Timeouts, within_phase
 from ..web.client.http_context import HTTPContext
 from .token_request import TokenRequest
@@ -67,7 +68,7 @@ class TokenSocketEndpoint:
         *,
         socket_prefix: str,
         timeouts: Timeouts,
-        transports: Sequence[str],
+        transports: Sequence[Transport],
         info: bool,
         max_message_size: int,
     ) -> None:

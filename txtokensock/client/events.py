@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isasyncgen, iscoroutine, isgenerator
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -15,10 +15,13 @@ from twisted.logger import Logger
 from ..support.checks import check_callable, check_choice
 from ..support.user_functions import call_plain_function
 
-__all__ = ["Events", "Listener", "call_listener"]
+__all__ = ["Event", "Events", "Listener", "call_listener"]
 
 Listener = Callable[..., Any]
 """A function, one that returns a Deferred, or a coroutine function."""
+
+Event: TypeAlias = Literal["ready", "reconnect", "message", "disconnect", "gap", "error"]
+"""What a listener of a client can hear, see :meth:`~txtokensock.TokenSocket.on`."""
 
 _log = Logger()
 

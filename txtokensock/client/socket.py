@@ -8,13 +8,11 @@ import random
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
-from twisted.web.iweb import IAgent, IPolicyForHTTPS
 
 from ..actions import Action, Actions, check_actions, remove_action
 from ..address import addresses, url_path
@@ -22,7 +20,7 @@ from ..errors import ClientClosed, InvalidOption, UsageError
 from ..messages import check_channel
 from ..messages.announced_limits import AnnouncedLimits
 from ..messages.from_client import encode_broadcast, encode_call, encode_publish
-from ..sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS
+from ..sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS, Transport
 from ..support.backoff import Backoff, RetryPolicy
 from ..support.checks import (
     check_callable,
@@ -33,6 +31,7 @@ from ..support.checks import (
     check_plain_function,
     check_seconds,
 )
+from ..support.interfaces import AnyAgent, AnyClientEndpoint, AnyTLSPolicy
 from ..support.overflow import Overflow, check_overflow
 from ..support.steady_clock import keep_steady
 from ..support.threads import check_thread, wrong_thread
@@ -43,7 +42,7 @@ from ..web.client.request_headers import HeadersOption
 from .connection import Connection
 from .core import ClientCore
 from .endpoint import TokenSocketEndpoint
-from .events import Listener
+from .events import Event, Listener
 from .failover import FailoverEndpoint
 from .keepalive import KeepAlive
 from .request import Completion, Request
@@ -143,7 +142,7 @@ class TokenSocket(Service):
         ping: float | None = None,
         ping_timeout: float = 10.0,
         silence_timeout: float | None = 60.0,
-        transports: Sequence[str] = DEFAULT_TRANSPORTS,
+        transports: Sequence[Transport] = DEFAULT_TRANSPORTS,
         info: bool = False,
         headers: HeadersOption | None = None,
         call_timeout: float = 60.0,
@@ -155,10 +154,10 @@ class TokenSocket(Service):
         timeouts: Timeouts | None = None,
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
         expose_errors: bool = False,
-        tls: IPolicyForHTTPS | None = None,
+        tls: AnyTLSPolicy | None = None,
         proxy: ProxyOption = True,
-        endpoint: IStreamClientEndpoint | str | None = None,
-        agent: IAgent | None = None,
+        endpoint: AnyClientEndpoint | str | None = None,
+        agent: AnyAgent | None = None,
         reactor: Any = None,
     ) -> None:
         if reactor is None:
@@ -236,6 +235,10 @@ class TokenSocket(Service):
             return KeepAlive(
                 reactor, connection, interval=interval, silence=silence, timeout=ping_timeout
             )
+
+    if TYPE_CHECKING:  # inherited, and without types there
+
+        def setServiceParent(self, parent: Any) -> None: ...
 
     def __repr__(self) -> str:
         return f"<TokenSocket to {', '.join(self._servers.names)}>"
@@ -378,7 +381,7 @@ class TokenSocket(Service):
         return self._servers.current if self.connected else None
 
     @property
-    def transport(self) -> str | None:
+    def transport(self) -> Transport | None:
         """
         What carries the socket now, one of the names in ``transports``; None where there is
         no authenticated connection.
@@ -639,7 +642,7 @@ class TokenSocket(Service):
 
     # -- events
 
-    def on(self, event: str, listener: Listener) -> None:
+    def on(self, event: Event, listener: Listener) -> None:
         """
         Call ``listener`` at each event from now on:
 
@@ -666,15 +669,15 @@ class TokenSocket(Service):
         """
         self._core.events.add(event, listener)
 
-    def once(self, event: str, listener: Listener) -> None:
+    def once(self, event: Event, listener: Listener) -> None:
         """Call ``listener`` at the next event only; see :meth:`on`."""
         self._core.events.add(event, listener, once=True)
 
-    def remove_listener(self, event: str, listener: Listener) -> None:
+    def remove_listener(self, event: Event, listener: Listener) -> None:
         """Call ``listener`` no more."""
         self._core.events.remove(event, listener)
 
-    def remove_all_listeners(self, event: str | None = None) -> None:
+    def remove_all_listeners(self, event: Event | None = None) -> None:
         """Call no listener of ``event``, or none at all, any more."""
         self._core.events.remove_all(event)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.web.iweb import IAgent, IResponse
+from twisted.web.iweb import IResponse
 
 from ..address import shown_url
 from ..errors import (
@@ -29,6 +29,7 @@ from ..errors import (
 )
 from ..jsontext import Malformed, loads
 from ..support.checks import check_callable
+from ..support.interfaces import AnyAgent
 from ..support.user_functions import call_in_next_turn
 from ..web.client.content_coding import CompressedResponse
 from ..web.client.http_client import BodyTooLong, read_body
@@ -64,7 +65,7 @@ class TokenRequest:
         url: str,
         authentication: Authentication,
         *,
-        agent: IAgent | None = None,
+        agent: AnyAgent | None = None,
     ) -> None:
         # A mistake is reported now, not at connect.
         if callable(authentication):

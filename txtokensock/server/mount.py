@@ -5,14 +5,17 @@ The paths of the server's routes in a site.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from twisted.web import http
 from twisted.web.resource import IResource, Resource
 
 from ..web.server.answers import answer, no_page, uncacheable
 
-__all__ = ["Mounts", "SockJSRoute"]
+__all__ = ["AnyResource", "Mounts", "SockJSRoute"]
+
+AnyResource: TypeAlias = "IResource | Resource"
+"""Provides Twisted's ``IResource``."""
 
 
 class Mounts(Resource):
@@ -26,14 +29,14 @@ class Mounts(Resource):
     """
 
     def __init__(
-        self, mounts: Sequence[tuple[str, IResource]], rest: IResource | None = None
+        self, mounts: Sequence[tuple[str, IResource]], rest: AnyResource | None = None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._mounts = [
             ([segment.encode("ascii") for segment in path.strip("/").split("/")], resource)
             for path, resource in mounts
         ]
-        self._rest = rest
+        self._rest = cast("IResource | None", rest)
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
         """Find the resource of a path, see :meth:`IResource.getChildWithDefault`."""

@@ -5,11 +5,15 @@ The credentials that token-sockjs clients put into the query of a token request.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 from twisted.web.iweb import IRequest
+from twisted.web.server import Request
 
-__all__ = ["query"]
+__all__ = ["AnyRequest", "query"]
+
+AnyRequest: TypeAlias = "IRequest | Request"
+"""Provides Twisted's ``IRequest``."""
 
 _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _PART = re.compile(r"\[([^\[\]]*)\]")
@@ -17,7 +21,7 @@ _DEEPEST = 5
 _MOST = 1000
 
 
-def query(request: IRequest) -> dict[str, Any]:
+def query(request: AnyRequest) -> dict[str, Any]:
     """
     The query of a token request as Node's Express reads it: ``a=1&b[c]=2&b[d][0]=x`` is
     ``{"a": "1", "b": {"c": "2", "d": ["x"]}}``.

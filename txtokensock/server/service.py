@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from twisted.application.service import Service
@@ -40,14 +40,14 @@ from ..web.server.trusted_proxies import TrustedProxies
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
 from .limits import Limits, LimitsFor
-from .mount import Mounts, SockJSRoute
+from .mount import AnyResource, Mounts, SockJSRoute
 from .ops.observer import Observer
 from .ops.readiness import Readiness, readiness
 from .peer import Peer
 from .peer_protocol import PeerProtocol
 from .running_server import RunningServer
 from .server_context import ServerContext
-from .store.interface import IStore
+from .store.interface import AnyStore, IStore
 from .store.memory import MemoryStore
 from .token_route import Authenticate, TokenRoute
 
@@ -110,7 +110,7 @@ class TokenSocketServer(Service):
         authentication: Authenticate,
         *,
         actions: Actions | None = None,
-        store: IStore | None = None,
+        store: AnyStore | None = None,
         token_path: str = "/socket/token",
         socket_prefix: str = "/sockets",
         ping: bool = True,
@@ -208,11 +208,15 @@ class TokenSocketServer(Service):
         if (running := self._running_server) is not None:
             running.sockjs.reconfigure(self._sockjs_options)
 
+    if TYPE_CHECKING:  # inherited, and without types there
+
+        def setServiceParent(self, parent: Any) -> None: ...
+
     def __repr__(self) -> str:
         state = "running" if self.running else "stopped"
         return f"<TokenSocketServer {state} {len(self._context.peers.all())} peers>"
 
-    def resource(self, rest: IResource | None = None) -> IResource:
+    def resource(self, rest: AnyResource | None = None) -> IResource:
         """
         The token route and the SockJS server, for a site.  It may be asked for before the
         service starts, and mounted in several places.
@@ -221,7 +225,7 @@ class TokenSocketServer(Service):
         """
         return Mounts(self._routes, rest)
 
-    def site(self, rest: IResource | None = None) -> BoundedSite:
+    def site(self, rest: AnyResource | None = None) -> BoundedSite:
         """
         A site with :meth:`resource`, for a server that strangers can reach: it takes no
         body larger than ``Limits.frame_size``, no request while its responses are not read,
@@ -467,7 +471,7 @@ def _checked_limits(limits: Limits | None) -> Limits:
     return Limits() if limits is None else check_instance("limits", limits, Limits)
 
 
-def _checked_store(store: IStore | None) -> IStore:
+def _checked_store(store: AnyStore | None) -> IStore:
     if store is None:
         return MemoryStore()
     if not IStore.providedBy(store):

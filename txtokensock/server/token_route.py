@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET
+from twisted.web.server import NOT_DONE_YET, Request
 
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
@@ -33,7 +33,7 @@ from .tokens import encode_identity, issue
 
 __all__ = ["Authenticate", "TokenRoute"]
 
-Authenticate = Callable[[IRequest], Any]
+Authenticate = Callable[[IRequest], Any] | Callable[[Request], Any]
 """
 Gets the HTTP request, and returns what to attach to the peer: a mapping of JSON, or True
 for an empty one.  None and False refuse it (403), an exception is an error (500).  It may

@@ -17,6 +17,7 @@ __all__ = [
     "SockJSClientEndpoint",
     "SockJSOptions",
     "SockJSResource",
+    "Transport",
     "same_origin",
 ]
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .server.options import SockJSOptions
     from .server.request_info import RequestInfo
     from .server.resource import SockJSResource
-    from .transport_names import DEFAULT_TRANSPORTS
+    from .transport_names import DEFAULT_TRANSPORTS, Transport
 else:
     __getattr__, __dir__ = lazy_exports(
         globals(),
@@ -45,6 +46,7 @@ else:
             "SockJSClientEndpoint": ".client.endpoint",
             "SockJSOptions": ".server.options",
             "SockJSResource": ".server.resource",
+            "Transport": ".transport_names",
             "same_origin": "..web.server.origins",
         },
     )

@@ -14,7 +14,7 @@ DropPolicy: TypeAlias = Literal["drop-oldest", "drop-newest"]
 """Which message is dropped when there is no room: the oldest that waits, or the new one."""
 
 Overflow: TypeAlias = Literal["pause", "drop-oldest", "drop-newest"]
-"""A :data:`DropPolicy`, or to stop reading until there is room again."""
+"""What is dropped when there is no room; or to stop reading until there is some."""
 
 
 def check_overflow(value: object) -> None:

@@ -94,7 +94,7 @@ class ServeService(MultiService):
             parts.pages.refused = self._refused
         for service in (parts.server, *parts.listening, parts.admin):
             if service is not None:
-                service.setServiceParent(self)  # type: ignore[no-untyped-call]
+                service.setServiceParent(self)
 
     def startService(self) -> None:
         """Start all, and print the welcome."""

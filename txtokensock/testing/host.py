@@ -4,15 +4,21 @@ What every server in memory offers: its clock, its network, and clients.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from ..client.socket import TokenSocket
+from ..support.interfaces import AnyFactory
 from .network import Accept, MemoryNetwork
 
 __all__ = ["MemoryHost"]
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 class MemoryHost:
@@ -24,7 +30,7 @@ class MemoryHost:
     :ivar network: connects the clients.
     """
 
-    def __init__(self, factory: IProtocolFactory, clock: Clock | None = None) -> None:
+    def __init__(self, factory: AnyFactory, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
         self.network = MemoryNetwork(self.clock, factory)
 
@@ -47,6 +53,49 @@ class MemoryHost:
     def settle(self) -> None:
         """Let everything happen that can happen now, without any time passing."""
         self.clock.advance(0)
+
+    def result(self, waited_for: Deferred[T] | Coroutine[Any, Any, T]) -> T:
+        """
+        Let everything happen that can happen now, and take the result: with this, any test
+        can wait for a Deferred, without ``await`` and without a plugin.
+
+        :param waited_for: a Deferred, or a coroutine that waits for Deferreds; it is run then.
+        :return: what it fired with.
+        :raises Exception: what it failed with.
+        :raises AssertionError: where it has not fired, and so waits for time to pass (see
+            :meth:`advance`), or for something that never happens.
+        """
+        if not isinstance(waited_for, Deferred):
+            waited_for = Deferred.fromCoroutine(waited_for)
+        outcomes: list[T | Failure] = []
+
+        def note(outcome: Any) -> Any:
+            outcomes.append(outcome)
+            return outcome
+
+        waited_for.addBoth(note)
+        self.settle()
+        if not outcomes:
+            raise AssertionError(f"{waited_for!r} has no result yet")
+        outcome = outcomes[0]
+        if isinstance(outcome, Failure):
+            waited_for.addErrback(lambda _: None)  # it is raised here
+            outcome.raiseException()
+        return outcome
+
+    def failure(self, waited_for: Deferred[Any] | Coroutine[Any, Any, Any], kind: type[E]) -> E:
+        """
+        :meth:`result` of what has to fail.
+
+        :param kind: of the error.
+        :return: the error.
+        :raises AssertionError: where it has a result, or none yet.
+        """
+        try:
+            result = self.result(waited_for)
+        except kind as error:
+            return error
+        raise AssertionError(f"{waited_for!r} did not fail, but fired with {result!r}")
 
     def advance(self, seconds: float) -> None:
         """

@@ -30,6 +30,7 @@ from twisted.web.client import Agent
 from twisted.web.iweb import IAgent, IAgentEndpointFactory
 from zope.interface import implementer
 
+from ..support.interfaces import AnyFactory
 from ..support.timer import NextTurn
 
 __all__ = ["Accept", "MemoryNetwork", "MemoryTransport"]
@@ -237,7 +238,7 @@ class MemoryNetwork:
     :ivar connections: both ends, (client, server), of every connection ever made.
     """
 
-    def __init__(self, clock: Clock, factory: IProtocolFactory) -> None:
+    def __init__(self, clock: Clock, factory: AnyFactory) -> None:
         self._clock = clock
         self._factory = factory
         self.connections: list[tuple[MemoryTransport, MemoryTransport]] = []

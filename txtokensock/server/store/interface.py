@@ -7,11 +7,13 @@ gets a link of its own.
 
 from __future__ import annotations
 
+from typing import Any, Protocol, TypeAlias
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
 
-__all__ = ["IStore", "IStoreLink", "IStoreListener"]
+__all__ = ["AnyStore", "IStore", "IStoreLink", "IStoreListener"]
 
 
 class IStoreListener(Interface):
@@ -125,3 +127,11 @@ class IStore(Interface):
         :param reactor: for every timer and connection of the link.
         :return: a link that may be used at once.
         """
+
+
+class _Store(Protocol):
+    def connect(self, listener: Any, reactor: Any, /) -> Any: ...
+
+
+AnyStore: TypeAlias = "IStore | _Store"
+"""Provides :class:`IStore`; checkers without a plugin look for its method alone."""

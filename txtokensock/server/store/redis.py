@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
@@ -19,6 +19,7 @@ from zope.interface import implementer
 from ...errors import InvalidOption
 from ...support.checks import check_seconds
 from ...support.deprecation import deprecate
+from ...support.interfaces import AnyClientEndpoint
 from .interface import IStore, IStoreListener
 from .redis_connection import RedisConnection
 from .redis_layout import Layout, NamespaceLayout, SharedLayout
@@ -78,7 +79,7 @@ class RedisStore:
         *,
         username: str | None = None,
         password: str | None = None,
-        endpoint: IStreamClientEndpoint | None = None,
+        endpoint: AnyClientEndpoint | None = None,
         timeout: float = 5.0,
     ) -> None:
         target = _parse(url)
@@ -93,7 +94,7 @@ class RedisStore:
             self._layout = SharedLayout()
         else:
             self._layout = NamespaceLayout(namespace)
-        self._endpoint = endpoint
+        self._endpoint = cast("IStreamClientEndpoint | None", endpoint)
         self._timeout = check_seconds("timeout", timeout)
         if find_spec("txredisapi") is None:
             raise InvalidOption("RedisStore needs txredisapi: pip install 'txtokensock[redis]'")

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory
 from ...errors import ConnectFailed, ConnectionFailed, HandshakeRefused, Phase
 from ...support.timeouts import within_phase
 from ...web.tls.policy import explain, tls_failure
+from ..transport_names import Transport
 from .info import InfoRequest
 from .session import ClientSession
 from .session_target import SessionTarget
@@ -47,7 +48,7 @@ class Attempt:
         finally:
             request.drop()
 
-    async def open(self, transport: str, factory: IProtocolFactory) -> IProtocol:
+    async def open(self, transport: Transport, factory: IProtocolFactory) -> IProtocol:
         """
         Open a session.
 

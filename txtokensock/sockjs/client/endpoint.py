@@ -11,7 +11,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.logger import Logger
-from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
 from ...address import Address
@@ -26,10 +25,12 @@ from ...errors import (
 )
 from ...support.checks import check_flag, check_instance
 from ...support.deprecation import deprecate
+from ...support.interfaces import AnyClientEndpoint, AnyFactory, AnyTLSPolicy
 from ...support.timeouts import Timeouts, within_phase
 from ...web.client.http_context import HTTPContext
 from ...web.client.proxies import ProxyOption
 from ...web.client.request_headers import HeadersOption
+from ..transport_names import Transport
 from .attempt import Attempt
 from .session_target import SessionTarget
 from .transports import (
@@ -92,11 +93,11 @@ class SockJSClientEndpoint:
         url: str,
         *,
         headers: HeadersOption | None = None,
-        transports: Sequence[str] = DEFAULT_TRANSPORTS,
+        transports: Sequence[Transport] = DEFAULT_TRANSPORTS,
         info: bool = False,
-        tls: IPolicyForHTTPS | None = None,
+        tls: AnyTLSPolicy | None = None,
         proxy: ProxyOption = True,
-        endpoint: IStreamClientEndpoint | str | None = None,
+        endpoint: AnyClientEndpoint | str | None = None,
         http_context: HTTPContext | None = None,
         timeouts: Timeouts | None = None,
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
@@ -120,7 +121,7 @@ class SockJSClientEndpoint:
     def __repr__(self) -> str:
         return f"<SockJSClientEndpoint {self._address}>"
 
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+    def connect(self, protocolFactory: AnyFactory) -> Deferred[Any]:
         """
         Open a session.
 
@@ -177,7 +178,7 @@ class SockJSClientEndpoint:
             raise failures.popitem()[1]
         raise AllTransportsFailed(failures, str(self._address))
 
-    async def _offered(self, attempt: Attempt) -> list[str]:
+    async def _offered(self, attempt: Attempt) -> list[Transport]:
         """The transports that may be tried."""
         if not self._info or await attempt.offers_websockets():
             return list(self._transports)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..frames import HEARTBEAT_FRAME, FrameError
+from ..transport_names import Transport
 
 __all__ = ["EVENTSOURCE", "XHR_POLLING", "XHR_STREAMING", "EventReader", "Framing", "LineReader"]
 
@@ -168,7 +169,7 @@ class Framing:
     :ivar reader: makes what reads one response, given the bytes of its largest frame.
     """
 
-    name: str
+    name: Transport
     method: str
     page: str
     content_type: str | None

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ...errors import InvalidOption
-from ..transport_names import DEFAULT_TRANSPORTS
+from ..transport_names import DEFAULT_TRANSPORTS, Transport
 from .client_websocket import open_raw_websocket, open_websocket
 from .frame_readers import EVENTSOURCE, XHR_POLLING, XHR_STREAMING
 from .http import open_http
@@ -30,7 +30,7 @@ __all__ = [
 Opener: TypeAlias = Callable[[ClientSession, SessionTarget], Deferred[Any]]
 """Fires when a connection is made; the session's Deferreds tell how the attempt goes."""
 
-TRANSPORTS: dict[str, Opener] = {
+TRANSPORTS: dict[Transport, Opener] = {
     "websocket": open_websocket,
     **{
         framing.name: partial(open_http, framing)
@@ -47,7 +47,7 @@ _REMEMBERED = 600.0
 """Seconds for which what worked is tried first."""
 
 
-def check_transports(option: Sequence[str]) -> tuple[str, ...]:
+def check_transports(option: Sequence[str]) -> tuple[Transport, ...]:
     """
     :return: a copy.
     :raises InvalidOption: for anything but different names of transports.
@@ -59,7 +59,7 @@ def check_transports(option: Sequence[str]) -> tuple[str, ...]:
         )
     if len(set(option)) < len(option):
         raise InvalidOption(f"transports is {option!r}: it names one of them twice")
-    return tuple(option)
+    return tuple(cast(Sequence[Transport], option))
 
 
 class Preference:
@@ -75,7 +75,7 @@ class Preference:
         self._worked: str | None = None
         self._when = 0.0
 
-    def order(self, transports: Iterable[str]) -> list[str]:
+    def order(self, transports: Iterable[Transport]) -> list[Transport]:
         """:return: ``transports`` in the order in which to try them now."""
         if self._reactor.seconds() - self._when >= _REMEMBERED:
             self._worked = None

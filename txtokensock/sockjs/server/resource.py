@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocolFactory
 from twisted.web.http import Request
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
+from ...support.interfaces import AnyFactory
 from ...web.server.answers import (
     Answer,
     Page,
@@ -73,7 +73,7 @@ class SockJSResource:
 
     def __init__(
         self,
-        factory: IProtocolFactory,
+        factory: AnyFactory,
         options: SockJSOptions | None = None,
         *,
         reactor: Any = None,

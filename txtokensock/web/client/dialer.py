@@ -4,7 +4,7 @@ How connections are made: to which endpoint, through a proxy or not, with TLS or
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -13,6 +13,7 @@ from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
 from ...errors import InvalidOption, shorten
+from ...support.interfaces import AnyClientEndpoint, AnyTLSPolicy
 from ..tls.handshake import TLSEndpoint
 from ..tls.policy import TLSPolicy
 from .names import tcp_endpoint
@@ -39,12 +40,12 @@ class Dialer:
         self,
         reactor: Any,
         *,
-        tls: IPolicyForHTTPS | None = None,
+        tls: AnyTLSPolicy | None = None,
         proxy: ProxyOption = True,
-        endpoint: IStreamClientEndpoint | str | None = None,
+        endpoint: AnyClientEndpoint | str | None = None,
     ) -> None:
         self._reactor = reactor
-        self._tls = TLSPolicy() if tls is None else tls
+        self._tls = TLSPolicy() if tls is None else cast(IPolicyForHTTPS, tls)
         self._proxy = proxy
         self._endpoint = _endpoint_option(reactor, endpoint)
         if not IPolicyForHTTPS.providedBy(self._tls):
@@ -90,7 +91,7 @@ class Dialer:
 
 
 def _endpoint_option(
-    reactor: Any, option: IStreamClientEndpoint | str | None
+    reactor: Any, option: AnyClientEndpoint | str | None
 ) -> IStreamClientEndpoint | None:
     if isinstance(option, str):
         try:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http.cookiejar import CookieJar
-from typing import Any
+from typing import Any, cast
 
 from hyperlink import EncodedURL
 from treq.client import HTTPClient
@@ -25,6 +25,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
 
 from ...errors import TokenSocketError
+from ...support.interfaces import AnyAgent
 from ..tls.policy import is_tls_problem
 from .agent import Agent
 from .connection_pool import ConnectionPool
@@ -79,7 +80,7 @@ class WebClient:
         most_idle: int = 2,
         connected: Callable[[Any], None] = lambda _: None,
         read_ended: Callable[[], object] = lambda: None,
-        agent: IAgent | None = None,
+        agent: AnyAgent | None = None,
     ) -> None:
         self._pool = ConnectionPool(
             reactor,
@@ -90,9 +91,9 @@ class WebClient:
             read_ended=read_ended,
         )
         any_jar: Any = cookies  # treq says that any will do; its annotation does not
-        agent = agent or Agent(dialer, self._pool)
-        self._agent = agent = Cookies(Uncompressed(agent, plain), cookies)
-        self._client = None if plain else HTTPClient(agent, cookiejar=any_jar)
+        sender = Agent(dialer, self._pool) if agent is None else cast(IAgent, agent)
+        self._agent = Cookies(Uncompressed(sender, plain), cookies)
+        self._client = None if plain else HTTPClient(self._agent, cookiejar=any_jar)
 
     def request(
         self,

@@ -7,9 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.web.iweb import IAgent, IPolicyForHTTPS
-
+from ...support.interfaces import AnyAgent, AnyClientEndpoint, AnyTLSPolicy
 from .cookies import cookie_header, new_jar, take_cookies
 from .dialer import Dialer
 from .http_client import WebClient
@@ -40,9 +38,9 @@ class HTTPContext:
         reactor: Any,
         *,
         headers: HeadersOption | None = None,
-        tls: IPolicyForHTTPS | None = None,
+        tls: AnyTLSPolicy | None = None,
         proxy: ProxyOption = True,
-        endpoint: IStreamClientEndpoint | str | None = None,
+        endpoint: AnyClientEndpoint | str | None = None,
     ) -> None:
         self.reactor = reactor
         self.dialer = Dialer(reactor, tls=tls, proxy=proxy, endpoint=endpoint)
@@ -80,7 +78,7 @@ class HTTPContext:
         plain: bool = False,
         connected: Callable[[Any], None] = lambda _: None,
         read_ended: Callable[[], object] = lambda: None,
-        agent: IAgent | None = None,
+        agent: AnyAgent | None = None,
     ) -> WebClient:
         """A client for HTTP requests; see :class:`~.http_client.WebClient`."""
         return WebClient(

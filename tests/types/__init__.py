@@ -1,0 +1,1 @@
+"""What users' type checkers say of this package, without a plugin."""
