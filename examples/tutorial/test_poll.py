@@ -1,0 +1,49 @@
+"""The poll, without a network and without waiting."""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from poll import poll_server
+from txtokensock import RemoteError, TokenSocket
+from txtokensock.testing import MemoryServer
+
+
+class PollTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.memory = MemoryServer(lambda clock: poll_server(reactor=clock))
+        self.addCleanup(self.memory.settle)
+        self.addCleanup(self.memory.server.stopService)
+
+    def client(self, user: str) -> TokenSocket:
+        client = self.memory.client(authentication={"user": user})
+        self.addCleanup(client.end)
+        client.startService()
+        return client
+
+    def wait(self, deferred: Deferred[Any]) -> Any:
+        self.memory.settle()
+        return self.successResultOf(deferred)
+
+    def test_one_vote_each(self) -> None:
+        """Who votes again has changed the vote."""
+        ada, grace = self.client("ada"), self.client("grace")
+        for client, choice in ((ada, "tea"), (grace, "tea"), (ada, "coffee")):
+            self.wait(client.rpc("vote", choice))
+        self.assertEqual(self.wait(ada.rpc("result")), {"tea": 1, "coffee": 1})
+
+    def test_nonsense(self) -> None:
+        """A vote for anything else is refused, and the text says what there is."""
+        voted = self.client("ada").rpc("vote", "milk")
+        self.memory.settle()
+        failure = self.failureResultOf(voted, RemoteError)
+        self.assertEqual(failure.value.error, "vote for one of tea, coffee")
+
+    def test_everybody_sees(self) -> None:
+        """Each vote is told to those who listen."""
+        ada, grace = self.client("ada"), self.client("grace")
+        seen: list[Any] = []
+        self.wait(grace.subscribe("result", seen.append))
+        self.wait(ada.rpc("vote", "tea"))
+        self.assertEqual(seen, [{"tea": 1, "coffee": 0}])
