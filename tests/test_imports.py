@@ -39,7 +39,7 @@ ALLOWED = {
     "sockjs/server": BASE | {"sockjs", "web/server"},
     "client": CLIENT,
     "server": MESSAGES | {"sockjs", "sockjs/server", "web/server", "server/store", "server/ops"},
-    "server/store": BASE,
+    "server/store": BASE | {"web/tls"},
     "server/ops": MESSAGES | {"server", "web/server"},
     "bridge": BRIDGE | {"bridge/http", "bridge/wamp", "bridge/webhooks"},
     "bridge/config": BRIDGE | {"bridge/wamp", "web/server"},

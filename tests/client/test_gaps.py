@@ -145,6 +145,23 @@ class GapTests(ChannelTestCase):
         self.assertEqual([gap.channel for gap in self.events], ["c", "d"])
         self.assertGreater(self.events[0].since, since)
 
+    def test_store_of_the_server(self) -> None:
+        """A server that could not hear its store says so; the connection is the same."""
+        subscription, told = self.noticing()
+        self.advance(9)
+        for data in (
+            {"channel": "c", "gap": 2.5},
+            {"channel": "d", "gap": 2.5},
+            {"channel": "c", "gap": "x"},
+            {"channel": "c", "gap": -1},
+            {"channel": "c"},
+        ):
+            self.session.send({"internal": True, "command": "subscribe", "data": data})
+        self.settle()
+        gap = Gap("c", since=self.now - 2.5, until=self.now)
+        self.assertEqual((told, self.events), ([(subscription, gap)], [gap]))
+        self.assertTrue(subscription.confirmed)
+
     def test_no_gap(self) -> None:
         """Nothing is missed by who had not subscribed, or does not any more."""
         self.subscribing("c")

@@ -1,5 +1,5 @@
 """
-Real servers as child processes: :class:`Redis` and :class:`NodeServer`.
+Real servers as child processes: :class:`Redis`, :class:`Sentinel` and :class:`NodeServer`.
 """
 
 from __future__ import annotations
@@ -38,12 +38,17 @@ class Server(Program):
 
 
 class Redis(Server):
-    """Debian's redis-server, which keeps nothing: a restart forgets all."""
+    """
+    Debian's redis-server, which keeps nothing: a restart forgets all.
+
+    :param options: more of its command line.
+    """
 
     name = "redis-server"
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         super().__init__()
+        self._options = options
         self._directory = tempfile.TemporaryDirectory(prefix="txtokensock-redis-")
 
     def command(self) -> list[str]:
@@ -52,10 +57,43 @@ class Redis(Server):
             *("--save", "", "--appendonly", "no", "--dir", self._directory.name),
             # By default a server that takes 32 MB too slowly is disconnected.
             *("--client-output-buffer-limit", "pubsub 0 0 0"),
+            *self._options,
         ]
 
     def is_ready(self, line: str) -> bool:
         return "Ready to accept connections" in line
+
+    async def close(self) -> None:
+        await super().close()
+        self._directory.cleanup()
+
+
+class Sentinel(Server):
+    """
+    One of the sentinels that guard a Redis under the name ``themaster``.
+
+    :param redis: the master at first.
+    """
+
+    name = "sentinel"
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__()
+        self._directory = tempfile.TemporaryDirectory(prefix="txtokensock-sentinel-")
+        self._config = Path(self._directory.name) / "sentinel.conf"  # it writes there, too
+        self._config.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self._directory.name}\n"
+            f"sentinel monitor themaster 127.0.0.1 {redis.port} 2\n"
+            "sentinel down-after-milliseconds themaster 500\n"
+            "sentinel failover-timeout themaster 3000\n",
+            encoding="ascii",
+        )
+
+    def command(self) -> list[str]:
+        return ["redis-server", str(self._config), "--sentinel"]
+
+    def is_ready(self, line: str) -> bool:
+        return "+monitor master themaster" in line
 
     async def close(self) -> None:
         await super().close()

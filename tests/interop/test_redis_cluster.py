@@ -113,12 +113,17 @@ class _OneMessage(Protocol):
             self.answer.callback({})
 
 
-async def spend(token: str, url: str) -> bool:
-    """Whether that server accepts the token."""
+async def authenticate(token: str, url: str) -> Any:
+    """What that server answers to the token."""
     protocol = _OneMessage({"rpc": "auth", "token": token, "uuid": "u"})
     endpoint = SockJSClientEndpoint(reactor, f"{url}/sockets")
     await within(endpoint.connect(Factory.forProtocol(lambda: protocol)))
-    answer = await within(protocol.answer)
+    return await within(protocol.answer)
+
+
+async def spend(token: str, url: str) -> bool:
+    """Whether that server accepts the token."""
+    answer = await authenticate(token, url)
     return bool(answer.get("resp") == "success")
 
 

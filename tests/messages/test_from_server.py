@@ -27,6 +27,7 @@ from txtokensock.messages.from_server import (
     encode_channel_message,
     encode_error,
     encode_error_answer,
+    encode_gap,
     encode_server_call,
     encode_subscribed,
     encode_subscribed_with_request,
@@ -199,6 +200,7 @@ class EncodingTests(SynchronousTestCase):
             (encode_server_call("f", text, value), ServerCall("f", text, value)),
             (encode_channel_message(text, value), ChannelMessage(text, value)),
             (encode_subscribed(text), Subscribed(text)),
+            (encode_gap(text, 2.5), Subscribed(text, gap=2.5)),
             (encode_subscribed_with_request(text, "u"), Subscribed(text, "u")),
             (encode_unsubscribed(text), Unsubscribed(text)),
         ):

@@ -133,6 +133,13 @@ BAD: list[tuple[str, str]] = [
         REDIS + 'password = { file = "a\\u0000b" }',
         "4: redis.password: the file a\0b cannot be read",
     ),
+    (REDIS + 'tls = { authorities = "none" }', "4: redis.tls: authorities: none cannot be read"),
+    (REDIS + "tls = {}", "4: redis.tls: is for a Redis URL with rediss://"),
+    (
+        REDIS + 'sentinel_password = { file = "none" }',
+        "4: redis.sentinel_password: the file none cannot be read",
+    ),
+    ('[redis]\nurl = "redis+sentinel://h"\nnamespace = "a"', "2: redis.url: the Redis URL has no"),
     (REDIS + "timeout = 0", "4: redis.timeout: is 0: it must be a number of seconds"),
     # [log]
     ('[log]\nlevel = "loud"', "2: log.level: 'loud' is not one of critical, debug,"),

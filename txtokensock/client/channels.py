@@ -195,6 +195,12 @@ class Channels:
         channel = self._channels.get(notice.channel)
         if channel is not None and channel.state is State.SUBSCRIBING:
             self._agreed(None, channel)
+        elif channel is not None and channel.state is State.ON and notice.gap is not None:
+            now = self._reactor.seconds()
+            gap = Gap(channel.name, now - notice.gap, now)
+            for subscription in tuple(channel.subscriptions):
+                subscription.miss(gap)
+            self._missed(gap)
 
     def ended(self, notice: Unsubscribed) -> None:
         """The server unsubscribed us, because we asked or by itself."""

@@ -19,8 +19,9 @@ class Gap:
 
     :ivar channel: its name.
     :ivar since: when anything was received for the last time on the connection that was lost,
-        heartbeats included; or when the server ended the subscription.
-    :ivar until: when the server had confirmed the subscription anew.
+        heartbeats included; or when the server ended the subscription, or heard its own store,
+        a Redis, for the last time.
+    :ivar until: when the server had confirmed the subscription anew, or heard its store again.
     """
 
     channel: str

@@ -655,8 +655,8 @@ class TokenSocket(Service):
         ``disconnect(error)``
             the connection is gone;
         ``gap(gap)``
-            a channel is subscribed to again, and messages may be missing: since when and
-            until when is in the :class:`~txtokensock.Gap`;
+            a channel is subscribed to again, by this client or by the server, and messages
+            may be missing: since when and until when is in the :class:`~txtokensock.Gap`;
         ``error(error)``
             an error that belongs to no Deferred: a late refusal of a publish, a
             subscription that the server ended, the client gave up.

@@ -135,9 +135,13 @@ class Subscription(AsyncIterable[Any]):
         if since is None:
             return None
         gap = Gap(self.channel, since, now)
+        self.miss(gap)
+        return gap
+
+    def miss(self, gap: Gap) -> None:
+        """Messages may be missing; its user is told of that."""
         if self._gap_listener is not None:
             call_listener(self._gap_listener, self, gap)
-        return gap
 
     def lose(self, since: float) -> bool:
         """

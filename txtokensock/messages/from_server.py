@@ -8,7 +8,8 @@ answer             ``{"rpc":NAME,"uuid":U,"resp":DATA}``, or ``"error"`` instead
 call to client     ``{"internal":true,"command":"rpc","data":{"fid":F,"command":NAME,
                    "args":DATA}}``
 subscribed         ``{"internal":true,"command":"subscribe","data":{"channel":C}}``; 3.1.0
-                   repeats the request's fields in ``data``, ``uuid`` among them
+                   repeats the request's fields in ``data``, ``uuid`` among them; ours sends
+                   it again, with ``"gap":SECONDS`` in ``data``, where messages may be missing
 unsubscribed       ``{"internal":true,"command":"unsubscribe","data":{"channel":C}}``
 channel message    ``{"channel":C,"message":D}``
 error              ``{"error":E}``: nobody knows what for
@@ -44,6 +45,7 @@ __all__ = [
     "encode_channel_message",
     "encode_error",
     "encode_error_answer",
+    "encode_gap",
     "encode_server_call",
     "encode_subscribed",
     "encode_subscribed_with_request",
@@ -80,10 +82,14 @@ class ServerCall(Struct, frozen=True):
 
 
 class Subscribed(Struct, frozen=True):
-    """:ivar uuid: of the request, from 3.1.0 alone."""
+    """
+    :ivar uuid: of the request, from 3.1.0 alone.
+    :ivar gap: seconds until now in which messages may be missing, where the server says so.
+    """
 
     channel: str
     uuid: str | None = None
+    gap: float | None = None
 
 
 class Unsubscribed(Struct, frozen=True):
@@ -136,6 +142,7 @@ class _CallData(Struct):
 class _ChannelData(Struct):
     channel: str
     uuid: str | None = None
+    gap: Any = None
 
 
 _decode = Decoder(_FromServer)
@@ -206,10 +213,16 @@ def _internal(message: _FromServer) -> ServerMessage:
             return ServerCall(call.fid, call.command, call.args)
         case "subscribe":
             notice = _decode_channel(data)
-            return Subscribed(notice.channel, notice.uuid)
+            return Subscribed(notice.channel, notice.uuid, _seconds(notice.gap))
         case "unsubscribe":
             return Unsubscribed(_decode_channel(data).channel)
     raise Malformed("an internal message of no known command")
+
+
+def _seconds(gap: Any) -> float | None:
+    """What 3.1.0 repeats of a request may hold anything under that name."""
+    is_number = isinstance(gap, int | float) and not isinstance(gap, bool)
+    return float(gap) if is_number and gap >= 0 else None
 
 
 # -- encoding: the server's half --------------------------------------------------
@@ -297,6 +310,11 @@ def encode_server_call(fid: str, name: str, data: Any) -> bytes:
 def encode_subscribed(channel: str) -> bytes:
     """The plain form, of 2.1.11: every JavaScript client takes it."""
     return dumps(_Internal(True, "subscribe", {"channel": channel}))
+
+
+def encode_gap(channel: str, seconds: float) -> bytes:
+    """Subscribed again after a time in which messages may be missing."""
+    return dumps(_Internal(True, "subscribe", {"channel": channel, "gap": round(seconds, 3)}))
 
 
 def encode_subscribed_with_request(channel: str, uuid: Uuid) -> bytes:

@@ -20,6 +20,7 @@ from ..messages import RESERVED_CHANNELS
 from ..messages.from_server import (
     encode_channel_json,
     encode_channel_message,
+    encode_gap,
     encode_unsubscribed,
 )
 from ..support.slices import Slices
@@ -79,6 +80,7 @@ class Hub:
         self._slices = slices
         self._subscribers: dict[Peer, _Subscriber] = {}
         self._channels: dict[str, dict[Peer, Outbox]] = {}
+        self._observer = observer
         self.fan_out = FanOut(self._channels, self._outboxes, slices, most, observer)
         self.link: IStoreLink | None = None
 
@@ -221,6 +223,15 @@ class Hub:
             outbox.write(notice)
 
         self.fan_out.deliver(channel, unsubscribe, len(notice))
+
+    def interrupted(self, seconds: float) -> None:
+        """Count it; each channel is told of when its messages come again."""
+        self._observer.store_interrupted(seconds)
+
+    def missed(self, channel: str, seconds: float) -> None:
+        """Tell the peers of a channel that messages may be missing, behind those that came."""
+        notice = encode_gap(channel, seconds)
+        self.fan_out.deliver(channel, notice, len(notice))
 
     def delivered(self, channel: str | None) -> Deferred[None] | None:
         """When what waits for a channel has been delivered, see :meth:`FanOut.delivered`."""

@@ -19,12 +19,12 @@ from ..config.listen import Listen
 from ..config.log import LogConfig
 from ..config.numbers import numbers, seconds
 from ..config.section import Problem, Secret, Section
-from ..config.tls import key_file
+from ..config.tls import TlsConfig, key_file
 from ..errors import InvalidOption
 from ..server import SHARED_WITH_NODE, Limits, RedisStore
 from ..server.hooks import Event
 from ..server.limits import OF_ONE_PEER
-from ..server.store.redis import has_password
+from ..server.store.redis_url import has_password
 from ..server.tokens import Identity
 from ..sockjs import SockJSOptions
 from ..support.checks import check_count, check_positive
@@ -161,9 +161,14 @@ class RedisConfig(Section, frozen=True):
     """
     ``[redis]``: what several servers share; see :class:`~txtokensock.server.RedisStore`.
 
-    :ivar url: such as ``redis://10.0.0.5:6379/0``, or a secret that is one.
+    :ivar url: such as ``redis://10.0.0.5:6379/0``, or with sentinels
+        ``redis+sentinel://10.0.0.5:26379,10.0.0.6:26379/MASTER``; or a secret that is one.
     :ivar username: of a user of Redis.
     :ivar password: of that user, or of all.
+    :ivar sentinel_password: of the sentinels, where they have one.
+    :ivar tls: a table ``[redis.tls]`` for ``rediss://`` and ``rediss+sentinel://``, with
+        ``authorities``, ``certificate``, ``key`` and ``server_name`` as
+        :class:`~txtokensock.TLSPolicy` has them; without it, the platform's authorities.
     :ivar namespace: a prefix of all keys and channels.
     :ivar shared_with_node: instead of it: the layout of node-token-sockjs, whose servers can then
         be part of the cluster.
@@ -173,6 +178,8 @@ class RedisConfig(Section, frozen=True):
     url: str | Secret
     username: str | None = None
     password: Secret | None = None
+    sentinel_password: Secret | None = None
+    tls: TlsConfig | None = None
     namespace: str | None = None
     shared_with_node: bool = False
     timeout: float = 5.0
@@ -188,6 +195,10 @@ class RedisConfig(Section, frozen=True):
             SHARED_WITH_NODE if self.namespace is None else self.namespace,
             username=self.username,
             password=None if self.password is None else self.password.reveal(),
+            sentinel_password=(
+                None if self.sentinel_password is None else self.sentinel_password.reveal()
+            ),
+            tls=None if self.tls is None else self.tls.policy(),
             timeout=self.timeout,
         )
 
@@ -344,7 +355,7 @@ def _redis(section: RedisConfig, path: str) -> Iterator[Problem]:
         yield Problem(path, f"{text} where servers of node-token-sockjs take part")
     elif section.namespace is not None and section.shared_with_node:
         yield Problem(f"{path}.shared_with_node", "excludes a namespace")
-    for name in ("url", "password"):
+    for name in ("url", "password", "sentinel_password"):
         secret = getattr(section, name)
         if isinstance(secret, Secret):
             found = list(_refused(f"{path}.{name}", secret.reveal))
@@ -355,8 +366,10 @@ def _redis(section: RedisConfig, path: str) -> Iterator[Problem]:
         section.store()
     except InvalidOption as problem:
         name, _, rest = str(problem).partition(" ")
-        known = name in ("namespace", "timeout")
-        if name != "timeout":  # which is known already
+        known = name in ("namespace", "timeout", "tls", "sentinel_password")
+        if name.rstrip(":") in ("authorities", "certificate", "private_key", "server_name"):
+            yield Problem(f"{path}.tls", str(problem))
+        elif name != "timeout":  # which is known already
             yield Problem(f"{path}.{name if known else 'url'}", rest if known else str(problem))
 
 

@@ -50,6 +50,20 @@ class MessageMetricsTests(MetricsTestCase):
         for name in ("peers", "channels", "sent_bytes_total", "call_seconds_count"):
             self.assertIn(f"\ntokensock_{name} 0.0\n", page)
 
+    def test_gaps(self) -> None:
+        """A store that was not heard is counted, and the peers of each channel are told."""
+        server = self.counted()
+        client = server.authenticated()
+        client.subscribe("a", "b")
+        client.received()
+        hub = server.service._context.hub
+        hub.interrupted(2.5)
+        hub.missed("a", 2.5)
+        names = ("store_gaps_total", "store_gap_seconds_total")
+        self.assertEqual([self.value(name) for name in names], [1, 2.5])
+        notice = {"internal": True, "command": "subscribe", "data": {"channel": "a", "gap": 2.5}}
+        self.assertEqual(client.received(), [notice])
+
     def test_peers_and_channels(self) -> None:
         """Peers count when they are authenticated, connections at once."""
         server = self.counted()

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kit.turns import one_turn
-from txtokensock import Backoff
+from txtokensock import Backoff, TLSPolicy
 from txtokensock.errors import InvalidOption, StoreUnavailable
 from txtokensock.jsontext import dumps, loads
 from txtokensock.server import SHARED_WITH_NODE, RedisStore
@@ -105,6 +105,11 @@ class URLTests(SynchronousTestCase):
             ("rediss://me:s3cret@h", "rediss://h:6379 database 0"),
             ("redis://[::1]:7", "redis://::1:7 database 0"),
             ("unix://:s3cret@/run/r.sock?db=2", "unix:///run/r.sock database 2"),
+            ("redis+sentinel://h/m", "redis+sentinel://h:26379/m database 0"),
+            (
+                "rediss+sentinel://me:s3cret@h:1,[::1]:2,[::2]/m%20n?db=3",
+                "rediss+sentinel://h:1,::1:2,::2:26379/m n database 3",
+            ),
         ):
             self.assertEqual(repr(RedisStore(url, SHARED_WITH_NODE)), f"<RedisStore {text}>")
 
@@ -119,6 +124,17 @@ class URLTests(SynchronousTestCase):
             store = RedisStore(url, "app", **more)  # type: ignore[arg-type]
             self.assertEqual((store._target.username, store._target.password), expected)
             self.assertNotIn("s3cret", repr(store) + repr(store._target))
+
+    def test_options_of_other_urls(self) -> None:
+        """What would do nothing is refused."""
+        for url, option in (
+            ("redis://h", {"tls": TLSPolicy()}),
+            ("redis+sentinel://h/m", {"tls": TLSPolicy()}),
+            ("rediss://h", {"sentinel_password": "s3cret"}),
+        ):
+            with self.assertRaises(InvalidOption) as caught:
+                RedisStore(url, "a", **option)  # type: ignore[arg-type]
+            self.assertTrue(str(caught.exception).startswith(next(iter(option))))
 
     def test_no_namespace(self) -> None:
         """To say nothing means to share it with Node's servers, for one more release."""
@@ -138,6 +154,9 @@ class URLTests(SynchronousTestCase):
             "redis://:s3cret@h/x",
             "redis://:s3cret@h/1/2",
             "unix://s3cret",
+            "redis+sentinel://:s3cret@h",
+            "redis+sentinel://:s3cret@h,i:x/m",
+            "redis+sentinel://:s3cret@h/m?db=x",
             5,
         ):
             with self.assertRaises(InvalidOption) as caught:
@@ -157,6 +176,12 @@ class _Listener:
 
     def unsubscribe_all(self, channel: str) -> None:
         self.heard.append(channel)
+
+    def interrupted(self, seconds: float) -> None:
+        self.heard.append(seconds)
+
+    def missed(self, channel: str, seconds: float) -> None:
+        self.heard.append((channel, seconds))
 
 
 class _Connection:
@@ -589,7 +614,60 @@ class LinkTests(SynchronousTestCase):
         self.subscriber = self.connect()
         self.subscriber.reply(b"+PONG\r\n", *[_subscribed(b"x")] * 2)
         self.subscriber.reply(b"-NOPERM this user has no permissions to access a channel\r\n")
-        self.assertEqual(self.listener.heard, ["c"])
+        self.assertEqual(self.listener.heard, [2.0, "c"])
+
+    def test_gap(self) -> None:
+        """
+        Each channel is told how long it may have missed messages, when they come again: since
+        anything was heard, of whichever connection that was.
+        """
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        self.answer()
+        for channel in (b"c", b"d"):
+            self.link.subscribe(channel.decode())
+            self.subscriber.reply(_subscribed(channel))
+        self.reactor.advance(1)
+        self.subscriber.reply(_array(b"message", b"c", b"1"))
+        self.reactor.advance(3)
+        self.subscriber.lose()
+        self.link.unsubscribe("d")
+        self.link.subscribe("new")
+        self.reactor.advance(2)
+        self.subscriber = self.connect()
+        self.subscriber.reply(b"+PONG\r\n", *[_subscribed(b"x")] * 2)
+        self.subscriber.lose()  # before it confirms any of them
+        self.reactor.advance(2)
+        self.subscriber = self.connect()
+        self.subscriber.reply(b"+PONG\r\n", *[_subscribed(b"x")] * 2)
+        self.assertEqual(self.listener.heard, [("c", b"1"), 5.0, 2.0])
+        self.subscriber.reply(_subscribed(b"c"), _subscribed(b"new"))
+        self.assertEqual(self.listener.heard[3:], [("c", 7.0)])
+        told = [each["seconds"] for each in logged if each.get("event") == "redis.gap"]
+        self.assertEqual(told, [5.0, 2.0])
+
+    def test_lost_tokens(self) -> None:
+        """
+        Behind a loss a token may be gone that was issued before: who has it is to come back
+        with another one, as long as such tokens live.
+        """
+        self.answer()
+        self.link.issue_token("t", b"{}", 40)
+        self.commands.reply(b"+OK\r\n")
+        self.commands.lose()
+        self.reactor.advance(2)
+        self.commands = self.connect()
+        self.commands.reply(*SERVES)
+        self.commands.commands()
+        for number in range(5):
+            spent = self.link.spend_token("t")
+            self.commands.reply(b"$-1\r\n")
+            if number < 4:
+                self.assertIn("may have been lost", self.failed(spent))
+            else:
+                self.assertIsNone(self.successResultOf(spent))
+            self.reactor.advance(10)  # and a ping
+            self.commands.reply(*SERVES)
+            self.subscriber.reply(_array(b"pong", b""))
 
     def test_subscription_failed(self) -> None:
         """
@@ -610,7 +688,7 @@ class LinkTests(SynchronousTestCase):
         self.subscriber.reply(*(_subscribed(channel) for _, channel in asked[1:]))
         self.assertIsNone(self.link.problem)
         self.subscriber.reply(_array(b"message", b"c", b"1"))
-        self.assertEqual(self.listener.heard, [("c", b"1")])
+        self.assertEqual(self.listener.heard, [2.0, ("c", b"1")])
 
     def test_deaf_for_a_while(self) -> None:
         """Where nobody subscribes, Redis is asked again every ten seconds."""

@@ -65,6 +65,8 @@ class ServerMetrics(Observer):
         }
         self._problems: Counter[Problem] = Counter()
         self._dropped_messages = 0
+        self._store_gaps = 0
+        self._store_gap_seconds = 0.0
         self._refused: Counter[ConnectionRefusal] = Counter()
         self._tokens: Counter[int] = Counter()
         self._call_times = [0] * (len(BUCKETS) + 1)
@@ -112,6 +114,10 @@ class ServerMetrics(Observer):
     def message_dropped(self, size: int) -> None:
         self._dropped_messages += 1
 
+    def store_interrupted(self, seconds: float) -> None:
+        self._store_gaps += 1
+        self._store_gap_seconds += seconds
+
     def connection_refused(self, refusal: ConnectionRefusal) -> None:
         self._refused[refusal] += 1
 
@@ -132,6 +138,10 @@ class ServerMetrics(Observer):
         yield _counted("sent_bytes", "Bytes of messages to clients.", self._sent_bytes)
         text = "Messages not delivered, as too much waited."
         yield _counted("dropped_messages", text, self._dropped_messages)
+        text = "Times in which messages of other servers may have been lost."
+        yield _counted("store_gaps", text, self._store_gaps)
+        text = "Seconds of those times."
+        yield _counted("store_gap_seconds", text, self._store_gap_seconds)
         yield from self._collect_requests()
         text = "Ends of peers by close code: lost without one, other for a client's own."
         yield _counted_by("code", "closes", text, self._closes.copy())
@@ -199,7 +209,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"tokensock_{name}", text, value)
 
 
-def _counted(name: str, text: str, value: int) -> Metric:
+def _counted(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(f"tokensock_{name}", text, value)
 
 

@@ -106,6 +106,12 @@ class Observer:
         :param size: bytes of the message.
         """
 
+    def store_interrupted(self, seconds: float) -> None:
+        """
+        The store can be heard again after a time in which messages of other servers may have
+        been lost.
+        """
+
     def connection_refused(self, refusal: ConnectionRefusal) -> None:
         """
         A connection to :meth:`.TokenSocketServer.site` has crossed a limit, and is closed; or

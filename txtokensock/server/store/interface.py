@@ -36,6 +36,20 @@ class IStoreListener(Interface):
     def unsubscribe_all(channel: str) -> None:
         """Some server unsubscribes all peers of all servers from a channel."""
 
+    def interrupted(seconds: float) -> None:
+        """
+        The store can be heard again.
+
+        :param seconds: in which this server may not have heard what others published.
+        """
+
+    def missed(channel: str, seconds: float) -> None:
+        """
+        The messages of a channel come again.
+
+        :param seconds: in which some may not have come.
+        """
+
 
 class IStoreLink(Interface):
     """

@@ -5,27 +5,30 @@ A store in Redis, which several servers can share, node-token-sockjs's among the
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import Enum
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, cast
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.ssl import optionsForClientTLS
 from zope.interface import implementer
 
 from ...errors import InvalidOption
+from ...support.backoff import Backoff
 from ...support.checks import check_seconds
 from ...support.deprecation import deprecate
-from ...support.interfaces import AnyClientEndpoint
+from ...support.interfaces import AnyClientEndpoint, AnyTLSPolicy
+from ...web.tls.policy import TLSPolicy
 from .interface import IStore, IStoreListener
 from .redis_connection import RedisConnection
 from .redis_layout import Layout, NamespaceLayout, SharedLayout
 from .redis_link import OnMessage, RedisLink
+from .redis_sentinel import SentinelEndpoint
+from .redis_url import Address, RedisURL
 
-__all__ = ["SHARED_WITH_NODE", "RedisStore", "SharedWithNode", "has_password"]
+__all__ = ["SHARED_WITH_NODE", "RedisStore", "SharedWithNode"]
 
 
 class SharedWithNode(Enum):
@@ -41,6 +44,10 @@ _NO_NAMESPACE = deprecate(
     "RedisStore() without a namespace", "a namespace, or SHARED_WITH_NODE", ends="0.3.0"
 )
 
+_BACKOFF = Backoff(cap=5.0)
+_SENTINEL_BACKOFF = Backoff(cap=1.0)
+"""Sentinels know of a new master within seconds, and say so at once."""
+
 
 @implementer(IStore)
 class RedisStore:
@@ -51,7 +58,8 @@ class RedisStore:
 
     While Redis does not answer, token requests are answered 503, who publishes is told
     "Store unavailable", and peers stay connected; their subscriptions are restored when it
-    is back.  What others published meanwhile is lost, as always with Redis.
+    is back.  What others published meanwhile is lost, as always with Redis: the log says so, and
+    so do the events ``gap`` of our clients.
 
     It uses the protocols of txredisapi, the one Redis client for Twisted that is maintained
     (1.6, of 2026).  The connections are our own, so that they use the server's reactor,
@@ -59,7 +67,10 @@ class RedisStore:
     three times as many messages a second.
 
     :param url: ``redis://host:6379/0``, ``rediss://`` for TLS, ``unix:///path?db=0``; with
-        ``user:password@`` or ``:password@`` before the host.
+        ``user:password@`` or ``:password@`` before the host.  For a Redis that sentinels guard,
+        ``redis+sentinel://host:26379,host2:26379/MASTER?db=0`` with the sentinels, the name under
+        which they know the master, and the credentials of that; ``rediss+sentinel://`` for TLS
+        to all of them.
     :param namespace: a prefix for all keys and channels: clients can reach nothing else in
         that Redis, and text that looks like a number stays text.  ``SHARED_WITH_NODE`` for
         node-token-sockjs's own keys and channels, so that its servers can be part of the
@@ -67,6 +78,9 @@ class RedisStore:
         of other programs.  To leave it out means the same for now, and warns.
     :param username: of a user of Redis, instead of the URL's.
     :param password: likewise.
+    :param sentinel_password: of the sentinels, where they have one.
+    :param tls: what TLS connections trust and show, such as ``TLSPolicy(authorities="ca.pem")``;
+        without it, the platform's authorities.
     :param endpoint: connects instead of TCP or TLS to the URL's host.
     :param timeout: seconds in which Redis has to answer a command.
     :raises InvalidOption: for an option that is not valid, or if txredisapi is not installed.
@@ -79,10 +93,16 @@ class RedisStore:
         *,
         username: str | None = None,
         password: str | None = None,
+        sentinel_password: str | None = None,
+        tls: AnyTLSPolicy | None = None,
         endpoint: AnyClientEndpoint | None = None,
         timeout: float = 5.0,
     ) -> None:
-        target = _parse(url)
+        target = RedisURL.parse(url)
+        if tls is not None and not target.tls:
+            raise InvalidOption("tls is for a Redis URL with rediss://")
+        if sentinel_password is not None and not target.master:
+            raise InvalidOption("sentinel_password is for a Redis URL with redis+sentinel://")
         self._target = replace(
             target, username=username or target.username, password=password or target.password
         )
@@ -94,6 +114,8 @@ class RedisStore:
             self._layout = SharedLayout()
         else:
             self._layout = NamespaceLayout(namespace)
+        self._tls = TLSPolicy() if tls is None else tls
+        self._sentinel_password = sentinel_password
         self._endpoint = cast("IStreamClientEndpoint | None", endpoint)
         self._timeout = check_seconds("timeout", timeout)
         if find_spec("txredisapi") is None:
@@ -104,7 +126,8 @@ class RedisStore:
 
     def connect(self, listener: IStoreListener, reactor: Any) -> RedisLink:
         """Connect a server to Redis, see :meth:`IStore.connect`."""
-        endpoint = self._endpoint or self._target.endpoint(reactor, self._timeout)
+        endpoint = self._endpoint or self._new_endpoint(reactor)
+        backoff = _SENTINEL_BACKOFF if self._target.master else _BACKOFF
 
         def connection(
             ready: Callable[[], None],
@@ -115,11 +138,37 @@ class RedisStore:
             def build() -> Any:
                 return self._build(message)
 
-            return RedisConnection(reactor, endpoint, build, ready, lost, check)
+            return RedisConnection(reactor, endpoint, build, ready, lost, check, backoff)
 
         return RedisLink(listener, self._layout, connection, reactor)
 
+    def _new_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
+        target, timeout = self._target, self._timeout
+        if target.scheme == "unix":
+            return UNIXClientEndpoint(reactor, target.path, timeout=timeout)
+
+        def to(address: Address) -> IStreamClientEndpoint:
+            host, port = address[0].encode("idna"), address[1]
+            tcp = HostnameEndpoint(reactor, host, port, timeout=timeout)
+            if not target.tls:
+                return tcp
+            return wrapClientTLS(self._tls.creatorForNetloc(host, port), tcp)
+
+        if not target.master:
+            return to(target.addresses[0])
+        build = partial(self._protocol, None, password=self._sentinel_password)
+        return SentinelEndpoint(reactor, target.addresses, build, target.master, to, timeout)
+
     def _build(self, message: OnMessage | None) -> Any:
+        target = self._target
+        return self._protocol(
+            message,
+            username=target.username,
+            password=target.password,
+            dbid=target.database or None,
+        )
+
+    def _protocol(self, message: OnMessage | None, **options: Any) -> Any:
         # Not before it is needed: it is an extra, and takes the global reactor.
         import txredisapi as api  # type: ignore[import-untyped]
 
@@ -128,74 +177,8 @@ class RedisStore:
             charset=None,  # bytes, always
             convertNumbers=False,
             replyTimeout=self._timeout,
-            username=self._target.username,
-            password=self._target.password,
-            dbid=self._target.database or None,
+            **options,
         )
         if message is not None:
             protocol.messageReceived = lambda _, channel, payload: message(channel, payload)
         return protocol
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """Where Redis is; its text holds no password."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-    database: int
-    username: str | None = field(repr=False)
-    password: str | None = field(repr=False)
-
-    def __str__(self) -> str:
-        where = self.path if self.scheme == "unix" else f"{self.host}:{self.port}"
-        return f"{self.scheme}://{where} database {self.database}"
-
-    def endpoint(self, reactor: Any, timeout: float) -> IStreamClientEndpoint:
-        if self.scheme == "unix":
-            return UNIXClientEndpoint(reactor, self.path, timeout=timeout)
-        tcp = HostnameEndpoint(reactor, self.host.encode("idna"), self.port, timeout=timeout)
-        if self.scheme == "redis":
-            return tcp
-        return wrapClientTLS(optionsForClientTLS(self.host), tcp)
-
-
-def has_password(url: str) -> bool:
-    """Whether the URL of a Redis has a password in it."""
-    return _parse(url).password is not None
-
-
-def _parse(url: object) -> _Target:
-    # Nothing of the URL is quoted in an error: it may hold a password.
-    if not isinstance(url, str):
-        raise InvalidOption("the Redis URL must be text")
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 6379
-    except ValueError:
-        raise InvalidOption("the port in the Redis URL is not valid") from None
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        raise InvalidOption("the Redis URL must begin with redis://, rediss:// or unix://")
-    is_unix = parts.scheme == "unix"
-    database = (
-        parse_qs(parts.query).get("db", ["0"])[0] if is_unix else parts.path.strip("/") or "0"
-    )
-    if not database.isascii() or not database.isdigit():
-        raise InvalidOption("the database in the Redis URL must be a number")
-    try:
-        (parts.hostname or "").encode("idna")
-    except UnicodeError:
-        raise InvalidOption("the host in the Redis URL is not valid") from None
-    if is_unix and not parts.path:
-        raise InvalidOption("the Redis URL has no path: unix:///var/run/redis.sock")
-    return _Target(
-        scheme=parts.scheme,
-        host=parts.hostname or "127.0.0.1",
-        port=port,
-        path=parts.path,
-        database=int(database),
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-    )

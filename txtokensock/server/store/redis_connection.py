@@ -27,9 +27,6 @@ _PING_INTERVAL = 10.0
 """Seconds between two pings; nothing else shows that a silent Redis still works."""
 
 
-_BACKOFF = Backoff(cap=5.0)
-
-
 class RedisConnection:
     """
     Keeps one connection up, with Twisted's ClientService.
@@ -49,6 +46,7 @@ class RedisConnection:
         does, and where it was not asked yet.
     :ivar beside: another connection to the same Redis; what it said is not said again.
     :ivar since: since when it works, or does not, in seconds by the reactor's clock.
+    :ivar heard_at: when anything came from Redis for the last time.
     """
 
     _log = Logger()
@@ -61,7 +59,7 @@ class RedisConnection:
         ready: Callable[[], None],
         lost: Callable[[], None],
         check: Callable[[Any], Coroutine[Any, Any, None]],
-        backoff: Backoff = _BACKOFF,
+        backoff: Backoff,
     ) -> None:
         self._reactor = reactor
         self._check = check
@@ -76,7 +74,7 @@ class RedisConnection:
         self.beside: RedisConnection | None = None
         self._first: Waiters[None] = Waiters()
         self.protocol: Any = None
-        self.since = reactor.seconds()
+        self.since = self.heard_at = reactor.seconds()
         self._backoff = backoff
         self._failures = 0
         self._pings = LoopingCall(self._ping)
@@ -119,6 +117,10 @@ class RedisConnection:
         """An attempt begins: what it meets may be something else than before."""
         self._told = False
         self._lost_because = None
+
+    def heard(self) -> None:
+        """Something came in."""
+        self.heard_at = self._reactor.seconds()
 
     def lost(self, why: Failure) -> None:
         """Remember why, for :meth:`disconnected`."""
@@ -243,6 +245,7 @@ class _Factory(Factory):
         data_received = protocol.dataReceived
 
         def received(data: bytes) -> None:
+            self._connection.heard()
             try:
                 data_received(data)
             except Exception as problem:  # what answers there is not Redis

@@ -75,7 +75,13 @@ class RedisLink:
         self._told_deaf: str | None = None
         self._deaf: dict[bytes, str] = {}  # why Redis keeps from us what servers tell each other
         self._told_refusal: str | None = None
-        self._commands = connect(lambda: None, lambda: None, self._check_commands, None)
+        self._reactor = reactor
+        self._missing: dict[str, float] = {}  # since when, for who was confirmed before
+        self._deaf_since: float | None = None
+        self._was_ready = False
+        self._lifetime = 30  # of tokens, in seconds; others may issue before we do
+        self._tokens_may_be_lost = 0.0  # until when
+        self._commands = connect(self._ready, lambda: None, self._check_commands, None)
         self._slices = Slices(reactor)
         self._subscriber = connect(
             self._restore, self._release, self._check_subscriber, self._message
@@ -110,11 +116,23 @@ class RedisLink:
     # -- commands
 
     def issue_token(self, token: str, identity: bytes, lifetime: int) -> Deferred[None]:
+        self._lifetime = max(self._lifetime, lifetime)
         return self._tell("SETEX", self._layout.key(token), lifetime, identity)
 
     def spend_token(self, token: str) -> Deferred[bytes | None]:
         spent: Deferred[bytes | None] = self._command("GETDEL", self._layout.key(token))
-        return spent
+        return spent.addCallback(self._spent)
+
+    def _spent(self, identity: bytes | None) -> bytes | None:
+        if identity is None and self._reactor.seconds() < self._tokens_may_be_lost:
+            raise StoreUnavailable("the token may have been lost with the Redis that was there")
+        return identity
+
+    def _ready(self) -> None:
+        """Redis takes commands; it may be another one, or one that has forgotten the tokens."""
+        if self._was_ready:
+            self._tokens_may_be_lost = self._reactor.seconds() + self._lifetime
+        self._was_ready = True
 
     def publish(self, channel: str, message: bytes) -> Deferred[None]:
         payload = self._layout.published(message)
@@ -176,6 +194,7 @@ class RedisLink:
     def unsubscribe(self, channel: str) -> None:
         self._wanted.pop(channel, None)
         self._confirmed.discard(channel)
+        self._missing.pop(channel, None)
         self._waiting.pop(channel, Waiters()).fire()
         self._unwanted.append(channel)
         if len(self._unwanted) == 1:
@@ -203,6 +222,9 @@ class RedisLink:
             if not isinstance(outcome, Failure):
                 self._confirmed.add(channel)
                 waiting.fire()
+                since = self._missing.pop(channel, None)
+                if since is not None:
+                    self._listener.missed(channel, self._reactor.seconds() - since)
                 return
             why = reason(outcome)
             if not why.startswith("NOPERM"):
@@ -211,6 +233,7 @@ class RedisLink:
                 return
             self._log.error("a subscription failed: {why}", event="redis.not_subscribed", why=why)
             self._wanted.pop(channel, None)
+            self._missing.pop(channel, None)
             if waiting:
                 waiting.fire(Failure(StoreUnavailable(f"Redis failed: {why}")))
             else:  # it was confirmed on an earlier connection
@@ -230,6 +253,15 @@ class RedisLink:
     def _restore(self) -> None:
         """Redis answers, perhaps again: subscribe to everything that is wanted now."""
         self._listen_to_servers()
+        since, self._deaf_since = self._deaf_since, None
+        if since is not None:
+            seconds = self._reactor.seconds() - since
+            self._log.warn(
+                "what other servers published in {seconds:.1f} s was lost, as Redis was not heard",
+                event="redis.gap",
+                seconds=seconds,
+            )
+            self._listener.interrupted(seconds)
         protocol = self._subscriber.protocol
 
         def restore(name: str) -> None:
@@ -270,6 +302,11 @@ class RedisLink:
 
     def _release(self) -> None:
         """The connection is gone: end all waiting for confirmations."""
+        heard_at = self._subscriber.heard_at
+        if self._deaf_since is None:
+            self._deaf_since = heard_at
+        for channel in self._confirmed:
+            self._missing.setdefault(channel, heard_at)
         self._confirmed.clear()
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():

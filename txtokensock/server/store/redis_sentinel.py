@@ -1,0 +1,160 @@
+"""
+An endpoint that leads to the Redis which is the master now, by its sentinels.
+
+txtokensock asks with the protocol of txredisapi.  Its class ``Sentinel`` is not used: it takes the
+global reactor, and waits for ten seconds, which nothing ends, while there is no master.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from .redis_checks import reason
+from .redis_url import Address
+
+__all__ = ["NoMaster", "SentinelEndpoint"]
+
+
+class NoMaster(Exception):
+    """No sentinel says where the master is; the text has the reason of each."""
+
+
+@implementer(IStreamClientEndpoint)
+class SentinelEndpoint:
+    """
+    Asks one sentinel after the other, that which answered last first, and connects to the master
+    that it names.  Where that is another one than before, connections to the old one are dropped.
+
+    :param reactor: for timeouts.
+    :param sentinels: connects to each, by the address.
+    :param build: makes a txredisapi protocol for a sentinel.
+    :param master: the name under which they know it.
+    :param to: makes an endpoint to an address.
+    :param timeout: seconds in which all of them together have to answer.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        sentinels: Sequence[Address],
+        build: Callable[[], Any],
+        master: str,
+        to: Callable[[Address], IStreamClientEndpoint],
+        timeout: float,
+    ) -> None:
+        self._reactor = reactor
+        self._sentinels = list(sentinels)
+        self._build = build
+        self._master = master
+        self._to = to
+        self._timeout = timeout / len(sentinels)
+        self._address: Address | None = None
+        self._connected: WeakKeyDictionary[Any, Address] = WeakKeyDictionary()
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """
+        Connect to the master; see ``IStreamClientEndpoint``.
+
+        :return: fails with :class:`NoMaster` where no sentinel says where it is.
+        """
+        return Deferred.fromCoroutine(self._connect(protocolFactory))
+
+    async def _connect(self, factory: Any) -> Any:
+        address = await self._find()
+        if address != self._address:
+            if self._address is not None:
+                self._log.warn(
+                    "the master {master} is now {host}:{port}",
+                    event="redis.moved",
+                    master=self._master,
+                    host=address[0],
+                    port=address[1],
+                )
+            self._address = address
+            for protocol, there in list(self._connected.items()):
+                if there != address:
+                    protocol.transport.abortConnection()
+        protocol = await self._to(address).connect(factory)
+        self._connected[protocol] = address
+        return protocol
+
+    async def _find(self) -> Address:
+        problems = []
+        for sentinel in tuple(self._sentinels):
+            try:
+                question = Deferred.fromCoroutine(self._ask(sentinel))
+                address = await question.addTimeout(self._timeout, self._reactor)
+            except CancelledError:
+                raise
+            except Exception:
+                problems.append(f"{sentinel[0]}:{sentinel[1]}: {reason(Failure())}")
+                continue
+            self._sentinels.remove(sentinel)
+            self._sentinels.insert(0, sentinel)
+            return address
+        raise NoMaster(f"no sentinel knows {self._master}: {'; '.join(problems)}")
+
+    async def _ask(self, sentinel: Address) -> Address:
+        question = _Question(self._build, self._reactor)
+        try:
+            await self._to(sentinel).connect(question)
+            protocol = await question.connected
+            found = await protocol.sentinel_get_master_addr_by_name(self._master)
+        finally:
+            question.end()
+        if not found:
+            raise NoMaster("it knows no master of that name")
+        return found[0].decode(), int(found[1])
+
+
+class _Question(Factory):
+    """
+    A connection to a sentinel, with what a txredisapi protocol needs of its factory.
+
+    :ivar connected: fires with the protocol when commands can be sent.
+    """
+
+    noisy = False
+    isLazy = False
+
+    def __init__(self, build: Callable[[], Any], reactor: IReactorTime) -> None:
+        self._build = build
+        self._reactor = reactor
+        self._protocol: Any = None
+        self.connected: Deferred[Any] = Deferred()
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        protocol = self._protocol = self._build()
+        protocol.factory = self
+        protocol.callLater = self._reactor.callLater  # txredisapi took the global one's
+        protocol.whenConnected().addCallback(self.connected.callback)
+        protocol.whenDisconnected().addCallback(lambda _: self._fail(ConnectionLost()))
+        return protocol
+
+    def stopTrying(self) -> None:
+        """It is not tried again anyway."""
+
+    def connectionError(self, why: str) -> None:
+        self._fail(NoMaster(why))
+
+    def _fail(self, problem: Exception) -> None:
+        if not self.connected.called:
+            self.connected.errback(problem)
+
+    def end(self) -> None:
+        """The question is answered, or not asked any more."""
+        self.connected.addErrback(lambda _: None)
+        if self._protocol is not None and self._protocol.transport is not None:
+            self._protocol.transport.abortConnection()
