@@ -1,5 +1,6 @@
 """
-A page in headless Chromium as a client: :class:`Chromium`, and what it is made of.
+A page in headless Chromium as a client: :class:`Chromium`, and what it is made of; any page:
+:class:`Window`.
 """
 
 from __future__ import annotations
@@ -8,12 +9,15 @@ import tempfile
 from typing import Any
 from urllib.parse import quote
 
+import treq
 from twisted.internet import reactor
 from twisted.internet.interfaces import IListeningPort
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 from twisted.web.static import File
+
+from tests.kit.processes import Program
 
 from .embedded import Connections
 from .peers import JavaScriptPeer
@@ -89,6 +93,46 @@ class Chromium(JavaScriptPeer):
         finally:
             await super().close()
             await self._control.stop()
+            self._profile.cleanup()
+
+
+class Window(Program):
+    """
+    A page in headless Chromium, of which only the title is looked at.
+
+    :param url: of the page.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.name = f"chromium {url}"
+        self._url = url
+        self._profile = tempfile.TemporaryDirectory(
+            prefix="txtokensock-chromium-", ignore_cleanup_errors=True
+        )
+
+    def command(self) -> list[str]:
+        profile = f"--user-data-dir={self._profile.name}"
+        return ["chromium", *_FLAGS, profile, "--remote-debugging-port=0", self._url]
+
+    def is_ready(self, line: str) -> bool:
+        return line.startswith("DevTools listening on ")
+
+    async def title(self) -> str:
+        """The page's, at present."""
+        (line,) = [line for line in self.output if self.is_ready(line)]
+        response = await treq.get(f"http://{line.split('/')[2]}/json/list", persistent=False)
+        pages = [page for page in await response.json() if page["type"] == "page"]
+        return str(pages[0]["title"]) if pages else ""
+
+    async def close(self) -> None:
+        """End it in order, so that it ends its own children; its profile is deleted."""
+        try:
+            if self.running:
+                self.signal("TERM")
+                await self.ended()
+        finally:
+            await super().close()
             self._profile.cleanup()
 
 

@@ -10,15 +10,17 @@ import json
 from base64 import b64encode
 from typing import Any
 
+from tests.kit.ports import ReservedPort
 from txtokensock.server import Peer
 from txtokensock.sockjs.server.options import SOCKJS_INTEGRITY, SOCKJS_URL
 
-from .browser import Chromium, page
+from .browser import Chromium, Window, page
 from .embedded import EmbeddedServer
 from .peers import JavaScriptPeer
 from .servers import NODE
 from .support import InteropTestCase, until, within
 from .test_embedded_server import JavaScriptClients
+from .test_examples import LOOPBACK, Python, example
 from .twistd import Serve
 
 
@@ -104,6 +106,43 @@ class TokenByScript(InteropTestCase):
         browser = await self.started(_Refused(pages.url, "websocket", f"http://{server.address}"))
         self.assertIn("error", browser.seen("ready")[0])
         await until(lambda: any("allowed-origin" in line for line in server.output))
+
+
+class ExamplePageTests(InteropTestCase):
+    """``examples/browser``, under the Content-Security-Policy that its server sends."""
+
+    programs = ("npm", "chromium")
+    timeout = 90
+
+    async def pages(self, *options: str) -> Python:
+        """The example's server."""
+        packages = str(NODE / "node_modules")
+        arguments = ("--packages", packages, "--listen", LOOPBACK, *options)
+        return await self.started(example("browser/server.py", *arguments, ready="listening on "))
+
+    async def shows(self, pages: Python) -> None:
+        """What the page published comes back, and it shows it."""
+        window = await self.started(Window(f"http://{pages.address}/"))
+
+        async def shown() -> bool:
+            return await window.title() == "news: hello, ada"
+
+        await until(shown, window.log)
+
+    async def test_same_origin(self) -> None:
+        """Without a host, the page talks to where it came from."""
+        await self.shows(await self.pages())
+
+    async def test_other_origin(self) -> None:
+        """It talks to the server of another origin, which lists that of the page."""
+        port = ReservedPort()
+        self.addCleanup(port.release)
+        address = f"127.0.0.1:{port.number}"
+        server = await self.started(Serve("--allowed-origin", f"http://{address}"))
+        listen = f"tcp:{port.number}:interface=127.0.0.1"
+        await self.shows(
+            await self.pages("--listen", listen, "--host", f"http://{server.address}")
+        )
 
 
 class _Refused(Chromium):

@@ -13,7 +13,7 @@ from tests.kit.processes import ROOT, Program
 from .pages import blocks_of
 from .support import InteropTestCase
 
-PAGES = ("README.md", "docs/tutorial.rst", "docs/troubleshooting.rst")
+PAGES = ("README.md", "docs/tutorial.rst", "docs/troubleshooting.rst", "docs/browser.rst")
 
 
 def _own_network() -> list[str]:
