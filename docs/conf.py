@@ -48,7 +48,10 @@ nitpick_ignore = [
     ("py:class", name)
     for name in ("BoundedRequest", "Descriptors", "HTTPContext", "Refusal", "SharedWithNode")
 ]
-nitpick_ignore += [("py:class", f"txtokensock.testing.host.{name}") for name in ("E", "T")]
+nitpick_ignore += [
+    ("py:class", f"txtokensock.{name}")
+    for name in ("client.socket.T", "testing.host.E", "testing.host.T")
+]
 intersphinx_mapping = external_names.intersphinx_mapping(HERE / "_build" / "inventories")
 
 

@@ -46,6 +46,7 @@ _PYTHON = {
     "collections.abc.MutableMapping": "class",
     "collections.abc.Sequence": "class",
     "sys.maxsize": "data",
+    "types.UnionType": "class",
 }
 
 _AUTOBAHN = {"autobahn.twisted.wamp.ApplicationSession": "class"}

@@ -226,7 +226,13 @@ class ExportTests(SynchronousTestCase):
             *("PeerSilent", "ProxyRefused", "QueueFull", "RemoteError", "SockJSClosed"),
             *("SockJSRefused", "SubscriptionEnded"),
             *("TLSFailed", "TokenError", "TokenInvalid", "TokenRefused", "TokenServerError"),
-            *("TokenSocketError", "TokenUnreachable", "UnsolicitedError", "UsageError"),
+            *(
+                "TokenSocketError",
+                "TokenUnreachable",
+                "UnexpectedData",
+                "UnsolicitedError",
+                "UsageError",
+            ),
         }
         own = {"AnnouncedLimits", "Backoff", "Gap", "Subscription", "TLSPolicy", "Timeouts"}
         own.add("TokenSocket")

@@ -57,6 +57,7 @@ __all__ = [
     "TokenSocket",
     "TokenSocketError",
     "TokenUnreachable",
+    "UnexpectedData",
     "UnsolicitedError",
     "UsageError",
 ]
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
         TokenServerError,
         TokenSocketError,
         TokenUnreachable,
+        UnexpectedData,
         UnsolicitedError,
         UsageError,
     )

@@ -10,7 +10,7 @@ One tree, ordered by whose move is next::
         ClientClosed, QueueFull
       PeerError             the other side answered, and the answer is no
         RemoteError         FunctionNotFound, Forbidden
-        UnsolicitedError, SubscriptionEnded
+        UnsolicitedError, SubscriptionEnded, UnexpectedData
       NetworkError          nobody's answer: it may work if tried again
         CallTimeout, ConnectionLost, PeerSilent, StoreUnavailable
         ConnectionFailed    one attempt to connect, .phase says how far it came
@@ -78,6 +78,7 @@ __all__ = [
     "TokenServerError",
     "TokenSocketError",
     "TokenUnreachable",
+    "UnexpectedData",
     "UnsolicitedError",
     "UsageError",
 ]
@@ -321,6 +322,20 @@ class SubscriptionEnded(PeerError):
 
     :remedy: Ask whoever runs the server; subscribe again where it may be allowed later.
     """
+
+
+class UnexpectedData(PeerError):
+    """
+    The answer to a call, or a message of a channel, is not of the ``type`` that was asked for.
+
+    :ivar data: what came instead.
+    :remedy: Its text says where the data differs: correct the type, or what the other side
+        sends. A field that may be missing needs a default.
+    """
+
+    def __init__(self, message: str, data: Any) -> None:
+        super().__init__(message)
+        self.data = data
 
 
 def remote_error(value: Any, what: str | None = None) -> RemoteError:

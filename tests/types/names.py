@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from klein import Klein
+from msgspec import Struct
 from twisted.application.internet import ClientService
 from twisted.application.service import Application
 from twisted.internet import reactor
@@ -36,6 +37,14 @@ from txtokensock.server import (
     query,
 )
 from txtokensock.sockjs import InputLimits, SockJSClientEndpoint, SockJSResource
+
+
+class User(Struct):
+    id: int
+
+
+class Price(Struct):
+    cents: int
 
 
 def authenticate(request: Request) -> dict[str, Any]:

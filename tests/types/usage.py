@@ -8,8 +8,10 @@ What they are to refuse has ``type: ignore``; mypy reports those that nothing ne
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+from dataclasses import dataclass
+from typing import Any, TypedDict, assert_type
 
+from msgspec import Struct
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
@@ -18,7 +20,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from txtokensock import TLSPolicy, TokenSocket
+from txtokensock import Subscription, TLSPolicy, TokenSocket
 from txtokensock.server import MemoryStore, Peer, RedisStore, TokenSocketServer
 from txtokensock.sockjs import SockJSClientEndpoint, SockJSResource, Transport
 
@@ -51,6 +53,47 @@ async def objects_of_twisted(reactor: Any) -> None:
     TokenSocketServer(lambda request: True, reactor=Clock(), store=object())  # type: ignore[arg-type]
     server.site(Resource())
     Resource().putChild(b"app", server.resource())
+
+
+class User(Struct):
+    id: int
+
+
+@dataclass
+class Price:
+    cents: int
+
+
+class Measured(TypedDict):
+    celsius: float
+
+
+def take_price(price: Price) -> None:
+    print(price.cents)
+
+
+def any_subscription(subscription: Subscription) -> None:
+    """A subscription of any messages needs no parameter."""
+
+
+async def data(client: TokenSocket) -> None:
+    """The result is of the type that was asked for, and anything where none was."""
+    assert_type(await client.rpc("user"), Any)
+    assert_type(await client.rpc("user", {"id": 5}, type=User), User)
+    assert_type(await client.rpc("users", type=list[User]), list[User])
+    assert_type(await client.rpc("prices", type=dict[str, Price]), dict[str, Price])
+    assert_type(await client.rpc("measure", type=Measured), Measured)
+    await client.rpc("user", type="User")  # type: ignore[call-overload]
+
+    prices = await client.subscribe("prices", type=Price)
+    assert_type(prices, Subscription[Price])
+    async for price in prices:
+        assert_type(price, Price)
+    await client.subscribe("prices", take_price, type=Price)
+    await client.subscribe("prices", lambda price: print(price.cents), type=Price)
+    await client.subscribe("prices", take_price, type=User)  # type: ignore[arg-type]
+    async for message in await client.subscribe("prices"):
+        assert_type(message, Any)
 
 
 def may_publish(peer: Peer, channel: str, data: object) -> bool:

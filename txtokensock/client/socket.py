@@ -8,7 +8,8 @@ import random
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail
@@ -36,6 +37,7 @@ from ..support.overflow import Overflow, check_overflow
 from ..support.steady_clock import keep_steady
 from ..support.threads import check_thread, wrong_thread
 from ..support.timeouts import Timeouts
+from ..support.typed_data import reader_of
 from ..web.client.http_context import HTTPContext
 from ..web.client.proxies import ProxyOption
 from ..web.client.request_headers import HeadersOption
@@ -48,10 +50,12 @@ from .keepalive import KeepAlive
 from .request import Completion, Request
 from .retries import subscription_retry
 from .service import ReconnectingClientService
-from .subscription import Subscription
+from .subscription import Subscription, TypedSubscription
 from .token_request import Authentication, TokenRequest
 
 __all__ = ["TokenSocket"]
+
+T = TypeVar("T")
 
 
 class TokenSocket(Service):
@@ -406,6 +410,7 @@ class TokenSocket(Service):
 
     # -- calls
 
+    @overload
     def rpc(
         self,
         name: str,
@@ -413,6 +418,28 @@ class TokenSocket(Service):
         *,
         timeout: float | None = None,
         idempotent: bool = False,
+        type: type[T],
+    ) -> Deferred[T]: ...
+
+    @overload
+    def rpc(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        idempotent: bool = False,
+        type: UnionType | None = None,
+    ) -> Deferred[Any]: ...
+
+    def rpc(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        idempotent: bool = False,
+        type: object = None,
     ) -> Deferred[Any]:
         """
         Call a function of the server.
@@ -423,17 +450,21 @@ class TokenSocket(Service):
         :param timeout: seconds, instead of ``call_timeout``.
         :param idempotent: calling twice does no harm: where the connection is lost before
             the answer, the call is sent again on the next one.
+        :param type: what the answer is to be: a ``msgspec.Struct``, a dataclass, a
+            ``TypedDict``, ``list[int]``, or anything else that msgspec decodes.
         :return: fires with the answer.  Fails with
 
             - :class:`~txtokensock.errors.RemoteError` with what the server answered, as
               :class:`~txtokensock.errors.FunctionNotFound` and
               :class:`~txtokensock.errors.Forbidden` where it was that;
+            - :class:`~txtokensock.errors.UnexpectedData`: the answer is not of that ``type``;
             - :class:`~txtokensock.errors.ConnectionLost`: it may have run;
             - :class:`~txtokensock.errors.CallTimeout`: ``may_have_run`` says if so;
             - :class:`~txtokensock.errors.QueueFull`,
               :class:`~txtokensock.errors.ClientClosed`,
               :class:`~txtokensock.errors.InvalidData`, also where it exceeds what the server
-              announced to take: it was not sent.
+              announced to take, and :class:`~txtokensock.errors.InvalidOption`: it was not
+              sent.
 
             Cancelling it forgets the call; where it was sent, it may still run.
         """
@@ -443,10 +474,12 @@ class TokenSocket(Service):
         try:
             seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
             payload = encode_call(name, data, uuid)
+            read = None if type is None else reader_of(type, f"the answer to rpc {name!r}")
         except UsageError as problem:
             return fail(problem)
         request = Request(payload, uuid, "rpc", name, idempotent=idempotent)
-        return self._core.request_queue.submit(request, seconds)
+        answered = self._core.request_queue.submit(request, seconds)
+        return answered if read is None else answered.addCallback(read)
 
     @property
     def actions(self) -> MutableMapping[str, Any]:
@@ -528,6 +561,21 @@ class TokenSocket(Service):
         request = Request(payload, uuid, verb, channel, completion=completion, channel=channel)
         return self._core.request_queue.submit(request, seconds)
 
+    @overload
+    def subscribe(
+        self,
+        channel: str,
+        handler: Callable[[T], Any] | None = None,
+        *,
+        overflow: Overflow = "pause",
+        buffer_limit: int | None = None,
+        retry: RetryPolicy | None = None,
+        on_confirmation: Listener | None = None,
+        on_gap: Listener | None = None,
+        type: type[T],
+    ) -> Deferred[Subscription[T]]: ...
+
+    @overload
     def subscribe(
         self,
         channel: str,
@@ -538,7 +586,21 @@ class TokenSocket(Service):
         retry: RetryPolicy | None = None,
         on_confirmation: Listener | None = None,
         on_gap: Listener | None = None,
-    ) -> Deferred[Subscription]:
+        type: UnionType | None = None,
+    ) -> Deferred[Subscription[Any]]: ...
+
+    def subscribe(
+        self,
+        channel: str,
+        handler: Callable[[Any], Any] | None = None,
+        *,
+        overflow: Overflow = "pause",
+        buffer_limit: int | None = None,
+        retry: RetryPolicy | None = None,
+        on_confirmation: Listener | None = None,
+        on_gap: Listener | None = None,
+        type: object = None,
+    ) -> Deferred[Subscription[Any]]:
         """
         Subscribe to a channel, and again after each reconnect.
 
@@ -580,6 +642,9 @@ class TokenSocket(Service):
             ``error`` listeners.
         :param on_gap: called with the subscription and a :class:`~txtokensock.Gap` when it has
             been confirmed anew, and what was published in the meantime may be missing.
+        :param type: what each message is to be, as for :meth:`rpc`.  One that is not
+            is left out, and ``error`` listeners get the
+            :class:`~txtokensock.errors.UnexpectedData`; where there are none it is logged.
         :return: fires with the :class:`~txtokensock.Subscription` when the server has
             confirmed.  Fails with :class:`~txtokensock.errors.Forbidden` or another
             :class:`~txtokensock.errors.RemoteError` where the server refuses, with
@@ -604,13 +669,17 @@ class TokenSocket(Service):
             check_plain_function.optional("retry", retry, "failure", "number")
             check_overflow(overflow)
             check_count("buffer_limit", limit)
+            read = None if type is None else reader_of(type, f"a message on {channel!r}")
         except UsageError as problem:
             return fail(problem)
         if self._core.request_queue.closed is not None:
             return fail(self._core.request_queue.closed.copy(f"subscribe to {channel!r}"))
         channels = self._core.channels
+        kind: Callable[..., Subscription[Any]] = Subscription
+        if read is not None:
+            kind = partial(TypedSubscription, read, self._core.report)
         return channels.subscribe(
-            Subscription(
+            kind(
                 channel,
                 handler,
                 self._core,

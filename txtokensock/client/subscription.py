@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
-from ..errors import UsageError
+from ..errors import UnexpectedData, UsageError
 from ..support.overflow import Overflow
 from ..support.threads import wrong_thread
 from ..support.waiters import Waiters
@@ -20,10 +20,19 @@ from .flow import Buffer, ReadFlow
 from .gap import Gap
 from .retries import RetryPolicy, ask_policy
 
-__all__ = ["Subscription"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    M = TypeVar("M", default=Any)
+else:
+    from typing import TypeVar
+
+    M = TypeVar("M")
+
+__all__ = ["Subscription", "TypedSubscription"]
 
 
-class Subscription(AsyncIterable[Any]):
+class Subscription(AsyncIterable[M], Generic[M]):
     """
     A subscription, confirmed by the server.  It outlives connections: messages that
     were published while there was none are missing, as in any publish/subscribe; ``on_gap``
@@ -54,7 +63,7 @@ class Subscription(AsyncIterable[Any]):
         channel: str,
         handler: Listener | None,
         flow: ReadFlow,
-        drop: Callable[[Subscription], Deferred[None]],
+        drop: Callable[[Subscription[Any]], Deferred[None]],
         *,
         overflow: Overflow,
         buffer_limit: int,
@@ -213,10 +222,10 @@ class Subscription(AsyncIterable[Any]):
 
     # -- iteration
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[M]:
         if self._work is not None:
             raise UsageError(f"the messages of {self!r} go to its handler")
-        iteration = _Iteration(self)
+        iteration: _Iteration[M] = _Iteration(self)
         self._iterations += 1
         self._buffer.wanted = True
         # A loop that is left does not say so: its iterator just goes.
@@ -232,12 +241,12 @@ class Subscription(AsyncIterable[Any]):
         self._iterations -= 1
         self._buffer.wanted = self._iterations > 0
 
-    async def _next(self) -> Any:
+    async def _next(self) -> M:
         if self._buffer:
-            return self._buffer.pop()
+            return cast(M, self._buffer.pop())
         if self._ended:
             raise self._stop()
-        return await self._waiting.wait()
+        return cast(M, await self._waiting.wait())
 
     def _stop(self) -> Exception:
         if self._reason is None:
@@ -245,13 +254,44 @@ class Subscription(AsyncIterable[Any]):
         return self._reason.with_traceback(None)  # raised before, maybe
 
 
-class _Iteration(AsyncIterator[Any]):
+class TypedSubscription(Subscription[M]):
+    """
+    A subscription whose messages become a type of the user's; others are left out.
+
+    :param read: makes one of a message, or raises ``UnexpectedData``.
+    :param report: called with that error.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Any], M],
+        report: Callable[[Exception], None],
+        *arguments: Any,
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._read = read
+        self._report = report
+
+    def deliver(self, message: Any) -> None:
+        """Take a message that came in, or report what is wrong with it."""
+        if not self.active:
+            return
+        try:
+            message = self._read(message)
+        except UnexpectedData as problem:
+            self._report(problem)
+        else:
+            super().deliver(message)
+
+
+class _Iteration(AsyncIterator[M]):
     """One loop over a subscription, for as long as the loop runs."""
 
-    def __init__(self, subscription: Subscription) -> None:
+    def __init__(self, subscription: Subscription[M]) -> None:
         self._subscription = subscription
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> M:
         return await self._subscription._next()
 
 
