@@ -9,6 +9,7 @@ from .limits import Limits
 from .ops.observer import Observer
 from .ops.readiness import Readiness
 from .peer import Peer
+from .presence import Presence
 from .query import query
 from .service import TokenSocketServer
 from .store.interface import IStore, IStoreLink, IStoreListener
@@ -25,6 +26,7 @@ __all__ = [
     "MemoryStore",
     "Observer",
     "Peer",
+    "Presence",
     "Readiness",
     "RedisStore",
     "TokenSocketServer",

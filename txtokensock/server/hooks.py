@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from ..actions import outcome_error
-from ..support.checks import check_callable, check_choice
+from ..support.checks import check_callable, check_choice, is_number
 from ..support.portable import Portable
 from ..support.user_functions import UserFunctionTimeout, call_user_function, within
 from .peer import Peer
@@ -120,7 +120,7 @@ class Hooks:
                 raise Refused(error) from None
             if allowed is False:
                 raise Refused("Forbidden")
-            if isinstance(allowed, int | float) and allowed is not True:
+            if is_number(allowed):
                 # Also "expires - now" that is over, and NaN: the hook refuses next time.
                 seconds = min(allowed, _LONGEST) if allowed >= 1 else 1.0
                 shortest = seconds if shortest is None else min(seconds, shortest)

@@ -29,6 +29,7 @@ from .fan_out import Act, FanOut, drain
 from .ops.observer import Observer
 from .outbox import Outbox
 from .peer import Peer
+from .presence import Presence, PresenceCount, answer_presence, ask_presence
 from .store.interface import IStoreLink, IStoreListener
 
 __all__ = ["DROP", "Filter", "Hub"]
@@ -200,6 +201,14 @@ class Hub:
         """Unsubscribe the peers of all servers, see :meth:`IStoreLink.unsubscribe_all`."""
         return fail(_not_running()) if self.link is None else self.link.unsubscribe_all(channel)
 
+    async def presence(self, channel: str, limit: int) -> Presence:
+        """Ask all servers who is subscribed to a channel, see :meth:`IStoreLink.ask_servers`."""
+        if self.link is None:
+            raise _not_running()
+        answers = PresenceCount(channel, limit)
+        asked = self.link.ask_servers(ask_presence(channel, limit), answers.add)
+        return answers.result(await asked)
+
     # -- what comes in from all servers: IStoreListener
 
     def channel_message(self, channel: str, message: bytes) -> None:
@@ -232,6 +241,10 @@ class Hub:
         """Tell the peers of a channel that messages may be missing, behind those that came."""
         notice = encode_gap(channel, seconds)
         self.fan_out.deliver(channel, notice, len(notice))
+
+    def answer(self, question: bytes, reply: Callable[[bytes, bool], None]) -> None:
+        """Answer a server that asks who is subscribed to a channel."""
+        answer_presence(question, self._channels, self._slices, reply)
 
     def delivered(self, channel: str | None) -> Deferred[None] | None:
         """When what waits for a channel has been delivered, see :meth:`FanOut.delivered`."""

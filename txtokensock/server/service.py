@@ -13,11 +13,12 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from ..actions import Actions, check_actions
 from ..address import url_path
-from ..errors import InvalidOption
+from ..errors import InvalidOption, StoreUnavailable
 from ..jsontext import dumps
 from ..messages import check_channel
 from ..messages.from_server import encode_subscribed, encode_unsubscribed
@@ -45,6 +46,7 @@ from .ops.observer import Observer
 from .ops.readiness import Readiness, readiness
 from .peer import Peer
 from .peer_protocol import PeerProtocol
+from .presence import LEASE, Presence, check_limit
 from .running_server import RunningServer
 from .server_context import ServerContext
 from .store.interface import AnyStore, IStore
@@ -373,6 +375,32 @@ class TokenSocketServer(Service):
         delivered = self._hub.delivered(channel)
         if delivered is not None:
             await delivered
+
+    def presence(self, channel: str, *, limit: int = 100) -> Deferred[Presence]:
+        """
+        Ask all servers that share the store who is subscribed to a channel, and how many.  It
+        costs a message for each server, and nothing while nobody asks.
+
+        :param limit: identities that are wanted, at most 10,000; the count is always that of
+            all.
+        :return: fires with a :class:`~txtokensock.server.Presence` as soon as all servers have
+            answered: a killed one is not waited for, and one that does not answer for 5 seconds.
+            Fails with :class:`~txtokensock.errors.InvalidChannel` and
+            :class:`~txtokensock.errors.InvalidOption`;
+            :class:`~txtokensock.errors.UsageError` where the store is a :class:`RedisStore`
+            without a namespace, as any of its clients could answer for a server;
+            :class:`~txtokensock.errors.StoreUnavailable` as :meth:`publish`, and if nobody has
+            answered within ``Presence.lease``.  Cancelling it drops the answers.
+        """
+        asked = Deferred.fromCoroutine(self._presence(channel, limit))
+
+        def too_late(*_: object) -> Failure:
+            return Failure(StoreUnavailable("the store did not pass the question on in time"))
+
+        return asked.addTimeout(LEASE, self._context.reactor, too_late)
+
+    async def _presence(self, channel: str, limit: int) -> Presence:
+        return await self._hub.presence(check_channel(channel), check_limit("limit", limit))
 
     # -- IService
 

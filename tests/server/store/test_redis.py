@@ -26,15 +26,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kit.turns import one_turn
 from txtokensock import Backoff, TLSPolicy
-from txtokensock.errors import InvalidOption, StoreUnavailable
+from txtokensock.errors import InvalidOption, StoreUnavailable, UsageError
 from txtokensock.jsontext import dumps, loads
 from txtokensock.server import SHARED_WITH_NODE, RedisStore
 from txtokensock.server.store.redis_connection import RedisConnection
 from txtokensock.server.store.redis_layout import (
     NamespaceLayout,
     SharedLayout,
+    UnsubscribeAll,
+    decode_answer,
+    decode_command,
     encode_unsubscribe_all,
-    unsubscribe_all_channel,
 )
 
 JSON = st.recursive(
@@ -68,7 +70,8 @@ class LayoutTests(SynchronousTestCase):
     def test_anything_can_be_published_in_redis(self, payload: bytes) -> None:
         """Whatever others publish, what comes out is JSON."""
         loads(SharedLayout().received(payload))
-        unsubscribe_all_channel(payload)
+        decode_command(payload)
+        decode_answer(payload)
 
     @given(st.text(min_size=1))
     def test_names(self, name: str) -> None:
@@ -82,9 +85,11 @@ class LayoutTests(SynchronousTestCase):
             json.loads(encode_unsubscribe_all("c")),
             {"command": "unsubscribeAll", "data": {"channel": "c"}},
         )
-        self.assertEqual(unsubscribe_all_channel(encode_unsubscribe_all("é")), "é")
+        command = decode_command(encode_unsubscribe_all("é"))
+        assert isinstance(command, UnsubscribeAll)
+        self.assertEqual(command.data.channel, "é")
         for payload in (b"null", b"{}", b'{"command":"x","data":{"channel":"c"}}', b"\xff"):
-            self.assertIsNone(unsubscribe_all_channel(payload))
+            self.assertIsNone(decode_command(payload))
 
     def test_bad_namespaces(self) -> None:
         """A namespace is one word."""
@@ -183,6 +188,10 @@ class _Listener:
     def missed(self, channel: str, seconds: float) -> None:
         self.heard.append((channel, seconds))
 
+    def answer(self, question: bytes, reply: Any) -> None:
+        reply(question, False)
+        reply(b"2", True)
+
 
 class _Connection:
     """One connection, seen from Redis."""
@@ -244,15 +253,17 @@ async def nothing(protocol: Any) -> None:
     """Nothing else is asked."""
 
 
-class LinkTests(SynchronousTestCase):
-    """A link, from its first connection to its close."""
+class LinkTestCase(SynchronousTestCase):
+    """With a link to a Redis of the test's."""
+
+    namespace: Any = SHARED_WITH_NODE
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
         self.listener = _Listener()
         self.connected = 0
         endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", 6379)
-        store = RedisStore(namespace=SHARED_WITH_NODE, endpoint=endpoint, timeout=5)
+        store = RedisStore(namespace=self.namespace, endpoint=endpoint, timeout=5)
         self.link = store.connect(self.listener, self.reactor)  # type: ignore[arg-type]
         self.commands, self.subscriber = self.connect(), self.connect()
 
@@ -269,6 +280,107 @@ class LinkTests(SynchronousTestCase):
         factory = self.reactor.tcpClients[self.connected][2]
         self.connected += 1
         return _Connection(factory, self.reactor)
+
+
+class AskingTests(LinkTestCase):
+    """What servers of a namespace of our own ask each other."""
+
+    namespace = "n"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.commands.reply(*SERVES)
+        self.subscriber.reply(b"+PONG\r\n")
+        asked = self.subscriber.commands()[1:]
+        self.subscriber.reply(*(_subscribed(channel) for _, channel in asked))
+        self.channel = asked[2][1]
+        self.commands.commands()
+        self.parts: list[bytes] = []
+        self.outcome = self.link.ask_servers(b'"who?"', self.parts.append)
+        ((_, channel, self.question),) = self.commands.commands()
+        self.assertEqual(channel, b"n:sync")
+
+    def hear(self, channel: bytes, payload: bytes) -> None:
+        self.subscriber.reply(_array(b"message", channel, payload))
+
+    def ask(self) -> list[bytes]:
+        """What this server publishes when it hears its own question."""
+        self.hear(b"n:sync", self.question)
+        published = self.commands.commands()
+        self.assertEqual([each[:2] for each in published], [[b"PUBLISH", self.channel]] * 2)
+        return [each[2] for each in published]
+
+    def test_answers(self) -> None:
+        """They are complete when as many servers have answered as Redis has told."""
+        first, last = self.ask()
+        for payload in (first, last, first):
+            self.hear(self.channel, payload)
+        self.commands.reply(b":2\r\n")
+        self.assertNoResult(self.outcome)
+        self.hear(self.channel, last)
+        self.assertEqual(self.successResultOf(self.outcome), (2, 0))
+        self.assertEqual(self.parts, [b'"who?"', b"2"] * 2)
+        self.hear(self.channel, last)  # late
+        self.assertEqual(len(self.parts), 4)
+
+    def test_silent(self) -> None:
+        """One that has not ended its answer after five seconds is silent."""
+        first, last = self.ask()
+        self.commands.reply(b":3\r\n")
+        for payload in (first, last, first, b"{}", b"?"):
+            self.hear(self.channel, payload)
+        self.reactor.advance(5)
+        self.assertEqual(self.successResultOf(self.outcome), (1, 2))
+
+    def test_nobody(self) -> None:
+        """A server that does not even hear itself knows nothing."""
+        self.commands.reply(b":1\r\n")
+        self.reactor.advance(5)
+        self.failureResultOf(self.outcome, StoreUnavailable)
+        again = self.link.ask_servers(b"1", self.parts.append)
+        self.commands.reply(b":0\r\n")
+        self.failureResultOf(again, StoreUnavailable)
+
+    def test_redis_refuses(self) -> None:
+        """Where Redis does not take the question, that is what who asks is told."""
+        self.commands.reply(b"-NOPERM no permissions\r\n")
+        self.failureResultOf(self.outcome, StoreUnavailable)
+
+    def test_cancelled(self) -> None:
+        """Answers that nobody waits for any more are dropped."""
+        self.outcome.cancel()
+        self.failureResultOf(self.outcome, CancelledError)
+        self.commands.reply(b":1\r\n")
+        for payload in self.ask():
+            self.hear(self.channel, payload)
+        self.assertEqual(self.parts, [])
+
+    def test_closed(self) -> None:
+        """A link that is closed fails who waits."""
+        self.commands.reply(b":1\r\n")
+        self.tearDown()
+        self.failureResultOf(self.outcome, StoreUnavailable)
+
+    def test_others_of_redis(self) -> None:
+        """Unreadable questions, and commands of other versions, are passed over."""
+        for payload in (b"?", b'{"command":"ask"}', b'{"command":"later","data":{}}'):
+            self.hear(b"n:sync", payload)
+        self.assertEqual((self.commands.commands(), self.listener.heard), ([], []))
+        self.outcome.cancel()
+        self.failureResultOf(self.outcome, CancelledError)
+
+
+class LinkTests(LinkTestCase):
+    """A link, from its first connection to its close."""
+
+    def test_asking(self) -> None:
+        """What clients can publish to as well is no channel for servers."""
+        self.answer()
+        asked = self.link.ask_servers(b"1", lambda part: None)
+        self.failureResultOf(asked, UsageError)
+        question = b'{"command":"ask","id":1,"server":"s","question":1}'
+        self.subscriber.reply(_array(b"message", b"___sync___", question))
+        self.assertEqual(self.commands.commands(), [])
 
     def answer(self) -> None:
         """Redis answers on both."""

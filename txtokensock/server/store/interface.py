@@ -7,11 +7,14 @@ gets a link of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
+
+from .gathering import Answered
 
 __all__ = ["AnyStore", "IStore", "IStoreLink", "IStoreListener"]
 
@@ -48,6 +51,15 @@ class IStoreListener(Interface):
         The messages of a channel come again.
 
         :param seconds: in which some may not have come.
+        """
+
+    def answer(question: bytes, reply: Callable[[bytes, bool], None]) -> None:
+        """
+        A server, perhaps this one, asks all; see :meth:`IStoreLink.ask_servers`.
+
+        :param question: JSON.  One that this server does not know is not answered.
+        :param reply: called with each part of the answer, which is JSON, and whether it is the
+            last; in this turn or later ones.
         """
 
 
@@ -122,6 +134,19 @@ class IStoreLink(Interface):
         Have all servers unsubscribe their peers from a channel.
 
         :return: fires with None when the store has it.
+        """
+
+    def ask_servers(question: bytes, heard: Callable[[bytes], object]) -> Deferred[Answered]:
+        """
+        Ask all servers of the store that are there now, this one included, which takes seconds
+        at most.
+
+        :param question: JSON, for :meth:`IStoreListener.answer`.
+        :param heard: called with each part of each answer; it must not raise.
+        :return: fires when all have answered, or had their time, with how many have, and how
+            many have not.
+            Fails with :class:`~txtokensock.errors.UsageError` where clients can reach the
+            channels on which servers speak to each other.  Cancelling it drops the answers.
         """
 
     def close() -> Deferred[None]:

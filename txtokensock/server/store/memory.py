@@ -5,13 +5,17 @@ A store in this process's memory.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import StoreUnavailable
 from ...support.checks import check_count
+from .gathering import Answered, Gathering
 from .interface import IStore, IStoreLink, IStoreListener
 
 __all__ = ["MemoryStore"]
@@ -99,6 +103,7 @@ class _MemoryLink:
         self._store = store
         self._reactor = reactor
         self._channels: set[str] = set()
+        self._asked: dict[Gathering, None] = {}
         self.listener = listener
         self.since = reactor.seconds()
 
@@ -140,6 +145,22 @@ class _MemoryLink:
             link.listener.unsubscribe_all(channel)
         return succeed(None)
 
+    def ask_servers(self, question: bytes, heard: Callable[[bytes], object]) -> Deferred[Answered]:
+        gathering = Gathering(self._reactor, heard)
+        self._asked[gathering] = None
+        gathering.outcome.addBoth(self._forget, gathering)
+        links = tuple(self._store._links)
+        gathering.expect(len(links))
+        for link in links:
+            link.listener.answer(question, gathering.part)
+        return gathering.outcome
+
+    def _forget(self, outcome: Any, gathering: Gathering) -> Any:
+        del self._asked[gathering]
+        return outcome
+
     def close(self) -> Deferred[None]:
         self._store._disconnect(self)
+        for gathering in tuple(self._asked):
+            gathering.fail(Failure(StoreUnavailable("this server has stopped")))
         return succeed(None)

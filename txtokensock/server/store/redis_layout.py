@@ -5,19 +5,23 @@ Names of keys and channels in Redis, and the messages that servers exchange ther
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ...errors import InvalidOption
 from ...jsontext import Decoder, Malformed, dumps, loads
 
 __all__ = [
+    "Answer",
     "Layout",
     "NamespaceLayout",
+    "Question",
     "SharedLayout",
+    "UnsubscribeAll",
+    "decode_answer",
+    "decode_command",
     "encode_unsubscribe_all",
-    "unsubscribe_all_channel",
 ]
 
 
@@ -40,6 +44,12 @@ class Layout(Protocol):
 
     def name(self, channel: bytes) -> str:
         """The channel of a Redis channel that :meth:`channel` gave."""
+
+    def answers(self, server: str) -> bytes | None:
+        """
+        The Redis channel on which a server hears the answers to what it asked; None where
+        clients can publish on those of servers.
+        """
 
     def refuses(self, name: str) -> bool:
         """Whether the channel's name is one that clients may not use."""
@@ -68,6 +78,9 @@ class SharedLayout:
 
     def name(self, channel: bytes) -> str:
         return channel.decode()
+
+    def answers(self, server: str) -> bytes | None:
+        return None
 
     def refuses(self, name: str) -> bool:
         # Redis and its sentinels speak on these; with keyspace notifications on, a
@@ -99,6 +112,7 @@ class NamespaceLayout:
             raise InvalidOption(f"namespace is {namespace!r}: use letters, digits and _.:-")
         self._keys = f"{namespace}:token:".encode()
         self._channels = f"{namespace}:channel:".encode()
+        self._answers = f"{namespace}:answers:".encode()
         self.all = f"{namespace}:all".encode()
         self.sync = f"{namespace}:sync".encode()
 
@@ -110,6 +124,9 @@ class NamespaceLayout:
 
     def name(self, channel: bytes) -> str:
         return channel.removeprefix(self._channels).decode()
+
+    def answers(self, server: str) -> bytes | None:
+        return self._answers + server.encode()
 
     def refuses(self, name: str) -> bool:
         return False
@@ -133,26 +150,68 @@ class _Channel(Struct):
     channel: str
 
 
-class _Command(Struct):
-    command: str
+class UnsubscribeAll(Struct, tag_field="command", tag="unsubscribeAll"):
+    """On ``sync``: unsubscribe all peers from a channel, as node-token-sockjs has it."""
+
     data: _Channel
 
 
-_decode_command = Decoder(_Command)
+class Question(Struct, tag_field="command", tag="ask"):
+    """
+    On ``sync``: servers of ours are asked something.
+
+    :ivar id: repeated in the answers.
+    :ivar server: which is to hear them.
+    :ivar question: for :meth:`IStoreListener.answer`.
+    """
+
+    id: int
+    server: str
+    question: Raw
+
+
+class Answer(Struct):
+    """
+    On the channel of a server that has asked: a part of an answer.
+
+    :ivar id: of the question.
+    :ivar last: whether the answer ends.
+    :ivar part: see :meth:`IStoreLink.ask_servers`.
+    """
+
+    id: int
+    last: bool
+    part: Raw
+
+
+Command: TypeAlias = UnsubscribeAll | Question
+
+_decode_command: Decoder[Command] = Decoder(Command)  # type: ignore[arg-type]
+_decode_answer = Decoder(Answer)
 
 
 def encode_unsubscribe_all(channel: str) -> bytes:
     """The message on ``sync`` that unsubscribes all peers from a channel."""
-    return dumps(_Command("unsubscribeAll", _Channel(channel)))
+    return dumps(UnsubscribeAll(_Channel(channel)))
 
 
-def unsubscribe_all_channel(payload: bytes) -> str | None:
+def decode_command(payload: bytes) -> Command | None:
     """
     :param payload: what came on ``sync``.
-    :return: the channel that is to be unsubscribed, None if it says anything else.
+    :return: what is to be done, None if it says anything else.
     """
     try:
-        command = _decode_command(payload)
+        return _decode_command(payload)
     except Malformed:
         return None
-    return command.data.channel if command.command == "unsubscribeAll" else None
+
+
+def decode_answer(payload: bytes) -> Answer | None:
+    """
+    :param payload: what came on the channel of a server that has asked.
+    :return: a part of an answer, None if it is none.
+    """
+    try:
+        return _decode_answer(payload)
+    except Malformed:
+        return None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
@@ -17,10 +18,12 @@ from zope.interface import implementer
 from ...errors import StoreUnavailable
 from ...support.slices import Slices
 from ...support.waiters import Waiters
+from .gathering import Answered
 from .interface import IStoreLink, IStoreListener
 from .redis_checks import check_commands, is_elsewhere, is_refusal, reason
 from .redis_connection import RedisConnection
-from .redis_layout import Layout, encode_unsubscribe_all, unsubscribe_all_channel
+from .redis_layout import Layout, UnsubscribeAll, decode_command, encode_unsubscribe_all
+from .redis_questions import RedisQuestions
 
 __all__ = ["OnMessage", "RedisLink"]
 
@@ -68,6 +71,7 @@ class RedisLink:
     ) -> None:
         self._listener = listener
         self._layout = layout
+        self._questions = RedisQuestions(layout, partial(self._command, "PUBLISH"), reactor)
         self._wanted: dict[str, None] = {}
         self._unwanted: deque[str] = deque()
         self._waiting: dict[str, Waiters[None]] = {}
@@ -143,6 +147,9 @@ class RedisLink:
 
     def unsubscribe_all(self, channel: str) -> Deferred[None]:
         return self._tell("PUBLISH", self._layout.sync, encode_unsubscribe_all(channel))
+
+    def ask_servers(self, question: bytes, heard: Callable[[bytes], object]) -> Deferred[Answered]:
+        return self._questions.ask(question, heard)
 
     def _tell(self, *command: Any) -> Deferred[None]:
         """Send a command whose reply does not matter, once it is there."""
@@ -274,7 +281,9 @@ class RedisLink:
 
     def _listen_to_servers(self) -> None:
         """Subscribe to what servers tell each other."""
-        for channel in (self._layout.all, self._layout.sync):
+        for channel in filter(
+            None, (self._layout.all, self._layout.sync, self._questions.channel)
+        ):
             asked = self._subscriber_command("SUBSCRIBE", channel)
             asked.addCallbacks(self._heard, self._not_heard, (channel,), errbackArgs=(channel,))
 
@@ -316,9 +325,13 @@ class RedisLink:
         if channel == self._layout.all:
             self._listener.broadcast_message(self._layout.received(payload))
         elif channel == self._layout.sync:
-            name = unsubscribe_all_channel(payload)
-            if name is not None:
-                self._listener.unsubscribe_all(name)
+            command = decode_command(payload)
+            if isinstance(command, UnsubscribeAll):
+                self._listener.unsubscribe_all(command.data.channel)
+            elif command is not None:
+                self._questions.asked(command, self._listener)
+        elif channel == self._questions.channel:
+            self._questions.answered(payload)
         else:
             name = self._layout.name(channel)
             if name in self._wanted:
@@ -336,3 +349,4 @@ class RedisLink:
         await self._commands.close()
         await subscriber
         self._release()
+        self._questions.close()
