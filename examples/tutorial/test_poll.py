@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from poll import poll_server
@@ -22,28 +21,23 @@ class PollTests(SynchronousTestCase):
         client.startService()
         return client
 
-    def wait(self, deferred: Deferred[Any]) -> Any:
-        self.memory.settle()
-        return self.successResultOf(deferred)
-
     def test_one_vote_each(self) -> None:
         """Who votes again has changed the vote."""
         ada, grace = self.client("ada"), self.client("grace")
         for client, choice in ((ada, "tea"), (grace, "tea"), (ada, "coffee")):
-            self.wait(client.rpc("vote", choice))
-        self.assertEqual(self.wait(ada.rpc("result")), {"tea": 1, "coffee": 1})
+            self.memory.result(client.rpc("vote", choice))
+        self.assertEqual(self.memory.result(ada.rpc("result")), {"tea": 1, "coffee": 1})
 
     def test_nonsense(self) -> None:
         """A vote for anything else is refused, and the text says what there is."""
         voted = self.client("ada").rpc("vote", "milk")
-        self.memory.settle()
-        failure = self.failureResultOf(voted, RemoteError)
-        self.assertEqual(failure.value.error, "vote for one of tea, coffee")
+        error = self.memory.failure(voted, RemoteError)
+        self.assertEqual(error.error, "vote for one of tea, coffee")
 
     def test_everybody_sees(self) -> None:
         """Each vote is told to those who listen."""
         ada, grace = self.client("ada"), self.client("grace")
         seen: list[Any] = []
-        self.wait(grace.subscribe("result", seen.append))
-        self.wait(ada.rpc("vote", "tea"))
+        self.memory.result(grace.subscribe("result", seen.append))
+        self.memory.result(ada.rpc("vote", "tea"))
         self.assertEqual(seen, [{"tea": 1, "coffee": 0}])

@@ -2,7 +2,7 @@
 Does what a page of the documentation says: ``python -m tests.interop.pages FILE``.
 
 In order, files with a caption are written, and each console block is run as printed, in a copy of
-the checkout.  What it prints must be what the page shows; a line ``...`` stands for any lines.  A
+the checkout.  What it prints must be what the page shows, where ``...`` stands for any text.  A
 program that goes on, such as a server, must print what is shown, and is left running, until the
 end or until the same command comes again.  A text block, where a program goes on, must be in what
 such programs print.  A comment ``not run: REASON`` before a block leaves it out; one ``beside:
@@ -206,8 +206,7 @@ class Reader:
 
 
 def _pattern(shown: str) -> str:
-    parts = (re.escape(part) for part in re.split(r"(?m)^\.\.\.$", shown))
-    return r"(?s:.*)".join(parts)
+    return r"(?s:.*)".join(re.escape(part) for part in shown.split("..."))
 
 
 def _is_in(shown: str, said: str) -> bool:

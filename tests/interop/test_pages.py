@@ -13,7 +13,8 @@ from tests.kit.processes import ROOT, Program
 from .pages import blocks_of
 from .support import InteropTestCase
 
-PAGES = ("README.md", "docs/tutorial.rst", "docs/troubleshooting.rst", "docs/browser.rst")
+_DOCS = ("tutorial", "how-to", "browser", "troubleshooting")
+PAGES = ("README.md", *(f"docs/{name}.rst" for name in _DOCS))
 
 
 def _own_network() -> list[str]:
