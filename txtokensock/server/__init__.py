@@ -5,6 +5,7 @@ The token-sockjs server: an ``IService`` with a resource for any twisted.web sit
 from ..support.deprecation import deprecated_module
 from ..web.server.proxy_protocol import server_endpoint
 from .hub import DROP
+from .identities import ClosedPeers
 from .limits import Limits
 from .ops.observer import Observer
 from .ops.readiness import Readiness
@@ -19,6 +20,7 @@ from .store.redis import SHARED_WITH_NODE, RedisStore
 __all__ = [
     "DROP",
     "SHARED_WITH_NODE",
+    "ClosedPeers",
     "IStore",
     "IStoreLink",
     "IStoreListener",

@@ -15,6 +15,7 @@ __all__ = [
     "AUTHENTICATION_REFUSED",
     "AUTHENTICATION_TIMEOUT",
     "CHANNEL_NAME_TOO_LONG",
+    "CLOSED_BY_APPLICATION",
     "MESSAGE_TOO_LARGE",
     "NESTED_TOO_DEEP",
     "NOT_AUTHENTICATED",
@@ -47,6 +48,9 @@ AUTHENTICATION_REFUSED = CloseCode(4403, "Authentication refused")
 
 AUTHENTICATION_TIMEOUT = CloseCode(4408, "Not authenticated in time")
 """The client did not authenticate within ``Limits.auth_timeout``."""
+
+CLOSED_BY_APPLICATION = CloseCode(4410, "Closed by the application")
+"""The application has closed all peers of an identity."""
 
 MESSAGE_TOO_LARGE = CloseCode(4413, "Message too large")
 """

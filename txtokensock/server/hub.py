@@ -26,10 +26,12 @@ from ..messages.from_server import (
 from ..support.slices import Slices
 from ..support.user_functions import call_plain_function
 from .fan_out import Act, FanOut, drain
+from .identities import answer_identities
 from .ops.observer import Observer
 from .outbox import Outbox
 from .peer import Peer
 from .presence import Presence, PresenceCount, answer_presence, ask_presence
+from .store.gathering import Answered
 from .store.interface import IStoreLink, IStoreListener
 
 __all__ = ["DROP", "Filter", "Hub"]
@@ -201,12 +203,16 @@ class Hub:
         """Unsubscribe the peers of all servers, see :meth:`IStoreLink.unsubscribe_all`."""
         return fail(_not_running()) if self.link is None else self.link.unsubscribe_all(channel)
 
-    async def presence(self, channel: str, limit: int) -> Presence:
-        """Ask all servers who is subscribed to a channel, see :meth:`IStoreLink.ask_servers`."""
+    def ask_servers(self, question: bytes, heard: Callable[[bytes], object]) -> Deferred[Answered]:
+        """Ask all servers, see :meth:`IStoreLink.ask_servers`."""
         if self.link is None:
-            raise _not_running()
+            return fail(_not_running())
+        return self.link.ask_servers(question, heard)
+
+    async def presence(self, channel: str, limit: int) -> Presence:
+        """Ask all servers who is subscribed to a channel."""
         answers = PresenceCount(channel, limit)
-        asked = self.link.ask_servers(ask_presence(channel, limit), answers.add)
+        asked = self.ask_servers(ask_presence(channel, limit), answers.add)
         return answers.result(await asked)
 
     # -- what comes in from all servers: IStoreListener
@@ -243,8 +249,9 @@ class Hub:
         self.fan_out.deliver(channel, notice, len(notice))
 
     def answer(self, question: bytes, reply: Callable[[bytes, bool], None]) -> None:
-        """Answer a server that asks who is subscribed to a channel."""
+        """Answer a server that asks who is subscribed to a channel, or about an identity."""
         answer_presence(question, self._channels, self._slices, reply)
+        answer_identities(question, self._subscribers, self._slices, reply)
 
     def delivered(self, channel: str | None) -> Deferred[None] | None:
         """When what waits for a channel has been delivered, see :meth:`FanOut.delivered`."""

@@ -38,8 +38,10 @@ from ..web.server.origins import AllowedOrigins, OriginPolicy
 from ..web.server.site import BoundedSite
 from ..web.server.site_limits import SiteLimits
 from ..web.server.trusted_proxies import TrustedProxies
+from .close_codes import CLOSED_BY_APPLICATION
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
+from .identities import ClosedPeers, close_identity
 from .limits import Limits, LimitsFor
 from .mount import AnyResource, Mounts, SockJSRoute
 from .ops.observer import Observer
@@ -301,6 +303,35 @@ class TokenSocketServer(Service):
     def readiness(self) -> Readiness:
         """Whether clients can come in, and if not, why and since when."""
         return readiness(self._context)
+
+    def close_identity(
+        self,
+        match: Mapping[str, Any],
+        reason: str = CLOSED_BY_APPLICATION.reason,
+        *,
+        code: int = CLOSED_BY_APPLICATION.code,
+    ) -> Deferred[ClosedPeers]:
+        """
+        Close all peers of an identity, on all servers that share the store; what was sent to
+        them before goes out first.  They may come back: refuse them before that, in
+        ``authentication``, and in a hook of that name, for they may have a token already.
+
+        :param match: what their ``auth`` has to have, such as ``{"user": "ada"}``; see
+            :func:`~txtokensock.server.identities.matches`.  ``{}`` is everybody.
+        :param reason: see :meth:`Peer.close`.
+        :param code: likewise.
+        :return: fires with :class:`~txtokensock.server.ClosedPeers` as soon as all servers have
+            answered: one that does not is waited for 5 seconds.  A server that has itself lost
+            the store hears nothing of it, and is not counted.  Fails with
+            :class:`~txtokensock.errors.InvalidOption` and
+            :class:`~txtokensock.errors.InvalidData`; with
+            :class:`~txtokensock.errors.UsageError` where the store is a :class:`RedisStore`
+            without a namespace, in which any client could do the same; and as :meth:`publish`
+            with :class:`~txtokensock.errors.StoreUnavailable`, after which peers may or may not
+            have been closed.  Cancelling it ends the wait alone.
+        """
+        closing = close_identity(self._hub.ask_servers, match, code, reason)
+        return Deferred.fromCoroutine(closing)
 
     # -- channels
 

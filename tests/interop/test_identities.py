@@ -1,0 +1,46 @@
+"""
+The peers of an identity, on several servers: those of one are reached from another.
+"""
+
+from __future__ import annotations
+
+from txtokensock.errors import SockJSClosed
+
+from .support import Heard, within
+from .test_redis_cluster import RedisTestCase
+from .test_redis_trouble import tell
+from .twistd import Serve
+
+NAMESPACE = "app"
+
+
+class IdentitiesOfServers(RedisTestCase):
+    """A ``twistd tokensock serve`` with peers, and a server that acts on them."""
+
+    programs = ("redis-server", "redis-cli")
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        redis = f"redis://127.0.0.1:{self.redis.port}/0"
+        there = await self.started(Serve("--redis", redis, "--namespace", NAMESPACE))
+        self.url = f"http://{there.address}"
+        await self.until_status(self.url, 200)
+        self.here = await self.ours(NAMESPACE)
+
+    async def test_close(self) -> None:
+        """Its peer there is closed with code and reason, and comes back with a fresh token."""
+        socket, _ = await self.ready_client(self.url)
+        gone, reconnected = Heard(), Heard()
+        socket.on("disconnect", gone)
+        socket.onreconnect(reconnected)
+        sync = f"{NAMESPACE}:sync"
+        for nonsense in ("", "null", '{"command":"ask"}', '{"command":"ask","id":{}}', "[" * 9999):
+            await tell(self.redis, "PUBLISH", sync, nonsense)
+        nobody = await within(self.here.server.close_identity({"user": "bob"}, "Banned"))
+        self.assertEqual((nobody.peers, nobody.servers, nobody.silent), (0, 2, 0))
+        closed = await within(self.here.server.close_identity({"user": "ada"}, "Signed out"))
+        self.assertEqual((closed.peers, closed.servers, closed.silent), (1, 2, 0))
+        await reconnected.until(1)
+        ((error,),) = gone
+        self.assertIsInstance(error, SockJSClosed)
+        self.assertEqual((error.code, error.reason), (4410, "Signed out"))

@@ -1,0 +1,197 @@
+"""
+Acting on the peers of an identity, on all servers of a store.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from txtokensock.errors import InvalidData, InvalidOption, StoreUnavailable, UsageError
+from txtokensock.server import SHARED_WITH_NODE, MemoryStore, RedisStore
+from txtokensock.server.identities import matches
+
+from .support import Client, ServerTestCase, TokenServer
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+    ),
+)
+
+
+class MatchTests(SynchronousTestCase):
+    """Which identities are meant."""
+
+    def test_subset(self) -> None:
+        """All that is asked for is there; the rest of the identity does not count."""
+        identity = {"user": "ada", "n": 1, "on": True, "org": {"id": 5, "roles": ["a", "b"]}}
+        for match in (
+            {},
+            {"user": "ada"},
+            {"n": 1.0},
+            {"on": True},
+            {"org": {}},
+            {"org": {"id": 5}, "user": "ada"},
+            {"org": {"roles": ["a", "b"]}},
+        ):
+            self.assertTrue(matches(match, identity), match)
+        for match in (
+            {"user": "bob"},
+            {"user": None},
+            {"nobody": None},
+            {"n": True},
+            {"on": 1},
+            {"org": 5},
+            {"org": {"id": 5, "name": "x"}},
+            {"org": {"roles": ["a"]}},
+            {"org": {"roles": {"a": "b"}}},
+        ):
+            self.assertFalse(matches(match, identity), match)
+
+    @given(JSON, st.dictionaries(st.sampled_from("xyz"), JSON))
+    def test_properties(self, value: Any, more: dict[str, Any]) -> None:
+        """Everything matches itself, and itself with other members."""
+        self.assertTrue(matches(value, value))
+        if isinstance(value, dict):
+            self.assertTrue(matches(value, more | value))
+
+
+class IdentityTestCase(ServerTestCase):
+    """Two servers that share a store in memory; their peers say who they are."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock, self.store = Clock(), MemoryStore()
+        self.one, self.two = self.server(), self.server()
+
+    def server(self, **options: Any) -> TokenServer:
+        """A server of that store."""
+        return self.serve(
+            store=self.store,
+            clock=self.clock,
+            authentication=lambda request: {"user": request.args[b"user"][0].decode()},
+            **options,
+        )
+
+    def closed(self, client: Client) -> Any:
+        """With what it was closed, or None."""
+        client.texts()
+        return client.closed
+
+
+class CloseTests(IdentityTestCase):
+    """``close_identity``."""
+
+    def test_all_servers(self) -> None:
+        """Its peers are closed on both, and get what was sent before; nobody else is."""
+        ada = [server.authenticated("user=ada") for server in (self.one, self.two, self.two)]
+        bob = self.two.authenticated("user=bob")
+        stranger = self.two.client()
+        for client in ada:
+            client.subscribe("c")
+        self.one.service.publish("c", "goodbye")
+        result = self.successResultOf(self.one.service.close_identity({"user": "ada"}, "Banned"))
+        self.assertEqual((result.peers, result.servers, result.silent), (3, 2, 0))
+        for client in ada:
+            self.assertEqual(client.received(), [{"channel": "c", "message": "goodbye"}])
+            self.assertEqual(client.closed, (4410, "Banned"))
+        for client in (bob, stranger):
+            self.assertIsNone(self.closed(client))
+        result = self.successResultOf(self.one.service.close_identity({"user": "ada"}))
+        self.assertEqual((result.peers, result.servers), (0, 2))
+
+    def test_code(self) -> None:
+        """The code and the reason can be the application's own."""
+        client = self.two.authenticated("user=ada")
+        self.one.service.close_identity({}, "", code=3001)
+        self.assertEqual(self.closed(client), (3001, ""))
+        client = self.two.authenticated("user=ada")
+        self.one.service.close_identity({})
+        self.assertEqual(self.closed(client), (4410, "Closed by the application"))
+
+    def test_many(self) -> None:
+        """Many are closed in several turns, and counted when all are."""
+        clients = [self.two.authenticated("user=ada") for _ in range(50)]
+        closing = self.one.service.close_identity({})
+        self.assertNoResult(closing)
+        for _ in range(10):
+            self.clock.advance(0)
+        self.assertEqual(self.successResultOf(closing).peers, 50)
+        self.assertEqual({self.closed(client)[0] for client in clients}, {4410})
+
+    def test_bad_questions(self) -> None:
+        """What cannot be asked fails by name, and closes nobody."""
+        client = self.one.authenticated("user=ada")
+        nested: Any = {}
+        for _ in range(100):
+            nested = {"user": nested}
+        for match, options, error in (
+            (None, {}, InvalidOption),
+            ("ada", {}, InvalidOption),
+            ({"user": object()}, {}, InvalidData),
+            (nested, {}, InvalidData),
+            ({}, {"code": 1001}, InvalidOption),
+            ({}, {"reason": "x" * 124}, InvalidOption),
+        ):
+            self.failureResultOf(self.one.service.close_identity(match, **options), error)
+        self.assertIsNone(self.closed(client))
+
+    def test_not_running(self) -> None:
+        """A server that does not run reaches nobody."""
+        self.successResultOf(self.one.service.stopService())
+        self.failureResultOf(self.one.service.close_identity({}), StoreUnavailable)
+
+    def test_silent_server(self) -> None:
+        """One that does not answer in time is said to be silent; or nobody waits for it."""
+        self.one.authenticated("user=ada")
+        self.two.service._hub.answer = lambda question, reply: None  # type: ignore[method-assign]
+        cancelled = self.one.service.close_identity({"user": "bob"})
+        closing = self.one.service.close_identity({"user": "ada"})
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        self.clock.advance(4.9)
+        self.assertNoResult(closing)
+        self.clock.advance(0.1)
+        result = self.successResultOf(closing)
+        self.assertEqual((result.peers, result.servers, result.silent), (1, 1, 1))
+
+    def test_hostile_questions(self) -> None:
+        """Whatever else comes there is not answered, and does no harm."""
+        client = self.one.authenticated("user=ada")
+        question = {"ask": "close_identity", "match": {}, "code": 4410, "reason": "x"}
+        broken: list[Any] = [
+            None,
+            [],
+            {},
+            question | {"ask": "other"},
+            question | {"match": None},
+            question | {"match": []},
+            question | {"code": 1001},
+            question | {"code": "4410"},
+            question | {"reason": "é" * 100},
+            question | {"reason": 5},
+        ]
+        texts = [json.dumps(each).encode() for each in broken]
+        deep = json.dumps(question).encode().replace(b"{}", b'{"a":' * 5000 + b"1" + b"}" * 5000)
+        for text in (*texts, b"\xff", b"", deep):
+            self.one.service._hub.answer(text, lambda *_: self.fail("answered"))
+        self.assertIsNone(self.closed(client))
+
+    def test_shared_layout(self) -> None:
+        """Where any client can speak as a server does, there is no such thing."""
+        clock = MemoryReactorClock()
+        endpoint = TCP4ClientEndpoint(clock, "127.0.0.1", 6379)
+        store = RedisStore(namespace=SHARED_WITH_NODE, endpoint=endpoint)
+        server = self.serve(store=store, clock=clock)
+        failure = self.failureResultOf(server.service.close_identity({}), UsageError)
+        self.assertIn("namespace", str(failure.value))
