@@ -44,3 +44,14 @@ class IdentitiesOfServers(RedisTestCase):
         ((error,),) = gone
         self.assertIsInstance(error, SockJSClosed)
         self.assertEqual((error.code, error.reason), (4410, "Signed out"))
+
+    async def test_call(self) -> None:
+        """Its peer there is called, and one of ours; both answers come."""
+        for url, answer in ((self.url, "there"), (self.here.url, "here")):
+            socket, _ = await self.ready_client(url)
+            socket.register({"where": lambda data, answer=answer: [data, answer]})
+        await self.ready_client(self.url)
+        answers = await within(self.here.server.rpc_identity({"user": "ada"}, "where", 1))
+        self.assertEqual(sorted(answers.results.values()), [[1, "here"], [1, "there"]])
+        self.assertEqual(list(answers.failures.values()), ["Function not found"])
+        self.assertEqual((answers.servers, answers.silent), (2, 0))

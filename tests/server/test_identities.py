@@ -16,7 +16,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.errors import InvalidData, InvalidOption, StoreUnavailable, UsageError
-from txtokensock.server import SHARED_WITH_NODE, MemoryStore, RedisStore
+from txtokensock.server import SHARED_WITH_NODE, MemoryStore, RedisStore, identities
 from txtokensock.server.identities import matches
 
 from .support import Client, ServerTestCase, TokenServer
@@ -195,3 +195,98 @@ class CloseTests(IdentityTestCase):
         server = self.serve(store=store, clock=clock)
         failure = self.failureResultOf(server.service.close_identity({}), UsageError)
         self.assertIn("namespace", str(failure.value))
+
+
+class CallTests(IdentityTestCase):
+    """``rpc_identity``."""
+
+    def answer(self, client: Client, **answer: Any) -> Any:
+        """The client answers the call that has come; gives what was called."""
+        (call,) = client.received()
+        client.send({"rpc": "_rpc", "fid": call["data"]["fid"], "resp": answer})
+        self.clock.advance(0)
+        return call["data"]["command"], call["data"]["args"]
+
+    def test_all_servers(self) -> None:
+        """The clients of that identity are called on both; each answers for itself."""
+        ada = [server.authenticated("user=ada") for server in (self.one, self.two, self.two)]
+        bob = self.two.authenticated("user=bob")
+        calling = self.one.service.rpc_identity({"user": "ada"}, "ui.notify", {"text": "hi"})
+        self.assertEqual(self.answer(ada[0], data=None), ("ui.notify", {"text": "hi"}))
+        self.answer(ada[1], data=[1])
+        self.assertNoResult(calling)
+        self.answer(ada[2], error="Function not found")
+        answers = self.successResultOf(calling)
+        (one,), (two, three) = (each.service.peers()[:2] for each in (self.one, self.two))
+        self.assertEqual(answers.results, {one.id: None, two.id: [1]})
+        self.assertEqual(answers.failures, {three.id: "Function not found"})
+        self.assertEqual((answers.servers, answers.silent, answers.uncalled), (2, 0, 0))
+        self.assertEqual(bob.received(), [])
+
+    def test_no_answer(self) -> None:
+        """A client that goes, or does not answer in time, is a failure; nobody is one too few."""
+        gone, mute = (self.two.authenticated("user=ada") for _ in range(2))
+        ids = [peer.id for peer in self.two.service.peers()]
+        calling = self.one.service.rpc_identity({}, "f", timeout=7)
+        gone.drop()
+        self.clock.advance(6.9)
+        self.assertNoResult(calling)
+        self.clock.advance(0.1)
+        answers = self.successResultOf(calling)
+        self.assertEqual(answers.results, {})
+        self.assertIn("went", answers.failures[ids[0]])
+        self.assertIn("within 7 seconds", answers.failures[ids[1]])
+        self.assertEqual(len(mute.received()), 1)
+        nobody = self.successResultOf(self.one.service.rpc_identity({"user": "eve"}, "f"))
+        self.assertEqual((nobody.results, nobody.failures, nobody.servers), ({}, {}, 2))
+
+    def test_large_results(self) -> None:
+        """Results of one server are bounded in bytes, and who has none for that is said."""
+        ada = [self.two.authenticated("user=ada") for _ in range(3)]
+        calling = self.one.service.rpc_identity({}, "f")
+        for client in ada:
+            self.answer(client, data="x" * 500_000)
+        answers = self.successResultOf(calling)
+        self.assertEqual(len(answers.results), 2)
+        self.assertIn("dropped", "".join(answers.failures.values()))
+
+    def test_many(self) -> None:
+        """Of very many a server calls some, and says how many it did not."""
+        self.patch(identities, "_MOST_CALLS", 20)
+        ada = [self.two.authenticated("user=ada") for _ in range(50)]
+        calling = self.one.service.rpc_identity({}, "f", timeout=1)
+        for _ in range(10):
+            self.clock.advance(0)
+        self.assertEqual([len(client.received()) for client in ada], [1] * 20 + [0] * 30)
+        self.clock.advance(1)
+        self.clock.advance(0)
+        answers = self.successResultOf(calling)
+        self.assertEqual((len(answers.failures), answers.uncalled), (20, 30))
+
+    def test_silent_server(self) -> None:
+        """One that does not answer has as long as clients have, and 5 seconds more."""
+        self.two.service._hub.answer = lambda question, reply: None  # type: ignore[method-assign]
+        calling = self.one.service.rpc_identity({}, "f", timeout=7)
+        self.clock.advance(11.9)
+        self.assertNoResult(calling)
+        self.clock.advance(0.1)
+        answers = self.successResultOf(calling)
+        self.assertEqual((answers.servers, answers.silent), (1, 1))
+
+    def test_bad_questions(self) -> None:
+        """What cannot be asked fails by name; what cannot be understood is not answered."""
+        rpc_identity = self.one.service.rpc_identity
+        for arguments, timeout, error in (
+            (("ada", "f"), 1, InvalidOption),
+            (({}, ""), 1, InvalidData),
+            (({}, 5), 1, InvalidData),
+            (({}, "f", object()), 1, InvalidData),
+            (({}, "f"), 0, InvalidOption),
+        ):
+            self.failureResultOf(rpc_identity(*arguments, timeout=timeout), error)
+        client = self.one.authenticated("user=ada")
+        question = {"ask": "rpc_identity", "match": {}, "name": "f", "data": 1, "timeout": 1}
+        for broken in ({"name": 5}, {"timeout": -1}, {"timeout": None}, {"match": None}):
+            text = json.dumps(question | broken).encode()
+            self.one.service._hub.answer(text, lambda *_: self.fail("answered"))
+        self.assertEqual(client.received(), [])

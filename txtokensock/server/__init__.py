@@ -5,7 +5,7 @@ The token-sockjs server: an ``IService`` with a resource for any twisted.web sit
 from ..support.deprecation import deprecated_module
 from ..web.server.proxy_protocol import server_endpoint
 from .hub import DROP
-from .identities import ClosedPeers
+from .identities import ClosedPeers, PeerAnswers
 from .limits import Limits
 from .ops.observer import Observer
 from .ops.readiness import Readiness
@@ -28,6 +28,7 @@ __all__ = [
     "MemoryStore",
     "Observer",
     "Peer",
+    "PeerAnswers",
     "Presence",
     "Readiness",
     "RedisStore",

@@ -31,7 +31,7 @@ from .ops.observer import Observer
 from .outbox import Outbox
 from .peer import Peer
 from .presence import Presence, PresenceCount, answer_presence, ask_presence
-from .store.gathering import Answered
+from .store.gathering import PATIENCE, Answered
 from .store.interface import IStoreLink, IStoreListener
 
 __all__ = ["DROP", "Filter", "Hub"]
@@ -203,11 +203,13 @@ class Hub:
         """Unsubscribe the peers of all servers, see :meth:`IStoreLink.unsubscribe_all`."""
         return fail(_not_running()) if self.link is None else self.link.unsubscribe_all(channel)
 
-    def ask_servers(self, question: bytes, heard: Callable[[bytes], object]) -> Deferred[Answered]:
+    def ask_servers(
+        self, question: bytes, heard: Callable[[bytes], object], patience: float = PATIENCE
+    ) -> Deferred[Answered]:
         """Ask all servers, see :meth:`IStoreLink.ask_servers`."""
         if self.link is None:
             return fail(_not_running())
-        return self.link.ask_servers(question, heard)
+        return self.link.ask_servers(question, heard, patience)
 
     async def presence(self, channel: str, limit: int) -> Presence:
         """Ask all servers who is subscribed to a channel."""

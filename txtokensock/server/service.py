@@ -41,7 +41,7 @@ from ..web.server.trusted_proxies import TrustedProxies
 from .close_codes import CLOSED_BY_APPLICATION
 from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
-from .identities import ClosedPeers, close_identity
+from .identities import ClosedPeers, PeerAnswers, close_identity, rpc_identity
 from .limits import Limits, LimitsFor
 from .mount import AnyResource, Mounts, SockJSRoute
 from .ops.observer import Observer
@@ -332,6 +332,31 @@ class TokenSocketServer(Service):
         """
         closing = close_identity(self._hub.ask_servers, match, code, reason)
         return Deferred.fromCoroutine(closing)
+
+    def rpc_identity(
+        self,
+        match: Mapping[str, Any],
+        name: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+    ) -> Deferred[PeerAnswers]:
+        """
+        Call an action of all clients of an identity, on all servers that share the store.
+
+        :param match: as for :meth:`close_identity`.
+        :param name: of the action, nested with dots.
+        :param data: any JSON.
+        :param timeout: seconds that each client has; by default
+            ``Limits.call_timeout``.
+        :return: fires with :class:`~txtokensock.server.PeerAnswers` when all clients have
+            answered or had their time, 5 seconds after that at the latest; that a call failed
+            is in there.  Fails as that of :meth:`close_identity`, and cancelling it drops the
+            answers.
+        """
+        timeout = self._context.limits.call_timeout if timeout is None else timeout
+        calling = rpc_identity(self._hub.ask_servers, match, name, data, timeout)
+        return Deferred.fromCoroutine(calling)
 
     # -- channels
 

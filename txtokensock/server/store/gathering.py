@@ -14,9 +14,9 @@ from twisted.python.failure import Failure
 from ...errors import StoreUnavailable
 from ...support.timer import Timer
 
-__all__ = ["Answered", "Gathering"]
+__all__ = ["PATIENCE", "Answered", "Gathering"]
 
-_PATIENCE = 5.0
+PATIENCE = 5.0
 """Seconds in which servers have to answer: one that is stopped, or out of reach, does not."""
 
 
@@ -36,11 +36,15 @@ class Gathering:
 
     :param reactor: for the time that the servers have.
     :param heard: called with each part of each answer.
+    :param patience: that time, in seconds.
     :ivar outcome: fires with :class:`Answered`, see :meth:`IStoreLink.ask_servers`.
     """
 
-    def __init__(self, reactor: IReactorTime, heard: Callable[[bytes], object]) -> None:
+    def __init__(
+        self, reactor: IReactorTime, heard: Callable[[bytes], object], patience: float
+    ) -> None:
         self._heard = heard
+        self._patience = patience
         self._servers = 0
         self._expected: int | None = None
         self._timer = Timer(reactor, self._end)
@@ -50,7 +54,7 @@ class Gathering:
         """So many servers hear the question, and have to answer from now on."""
         if not self.outcome.called:
             self._expected = servers
-            self._timer.start(_PATIENCE)
+            self._timer.start(self._patience)
             self._count()
 
     def part(self, part: bytes, last: bool) -> None:

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
 
-from .gathering import Answered
+from .gathering import PATIENCE, Answered
 
 __all__ = ["AnyStore", "IStore", "IStoreLink", "IStoreListener"]
 
@@ -136,13 +136,16 @@ class IStoreLink(Interface):
         :return: fires with None when the store has it.
         """
 
-    def ask_servers(question: bytes, heard: Callable[[bytes], object]) -> Deferred[Answered]:
+    def ask_servers(
+        question: bytes, heard: Callable[[bytes], object], patience: float = PATIENCE
+    ) -> Deferred[Answered]:
         """
-        Ask all servers of the store that are there now, this one included, which takes seconds
-        at most.
+        Ask all servers of the store that are there now, this one included.
 
         :param question: JSON, for :meth:`IStoreListener.answer`.
         :param heard: called with each part of each answer; it must not raise.
+        :param patience: seconds that the servers have to answer, behind those that the store
+            takes for the question.
         :return: fires when all have answered, or had their time, with how many have, and how
             many have not.
             Fails with :class:`~txtokensock.errors.UsageError` where clients can reach the

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from ...errors import StoreUnavailable
 from ...support.checks import check_count
-from .gathering import Answered, Gathering
+from .gathering import PATIENCE, Answered, Gathering
 from .interface import IStore, IStoreLink, IStoreListener
 
 __all__ = ["MemoryStore"]
@@ -145,8 +145,10 @@ class _MemoryLink:
             link.listener.unsubscribe_all(channel)
         return succeed(None)
 
-    def ask_servers(self, question: bytes, heard: Callable[[bytes], object]) -> Deferred[Answered]:
-        gathering = Gathering(self._reactor, heard)
+    def ask_servers(
+        self, question: bytes, heard: Callable[[bytes], object], patience: float = PATIENCE
+    ) -> Deferred[Answered]:
+        gathering = Gathering(self._reactor, heard, patience)
         self._asked[gathering] = None
         gathering.outcome.addBoth(self._forget, gathering)
         links = tuple(self._store._links)

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from ...errors import StoreUnavailable
 from ...support.slices import Slices
 from ...support.waiters import Waiters
-from .gathering import Answered
+from .gathering import PATIENCE, Answered
 from .interface import IStoreLink, IStoreListener
 from .redis_checks import check_commands, is_elsewhere, is_refusal, reason
 from .redis_connection import RedisConnection
@@ -148,8 +148,10 @@ class RedisLink:
     def unsubscribe_all(self, channel: str) -> Deferred[None]:
         return self._tell("PUBLISH", self._layout.sync, encode_unsubscribe_all(channel))
 
-    def ask_servers(self, question: bytes, heard: Callable[[bytes], object]) -> Deferred[Answered]:
-        return self._questions.ask(question, heard)
+    def ask_servers(
+        self, question: bytes, heard: Callable[[bytes], object], patience: float = PATIENCE
+    ) -> Deferred[Answered]:
+        return self._questions.ask(question, heard, patience)
 
     def _tell(self, *command: Any) -> Deferred[None]:
         """Send a command whose reply does not matter, once it is there."""

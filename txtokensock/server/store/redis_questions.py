@@ -50,13 +50,15 @@ class RedisQuestions:
         self._numbers = count()
         self.channel = layout.answers(self._server)
 
-    def ask(self, question: bytes, heard: Callable[[bytes], object]) -> Deferred[Answered]:
+    def ask(
+        self, question: bytes, heard: Callable[[bytes], object], patience: float
+    ) -> Deferred[Answered]:
         """Ask all servers, see :meth:`IStoreLink.ask_servers`."""
         if self.channel is None:
             text = "servers are asked only with RedisStore(url, namespace=...)"
             return fail(UsageError(f"{text}: without, any client could answer for them"))
         number = next(self._numbers)
-        gathering = self._open[number] = Gathering(self._reactor, heard)
+        gathering = self._open[number] = Gathering(self._reactor, heard, patience)
         asked = Question(number, self._server, Raw(question))
         # Redis says how many hear it: a server that was killed is none of them any more.
         told = self._publish(self._layout.sync, dumps(asked))
