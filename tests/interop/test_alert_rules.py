@@ -1,0 +1,22 @@
+"""The examples that other programs read, judged by these programs."""
+
+from __future__ import annotations
+
+from twisted.internet.utils import getProcessOutputAndValue
+
+from tests.test_alerts import RULES
+
+from .support import InteropTestCase, within
+
+
+class AlertRulesTest(InteropTestCase):
+    """``examples/alerts.yml``, by Prometheus's own tool."""
+
+    programs = ("promtool",)
+
+    async def test_rules(self) -> None:
+        """Prometheus would load it, all rules of it."""
+        checked = getProcessOutputAndValue("promtool", ("check", "rules", str(RULES)))
+        out, err, status = await within(checked)
+        self.assertEqual(status, 0, out + err)
+        self.assertIn(b"15 rules found", out)
