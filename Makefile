@@ -8,7 +8,7 @@ JOBS ?= auto
 # Tests of one class stay together, for they may share a server.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
-.PHONY: run test unit faults soak mutants bench check docs clean
+.PHONY: run test unit faults soak mutants bench check docs release-check clean
 
 run: .venv/installed
 	$(BIN)/twistd --pidfile= -n tokensock
@@ -54,9 +54,13 @@ check: .venv/installed
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
 
+# The wheel and the sdist as strangers get them, and the oldest versions; see docs/releasing.rst.
+release-check: .venv/installed
+	$(BIN)/nox --session release tests lowest
+
 # A plain install hides changes to the sources, and the default editable one hides the
 # plugin from twistd: "compat" shows both.
-.venv/installed: setup.py pyproject.toml
+.venv/installed: pyproject.toml
 	@echo "Installing into .venv; this takes about a minute."
 	rm -rf .venv # the link alone where it is one: "venv --clear" empties what it leads to
 	$(PYTHON) -m venv .venv

@@ -1,4 +1,4 @@
-"""The version of this package, which ``setup.py`` reads as well."""
+"""The version of this package, which ``pyproject.toml`` names as well."""
 
 __all__ = ["__version__"]
 
