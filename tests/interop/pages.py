@@ -224,6 +224,7 @@ def main(page: Path, *options: str) -> None:
     """Read a page; an error says where it is wrong."""
     if "--new-network" in options:
         _loopback()
+    print("reading", page.name, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         reader = Reader(Path(folder))
         try:
