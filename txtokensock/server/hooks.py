@@ -19,8 +19,10 @@ from .peer import Peer
 
 __all__ = ["Event", "Hook", "Hooks", "Refused"]
 
-Event: TypeAlias = Literal["authentication", "subscribe", "unsubscribe", "publish", "broadcast"]
-"""What a hook can be asked about."""
+Event: TypeAlias = Literal[
+    "authentication", "subscribe", "unsubscribe", "publish", "broadcast", "join", "leave"
+]
+"""What a hook can be asked about; those for the last two are told what has happened."""
 
 _CALLED_WITH: dict[str, Sequence[str]] = {
     "authentication": ("peer", "identity"),
@@ -28,6 +30,8 @@ _CALLED_WITH: dict[str, Sequence[str]] = {
     "unsubscribe": ("peer", "channel"),
     "publish": ("peer", "channel", "data"),
     "broadcast": ("peer", "data"),
+    "join": ("peer", "channel"),
+    "leave": ("peer", "channel"),
 }
 
 _LONGEST = 1e8
@@ -85,6 +89,10 @@ class Hooks:
         """Whether anybody is asked about an event."""
         return bool(self._hooks[event])
 
+    def of(self, event: Event) -> tuple[Hook, ...]:
+        """The hooks of an event now."""
+        return tuple(self._hooks[event])
+
     def _of(self, event: Event) -> list[Hook]:
         return self._hooks[check_choice("event", event, self._hooks)]
 
@@ -100,7 +108,7 @@ class Hooks:
             its time is "Timeout".  Anything else but False allows it.
         """
         shortest: float | None = None
-        for hook in tuple(self._hooks[event]):
+        for hook in self.of(event):
             try:
                 allowed = await within(
                     self.timeout, self._reactor, call_user_function(hook, peer, *arguments)

@@ -27,6 +27,7 @@ from ..support.slices import Slices
 from ..support.user_functions import call_plain_function
 from .fan_out import Act, FanOut, drain
 from .identities import answer_identities
+from .membership import Membership
 from .ops.observer import Observer
 from .outbox import Outbox
 from .peer import Peer
@@ -70,6 +71,7 @@ class Hub:
     :param slices: for what takes longer than a turn of the reactor.
     :param most: bytes of messages that may wait to be delivered.
     :param observer: is told of those that are dropped.
+    :param membership: is told who joins and leaves.
     :ivar fan_out: delivers the messages.
     :ivar link: to the store, set while the server runs.
     """
@@ -77,10 +79,16 @@ class Hub:
     _log = Logger()
 
     def __init__(
-        self, filter: Filter | None, slices: Slices, most: int, observer: Observer
+        self,
+        filter: Filter | None,
+        slices: Slices,
+        most: int,
+        observer: Observer,
+        membership: Membership,
     ) -> None:
         self._filter = filter
         self._slices = slices
+        self._membership = membership
         self._subscribers: dict[Peer, _Subscriber] = {}
         self._channels: dict[str, dict[Peer, Outbox]] = {}
         self._observer = observer
@@ -134,6 +142,8 @@ class Hub:
             if ended is not None:
                 ended()
             return succeed(None)
+        if channel not in subscriber.channels:
+            self._membership.tell("join", peer, channel)
         before = subscriber.channels.get(channel)
         subscriber.channels[channel] = ended
         self._channels.setdefault(channel, {})[peer] = subscriber.outbox
@@ -159,6 +169,7 @@ class Hub:
     def _leave(self, channel: str, peer: Peer) -> None:
         peers = self._channels[channel]
         del peers[peer]
+        self._membership.tell("leave", peer, channel)
         if not peers:
             del self._channels[channel]
             if self.link is not None:
@@ -264,9 +275,10 @@ class Hub:
         await drain(self.fan_out.slowest(channel), self._slices)
 
     def stop(self) -> None:
-        """Drop what waits to be delivered, and be without a store."""
+        """Drop what waits to be delivered, say who has left, and be without a store."""
         self.link = None
         self.fan_out.stop()
+        self._membership.flush()
 
     def _outboxes(self) -> Iterable[Outbox]:
         return [subscriber.outbox for subscriber in self._subscribers.values()]

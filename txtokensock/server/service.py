@@ -43,6 +43,7 @@ from .hooks import Event, Hook, Hooks
 from .hub import Filter, Hub
 from .identities import ClosedPeers, PeerAnswers, close_identity, rpc_identity
 from .limits import Limits, LimitsFor
+from .membership import Membership
 from .mount import AnyResource, Mounts, SockJSRoute
 from .ops.observer import Observer
 from .ops.readiness import Readiness, readiness
@@ -141,14 +142,16 @@ class TokenSocketServer(Service):
         slices = Slices(reactor)
         observer = check_instance("observer", observer or Observer(), Observer)
         limits = _checked_limits(limits)
-        self._hub = Hub(filter, slices, limits.undelivered, observer)
+        hooks = Hooks(reactor, limits.hook_timeout, expose_errors=expose_errors)
+        membership = Membership(hooks, slices)
+        self._hub = Hub(filter, slices, limits.undelivered, observer, membership)
         self._context = ServerContext(
             reactor=reactor,
             limits=limits,
             limits_for=None,
             actions=actions,
             own_actions={"_ping": _ping} if check_flag("ping", ping) else {},
-            hooks=Hooks(reactor, limits.hook_timeout, expose_errors=expose_errors),
+            hooks=hooks,
             hub=self._hub,
             acks=check_flag("acks", acks),
             slices=slices,
@@ -270,6 +273,11 @@ class TokenSocketServer(Service):
 
         A number that ``subscribe`` returns is seconds, 1 at least, after which it is asked
         again; when it refuses then, the peer is unsubscribed and told so.
+
+        Two events are told after they happened on this server, in order, whoever caused them:
+        ``join``, with the peer and the channel, when a peer was subscribed that was not, and
+        ``leave`` when it is no more, at its end as well.  What these return does not matter; what
+        they raise is logged.
 
         :raises InvalidOption: for an unknown event or what cannot be called.
         """
