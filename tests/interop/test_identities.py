@@ -4,6 +4,10 @@ The peers of an identity, on several servers: those of one are reached from anot
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import treq
+
 from txtokensock.errors import SockJSClosed
 
 from .support import Heard, within
@@ -22,8 +26,18 @@ class IdentitiesOfServers(RedisTestCase):
     async def setUp(self) -> None:
         await super().setUp()
         redis = f"redis://127.0.0.1:{self.redis.port}/0"
-        there = await self.started(Serve("--redis", redis, "--namespace", NAMESPACE))
-        self.url = f"http://{there.address}"
+        key = Path(self.mktemp())
+        key.write_text("k3y")
+        options = (
+            "--redis",
+            redis,
+            "--namespace",
+            NAMESPACE,
+            "--admin-key-file",
+            str(key.resolve()),
+        )
+        self.there = await self.started(Serve(*options, admin=True))
+        self.url = f"http://{self.there.address}"
         await self.until_status(self.url, 200)
         self.here = await self.ours(NAMESPACE)
 
@@ -55,3 +69,18 @@ class IdentitiesOfServers(RedisTestCase):
         self.assertEqual(sorted(answers.results.values()), [[1, "here"], [1, "there"]])
         self.assertEqual(list(answers.failures.values()), ["Function not found"])
         self.assertEqual((answers.servers, answers.silent), (2, 0))
+
+    async def test_api(self) -> None:
+        """A program that is no client closes a peer of ours at the admin pages of the other."""
+        socket, _ = await self.ready_client(self.here.url)
+        gone = Heard()
+        socket.on("disconnect", gone)
+        asked = treq.post(
+            f"http://127.0.0.1:{self.there.probes()}/api/close",
+            json={"match": {"user": "ada"}},
+            headers={"Authorization": "Bearer k3y"},
+            persistent=False,
+        )
+        response = await within(asked)
+        self.assertEqual(await response.json(), {"peers": 1, "servers": 2, "silent": 0})
+        await gone.until(1)

@@ -205,11 +205,11 @@ class RedisConfig(Section, frozen=True):
 
 class AdminConfig(Section, frozen=True):
     """
-    ``[admin]``: ``/healthz``, ``/readyz`` and ``/metrics``.
+    ``[admin]``: ``/healthz``, ``/readyz``, ``/metrics`` and ``/api``.
 
     :ivar listen: where, an endpoint string that clients do not reach.
-    :ivar key: what ``Authorization: Bearer`` must have for ``/metrics``, and to be told reasons by
-        ``/readyz``.  An address that other machines reach needs one.
+    :ivar key: what ``Authorization: Bearer`` must have for ``/metrics`` and ``/api``, and to be
+        told reasons by ``/readyz``.  An address that other machines reach, and the API, need one.
     """
 
     listen: str

@@ -1,6 +1,6 @@
 """
-Pages for those who run a server: health, readiness, metrics.  Serve them on an address that
-clients cannot reach.
+Pages for those who run a server: health, readiness, metrics, an API.  Serve them on an address
+that clients cannot reach.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ...web.server.hosts import HostPolicy
 from ...web.server.site import BoundedSite
 from ...web.server.site_limits import SiteLimits
 from ..service import TokenSocketServer
+from .admin_api import MOST_BYTES, AdminAPI
 
 __all__ = ["AdminPages", "admin_site"]
 
@@ -32,14 +33,15 @@ class AdminPages(Resource):
     ``/readyz``   200 if clients can come in, otherwise 503; the body says in JSON what
                   state the server and the store are in, and since when
     ``/metrics``  for Prometheus
+    ``/api``      acts on all servers, see :class:`~.admin_api.AdminAPI`; not without a key
     ============  ======================================================================
 
     :param server: whose readiness is shown.
     :param metrics: gives the resource for ``/metrics``; asked at each request.
     :param reactor: whose clock the server has.
     :param hosts: which names they answer to; on a loopback address, by default, loopback names.
-    :ivar key: what ``Authorization: Bearer`` must have for ``/metrics``, and for reasons in
-        ``/readyz``; None where everybody may read both.
+    :ivar key: what ``Authorization: Bearer`` must have for ``/metrics`` and ``/api``, and for
+        reasons in ``/readyz``; None where everybody may read, and nobody act.
     :ivar refused: why the last configuration was not taken, and since when; None if it was.
     """
 
@@ -52,6 +54,7 @@ class AdminPages(Resource):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._metrics = metrics
+        self._api = AdminAPI(server)
         self._hosts = hosts or HostPolicy()
         self.key: str | None = None
         self.refused: Callable[[], tuple[str, float] | None] = lambda: None
@@ -75,9 +78,13 @@ class AdminPages(Resource):
 
     def getChild(self, path: bytes, request: Any) -> IResource:
         """Find the page of a path, see :meth:`IResource.getChildWithDefault`."""
-        if path != b"metrics":
+        if path not in (b"metrics", b"api"):
             return no_page()
-        return self._metrics() if self.has_key(request) else _Unauthorized()  # type: ignore[no-untyped-call]
+        if not self.has_key(request):
+            return _Unauthorized()  # type: ignore[no-untyped-call]
+        if path == b"metrics":
+            return self._metrics()
+        return _NoKey() if self.key is None else self._api  # type: ignore[no-untyped-call]
 
     def has_key(self, request: Any) -> bool:
         """Whether the request may know what only those with the key may."""
@@ -97,7 +104,7 @@ def admin_site(pages: AdminPages, reactor: Any, **options: Any) -> BoundedSite:
 
     :param options: those of :class:`~txtokensock.web.server.site.BoundedSite`.
     """
-    limits = SiteLimits(max_body=1024, connections=500)  # no page has a use for a body
+    limits = SiteLimits(max_body=MOST_BYTES, connections=500)
     # When the sites of clients have taken all descriptors but their reserve, there are some left.
     return BoundedSite(
         pages,
@@ -115,6 +122,14 @@ class _Unauthorized(Resource):
     def render(self, request: Any) -> Answer:
         request.setHeader(b"www-authenticate", b"Bearer")
         return _answer(request, http.UNAUTHORIZED, {"error": "Unauthorized"})
+
+
+class _NoKey(Resource):
+    isLeaf = True
+
+    def render(self, request: Any) -> Answer:
+        error = "the API needs a key: serve --admin-key-file FILE, or [admin] key"
+        return _answer(request, http.FORBIDDEN, {"error": error})
 
 
 class _Misdirected(Resource):
