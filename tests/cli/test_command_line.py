@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import io
+from functools import partial
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock import TLSPolicy
 from txtokensock.cli import main
-from txtokensock.cli.client_options import in_our_words
+from txtokensock.cli.client_options import Settings, in_our_words
 from txtokensock.cli.command_line import parse
+
+
+def parsed(*arguments: str) -> tuple[Settings, dict[str, Any]]:
+    """How a command would talk to its server, and the arguments of the command."""
+    run = parse(list(arguments))
+    assert isinstance(run, partial)
+    settings, conversation = run.args
+    return settings, conversation.keywords
 
 
 class CommandLineTests(SynchronousTestCase):
@@ -70,32 +80,38 @@ class CommandLineTests(SynchronousTestCase):
             ["rpc", "echo", "--auth", "a=1", "1"],
             ["rpc", "echo", "1", "--auth", "a=1"],
         ):
-            parsed = parse(arguments)
-            self.assertEqual((parsed.credentials, parsed.data), ({"a": "1"}, 1), arguments)
+            settings, given = parsed(*arguments)
+            self.assertEqual((settings.credentials, given["data"]), ({"a": "1"}, 1), arguments)
+
+    def test_negative_numbers(self) -> None:
+        """They are data, and no options."""
+        for text, number in (("-5", -5), ("-0.5e-3", -0.0005)):
+            self.assertEqual(parsed("rpc", "f", text)[1]["data"], number)
+            self.assertEqual(parsed("publish", "a", text, "--timeout", "1")[1]["data"], number)
+        _, err, status = self.outcome("rpc", "f", "-x")
+        self.assertEqual((status, "No such option" in err), (2, True), err)
 
     def test_how_the_server_is_reached(self) -> None:
         """The client's options; what is not given is left to it."""
-        self.assertEqual(list(parse(["rpc", "echo"]).options), ["timeouts"])
-        parsed = parse(
-            [
-                *("rpc", "echo", "--transport", "xhr-streaming", "--transport", "xhr-polling"),
-                *("--header", "X-A: b:c", "--header", "X-D:e", "--proxy", "proxy.test:3128"),
-                *("--endpoint", "unix:/run/app.sock", "--server-name", "app.test"),
-            ]
+        self.assertEqual(list(parsed("rpc", "echo")[0].options), ["timeouts"])
+        settings, _ = parsed(
+            *("rpc", "echo", "--transport", "xhr-streaming", "--transport", "xhr-polling"),
+            *("--header", "X-A: b:c", "--header", "X-D:e", "--proxy", "proxy.test:3128"),
+            *("--endpoint", "unix:/run/app.sock", "--server-name", "app.test"),
         )
-        self.assertIsInstance(parsed.options.pop("tls"), TLSPolicy)
+        self.assertIsInstance(settings.options.pop("tls"), TLSPolicy)
         # Another transport must have its turn before the command is over.
-        self.assertLess(parsed.options.pop("timeouts").handshake * 2, parsed.timeout)
+        self.assertLess(settings.options.pop("timeouts").handshake * 2, settings.timeout)
         self.assertEqual(
-            parsed.options,
+            settings.options,
             {
-                "transports": ["xhr-streaming", "xhr-polling"],
+                "transports": ("xhr-streaming", "xhr-polling"),
                 "headers": {"X-A": "b:c", "X-D": "e"},
                 "proxy": "proxy.test:3128",
                 "endpoint": "unix:/run/app.sock",
             },
         )
-        self.assertIs(parse(["rpc", "echo", "--proxy", "none"]).options["proxy"], False)
+        self.assertIs(parsed("rpc", "echo", "--proxy", "none")[0].options["proxy"], False)
 
     def test_hosts(self) -> None:
         """They add up, and those behind the name replace those before it."""
@@ -105,7 +121,7 @@ class CommandLineTests(SynchronousTestCase):
             (["rpc", "f", "--host", "a", "--host=b"], ["a", "b"]),
             (["--host", "a", "--host", "b", "rpc", "f", "--host", "c"], ["c"]),
         ):
-            self.assertEqual(parse(arguments).hosts, hosts)
+            self.assertEqual(parsed(*arguments)[0].hosts, hosts)
 
     def test_no_password_is_repeated(self) -> None:
         """An address with a password is refused, without showing it."""

@@ -35,18 +35,24 @@ class StartTests(SynchronousTestCase):
         return set(modules)
 
     def test_shape(self) -> None:
-        """Mistakes in the shape of a command line take argparse alone."""
+        """Mistakes in the shape of a command line take click alone."""
         loaded = self.loaded(
             ["rpc"], ["bogus"], ["rpc", "echo", "--transport", "pigeon"], status=2
         )
-        self.assertIn("argparse", loaded)
+        self.assertIn("click", loaded)
         self.assertEqual(loaded & {"twisted", "msgspec", "importlib.metadata"}, set())
 
     def test_help(self) -> None:
         """So do help and the version."""
-        loaded = self.loaded(["--help"], ["rpc", "--help"], ["--version"], status=0)
-        self.assertIn("argparse", loaded)
+        loaded = self.loaded(
+            ["--help"], ["rpc", "--help"], ["--timeout", "1", "--version"], status=0
+        )
+        self.assertIn("click", loaded)
         self.assertEqual(loaded & {"twisted", "msgspec", "importlib.metadata"}, set())
+
+    def test_version(self) -> None:
+        """Alone, the version takes not even click."""
+        self.assertEqual(self.loaded(["--version"], status=0) & {"click", "argparse"}, set())
 
     def test_values(self) -> None:
         """A value that cannot be is found without what connects."""

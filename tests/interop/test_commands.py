@@ -133,9 +133,9 @@ class CommandTests(InteropTestCase):
         self.assertEqual(listener.messages(), [{"channel": "channel1", "message": 1}])
 
     async def test_interrupt(self) -> None:
-        """Ctrl-C ends a listener with status 0, without a traceback."""
+        """Ctrl-C ends a listener with status 130, without a traceback."""
         listener = await self.started(Listener(self.server.port, "channel1"))
-        self.assertIn("exit code 0", await within(listener.interrupt(), EVENT_SECONDS))
+        self.assertIn("exit code 130", await within(listener.interrupt(), EVENT_SECONDS))
         self.assertNotIn("Traceback", listener.log())
 
     async def test_port_in_use(self) -> None:

@@ -2,7 +2,7 @@
 The command ``tokensock``: a token-sockjs client for the command line.
 
 JSON goes to stdout, one value a line, and messages for people go to stderr.  The exit status
-is 0 for success, 1 for a failure, 2 for a mistake on the command line.
+is 0 for success, 1 for a failure, 2 for a mistake on the command line, 130 for Ctrl-C.
 
 :mod:`.command_line` reads the command line, and imports little; :mod:`.run` runs the command.
 """
@@ -12,8 +12,9 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import NoReturn
+
+from .interrupts import uninterrupted
 
 __all__ = ["main"]
 
@@ -29,26 +30,31 @@ def main(argv: list[str] | None = None) -> NoReturn:
     :raises SystemExit: always, with the exit status.
     """
     try:
-        status = _command(argv)()
+        with uninterrupted():
+            run = _command(sys.argv[1:] if argv is None else argv)
+        status = run()
     except KeyboardInterrupt:
         status = _INTERRUPTED
     sys.exit(status)
 
 
-def _command(argv: list[str] | None) -> Callable[[], int]:
+def _command(argv: list[str]) -> Callable[[], int]:
     """A function that runs the command of a command line, and returns the exit status."""
-    # Imports are here, so that Ctrl-C works during them.  They leave no garbage, and to look
-    # for it again and again would take a tenth of the time.
+    if argv == ["--version"]:  # takes nothing, not even click
+        return _print_version
+    # Imports are here, where Ctrl-C is attended to.  They leave no garbage, and to look for it
+    # again and again would take a tenth of the time.
     gc.disable()
     try:
         from .command_line import parse
 
-        arguments = parse(argv)
-        # Imported last, for it takes longest: a usage error does not wait for it.
-        if arguments.command == "bridge-spool":
-            from .bridge_spool import run
-        else:
-            from .run import run
-        return partial(run, arguments)
+        return parse(argv)
     finally:
         gc.enable()
+
+
+def _print_version() -> int:
+    from ..version import __version__
+
+    print(__version__)
+    return 0

@@ -6,9 +6,10 @@ It works on a file, and needs no reactor.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 from ..bridge.webhooks.database import SpoolUnavailable
 from ..bridge.webhooks.inspection import Inspection
@@ -18,16 +19,18 @@ from .output import discard, print_json, say, write_utf8
 __all__ = ["run"]
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(what: str, spool: str, **arguments: Any) -> int:
     """
-    Run ``bridge-spool``.
+    Run a command on a spool.
 
-    :param arguments: the result of :func:`.command_line.parse`.
+    :param what: ``list``, ``retry`` or ``drop``.
+    :param spool: the file.
+    :param arguments: those of the command.
     :return: the exit status.
     """
     write_utf8()
     try:
-        return _COMMANDS[arguments.what](Inspection(arguments.spool), arguments)
+        return _COMMANDS[what](Inspection(spool), **arguments)
     except SpoolUnavailable as problem:
         say(str(problem))
     except BrokenPipeError:  # the reader of the pipe has ended
@@ -35,35 +38,35 @@ def run(arguments: argparse.Namespace) -> int:
     return 1
 
 
-def _list(spool: Inspection, arguments: argparse.Namespace) -> int:
+def _list(spool: Inspection, rule: str | None, waiting: bool, dead: bool, limit: int) -> int:
     kinds: list[Kind] = []
-    if arguments.dead or not arguments.waiting:
+    if dead or not waiting:
         kinds.append("dead")
-    if arguments.waiting or not arguments.dead:
+    if waiting or not dead:
         kinds.append("waiting")
     for kind in kinds:
-        for row in spool.rows(kind, arguments.rule, arguments.limit):
+        for row in spool.rows(kind, rule, limit):
             print_json(row)
-    say(", ".join(f"{spool.total(kind, arguments.rule)} {kind}" for kind in kinds))
+    say(", ".join(f"{spool.total(kind, rule)} {kind}" for kind in kinds))
     return 0
 
 
-def _retry(spool: Inspection, arguments: argparse.Namespace) -> int:
-    count = spool.retry(arguments.rule, arguments.ids, time.time())
+def _retry(spool: Inspection, rule: str | None, ids: tuple[str, ...]) -> int:
+    count = spool.retry(rule, list(ids), time.time())
     say(f"{count} to be sent again")
-    return _status(count, arguments)
+    return _status(count, ids)
 
 
-def _drop(spool: Inspection, arguments: argparse.Namespace) -> int:
-    kind: Kind = "waiting" if arguments.waiting else "dead"
-    count = spool.drop(kind, arguments.rule, arguments.ids)
+def _drop(spool: Inspection, rule: str | None, ids: tuple[str, ...], waiting: bool) -> int:
+    kind: Kind = "waiting" if waiting else "dead"
+    count = spool.drop(kind, rule, list(ids))
     say(f"{count} {kind} dropped")
-    return _status(count, arguments)
+    return _status(count, ids)
 
 
-def _status(count: int, arguments: argparse.Namespace) -> int:
+def _status(count: int, ids: tuple[str, ...]) -> int:
     """The exit status: a failure if ids were given that do not exist."""
-    return 0 if count >= len(set(arguments.ids)) else 1
+    return 0 if count >= len(set(ids)) else 1
 
 
-_COMMANDS = {"list": _list, "retry": _retry, "drop": _drop}
+_COMMANDS: dict[str, Callable[..., int]] = {"list": _list, "retry": _retry, "drop": _drop}

@@ -4,17 +4,20 @@ Translates options of the command to those of the client, and the client's error
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
+from ..address import addresses
 from ..client.credentials import encode_credentials
 from ..errors import InvalidOption
 from ..web.client.headers import check_headers
+from .common_options import DEFAULT_HOST, DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from ..web.tls.policy import TLSPolicy
 
-__all__ = ["credentials", "in_our_words", "options"]
+__all__ = ["Settings", "in_our_words"]
 
 _IN_OUR_WORDS = {
     "tls=TLSPolicy(certificate=..., private_key=...)": "--certificate",
@@ -31,7 +34,43 @@ _LONGEST_STEP = 10.0
 _TLS = ("authorities", "certificate", "private_key", "server_name")
 
 
-def credentials(pairs: list[tuple[list[str], str]]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Settings:
+    """
+    How a command talks to a server.
+
+    :ivar hosts: where the server is.
+    :ivar credentials: those of the token request.
+    :ivar timeout: seconds that the server may take.
+    :ivar verbose: whether to log to stderr.
+    :ivar options: those of :class:`~txtokensock.TokenSocket` that say how it connects.
+    """
+
+    hosts: list[str]
+    credentials: dict[str, Any] = field(repr=False)
+    timeout: float
+    verbose: bool
+    options: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """
+        :param given: the values of :func:`.common_options.common_options` that were given.
+        :raises InvalidOption: if one is not valid.
+        """
+        hosts = list(given.get("host", ())) or [DEFAULT_HOST]
+        addresses(hosts)
+        timeout = given.get("timeout", DEFAULT_TIMEOUT)
+        return cls(
+            hosts,
+            _credentials(given.get("auth", ())),
+            timeout,
+            given.get("verbose", False),
+            _options(given, timeout),
+        )
+
+
+def _credentials(pairs: Iterable[tuple[list[str], str]]) -> dict[str, Any]:
     """
     :param pairs: such as ``[(["a", "b"], "1")]``, of :func:`.values.credential`.
     :return: such as ``{"a": {"b": "1"}}``.
@@ -52,14 +91,7 @@ def credentials(pairs: list[tuple[list[str], str]]) -> dict[str, Any]:
     return nested
 
 
-def options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """
-    :param arguments: ``timeout``, and those of ``transport``, ``header``, ``proxy``,
-        ``endpoint`` and of TLS that were given.
-    :return: the options of :class:`~txtokensock.TokenSocket` that say how it connects.
-    :raises InvalidOption: if one is not valid.
-    """
-    given = vars(arguments)
+def _options(given: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     chosen = {
         option: given[name]
         for option, name in (
@@ -78,10 +110,8 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
     from ..support.timeouts import Timeouts
 
     # If one transport is not answered, there must be time for the next.
-    step = min(_LONGEST_STEP, arguments.timeout / 3)
-    chosen["timeouts"] = Timeouts(
-        token=arguments.timeout * 0.9, connect=step, handshake=step, open=step
-    )
+    step = min(_LONGEST_STEP, timeout / 3)
+    chosen["timeouts"] = Timeouts(token=timeout * 0.9, connect=step, handshake=step, open=step)
     return chosen
 
 

@@ -4,10 +4,9 @@ The commands that talk to a server, on a client that is about to connect.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -15,22 +14,23 @@ from ..client.socket import TokenSocket
 from ..errors import RemoteError
 from .output import place_in_docs, print_json, say
 
-__all__ = ["COMMANDS", "Command"]
-
-Command: TypeAlias = Callable[[TokenSocket, argparse.Namespace], Coroutine[Any, Any, None]]
+__all__ = ["broadcast", "listen", "publish", "rpc"]
 
 
-async def _rpc(socket: TokenSocket, arguments: argparse.Namespace) -> None:
+async def rpc(socket: TokenSocket, name: str, data: Any) -> None:
+    """Call a function, and print its answer."""
     await socket.when_ready()
-    print_json(await socket.rpc(arguments.name, arguments.data))
+    print_json(await socket.rpc(name, data))
 
 
-async def _publish(socket: TokenSocket, arguments: argparse.Namespace) -> None:
-    await _send(socket, lambda: socket.publish(arguments.channel, arguments.data))
+async def publish(socket: TokenSocket, channel: str, data: Any) -> None:
+    """Send a message to a channel."""
+    await _send(socket, lambda: socket.publish(channel, data))
 
 
-async def _broadcast(socket: TokenSocket, arguments: argparse.Namespace) -> None:
-    await _send(socket, lambda: socket.broadcast(arguments.data))
+async def broadcast(socket: TokenSocket, data: Any) -> None:
+    """Send a message to everybody."""
+    await _send(socket, lambda: socket.broadcast(data))
 
 
 async def _send(socket: TokenSocket, send: Callable[[], Deferred[None]]) -> None:
@@ -48,7 +48,8 @@ async def _send(socket: TokenSocket, send: Callable[[], Deferred[None]]) -> None
         raise refusals[0]
 
 
-async def _listen(socket: TokenSocket, arguments: argparse.Namespace) -> None:
+async def listen(socket: TokenSocket, channels: Sequence[str]) -> None:
+    """Print the messages of channels, until it is cancelled or one cannot be listened to."""
     failed: Deferred[None] = Deferred()
 
     def fail(error: Exception) -> None:
@@ -68,7 +69,7 @@ async def _listen(socket: TokenSocket, arguments: argparse.Namespace) -> None:
     socket.on("disconnect", went)
     socket.on("error", fail)
     await socket.when_ready()
-    for channel in dict.fromkeys(arguments.channels):
+    for channel in dict.fromkeys(channels):
 
         def print_message(message: Any, channel: str = channel) -> None:
             try:
@@ -79,12 +80,3 @@ async def _listen(socket: TokenSocket, arguments: argparse.Namespace) -> None:
         await socket.subscribe(channel, print_message)
         say(f"listening to {channel}")
     await failed
-
-
-COMMANDS: dict[str, Command] = {
-    "rpc": _rpc,
-    "publish": _publish,
-    "broadcast": _broadcast,
-    "listen": _listen,
-}
-"""The commands, by their names on the command line."""

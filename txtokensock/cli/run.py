@@ -4,11 +4,12 @@ Runs a command: the reactor, a client, and the exit status.
 
 from __future__ import annotations
 
-import argparse
 import gc
+import signal
 import sys
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ReactorNotRunning
@@ -17,51 +18,83 @@ from twisted.python.failure import Failure
 
 from ..client.socket import TokenSocket
 from ..errors import AttemptTimeout, InvalidOption, TokenSocketError
-from .client_options import in_our_words
-from .commands import COMMANDS
+from .client_options import Settings, in_our_words
+from .interrupts import uninterrupted
 from .output import discard, place_in_docs, say, write_utf8
 
-__all__ = ["run"]
+__all__ = ["Conversation", "run", "run_reactor"]
+
+Conversation: TypeAlias = Callable[[TokenSocket], Coroutine[Any, Any, None]]
+"""What a command does with a client that is about to connect."""
+
+_INTERRUPTED = 130
+"""The exit status that shells give a program that was ended by SIGINT."""
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(settings: Settings, conversation: Conversation, *, endless: bool = False) -> int:
     """
     Run a command that talks to a server, on the global reactor.
 
-    :param arguments: the result of :func:`.command_line.parse`.
+    :param settings: how it talks to it.
+    :param conversation: the command.
+    :param endless: whether it has no deadline, and connects again after a loss.
     :return: the exit status.
     """
-    from twisted.internet import reactor as global_reactor
+    if settings.verbose:
+        observers = [textFileLogObserver(sys.stderr)]
+        globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
+    return run_reactor(lambda reactor: _talk(settings, conversation, endless, reactor))
+
+
+def run_reactor(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+    """
+    Run a coroutine function on the global reactor, until it ends or is cancelled: by Ctrl-C,
+    or by a signal that ends the process.
+
+    :param main: takes the reactor, and returns the exit status.
+    :return: the exit status; that of Ctrl-C is always :data:`_INTERRUPTED`.
+    """
+    with uninterrupted():
+        from twisted.internet import reactor as global_reactor
 
     reactor: Any = global_reactor
     status = 1
+    interrupted = False
     ended: Deferred[None] = Deferred()
 
     def start() -> None:
-        talk = Deferred.fromCoroutine(_talk(arguments, reactor))
-        # Ctrl-C stops the reactor, which waits until the connection is closed.
-        reactor.addSystemEventTrigger("before", "shutdown", talk.cancel)
+        running = Deferred.fromCoroutine(main(reactor))
+        # The reactor waits until the connection is closed.
+        reactor.addSystemEventTrigger("before", "shutdown", running.cancel)
         reactor.addSystemEventTrigger("before", "shutdown", lambda: ended)
-        talk.addErrback(_crashed)
-        talk.addCallback(finish)
+        running.addErrback(_crashed)
+        running.addCallback(finish)
 
     def finish(result: int) -> None:
         nonlocal status
         status = result
         ended.callback(None)
+        stop()
+
+    def stop() -> None:
         with suppress(ReactorNotRunning):  # it is stopping already
             reactor.stop()
 
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        reactor.callFromThread(stop)
+
     write_utf8()
-    if arguments.verbose:
-        observers = [textFileLogObserver(sys.stderr)]
-        globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
     reactor.callWhenRunning(start)
     # All objects that exist now stay to the end.  To search them for garbage, which Python
     # also does when it exits, takes longer than a call.
     gc.freeze()
+    # Twisted leaves a handler of SIGINT that is there.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupt)
     reactor.run()
-    return status
+    return _INTERRUPTED if interrupted else status
 
 
 def _crashed(failure: Failure) -> int:
@@ -73,29 +106,37 @@ class _TooLate(Exception):
     """The deadline of the whole command has passed."""
 
 
-async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
+async def _talk(
+    settings: Settings, conversation: Conversation, endless: bool, reactor: Any
+) -> int:
     """Run one command on a connection, and return the exit status."""
-    endless = arguments.command == "listen"
     try:
-        socket = _client(arguments, endless, reactor)
+        socket = TokenSocket(
+            settings.hosts,
+            authentication=settings.credentials,
+            reconnect=endless,
+            call_timeout=settings.timeout,
+            reactor=reactor,
+            **settings.options,
+        )
     except InvalidOption as problem:  # some mistakes are found only with a reactor
         say(in_our_words(str(problem)))
         return 2
     socket.startService()
     try:
-        running = Deferred.fromCoroutine(COMMANDS[arguments.command](socket, arguments))
+        running = Deferred.fromCoroutine(conversation(socket))
         if not endless:
-            running.addTimeout(arguments.timeout, reactor, lambda *_: Failure(_TooLate()))
+            running.addTimeout(settings.timeout, reactor, lambda *_: Failure(_TooLate()))
         await running
-    except CancelledError:  # Ctrl-C, which is how listening ends
+    except CancelledError:  # by a signal, which is how listening ends
         return 0 if endless else 1
     except BrokenPipeError:  # the reader of the pipe has ended
         discard(sys.stdout)
     except (_TooLate, AttemptTimeout) as problem:
-        hosts = " or ".join(arguments.hosts)
+        hosts = " or ".join(settings.hosts)
         reason = f": {in_our_words(str(problem))}" if str(problem) else ""
         place = place_in_docs(problem)
-        say(f"no answer from {hosts} within {arguments.timeout:g} seconds{reason}{place}")
+        say(f"no answer from {hosts} within {settings.timeout:g} seconds{reason}{place}")
         return 1
     except TokenSocketError as problem:
         say(in_our_words(str(problem)) + place_in_docs(problem))
@@ -108,14 +149,3 @@ async def _talk(arguments: argparse.Namespace, reactor: Any) -> int:
         socket.remove_all_listeners()  # its disconnect is not reported
         await socket.end()
     return 0
-
-
-def _client(arguments: argparse.Namespace, endless: bool, reactor: Any) -> TokenSocket:
-    return TokenSocket(
-        arguments.hosts,
-        authentication=arguments.credentials,
-        reconnect=endless,
-        call_timeout=arguments.timeout,
-        reactor=reactor,
-        **arguments.options,
-    )
