@@ -141,6 +141,18 @@ class PresenceTests(ServerTestCase):
         presence = self.successResultOf(asked)
         self.assertEqual((presence.count, presence.servers, presence.silent), (1, 1, 1))
 
+    def test_answer_cut_off(self) -> None:
+        """A server that goes in the middle of its answer leaves no more names than it counted."""
+        for _ in range(100):
+            self.join(self.two, "bob")
+        asked = self.one.service.presence("c")
+        one_turn(self.clock)
+        self.two.service._context.slices.stop()
+        self.clock.advance(5)
+        presence = self.successResultOf(asked)
+        self.assertEqual((presence.count, presence.servers, presence.silent), (100, 1, 1))
+        self.assertEqual(len(presence.identities), 64)
+
     def test_unknown_question(self) -> None:
         """What a later version asks is not answered, and does no harm."""
         for question in (b"{}", b"null", b'{"presence":5}'):

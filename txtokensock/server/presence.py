@@ -50,8 +50,8 @@ class Presence:
     :ivar identities: ``peer.auth`` of these, as many as were asked for and fit in 1 MiB a
         server; a person with two connections is there twice.
     :ivar servers: how many servers have answered.
-    :ivar silent: how many did not, though the store still has them: they hang, or their machine
-        has just gone.  Their peers are not counted.
+    :ivar silent: how many did not, or not to the end, though the store still has them: they
+        hang, or their machine has just gone.  Their peers are not counted, or not all named.
     :ivar lease: seconds: no peer of a server is counted that was killed longer ago than that.
     """
 
@@ -69,7 +69,7 @@ class _Question(Struct):
 
 
 class _Part(Struct):
-    count: int
+    count: int  # in the first part, so that never more are named than are counted
     identities: list[Raw]
 
 
@@ -119,9 +119,9 @@ def _answer(
 ) -> None:
     some = list(islice(identities, _STEP))
     last = len(some) < _STEP
-    reply(dumps(_Part(count if last else 0, some)), last)
+    reply(dumps(_Part(count, some)), last)
     if not last:
-        slices.call(partial(_answer, identities, count, slices, reply))
+        slices.call(partial(_answer, identities, 0, slices, reply))
 
 
 class PresenceCount:
