@@ -448,7 +448,7 @@ class TokenSocketServer(Service):
         :param limit: identities that are wanted, at most 10,000; the count is always that of
             all.
         :return: fires with a :class:`~txtokensock.server.Presence` as soon as all servers have
-            answered: a killed one is not waited for, and one that does not answer for 5 seconds.
+            answered: a killed one is not waited for, and one that hangs for 5 seconds at most.
             Fails with :class:`~txtokensock.errors.InvalidChannel` and
             :class:`~txtokensock.errors.InvalidOption`;
             :class:`~txtokensock.errors.UsageError` where the store is a :class:`RedisStore`
