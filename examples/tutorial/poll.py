@@ -30,6 +30,7 @@ def poll_server(**options: Any) -> TokenSocketServer:
     def vote(choice: Any, peer: Peer) -> None:
         if choice not in CHOICES:
             raise ActionError(f"vote for one of {', '.join(CHOICES)}")
+        assert peer.auth is not None  # who is not authenticated cannot call
         votes[peer.auth["user"]] = choice
         server.publish("result", result(None, peer))
 

@@ -26,13 +26,13 @@ class PollTests(SynchronousTestCase):
         ada, grace = self.client("ada"), self.client("grace")
         for client, choice in ((ada, "tea"), (grace, "tea"), (ada, "coffee")):
             self.memory.result(client.rpc("vote", choice))
-        self.assertEqual(self.memory.result(ada.rpc("result")), {"tea": 1, "coffee": 1})
+        assert self.memory.result(ada.rpc("result")) == {"tea": 1, "coffee": 1}
 
     def test_nonsense(self) -> None:
         """A vote for anything else is refused, and the text says what there is."""
         voted = self.client("ada").rpc("vote", "milk")
         error = self.memory.failure(voted, RemoteError)
-        self.assertEqual(error.error, "vote for one of tea, coffee")
+        assert error.error == "vote for one of tea, coffee"
 
     def test_everybody_sees(self) -> None:
         """Each vote is told to those who listen."""
@@ -40,4 +40,4 @@ class PollTests(SynchronousTestCase):
         seen: list[Any] = []
         self.memory.result(grace.subscribe("result", seen.append))
         self.memory.result(ada.rpc("vote", "tea"))
-        self.assertEqual(seen, [{"tea": 1, "coffee": 0}])
+        assert seen == [{"tea": 1, "coffee": 0}]

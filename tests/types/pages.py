@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent, indent
 
-__all__ = ["ROOT", "blocks", "write_programs"]
+__all__ = ["ROOT", "blocks", "whole_programs", "write_programs"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +23,13 @@ def blocks(text: str) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, match.start(1)) + 1, match[1]
     for match in re.finditer(r"^\.\. code-block:: python\n\n((?: +.*\n|\n)+)", text, re.M):
         yield text.count("\n", 0, match.start(1)) + 1, dedent(match[1]).strip() + "\n"
+
+
+def whole_programs(text: str) -> Iterator[tuple[str, str]]:
+    """The blocks of a page that have a caption, which is their name."""
+    pattern = r"^\.\. code-block:: python\n   :caption: (\S+)\n\n((?: +.*\n|\n)+)"
+    for match in re.finditer(pattern, text, re.M):
+        yield match[1], dedent(match[2])
 
 
 def _fragments(text: str) -> str:
@@ -46,7 +53,10 @@ def write_programs(folder: Path) -> dict[str, Path]:
         if any(blocks(text)):
             programs[source.name] = folder / f"page_{source.stem.replace('-', '_')}.py"
             programs[source.name].write_text(_fragments(text), encoding="utf-8")
-    for source in sorted((ROOT / "examples").iterdir()):
+        for name, program in whole_programs(text):
+            programs[name] = folder / name.replace(".tac", "_tac.py")
+            programs[name].write_text(program, encoding="utf-8")
+    for source in sorted((ROOT / "examples").rglob("*")):
         if source.suffix in (".py", ".tac"):
             programs[source.name] = folder / f"{source.name.replace('.tac', '_tac.py')}"
             programs[source.name].write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
