@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.client.request import Completion, Request
 from txtokensock.client.request_deadlines import RequestDeadlines
 from txtokensock.client.request_queue import RequestQueue
+from txtokensock.errors import CallTimeout, RemoteError, SockJSClosed
 from txtokensock.messages.from_server import Answer
 
 from ..common import Calls
@@ -74,6 +75,59 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual(self.connection.frames, [])
         self.clock.advance(0)
         self.assertEqual(self.connection.frames, [[b"a", b"b", b"c"]])
+
+
+class LeavingTests(SynchronousTestCase):
+    """A server that is about to close."""
+
+    def test_not_begun(self) -> None:
+        """What may be sent again is, first on the next connection; meanwhile all else waits."""
+        queue = RequestQueue(Clock(), 100, 1_000_000, Calls())
+        queue.reopen()
+        first, second = RequestConnection(), RequestConnection()
+        queue.attach(first)
+        outcomes = {
+            name: queue.submit(Request(name.encode(), name, name, idempotent=name != "c"), 60.0)
+            for name in ("a", "b", "c")
+        }
+        queue.flush()
+        self.assertEqual(first.frames, [[b"a"], [b"b", b"c"]])
+        for name in ("a", "b", "c"):
+            queue.answered(Answer(name, error="Server shutting down", leaving=True))
+        error = self.failureResultOf(outcomes["c"], RemoteError).value
+        self.assertEqual(error.error, "Server shutting down")
+        outcomes["d"] = queue.submit(Request(b"d", "d", "d"), 60.0)
+        queue.flush()
+        self.assertEqual(len(first.frames), 2)
+        queue.detach(SockJSClosed(4503, "Server shutting down"))
+        queue.attach(second)
+        queue.flush()
+        self.assertEqual(second.frames, [[b"a", b"b", b"d"]])
+        for name in ("a", "b", "d"):
+            self.assertNoResult(outcomes[name])
+            queue.answered(Answer(name, name))
+            self.assertEqual(self.successResultOf(outcomes[name]), name)
+
+    def test_withdrawn(self) -> None:
+        """What is cancelled or late meanwhile is not sent again."""
+        clock = Clock()
+        queue = RequestQueue(clock, 100, 1_000_000, Calls())
+        queue.reopen()
+        queue.attach(RequestConnection())
+        cancelled = queue.submit(Request(b"a", "a", "a", idempotent=True), 60.0)
+        late = queue.submit(Request(b"b", "b", "b", idempotent=True), 3.0)
+        queue.flush()
+        for name in ("a", "b"):
+            queue.answered(Answer(name, error="no", leaving=True))
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        clock.advance(3.0)
+        self.failureResultOf(late, CallTimeout)
+        queue.detach(SockJSClosed(4503, "Server shutting down"))
+        connection = RequestConnection()
+        queue.attach(connection)
+        queue.flush()
+        self.assertEqual(connection.frames, [])
 
 
 class DeadlineTests(SynchronousTestCase):

@@ -28,6 +28,7 @@ from txtokensock.messages.from_server import (
     encode_error,
     encode_error_answer,
     encode_gap,
+    encode_leaving,
     encode_server_call,
     encode_subscribed,
     encode_subscribed_with_request,
@@ -65,6 +66,20 @@ class DecodingTests(SynchronousTestCase):
             self.assertEqual(
                 decode({"uuid": "u", "error": falsy, "resp": 1}), Answer("u", 1, None)
             )
+
+    def test_leaving(self) -> None:
+        """``"tx":{"leaving":1}`` beside an error says that nothing was begun."""
+        refused = encode_leaving("f", "u", "no")
+        self.assertEqual(decode_server_message(refused), Answer("u", None, "no", leaving=True))
+        for message in (
+            {"uuid": "u", "error": "no"},
+            {"uuid": "u", "error": "no", "tx": {"leaving": True, "acks": 1}},
+            {"uuid": "u", "error": "no", "tx": {"leaving": "1"}},
+            {"uuid": "u", "error": "no", "tx": 1},
+            {"uuid": "u", "resp": 1, "tx": {"leaving": 1}},
+        ):
+            leaving = isinstance(message.get("tx"), dict) and message["tx"]["leaving"] is True
+            self.assertEqual(decode(message).leaving, leaving)
 
     def test_acks(self) -> None:
         """``"tx":{"acks":1}``, whatever else that holds, announces acknowledgements."""

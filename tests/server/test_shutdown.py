@@ -256,6 +256,173 @@ class StopTests(ServerTestCase):
         self.assertEqual(server.authenticated().rpc("echo", 1), {"resp": 1})
 
 
+class DrainTests(ServerTestCase):
+    """The server goes, and its peers one after the other."""
+
+    def clients(self, count: int, **options: Any) -> tuple[TokenServer, list[Any]]:
+        """A server with so many clients, and an action that is answered by hand."""
+        self.pending: Deferred[Any] = Deferred()
+        actions = {**demo.ACTIONS, "slow": lambda data, peer: self.pending}
+        server = self.serve(actions=actions, **options)
+        return server, [server.authenticated() for _ in range(count)]
+
+    def closed(self, clients: list[Any]) -> list[bool]:
+        """Which of them were told to go, and have gone."""
+        for client in clients:
+            client.received()
+            if client.closed is not None:
+                self.assertEqual(client.closed, GOING)
+                client.drop()
+        return [client.closed is not None for client in clients]
+
+    def test_evenly(self) -> None:
+        """The closes are spread over the time, the oldest peer first; then it is over."""
+        server, clients = self.clients(4, drain=8.0)
+        stopped = server.service.stopService()
+        for gone in (1, 2, 3, 4):
+            self.assertEqual(self.closed(clients), [True] * gone + [False] * (4 - gone))
+            if gone < 4:
+                self.assertNoResult(stopped)
+                server.turn(1.9)
+                self.assertEqual(self.closed(clients).count(True), gone)
+                self.assertEqual(clients[-1].rpc("echo", gone), {"resp": gone})
+                server.turn(0.1)
+        self.successResultOf(stopped)
+        (draining,) = (each for each in self.logged if each.get("event") == "server.draining")
+        self.assertEqual((draining["count"], draining["seconds"]), (4, 8.0))
+
+    def test_many(self) -> None:
+        """Those that are due between two ticks are closed together, and nobody is late."""
+        server, clients = self.clients(200, drain=1.0)
+        server.service.stopService()
+        for tenth in range(1, 10):
+            for _ in range(10):
+                server.turn(0.01)
+            self.assertIn(self.closed(clients).count(True) - 20 * tenth, range(-5, 2))
+        for _ in range(10):
+            server.turn(0.01)
+        self.assertEqual(self.closed(clients).count(True), 200)
+
+    def test_delay(self) -> None:
+        """At first readiness says that it goes, and everything is served, newcomers too."""
+        server, [client] = self.clients(1, drain_delay=5.0, drain=1.0)
+        server.turn(100.0)
+        stopped = server.service.stopService()
+        self.assertEqual(
+            (server.service.readiness.state, server.service.readiness.ready), ("stopping", False)
+        )
+        server.turn(4.9)
+        newcomer = server.authenticated()
+        for each in (client, newcomer):
+            self.assertEqual(each.rpc("echo", 1), {"resp": 1})
+        server.turn(0.1)
+        self.assertEqual(server.get("/socket/token").status, 503)
+        late = server.client()
+        self.assertEqual(self.closed([late]), [True])
+        self.assertEqual(self.closed([client, newcomer]), [True, False])
+        self.assertEqual(server.service.readiness.state_since, 100.0)
+        server.turn(0.5)
+        self.assertEqual(self.closed([newcomer]), [True])
+        self.successResultOf(stopped)
+
+    def test_in_flight(self) -> None:
+        """What was asked before a peer's turn is answered; what comes later was not begun."""
+        server, [busy, other] = self.clients(2, drain=8.0)
+        busy.send({"rpc": "slow", "uuid": "1"})
+        drained = server.service.drain()
+        busy.send({"rpc": "echo", "req": 1, "uuid": "2"})
+        refused = {"rpc": "echo", "uuid": "2", "error": GOING[1], "tx": {"leaving": 1}}
+        self.assertEqual(busy.received(), [refused])
+        server.turn(4.0)
+        self.assertEqual(self.closed([busy, other]), [False, True])
+        server.turn(3.0)
+        self.pending.callback("done")
+        self.assertEqual(busy.received(), [{"rpc": "slow", "uuid": "1", "resp": "done"}])
+        self.assertEqual(self.closed([busy]), [True])
+        self.successResultOf(drained)
+
+    def test_plain_refusal(self) -> None:
+        """A server that sends nothing but what node-token-sockjs sends gives no hint."""
+        server, [busy] = self.clients(1, drain=8.0, acks=False)
+        busy.send({"rpc": "slow", "uuid": "1"})
+        server.service.drain()
+        busy.send({"rpc": "echo", "req": 1, "uuid": "2"})
+        self.assertEqual(busy.received(), [{"rpc": "echo", "uuid": "2", "error": GOING[1]}])
+
+    def test_end_of_the_time(self) -> None:
+        """What is not answered shutdown_timeout after the last peer's turn is given up."""
+        server, [busy, other] = self.clients(2, drain=8.0, limits={"shutdown_timeout": 3})
+        busy.send({"rpc": "slow", "uuid": "1"})
+        drained, stopped = server.service.drain(), server.service.stopService()
+        server.turn(4.0)
+        self.closed([other])
+        server.turn(2.9)
+        self.assertEqual((self.closed([busy]), self.pending.called), ([False], False))
+        self.assertNoResult(drained)
+        server.turn(0.1)
+        self.assertTrue(self.pending.called)
+        self.assertEqual(self.closed([busy]), [True])
+        self.successResultOf(drained)
+        self.successResultOf(stopped)
+
+    def test_hurry(self) -> None:
+        """At any time it can be ended at once, with a word to every peer."""
+        for passed in (0.0, 3.0, 7.0, 11.0):
+            server, clients = self.clients(
+                3, drain_delay=2.0, drain=6.0, limits={"shutdown_timeout": 30}
+            )
+            clients[0].send({"rpc": "slow", "uuid": "1"})
+            server.service.hurry()
+            server.turn()
+            self.assertEqual(self.closed(clients), [False] * 3)
+            stopped = server.service.stopService()
+            for _ in range(int(passed)):
+                server.turn(1.0)
+                self.closed(clients)
+            self.assertFalse(self.pending.called)
+            server.service.hurry()
+            server.turn()
+            self.assertTrue(self.pending.called, passed)
+            self.assertEqual(self.closed(clients), [True] * 3)
+            self.successResultOf(stopped)
+
+    def test_nobody(self) -> None:
+        """Without peers there is nothing to wait for but the delay, and no line in the log."""
+        server = self.serve(drain_delay=2.0, drain=60.0)
+        stopped = server.service.stopService()
+        server.turn(1.9)
+        self.assertNoResult(stopped)
+        server.turn(0.1)
+        self.successResultOf(stopped)
+        self.assertIsNone(self.successResultOf(server.service.drain()))
+        self.assertEqual([each["event"] for each in self.logged if "event" in each], [])
+
+    def test_peers_that_go(self) -> None:
+        """When the last peer has gone by itself, nothing is waited for."""
+        server, clients = self.clients(4, drain=8.0)
+        stopped = server.service.stopService()
+        for client in clients[2:]:
+            client.drop()
+        self.assertEqual(self.closed(clients[:2]), [True, False])
+        server.turn(1.9)
+        self.assertNoResult(stopped)
+        clients[1].drop()
+        server.turn()
+        self.successResultOf(stopped)
+
+    def test_other_times(self) -> None:
+        """They can change while the server runs, and nothing that is no time is taken."""
+        server, clients = self.clients(2, drain=8.0)
+        server.service.reconfigure(drain=2.0)
+        server.service.stopService()
+        server.turn(1.0)
+        self.assertEqual(self.closed(clients), [True, True])
+        for option in ("drain", "drain_delay"):
+            for bad in (-1.0, float("nan"), float("inf"), "5", True, None):
+                with self.assertRaisesRegex(InvalidOption, f"^{option} is "):
+                    self.serve(**{option: bad})
+
+
 class ClusterTests(ServerTestCase):
     """Servers that share a MemoryStore."""
 

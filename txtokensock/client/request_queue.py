@@ -114,6 +114,7 @@ class RequestQueue:
         self._paced = Timer(reactor, self._schedule_flush)
         self._sends: OrderedDict[str, Request] = OrderedDict()
         self._connection: RequestConnection | None = None
+        self._leaving = False
         self._next_flush = NextTurn(reactor, self.flush)
         self._deadlines = RequestDeadlines(reactor, self._timed_out)
         self.closed: ClientClosed | None = None
@@ -164,7 +165,16 @@ class RequestQueue:
         return None if self._connection is None else self._limits.announced
 
     def answered(self, answer: Answer) -> None:
-        """Finish the request that this is the answer to."""
+        """
+        Finish the request that this is the answer to.  One that the server has not begun, for it
+        is about to close, stays in flight if it may be sent again: :meth:`detach` sees to that.
+        """
+        if answer.leaving and answer.uuid in self._in_flight:
+            self._leaving = True
+            request = self._in_flight[answer.uuid]
+            if request.idempotent:
+                self._acceptance.answered(request.number)
+                return
         request = self._in_flight.pop(answer.uuid, None)
         if request is None:
             self._answered_late(answer)
@@ -195,6 +205,7 @@ class RequestQueue:
     def attach(self, connection: RequestConnection) -> None:
         """Send what waits on this connection."""
         self._connection = connection
+        self._leaving = False
         self.obstacle = ""
         self._acceptance.start()
         self._limits = SendingLimits(connection.limits, self._reactor.seconds())
@@ -350,6 +361,8 @@ class RequestQueue:
         connection = self._connection
         if connection is None or not connection.writable or self._acceptance.waiting:
             return 0
+        if self._leaving:
+            return 0  # it would only be refused
         return self._limits.in_flight - len(self._in_flight) - len(self._abandoned)
 
     def _schedule_flush(self, *, at_once: bool = False) -> None:

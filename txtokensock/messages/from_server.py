@@ -4,7 +4,8 @@ What a server sends.
 =================  =====================================================================
 answer             ``{"rpc":NAME,"uuid":U,"resp":DATA}``, or ``"error"`` instead of
                    ``"resp"``; to ``auth`` the same, ours with
-                   ``"tx":{"acks":1,"limits":{...}}``
+                   ``"tx":{"acks":1,"limits":{...}}``; ours has ``"tx":{"leaving":1}``
+                   beside the error of what it did not begin, for it closes soon
 call to client     ``{"internal":true,"command":"rpc","data":{"fid":F,"command":NAME,
                    "args":DATA}}``
 subscribed         ``{"internal":true,"command":"subscribe","data":{"channel":C}}``; 3.1.0
@@ -46,6 +47,7 @@ __all__ = [
     "encode_error",
     "encode_error_answer",
     "encode_gap",
+    "encode_leaving",
     "encode_server_call",
     "encode_subscribed",
     "encode_subscribed_with_request",
@@ -60,6 +62,8 @@ class Answer(Struct, frozen=True):
     :ivar error: None for success, see :func:`~txtokensock.errors.is_error`.
     :ivar acks: on the answer to ``auth``: the server acknowledges every request.
     :ivar limits: there as well, the limits that the server announces.
+    :ivar leaving: beside an error: the server has not begun with the request, and closes the
+        connection as soon as it has answered what came before.
     """
 
     uuid: str
@@ -67,6 +71,7 @@ class Answer(Struct, frozen=True):
     error: Any = None
     acks: bool = False
     limits: AnnouncedLimits | None = None
+    leaving: bool = False
 
 
 class ServerCall(Struct, frozen=True):
@@ -181,7 +186,8 @@ def _with_hints(answer: Answer, tx: Any) -> Answer:
     if not isinstance(tx, dict):
         return answer
     limits = AnnouncedLimits.of(tx.get("limits"))
-    return Answer(answer.uuid, answer.result, answer.error, tx.get("acks") == 1, limits)
+    leaving = answer.error is not None and tx.get("leaving") == 1
+    return Answer(answer.uuid, answer.result, answer.error, tx.get("acks") == 1, limits, leaving)
 
 
 _ANSWER_HEAD = re.compile(
@@ -246,6 +252,7 @@ class _Refusal(Struct, omit_defaults=True):
     rpc: str | None = None
     uuid: Uuid = None
     error: Any = UNSET
+    tx: Any = UNSET
 
 
 class _Internal(Struct):
@@ -295,6 +302,11 @@ def encode_error_answer(rpc: str | None, uuid: Uuid, error: Any) -> bytes:
         return dumps(_Refusal(rpc, uuid, error))
     except InvalidData:
         return dumps(_Refusal(rpc, uuid, "Error"))
+
+
+def encode_leaving(rpc: str | None, uuid: Uuid, error: str) -> bytes:
+    """The error of a request that was not begun, for the connection is about to be closed."""
+    return dumps(_Refusal(rpc, uuid, error, {"leaving": 1}))
 
 
 def encode_error(error: Any) -> bytes:

@@ -85,7 +85,8 @@ class Limits:
     :ivar hook_timeout: seconds for one hook, and for ``authentication``.
     :ivar call_timeout: seconds for a request; and for a call to a client, where
         the caller says nothing else.
-    :ivar shutdown_timeout: seconds that requests in flight have when the server stops.
+    :ivar shutdown_timeout: seconds that requests in flight have when the server stops, after the
+        last peer was asked to go.
     :raises InvalidOption: for anything but positive numbers.
     """
 

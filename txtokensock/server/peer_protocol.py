@@ -22,7 +22,7 @@ from ..messages.from_client import (
     decode_client_message,
     decode_head,
 )
-from ..messages.from_server import encode_error, encode_error_answer
+from ..messages.from_server import encode_error, encode_error_answer, encode_leaving
 from ..sockjs.interfaces import ISockJSProtocol
 from ..sockjs.server.input_meter import MALFORMED
 from ..sockjs.server.session import SessionTransport
@@ -138,8 +138,10 @@ class PeerProtocol(Protocol):
             elif self._state.identity is None:
                 self._refuse("not_authenticated", request_name(message), message.uuid, "Forbidden")
             elif self._leaving:
+                self._context.observer.message_refused("shutting_down")
+                encode = encode_leaving if self._context.acks else encode_error_answer
                 error = close_codes.SHUTTING_DOWN.reason
-                self._refuse("shutting_down", request_name(message), message.uuid, error)
+                self._send(encode(request_name(message), message.uuid, error))
             else:
                 self._requests.handle(message, data)
 

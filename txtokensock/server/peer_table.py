@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
-from ..support.slices import Slices
 from ..web.server.admissions import Admissions
 from .close_codes import SHUTTING_DOWN, TOO_MANY_PEERS, CloseCode
 from .limits import Limits
@@ -22,18 +21,23 @@ class PeerTable:
     All peers from connection to disconnection, authenticated or not.
 
     :ivar open: whether the server takes new ones.
+    :ivar ready: whether others may send new ones here: the server is not about to stop.
     :ivar since: when that became so, in seconds by the reactor's clock.
     """
 
     def __init__(self) -> None:
         self.open = False
+        self.ready = False
         self.since = 0.0
         self._peers: Admissions[Peer] = Admissions()
         self._leave: dict[Peer, Callable[[], object]] = {}
 
-    def set_open(self, is_open: bool, now: float) -> None:
-        """Take new peers from now on, or no more."""
-        self.open = is_open
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def set_ready(self, is_ready: bool, now: float) -> None:
+        """Say from now on that new peers may come, or that they had better go elsewhere."""
+        self.ready = is_ready
         self.since = now
 
     def admit(self, peer: Peer, limits: Limits, leave: Callable[[], object]) -> CloseCode | None:
@@ -60,9 +64,9 @@ class PeerTable:
         """All peers, in the order in which they connected."""
         return list(self._peers)
 
-    def ask_to_leave(self, slices: Slices) -> None:
-        """Let every peer finish what it asked for, and close it; many take several turns."""
-        slices.for_each(self._leave.values(), lambda leave: leave())
+    def leaves(self) -> list[Callable[[], object]]:
+        """For each peer, what lets it finish what it asked for, and closes it."""
+        return list(self._leave.values())
 
     def when_empty(self) -> Deferred[None]:
         """:return: fires with None when the last peer is gone; cancelling stops the wait."""

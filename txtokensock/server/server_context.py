@@ -48,6 +48,8 @@ class ServerContext:
         turn of the reactor.
     :ivar observer: is told what happens.
     :ivar expose_errors: whether clients are told the texts of unexpected exceptions.
+    :ivar drain_delay: seconds from the stop until the first peer is closed.
+    :ivar drain: seconds from then on until the last one is.
     :ivar peers: all peers.
     :ivar in_flight: what their requests hold.
     :ivar refusals: logs what is turned away.
@@ -64,6 +66,8 @@ class ServerContext:
     slices: Slices
     observer: Observer
     expose_errors: bool
+    drain_delay: float = 0.0
+    drain: float = 0.0
     peers: PeerTable = field(default_factory=PeerTable)
     in_flight: RequestMemory = field(default_factory=RequestMemory)
     refusals: RefusalLog = field(init=False)

@@ -30,6 +30,7 @@ from ..support.checks import (
     check_flag,
     check_instance,
     check_plain_function,
+    check_wait,
 )
 from ..support.slices import Slices
 from ..support.steady_clock import keep_steady
@@ -102,6 +103,11 @@ class TokenSocketServer(Service):
     :param limits: see :class:`Limits`.
     :param limits_for: gives single peers other limits, such as a bridge with many callers: see
         :data:`~txtokensock.server.limits.LimitsFor`.
+    :param drain_delay: seconds from the stop for which everything is still served, and
+        :attr:`readiness` says already that the server stops: as long as whoever sends clients
+        here, such as a load balancer, takes to notice.
+    :param drain: seconds over which all peers are then closed, evenly, so that they do not come
+        back all at once; nobody new is taken meanwhile.  See :meth:`drain`.
     :param sockjs: some of :class:`~txtokensock.sockjs.SockJSOptions`, by name, such as
         ``{"websocket": False, "heartbeat": 10.0}``; they go before ``limits``.
     :param observer: is told what happens, see :class:`Observer`.
@@ -128,6 +134,8 @@ class TokenSocketServer(Service):
         expose_errors: bool = False,
         limits: Limits | None = None,
         limits_for: LimitsFor | None = None,
+        drain_delay: float = 0.0,
+        drain: float = 0.0,
         sockjs: Mapping[str, Any] | None = None,
         observer: Observer | None = None,
         reactor: Any = None,
@@ -172,6 +180,8 @@ class TokenSocketServer(Service):
             trusted_proxies=trusted_proxies,
             limits=limits,
             limits_for=limits_for,
+            drain_delay=drain_delay,
+            drain=drain,
             sockjs=sockjs,
         )
 
@@ -183,6 +193,8 @@ class TokenSocketServer(Service):
         trusted_proxies: Collection[str] = (),
         limits: Limits | None = None,
         limits_for: LimitsFor | None = None,
+        drain_delay: float = 0.0,
+        drain: float = 0.0,
         sockjs: Mapping[str, Any] | None = None,
     ) -> None:
         """
@@ -194,6 +206,8 @@ class TokenSocketServer(Service):
         """
         limits = _checked_limits(limits)
         check_plain_function.optional("limits_for", limits_for, "identity")
+        check_wait("drain_delay", drain_delay)
+        check_wait("drain", drain)
         proxies, origins = TrustedProxies(trusted_proxies), OriginPolicy(allowed_origins)
         hosts = HostPolicy(allowed_hosts, origins)
         self._sockjs_options = _sockjs_options(
@@ -207,6 +221,7 @@ class TokenSocketServer(Service):
         )
         self.trusted_proxies = proxies
         self._context.limits, self._context.limits_for = limits, limits_for
+        self._context.drain_delay, self._context.drain = drain_delay, drain
         self._context.hooks.timeout = limits.hook_timeout
         self._hub.fan_out.most = limits.undelivered
         self._token_route.admit(origins, hosts, proxies)
@@ -482,7 +497,7 @@ class TokenSocketServer(Service):
     def stopService(self) -> Deferred[None]:
         """
         Take no more peers and requests, answer those in flight, and close every peer with
-        4503, at the latest when ``Limits.shutdown_timeout`` is over.
+        4503, as :meth:`drain` does, unless that was done.
 
         :return: fires with None when no peer, timer or connection is left.  Never fails.
         """
@@ -494,6 +509,32 @@ class TokenSocketServer(Service):
         if was_running and not running.stopping:
             running.stop().addCallback(self._stopped)
         return running.stop()
+
+    def drain(self) -> Deferred[None]:
+        """
+        Begin to stop, while what listens for clients goes on: polling clients come for their
+        answers on new connections.  :meth:`stopService` does the same, and the rest.
+
+        :attr:`readiness` says at once that the server stops.  After ``drain_delay`` no token is
+        given and no session taken any more, and the peers are closed with 4503, one after the
+        other over ``drain`` seconds.  A peer's requests in flight are answered before; what it
+        asks for after its turn has come is refused, in a way that a
+        :class:`~txtokensock.TokenSocket` sends it again on its next connection, where it may.
+
+        :return: fires with None when no peer is left, or after ``drain_delay``, ``drain`` and
+            ``Limits.shutdown_timeout``.  It never fails; cancelling it only ends the wait.
+        """
+        running = self._running_server
+        return succeed(None) if running is None else running.drain()
+
+    def hurry(self) -> None:
+        """
+        End a :meth:`drain`, or a stop, now: close every peer, and give up what is in flight.
+        Nothing happens while the server does not stop.
+        """
+        running = self._running_server
+        if running is not None and not self._context.peers.ready:
+            running.hurry()
 
     def _stopped(self, _: None) -> None:
         self._running_server = None

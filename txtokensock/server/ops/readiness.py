@@ -49,6 +49,6 @@ def readiness(context: ServerContext) -> Readiness:
     peers, link = context.peers, context.hub.link
     if link is None:
         return Readiness("stopped", peers.since, None, None)
-    state: State = "running" if peers.open else "stopping"
+    state: State = "running" if peers.ready else "stopping"
     problem = getattr(link, "problem", None)  # a store of somebody else's may not say
     return Readiness(state, peers.since, link.available, link.since, problem)
