@@ -299,7 +299,7 @@ class DrainTests(ServerTestCase):
             for _ in range(10):
                 server.turn(0.01)
             self.assertIn(self.closed(clients).count(True) - 20 * tenth, range(-5, 2))
-        for _ in range(10):
+        for _ in range(12):
             server.turn(0.01)
         self.assertEqual(self.closed(clients).count(True), 200)
 

@@ -111,6 +111,8 @@ class OptionsTests(MakingTestCase):
             (("--limit", "auth_timeout=nan"), "--limit auth_timeout: is nan: it must be"),
             (("--limit", "auth_timeout=s\nx"), "--limit auth_timeout: expected number, got text"),
             (("--limit", "channels=" + "9" * 5000), "--limit channels: "),
+            (("--drain", "5s"), "--drain: expected number, got text"),
+            (("--drain-delay", "-1"), "--drain-delay: is -1: it must be a number of seconds"),
             (("--admin", "bogus:1"), "--admin bogus:1: "),
             (("--listen", "\udcff"), "--listen \\udcff: '\\\\udcff' is not an endpoint"),
             (("--limit", "\udcff=1"), "--limit \\udcff: is not an option: is it misspelt?"),

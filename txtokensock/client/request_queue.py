@@ -169,16 +169,16 @@ class RequestQueue:
         Finish the request that this is the answer to.  One that the server has not begun, for it
         is about to close, stays in flight if it may be sent again: :meth:`detach` sees to that.
         """
-        if answer.leaving and answer.uuid in self._in_flight:
-            self._leaving = True
-            request = self._in_flight[answer.uuid]
-            if request.idempotent:
-                self._acceptance.answered(request.number)
-                return
-        request = self._in_flight.pop(answer.uuid, None)
+        request = self._in_flight.get(answer.uuid)
         if request is None:
             self._answered_late(answer)
             return
+        if answer.leaving:
+            self._leaving = True
+            if request.idempotent:
+                self._acceptance.answered(request.number)
+                return
+        del self._in_flight[answer.uuid]
         self._acceptance.answered(request.number)
         if self._queue or self._suspects:
             self._schedule_flush()

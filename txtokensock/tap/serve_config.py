@@ -27,7 +27,7 @@ from ..server.limits import OF_ONE_PEER
 from ..server.store.redis_url import has_password
 from ..server.tokens import Identity
 from ..sockjs import SockJSOptions
-from ..support.checks import check_count, check_positive
+from ..support.checks import check_count, check_positive, check_wait
 from ..web.server.hosts import HostPolicy
 from ..web.server.origins import OriginPolicy
 from ..web.server.trusted_proxies import TrustedProxies
@@ -53,6 +53,10 @@ EMBEDDED_LISTEN = "tcp:8080:interface=127.0.0.1"
 """Where the embedded server listens, and where ``tokensock`` looks for one."""
 
 _OF_THE_SERVER = ("allowed_origins", "allowed_hosts", "trusted_proxies")
+
+_DRAIN = 5.0
+"""Seconds, where there are other servers: of a thousand clients, 200 a second come to them."""
+
 _OF_LIMITS = ("max_message_size", "max_array_length", "max_buffered", "max_buffered_total")
 
 LimitsConfig: Any = defstruct(
@@ -115,6 +119,10 @@ class ServerConfig(Section, frozen=True):
     :ivar allowed_origins: origins whose pages may use the server besides its own, or ``"*"``.
     :ivar allowed_hosts: names that requests to a loopback address may be for.
     :ivar trusted_proxies: networks of the proxies that may say who the client is.
+    :ivar drain_delay: seconds from SIGTERM for which ``/readyz`` answers 503 already, and all is
+        served as before, until a load balancer has noticed.
+    :ivar drain: seconds over which all peers are then closed, evenly, and nobody new is taken. By
+        default 5 with ``[redis]``, and else 0: without other servers there is nowhere to go.
     """
 
     listen: str | tuple[str, ...] | None = None
@@ -132,6 +140,8 @@ class ServerConfig(Section, frozen=True):
     allowed_origins: str | tuple[str, ...] | None = None
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    drain_delay: float = 0.0
+    drain: float | None = None
 
 
 class TLSConfig(Section, frozen=True, kw_only=True):
@@ -254,8 +264,16 @@ class ServeConfig(Section, frozen=True):
             **{name: getattr(server, name) for name in _OF_THE_SERVER},
             "limits": Limits(**asdict(self.limits)),
             "limits_for": self.limits_for(),
+            "drain_delay": server.drain_delay,
+            "drain": self.drain(),
             "sockjs": asdict(self.sockjs),
         }
+
+    def drain(self) -> float:
+        """Seconds over which the peers are closed."""
+        if self.server.drain is not None:
+            return self.server.drain
+        return 0.0 if self.redis is None else _DRAIN
 
     def limits_for(self) -> Callable[[Identity], Limits | None] | None:
         """Finds the limits of a peer in the tables, where there are any."""
@@ -305,6 +323,7 @@ def _server(section: ServerConfig, path: str) -> Iterator[Problem]:
         ("trusted_proxies", TrustedProxies),
     ):
         yield from _refused(f"{path}.{name}", partial(policy, getattr(section, name)), name)
+    yield from numbers(check_wait, section, path, "drain_delay", "drain")
     if isinstance(section.limits_for, tuple):
         for number, own in enumerate(section.limits_for):
             here = f"{path}.limits_for[{number}].limits"

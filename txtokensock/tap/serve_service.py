@@ -4,6 +4,7 @@ What ``twistd tokensock serve`` runs: a server, and the ports that lead to it.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,8 +30,13 @@ from .serve_config import ServeConfig
 
 __all__ = ["Parts", "ServeService"]
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 _TAKEN = {
-    "server": ("allowed_origins", "allowed_hosts", "trusted_proxies", "limits_for"),
+    "server": (
+        *("allowed_origins", "allowed_hosts", "trusted_proxies", "limits_for"),
+        *("drain_delay", "drain"),
+    ),
     "tls": ("certificate", "key"),
     "admin": ("key",),
 }
@@ -60,8 +66,8 @@ class Parts:
 
 class ServeService(MultiService):
     """
-    A server and the ports that it listens on, which stop in order: first no client can
-    connect any more, then the server ends its peers, and the admin pages end last.
+    A server and the ports that it listens on, which stop in order: the server drains, then no
+    client can connect any more, then the server ends its peers, and the admin pages end last.
 
     :param config: what it is made by.
     :param parts: what was made.
@@ -87,6 +93,7 @@ class ServeService(MultiService):
         self._config = config
         config.log.apply()
         self._parts = parts
+        self._reactor = reactor
         self._welcome = welcome
         self._notifier = SystemdNotifier(reactor)
         self._reloading = Reloading("serve", path, load, self._apply, reactor, self._notifier)
@@ -107,25 +114,43 @@ class ServeService(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """
+        Another SIGTERM, or SIGINT, waits no longer for anybody, and a third one ends the process.
+
         :return: fires with None when the last answer was sent or given up, see
             :meth:`TokenSocketServer.stopService`, and nothing listens any more.
         """
         Service.stopService(self)
         self._reloading.stop()
         self._notifier.stopService()
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
-        server, admin = self._parts.server, self._parts.admin
-        # All in one turn, in this order: no client can connect between them.
-        closed = [each.stopService() for each in self._parts.listening]
-        stopped = server.stopService()
-        count = len(server.peers())
         self._log.info(
             "stopping: {count} peers may finish their requests",
             event="serve.stopping",
-            count=count,
+            count=len(self._parts.server.peers()),
         )
+        previous = [(each, signal.signal(each, self._another)) for each in _SIGNALS]
+
+        def restore(outcome: Any) -> Any:
+            for number, handler in previous:
+                signal.signal(number, handler or signal.SIG_DFL)
+            return outcome
+
+        return Deferred.fromCoroutine(self._stop()).addBoth(restore)
+
+    def _another(self, number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        self._reactor.callFromThread(self._hurry)
+
+    def _hurry(self) -> None:
+        self._log.info("told again to stop: all peers are closed now", event="serve.hurried")
+        self._parts.server.hurry()
+
+    async def _stop(self) -> None:
+        server, admin = self._parts.server, self._parts.admin
+        if self._config.drain() or self._config.server.drain_delay:
+            await server.drain()
+        # All in one turn, in this order: no client can connect between them.
+        closed = [each.stopService() for each in self._parts.listening]
+        stopped = server.stopService()
         for each in (*closed, stopped):
             await each
         if admin is not None:

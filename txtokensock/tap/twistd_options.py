@@ -74,6 +74,16 @@ class ServeOptions(usage.Options):
             " such as a bridge, or None for those of all",
         ],
         [
+            *("drain-delay", None, None),
+            "Seconds from SIGTERM for which /readyz answers 503 and everything is still served;"
+            " by default 0",
+        ],
+        [
+            *("drain", None, None),
+            "Seconds over which all peers are then closed, one after the other; by default 5 with"
+            " --redis, and else 0",
+        ],
+        [
             *("admin", None, None),
             "Where to have /healthz, /readyz and /metrics: an endpoint string that clients do"
             " not reach, such as tcp:9090:interface=127.0.0.1",
@@ -163,6 +173,10 @@ class ServeOptions(usage.Options):
             option = f"{name.replace('-', '_').replace('proxy', 'proxie')}s"
             everyone = name == "allowed-origin" and values == ["*"]
             document.give("server", option, "*" if everyone else values, f"--{name}")
+        for name in ("drain", "drain-delay"):
+            if self[name] is not None:
+                value = _number(self[name])
+                document.give("server", name.replace("-", "_"), value, f"--{name}")
         for name, value in self._limits.items():
             document.give("limits", name, _number(value), f"--limit {name}")
         return document
