@@ -4,15 +4,21 @@ Translates options of the command to those of the client, and the client's error
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
+
+import click
 
 from ..address import addresses
 from ..client.credentials import encode_credentials
 from ..errors import InvalidOption
 from ..web.client.headers import check_headers
-from .common_options import DEFAULT_HOST, DEFAULT_TIMEOUT
+from . import values
+from .common_options import DEFAULT_HOST, DEFAULT_TIMEOUT, Given
+from .contexts import read_context
+from .interrupts import interruptible
 
 if TYPE_CHECKING:
     from ..web.tls.policy import TLSPolicy
@@ -26,10 +32,14 @@ _IN_OUR_WORDS = {
     "authorities= of TLSPolicy": "--authorities",
     "endpoint and proxy": "--endpoint and --proxy",
     "proxy=": "--proxy",
+    "(token_path)": "(--token-path)",
+    "is socket_prefix right": "is --socket-prefix right",
 }
 """The client's options in error texts, and the command's options that they stand for."""
 
 _LONGEST_STEP = 10.0
+
+_AS_THEY_ARE = ("endpoint", "token_path", "socket_prefix")
 
 _TLS = ("authorities", "certificate", "private_key", "server_name")
 
@@ -43,6 +53,7 @@ class Settings:
     :ivar credentials: those of the token request.
     :ivar timeout: seconds that the server may take.
     :ivar verbose: whether to log to stderr.
+    :ivar quiet: whether to say nothing but errors.
     :ivar options: those of :class:`~txtokensock.TokenSocket` that say how it connects.
     """
 
@@ -50,24 +61,47 @@ class Settings:
     credentials: dict[str, Any] = field(repr=False)
     timeout: float
     verbose: bool
+    quiet: bool
     options: dict[str, Any] = field(repr=False)
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
+    def of(cls, given: Given) -> Self:
         """
-        :param given: the values of :func:`.common_options.common_options` that were given.
-        :raises InvalidOption: if one is not valid.
+        :raises InvalidOption: if an option is not valid, or the context is not.
         """
-        hosts = list(given.get("host", ())) or [DEFAULT_HOST]
+        chosen = given.environment | given.typed
+        if "context" in chosen:
+            chosen = read_context(chosen["context"]) | chosen
+        hosts = list(chosen.get("host", ())) or [DEFAULT_HOST]
         addresses(hosts)
-        timeout = given.get("timeout", DEFAULT_TIMEOUT)
+        timeout = chosen.get("timeout", DEFAULT_TIMEOUT)
         return cls(
             hosts,
-            _credentials(given.get("auth", ())),
+            _all_credentials(chosen),
             timeout,
-            given.get("verbose", False),
-            _options(given, timeout),
+            chosen.get("verbose", False),
+            chosen.get("quiet", False),
+            _options(chosen, timeout),
         )
+
+
+def _all_credentials(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the file, and over them those of options and of the terminal."""
+    pairs = [values.credential(text) for text in given.get("auth", ())]
+    for name in given.get("auth_prompt", ()):
+        with interruptible():
+            pairs.append((values.key(name), _ask(name)))
+    typed = _credentials(pairs)
+    return values.auth_file(given["auth_file"]) | typed if "auth_file" in given else typed
+
+
+def _ask(name: str) -> str:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        raise InvalidOption(f"--auth-prompt {name}: there is no terminal to ask on") from None
+    secret: str = click.prompt(name, hide_input=True, err=True)
+    return secret
 
 
 def _credentials(pairs: Iterable[tuple[list[str], str]]) -> dict[str, Any]:
@@ -92,17 +126,13 @@ def _credentials(pairs: Iterable[tuple[list[str], str]]) -> dict[str, Any]:
 
 
 def _options(given: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-    chosen = {
-        option: given[name]
-        for option, name in (
-            ("transports", "transport"),
-            ("proxy", "proxy"),
-            ("endpoint", "endpoint"),
-        )
-        if name in given
-    }
+    chosen = {name: given[name] for name in _AS_THEY_ARE if name in given}
+    if "transport" in given:
+        chosen["transports"] = given["transport"]
+    if "proxy" in given:
+        chosen["proxy"] = values.proxy(given["proxy"])
     if "header" in given:
-        chosen["headers"] = check_headers(dict(given["header"]))
+        chosen["headers"] = check_headers(dict(values.header(text) for text in given["header"]))
     policy = {name: given[name] for name in _TLS if name in given}
     if policy:
         chosen["tls"] = _tls_policy(policy)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from ..version import __version__
-from .common_options import Value, common_options
+from .common_options import Given, Value, common_options
 
 if TYPE_CHECKING:
     from .client_options import Settings
@@ -38,7 +38,7 @@ def parse(argv: list[str] | None = None) -> Run:
     :raises KeyboardInterrupt: for Ctrl-C.
     """
     try:
-        run = tokensock.main(argv, "tokensock", standalone_mode=False, obj={})
+        run = tokensock.main(argv, "tokensock", standalone_mode=False, obj=Given())
     except click.UsageError as problem:
         path = problem.ctx.command_path if problem.ctx else "tokensock"
         text = " ".join(problem.format_message().split())
@@ -63,7 +63,7 @@ class _DataCommand(click.Command):
 
 
 @click.group(no_args_is_help=False)
-@common_options
+@partial(common_options, first=True)
 @click.version_option(__version__, message="%(version)s")
 def tokensock() -> None:
     """Talk to a token-sockjs server."""
@@ -136,6 +136,65 @@ def publish(context: click.Context, channel: str, data: Any) -> Run:
 def broadcast(context: click.Context, data: Any) -> Run:
     """Send a message to everybody."""
     return _conversation(context, data=data)
+
+
+@tokensock.group("context", no_args_is_help=False)
+def contexts() -> None:
+    """Keep options under a name, for --context."""
+
+
+@contexts.command("add")
+@common_options
+@click.argument("name", metavar="NAME")
+@click.pass_context
+def context_add(context: click.Context, name: str) -> Run:
+    """Keep the options of this command line as NAME."""
+    from .contexts import all_contexts, write_contexts
+
+    options = {key: value for key, value in context.obj.typed.items() if key != "context"}
+    return _file_command(lambda: write_contexts({**all_contexts(), name: options}))
+
+
+@contexts.command("remove")
+@click.argument("name", metavar="NAME")
+def context_remove(name: str) -> Run:
+    """Forget the context NAME."""
+    from .contexts import all_contexts, read_context, write_contexts
+
+    def remove() -> None:
+        read_context(name)
+        write_contexts({key: kept for key, kept in all_contexts().items() if key != name})
+
+    return _file_command(remove)
+
+
+@contexts.command("list")
+def context_list() -> Run:
+    """Print the names and hosts of all contexts, and no secret."""
+    from .contexts import all_contexts
+
+    def show() -> None:
+        from .output import print_json
+
+        for name, options in all_contexts().items():
+            print_json({"name": name, "host": options.get("host", [])})
+
+    return _file_command(show)
+
+
+def _file_command(command: Callable[[], None]) -> Run:
+    def run() -> int:
+        from ..errors import InvalidOption
+        from .output import say
+
+        try:
+            command()
+        except (InvalidOption, OSError) as problem:
+            say(str(problem))
+            return 1
+        return 0
+
+    return run
 
 
 @tokensock.group("bridge-spool", no_args_is_help=False)

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from ..client.socket import TokenSocket
 from ..errors import RemoteError
-from .output import place_in_docs, print_json, say
+from .output import notice, place_in_docs, print_json
 
 __all__ = ["broadcast", "listen", "publish", "rpc"]
 
@@ -59,10 +59,10 @@ async def listen(socket: TokenSocket, channels: Sequence[str]) -> None:
     def came_back(error: Exception | None) -> None:
         wait = getattr(error, "retry_in", None)
         again = "" if wait is None else f"; trying again in {wait:.3g} s"
-        say("connected" if error is None else f"{error}{again}{place_in_docs(error)}")
+        notice("connected" if error is None else f"{error}{again}{place_in_docs(error)}")
 
     def went(error: Exception) -> None:
-        say(f"disconnected: {error}; connecting again{place_in_docs(error)}")
+        notice(f"disconnected: {error}; connecting again{place_in_docs(error)}")
 
     socket.on("ready", came_back)
     socket.on("reconnect", came_back)
@@ -78,5 +78,5 @@ async def listen(socket: TokenSocket, channels: Sequence[str]) -> None:
                 fail(problem)
 
         await socket.subscribe(channel, print_message)
-        say(f"listening to {channel}")
+        notice(f"listening to {channel}")
     await failed

@@ -1,10 +1,12 @@
 """
-The options of every command, which may stand before its name or after it.
+The options of every command, which may stand before its name or after it, and in the environment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -12,7 +14,7 @@ from click.core import ParameterSource
 
 from ..sockjs.transport_names import TRANSPORT_NAMES
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_TIMEOUT", "Value", "common_options"]
+__all__ = ["DEFAULT_HOST", "DEFAULT_TIMEOUT", "Given", "Value", "common_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,15 +22,33 @@ DEFAULT_HOST = "127.0.0.1:8080"
 DEFAULT_TIMEOUT = 10.0
 
 
+@dataclass
+class Given:
+    """
+    The options of a command, by name, as they were written; what :mod:`.contexts` keeps.
+
+    :ivar environment: those of the environment.
+    :ivar typed: those of the command line, which go first.
+    """
+
+    environment: dict[str, Any] = field(default_factory=dict)
+    typed: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
 class Value(click.ParamType):  # type: ignore[type-arg]  # generic in some versions only
     """
     What a function of :mod:`.values` reads, which is imported when there is something to read.
 
     :param kind: the name of the function.
+    :param checked: whether it only checks, and the text is the value.
+    :param lines: whether in the environment a line is one of several, and not a word.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, checked: bool = False, lines: bool = False) -> None:
         self.name = kind
+        self._checked = checked
+        if lines:
+            self.envvar_list_splitter = "\n"  # type: ignore[misc]  # ClassVar where it is None
 
     def convert(self, value: str, param: Any, ctx: Any) -> Any:
         """See ``click.ParamType``."""
@@ -36,51 +56,81 @@ class Value(click.ParamType):  # type: ignore[type-arg]  # generic in some versi
         from . import values
 
         try:
-            return getattr(values, self.name)(value)
+            read = getattr(values, self.name)(value)
         except UsageError as problem:
             self.fail(str(problem), param, ctx)
+        return value if self._checked else read
 
 
 def _remember(context: click.Context, option: click.Parameter, value: Any) -> None:
-    """
-    Keep what was given in the object that all contexts share.  Credentials add up; other
-    options after a command's name replace those before it.
-    """
+    """Credentials add up; other options after a command's name replace those before it."""
     name = str(option.name)
-    if context.get_parameter_source(name) is ParameterSource.DEFAULT:
-        return
-    given = context.ensure_object(dict)
-    given[name] = given.get(name, ()) + value if name == "auth" else value
+    source = context.get_parameter_source(name)
+    if source is ParameterSource.COMMANDLINE:
+        typed = context.ensure_object(Given).typed
+        typed[name] = typed.get(name, ()) + value if name == "auth" else value
+    elif source is ParameterSource.ENVIRONMENT:
+        context.ensure_object(Given).environment[name] = value
 
 
-def _option(*names: str, **settings: Any) -> Callable[[F], F]:
-    return click.option(*names, expose_value=False, callback=_remember, **settings)
+def _option(*names: str, **settings: Any) -> Callable[..., Callable[[F], F]]:
+    return partial(click.option, *names, expose_value=False, callback=_remember, **settings)
 
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    _option(
+_OPTIONS: dict[str, Callable[..., Callable[[Any], Any]]] = {
+    "host": _option(
         "--host",
         multiple=True,
-        type=Value("host"),
+        type=Value("host", checked=True),
         metavar="HOST",
         help=f"The server: a URL or host[:port]; by default {DEFAULT_HOST}.  May be repeated:"
         " the next is tried where one cannot be connected to.",
     ),
-    _option(
+    "auth": _option(
         "--auth",
         multiple=True,
-        type=Value("credential"),
+        type=Value("credential", checked=True, lines=True),
         metavar="KEY=VALUE",
-        help="A credential for the token request.  May be repeated, and dots in KEY nest.",
+        help="A credential for the token request.  May be repeated, and dots in KEY nest.  Other"
+        " users of the machine can see it.",
     ),
-    _option(
+    "auth-file": _option(
+        "--auth-file",
+        type=Value("auth_file", checked=True),
+        metavar="FILE",
+        help="Has credentials: a JSON object.",
+    ),
+    "auth-prompt": _option(
+        "--auth-prompt",
+        multiple=True,
+        type=Value("key", checked=True),
+        metavar="KEY",
+        help="Ask for this credential on the terminal.  May be repeated.",
+    ),
+    "context": _option(
+        "--context", metavar="NAME", help="Has options that are given nowhere else."
+    ),
+    "timeout": _option(
         "--timeout",
         type=Value("seconds"),
         metavar="SECONDS",
         help=f"How long to wait for the server; by default {DEFAULT_TIMEOUT:g}.",
     ),
-    _option("--verbose", is_flag=True, help="Log to stderr."),
-    _option(
+    "verbose": _option("--verbose", "-v", is_flag=True, help="Log to stderr."),
+    "quiet": _option("--quiet", "-q", is_flag=True, help="Say nothing but errors."),
+    "token-path": _option(
+        "--token-path",
+        type=Value("path"),
+        metavar="PATH",
+        help="The token route below the host; by default /socket/token.",
+    ),
+    "socket-prefix": _option(
+        "--socket-prefix",
+        type=Value("path"),
+        metavar="PATH",
+        help="SockJS below the host; by default /sockets.",
+    ),
+    "transport": _option(
         "--transport",
         multiple=True,
         type=click.Choice(TRANSPORT_NAMES),
@@ -88,38 +138,48 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help=f"What carries the socket: {', '.join(TRANSPORT_NAMES)}.  Several are tried in this"
         " order.",
     ),
-    _option(
+    "header": _option(
         "--header",
         multiple=True,
-        type=Value("header"),
+        type=Value("header", checked=True, lines=True),
         metavar="'NAME: VALUE'",
         help="Sent with every request.  May be repeated.",
     ),
-    _option(
+    "proxy": _option(
         "--proxy",
-        type=Value("proxy"),
+        type=Value("proxy", checked=True),
         metavar="URL",
         help="Go through this proxy, or with 'none' through none; by default HTTPS_PROXY,"
         " HTTP_PROXY and NO_PROXY in the environment say.",
     ),
-    _option(
+    "endpoint": _option(
         "--endpoint",
         metavar="TEXT",
         help="Connect to this endpoint instead, such as unix:/run/app.sock.",
     ),
-    _option(
+    "authorities": _option(
         "--authorities", metavar="FILE", help="Trust these certificates, in PEM, and no others."
     ),
-    _option("--certificate", metavar="FILE", help="A certificate to show, in PEM."),
-    _option("--private-key", metavar="FILE", help="Its key; by default in the same file."),
-    _option(
+    "certificate": _option("--certificate", metavar="FILE", help="A certificate to show, in PEM."),
+    "private-key": _option(
+        "--private-key", metavar="FILE", help="Its key; by default in the same file."
+    ),
+    "server-name": _option(
         "--server-name", metavar="NAME", help="The name that the server's certificate must be for."
     ),
-)
+}
 
 
-def common_options(function: F) -> F:
-    """Decorate a command: give it these options, whose values are in the context's object."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
+def common_options(function: F, *, first: bool = False) -> F:
+    """
+    Decorate a command: give it these options, whose values are in the context's object.
+
+    :param first: whether these are the options before the name of a command, which are read in
+        the environment as well.
+    """
+    for name, option in reversed(_OPTIONS.items()):
+        variable = f"TOKENSOCK_{name.upper().replace('-', '_')}"
+        function = (
+            option(envvar=variable, show_envvar=True)(function) if first else option()(function)
+        )
     return function

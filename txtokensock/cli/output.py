@@ -13,8 +13,9 @@ from typing import Any, TextIO
 from .. import errors
 from ..jsontext import dumps
 
-__all__ = ["discard", "place_in_docs", "print_json", "say", "write_utf8"]
+__all__ = ["be_quiet", "discard", "notice", "place_in_docs", "print_json", "say", "write_utf8"]
 
+_quiet = False
 _named: set[type[BaseException]] = set()
 
 
@@ -22,6 +23,18 @@ def write_utf8() -> None:
     """Set the encoding of stdout to UTF-8, as JSON's is, whatever the locale."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
+
+
+def be_quiet() -> None:
+    """Let :func:`notice` say nothing."""
+    global _quiet
+    _quiet = True
+
+
+def notice(text: str) -> None:
+    """Write what is no error to stderr, unless the command is to be quiet."""
+    if not _quiet:
+        say(text)
 
 
 def say(text: str) -> None:

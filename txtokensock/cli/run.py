@@ -20,7 +20,7 @@ from ..client.socket import TokenSocket
 from ..errors import AttemptTimeout, InvalidOption, TokenSocketError
 from .client_options import Settings, in_our_words
 from .interrupts import uninterrupted
-from .output import discard, place_in_docs, say, write_utf8
+from .output import be_quiet, discard, place_in_docs, say, write_utf8
 
 __all__ = ["Conversation", "run", "run_reactor"]
 
@@ -40,6 +40,8 @@ def run(settings: Settings, conversation: Conversation, *, endless: bool = False
     :param endless: whether it has no deadline, and connects again after a loss.
     :return: the exit status.
     """
+    if settings.quiet:
+        be_quiet()
     if settings.verbose:
         observers = [textFileLogObserver(sys.stderr)]
         globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)

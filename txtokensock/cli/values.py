@@ -4,15 +4,28 @@ The values of arguments: each function reads a text, or raises an error that say
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from ..address import Address
+from ..address import Address, url_path
 from ..errors import InvalidData, InvalidOption, shorten
 from ..jsontext import Malformed, loads
 from ..messages import check_channel
 from ..messages.from_client import check_name
 
-__all__ = ["channel", "credential", "function_name", "header", "host", "json", "proxy", "seconds"]
+__all__ = [
+    "auth_file",
+    "channel",
+    "credential",
+    "function_name",
+    "header",
+    "host",
+    "json",
+    "key",
+    "path",
+    "proxy",
+    "seconds",
+]
 
 
 def json(text: str) -> Any:
@@ -66,11 +79,48 @@ def credential(text: str) -> tuple[list[str], str]:
     :return: the key, split at its dots, and the value.
     :raises InvalidOption: for other text, without showing a value in it.
     """
-    key, equals, value = text.partition("=")
-    path = key.split(".")
-    if not equals or not all(path):
-        raise InvalidOption(f"{key!r} is not of the form key=value")
-    return path, value
+    name, equals, value = text.partition("=")
+    if not equals or not all(name.split(".")):
+        raise InvalidOption(f"{name!r} is not of the form key=value")
+    return name.split("."), value
+
+
+def key(text: str) -> list[str]:
+    """
+    Read the key of a credential.
+
+    :return: the key, split at its dots.
+    :raises InvalidOption: if a part of it is empty.
+    """
+    if not all(text.split(".")):
+        raise InvalidOption(f"{text!r} is not a key")
+    return text.split(".")
+
+
+def auth_file(name: str) -> dict[str, Any]:
+    """
+    Read a file of credentials.
+
+    :raises InvalidOption: if it cannot be read, or holds no JSON object.
+    """
+    try:
+        value = loads(Path(name).read_bytes())
+    except OSError as problem:
+        raise InvalidOption(f"{name}: {problem.strerror}") from None
+    except Malformed:  # whose text may show what is in it
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidOption(f"{name} does not hold a JSON object")
+    return value
+
+
+def path(text: str) -> str:
+    """
+    Read a URL path.
+
+    :raises InvalidOption: if it is none.
+    """
+    return url_path("it", text)
 
 
 def seconds(text: str) -> float:
