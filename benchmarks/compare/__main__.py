@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from typing import Any
 import psutil
 
 from tests.interop.support import install_packages
+from tests.kit.certificates import self_signed
 from tests.kit.ports import ReservedPort
 
 _HERE = Path(__file__).parent
@@ -37,6 +39,10 @@ _DRIVERS = [sys.executable, "-m", "benchmarks.compare.drivers"]
 _WARM_UP = 0.5
 _CPUCLOCK_SCHED = 2
 """Of a process's clock, which ``clock_getcpuclockid`` of C makes of its id."""
+
+
+_MEMORY = {"open": "peers", "wait": "count", "publish": "count"}
+"""The works that are looked at for their memory, with the field that says for how many."""
 
 
 class Process:
@@ -70,17 +76,26 @@ class Process:
         return self._read()
 
     def processor_seconds(self) -> float:
-        """What all its threads have used so far; the other figures that Linux has count ticks."""
-        return time.clock_gettime(~self._child.pid << 3 | _CPUCLOCK_SCHED)
+        """
+        What all its threads, and the processes that it started, have used so far; the other
+        figures that Linux has count ticks.
+        """
+        pids = [self._child.pid, *(each.pid for each in self._process.children(recursive=True))]
+        return sum(time.clock_gettime(~pid << 3 | _CPUCLOCK_SCHED) for pid in pids)
 
     def resident_bytes(self) -> int:
         """What it has in memory."""
         return int(self._process.memory_info().rss)
 
     def end(self) -> None:
-        """End it, and wait for that."""
-        self._child.kill()
-        self._child.wait()
+        """End it, and wait for that: those that have children end them."""
+        assert self._child.stdin is not None
+        self._child.stdin.close()
+        try:
+            self._child.wait(10)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,7 @@ class Figure:
     per_second: list[float] = field(default_factory=list)
     p50_us: list[float] = field(default_factory=list)
     p99_us: list[float] = field(default_factory=list)
+    client_bytes: list[float] = field(default_factory=list)
     server_bytes: list[float] = field(default_factory=list)
 
 
@@ -120,17 +136,23 @@ OVER_HTTP = [
     Pair("ours", "ours", transport)
     for transport in ("xhr-streaming", "eventsource", "xhr-polling")
 ]
-PEERS = [Pair("peers", server) for server in ("ours", "node")]
+VARIANTS = ("ours-tls", "ours-redis", "ours-asyncio")
+"""Our server over TLS, with its store on Redis as npm's has it, and on asyncio's loop."""
+
+OURS = [Pair("ours", server) for server in VARIANTS]
+PEERS = [Pair("peers", server) for server in ("ours", "node", *VARIANTS)]
+IDLE = [Pair("peers", server) for server in ("ours", "node", "ours-tls")]
+BRIDGES = [Pair("http", server) for server in ("bridge", "crossbar")]
 COMMAND = [Pair("command", "ours")]
 
 WORKS: dict[str, tuple[list[Pair], dict[str, Any]]] = {
     "receive, one a frame": (
-        [*SOCKJS, Pair("socketio", "socketio")],
+        [*SOCKJS, *OURS, Pair("socketio", "socketio")],
         {"work": "receive", "count": 2000, "size": 30},
     ),
     **{
         f"call, {in_flight} in flight, {size} B": (
-            [*SOCKJS, *OTHERS, *(OVER_HTTP if size == 30 else [])],
+            [*SOCKJS, *OURS, *OTHERS, *(OVER_HTTP if size == 30 else [])],
             {"work": "rpc", "in_flight": in_flight, "size": size},
         )
         for size, flights in ((30, (1, 100, 9000)), (10_000, (1, 100)), (1_000_000, (1,)))
@@ -157,7 +179,14 @@ WORKS: dict[str, tuple[list[Pair], dict[str, Any]]] = {
         )
     },
     "connect, authenticate, subscribe": (PEERS, {"work": "connect", "peers": 0}),
-    "idle, 2000 peers": (PEERS, {"work": "idle", "peers": 2000}),
+    "idle, 2000 peers": (IDLE, {"work": "open", "peers": 2000}),
+    "100,000 calls that wait": ([Pair("ours", "ours")], {"work": "wait", "count": 100_000}),
+    "1,000,000 publishes": ([Pair("ours", "ours")], {"work": "publish", "count": 1_000_000}),
+    **{
+        f"{path}, {size} B": (BRIDGES, {"work": "post", "path": path, "size": size})
+        for path in ("/call", "/publish")
+        for size in (30, 10_000)
+    },
     **{
         f"start, {name}": (COMMAND, {"work": "start", "command": command})
         for name, command in {
@@ -214,6 +243,7 @@ class Contestants:
         self._pairs = sorted(pairs, key=str)
         self._processes: list[Process] = []
         self._redis: subprocess.Popen[bytes] | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="txtokensock-bench-"))
         self.servers: dict[str, Process] = {}
         self.clients: dict[Pair, Process] = {}
 
@@ -235,6 +265,7 @@ class Contestants:
         if self._redis is not None:
             self._redis.kill()
             self._redis.wait()
+        shutil.rmtree(self._folder)
 
     def _started(self, command: list[str], environment: dict[str, str]) -> Process:
         process = Process(command, **environment)
@@ -242,24 +273,39 @@ class Contestants:
         return process
 
     def _server(self, name: str) -> tuple[list[str], dict[str, str]]:
-        if name != "node":
-            return [*_DRIVERS, f"{name}_server"], {}
-        port = ReservedPort().number
-        folder = tempfile.mkdtemp(prefix="txtokensock-bench-")
-        self._redis = subprocess.Popen(
-            ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-        )
-        modules = str(_MODULES / "node_modules")
-        command = ["node", str(_HERE / "node" / "server.js")]
-        return command, {"REDIS_PORT": str(port), "MODULES": modules}
+        if name == "node":
+            modules = str(_MODULES / "node_modules")
+            command = ["node", str(_HERE / "node" / "server.js")]
+            return command, {"REDIS_PORT": self._redis_port(), "MODULES": modules}
+        name, _, variant = name.partition("-")
+        environment = self._variant(variant)
+        if variant == "redis":
+            environment["REDIS_PORT"] = self._redis_port()
+        return [*_DRIVERS, f"{name}_server"], environment
 
     def _client(self, pair: Pair, port: str) -> tuple[list[str], dict[str, str]]:
         if pair.client != "node":
-            return [*_DRIVERS, pair.client, port, pair.transport], {}
+            variant = pair.server.partition("-")[2]
+            return [*_DRIVERS, pair.client, port, pair.transport], self._variant(variant)
         command = ["node", str(_HERE / "node" / "client.js"), port, pair.transport]
         return command, {"SESSION": str(_MODULES / "session")}
+
+    def _variant(self, name: str) -> dict[str, str]:
+        if name == "tls":
+            if not (self._folder / "certificate.pem").exists():
+                self_signed("127.0.0.1").write(self._folder)
+            return {"CERTIFICATE": str(self._folder / "certificate.pem")}
+        return {"REACTOR": "asyncio"} if name == "asyncio" else {}
+
+    def _redis_port(self) -> str:
+        if self._redis is None:
+            self._port = str(ReservedPort().number)
+            self._redis = subprocess.Popen(
+                ["redis-server", "--port", self._port, "--bind", "127.0.0.1", "--save", ""],
+                cwd=self._folder,
+                stdout=subprocess.DEVNULL,
+            )
+        return self._port
 
 
 def measure(
@@ -271,9 +317,11 @@ def measure(
         for work, pair in plan:
             figure = figures[work, pair] if turn else Figure()
             fields = WORKS[work][1]
-            if fields["work"] == "idle":
-                if turn:
-                    figure.server_bytes.append(idle_bytes(pair, fields["peers"]))
+            if fields["work"] in _MEMORY:
+                if turn == 1:  # which is not a matter of chance
+                    client_bytes, server_bytes = memory(pair, fields)
+                    figure.client_bytes.append(client_bytes)
+                    figure.server_bytes.append(server_bytes)
                 continue
             client, server = contestants.clients[pair], contestants.servers[pair.server]
             work_on(client, server, figure, {"seconds": seconds if turn else _WARM_UP, **fields})
@@ -302,23 +350,32 @@ def work_on(client: Process, server: Process, figure: Figure, fields: dict[str, 
     figure.p99_us.append(result["p99"] * 1e6)
 
 
-def idle_bytes(pair: Pair, peers: int) -> float:
-    """What a peer takes of a server that is new: a used one has memory to use again."""
+def memory(pair: Pair, fields: dict[str, Any]) -> tuple[float, float]:
+    """What each takes of a client and server that are new: used ones have memory to use again."""
+    count = _MEMORY[fields["work"]]
     with Contestants([pair]) as contestants:
-        client, server = contestants.clients[pair], contestants.servers[pair.server]
-        client.do(work="open", peers=3)
-        before = server.resident_bytes()
-        client.do(work="open", peers=peers)
+        ends = contestants.clients[pair], contestants.servers[pair.server]
+        ends[0].do(**{**fields, count: 3000 if count == "count" else 3})
+        before = [end.resident_bytes() for end in ends]
+        ends[0].do(**fields)
         time.sleep(_WARM_UP)
-        return (server.resident_bytes() - before) / peers
+        client, server = (
+            (end.resident_bytes() - was) / fields[count]
+            for end, was in zip(ends, before, strict=True)
+        )
+        return client, server
+
+
+_RIVALS = {"bridge": "crossbar"}
+"""With what a server is compared that is not JavaScript's."""
 
 
 def print_table(figures: dict[tuple[str, Pair], Figure], base: dict[str, Any]) -> None:
     """Medians with their spread, and ratios to JavaScript."""
-    print(f"{'':56} {'client us':>30} {'server us':>30} {'a second':>9} {'p50':>8} {'p99':>8}")
+    print(f"{'':64} {'client us':>30} {'server us':>30} {'a second':>9} {'p50':>8} {'p99':>8}")
     for (work, pair), figure in figures.items():
         name = f"{work}: {pair}"
-        client, server, idle = (
+        client, server, held, kept = (
             _cell(
                 getattr(figure, kind),
                 getattr(figures.get((work, rival)), kind, []),
@@ -326,17 +383,18 @@ def print_table(figures: dict[tuple[str, Pair], Figure], base: dict[str, Any]) -
             )
             for kind, rival in (
                 ("client_us", replace(pair, client="node")),
-                ("server_us", replace(pair, server="node")),
+                ("server_us", replace(pair, server=_RIVALS.get(pair.server, "node"))),
+                ("client_bytes", replace(pair, client="node")),
                 ("server_bytes", replace(pair, server="node")),
             )
         )
-        if idle:
-            print(f"{name:56} {idle} bytes")
+        if kept:
+            print(f"{name:64} {held:>30} {kept:>30} bytes")
             continue
         rest = (figure.per_second, figure.p50_us, figure.p99_us)
         columns = zip(map(statistics.median, rest), (9, 8, 8), strict=True)
         print(
-            f"{name:56} {client:>30} {server:>30}",
+            f"{name:64} {client:>30} {server:>30}",
             *(f"{value:{width}.0f}" for value, width in columns),
         )
 

@@ -8,8 +8,15 @@ line of stdin, does it, and prints what came of it:
     calls that many at a time, and compares every answer;
 ``{"work": "receive", "count": N, "size": BYTES, "seconds": S}``
     has the server publish that many messages, again and again, and compares each;
+``{"work": "wait", "count": N}``
+    calls that often what never answers;
+``{"work": "publish", "count": N}``
+    publishes that often, 1,000 at a time;
 ``{"work": "start", "command": NAME, "seconds": S}``
     starts that command of ``benchmarks/start.py`` again and again.
+
+A server, and the client that is for it, takes from its environment: ``REDIS_PORT``, of its store;
+``CERTIFICATE``, a PEM file for TLS, with the key beside it; ``REACTOR``, that is ``asyncio``.
 
 The result is ``{"done": N, "seconds": S, "p50": S, "p99": S, "wrong": N}``, and
 ``"processor": S`` where it is of other processes than the client's.
@@ -53,6 +60,9 @@ class Spread:
 
     async def do(self, work: dict[str, Any]) -> dict[str, Any]:
         """Do one work, and say what came of it."""
+        if work["work"] in ("wait", "publish"):
+            await getattr(self._client, work["work"])(work["count"])
+            return {}
         data = "x" * work["size"]
         self._done = self._wrong = 0
         self._latencies: list[float] = []
@@ -109,6 +119,28 @@ def peers(port: str, transport: str) -> None:
     from .peers import run
 
     run(port)
+
+
+def http(port: str, transport: str) -> None:
+    from .bridges import run
+
+    run(port)
+
+
+def bridge_server() -> None:
+    from twisted.internet.task import react
+
+    from .bridges import bridge_server
+
+    react(bridge_server)
+
+
+def crossbar_server() -> None:
+    from twisted.internet.task import react
+
+    from .bridges import crossbar_server
+
+    react(crossbar_server)
 
 
 def command(port: str, transport: str) -> None:
@@ -169,6 +201,25 @@ class Ours:
         await self._socket.rpc("burst", {"channel": CHANNEL, "data": data, "count": count})
         await all_there
 
+    async def wait(self, count: int) -> None:
+        """Make calls that wait, a thousand after the other."""
+        from twisted.internet import reactor
+        from twisted.internet.task import deferLater
+
+        self._waiting = []
+        for _ in range(count // 1000):
+            calls = [self._socket.rpc("wait", timeout=3600) for _ in range(1000)]
+            self._waiting += [call.addErrback(lambda _: None) for call in calls]
+            await deferLater(reactor, 0)
+
+    async def publish(self, count: int) -> None:
+        """Publish to nobody else, a thousand after the other."""
+        for _ in range(count // 1000):
+            await twisted_gather(*(self._publish() for _ in range(1000)))
+
+    async def _publish(self) -> None:
+        await self._socket.publish(f"{CHANNEL}-silent", "x" * 30)
+
 
 class AutobahnEcho:
     """A bare Autobahn WebSocket; answers come in order."""
@@ -223,11 +274,17 @@ def run_twisted(connect: Callable[[Any], Awaitable[Client]]) -> None:
 
 
 def ours(port: str, transport: str) -> None:
-    from txtokensock import TokenSocket
+    from txtokensock import TLSPolicy, TokenSocket
 
     async def connect(reactor: Any) -> Client:
+        tls = os.environ.get("CERTIFICATE")
         socket = TokenSocket(
-            HOST, port=int(port), transports=[transport], queue_limit=20_000, reactor=reactor
+            f"https://{HOST}" if tls else HOST,
+            port=int(port),
+            transports=[transport],
+            queue_limit=200_000,
+            tls=TLSPolicy(authorities=tls) if tls else None,
+            reactor=reactor,
         )
         client = Ours(socket)
         await client.connect()
@@ -237,42 +294,73 @@ def ours(port: str, transport: str) -> None:
 
 
 def ours_server() -> None:
-    """Our server; its limits are raised where the works cross them, none is lifted."""
-    from twisted.internet.endpoints import TCP4ServerEndpoint
     from twisted.internet.task import react
 
-    from txtokensock.server import Limits, TokenSocketServer
-
     async def main(reactor: Any) -> None:
-        async def burst(data: Any, peer: Any) -> int:
-            for _ in range(data["count"]):
-                await server.publish(data["channel"], data["data"])
-            return int(data["count"])
-
-        limits = Limits(
-            messages_per_second=1e6,
-            message_burst=10**7,
-            message_size=4_000_000,
-            buffered=64 * 1024 * 1024,
-            calls=20_000,
-            connections_per_address=20_000,
-            peers_per_address=20_000,
-            tokens_per_second=10_000.0,
-            token_burst=100_000,
-        )
-        actions = {"echo": lambda data, peer: data, "burst": burst}
-        server = TokenSocketServer(
-            lambda request: True, actions=actions, limits=limits, reactor=reactor
-        )
-        server.startService()
-        endpoint = TCP4ServerEndpoint(reactor, 0, interface=HOST)
-        say(port=(await endpoint.listen(server.site())).getHost().port)
-        await _stdin_end(reactor)
+        say(port=await listening(reactor))
+        await stdin_end()
 
     react(main)
 
 
-async def _stdin_end(reactor: Any) -> None:
+async def listening(reactor: Any) -> int:
+    """
+    Start our server; its limits are raised where the works cross them, none is lifted.
+
+    :return: its port.
+    """
+    from twisted.internet.defer import Deferred, gatherResults
+    from twisted.internet.endpoints import serverFromString
+
+    from txtokensock.server import Limits, TokenSocketServer
+
+    async def burst(data: Any, peer: Any) -> int:
+        published = [server.publish(data["channel"], data["data"]) for _ in range(data["count"])]
+        await gatherResults(published)
+        return len(published)
+
+    limits = Limits(
+        messages_per_second=1e6,
+        message_burst=10**7,
+        message_size=4_000_000,
+        buffered=64 * 1024 * 1024,
+        calls=20_000,
+        connections_per_address=20_000,
+        peers_per_address=20_000,
+        tokens_per_second=10_000.0,
+        token_burst=100_000,
+    )
+
+    def wait(data: Any, peer: Any) -> Deferred[Any]:
+        return Deferred()
+
+    actions = {"echo": lambda data, peer: data, "burst": burst, "wait": wait}
+    server = TokenSocketServer(
+        lambda request: True, actions=actions, limits=limits, store=store(), reactor=reactor
+    )
+    server.startService()
+    endpoint = serverFromString(reactor, f"{tcp_or_tls()}:interface={HOST}")
+    port: int = (await endpoint.listen(server.site())).getHost().port
+    return port
+
+
+def store() -> Any:
+    """Of our server, or ``None`` for its memory."""
+    from txtokensock.server import RedisStore
+
+    port = os.environ.get("REDIS_PORT")
+    return RedisStore(f"redis://{HOST}:{port}", namespace="bench") if port else None
+
+
+def tcp_or_tls() -> str:
+    """The beginning of an endpoint's description, for any port."""
+    file = os.environ.get("CERTIFICATE")
+    key = file and file.removesuffix("pem") + "key"
+    return f"ssl:0:certKey={file}:privateKey={key}" if file else "tcp:0"
+
+
+async def stdin_end() -> None:
+    """Wait until the parent has nothing to say any more."""
     from twisted.internet.defer import Deferred
     from twisted.internet.protocol import Protocol as TwistedProtocol
     from twisted.internet.stdio import StandardIO
@@ -331,7 +419,7 @@ def autobahn_server() -> None:
         factory.protocol = Echo
         port = await TCP4ServerEndpoint(reactor, 0, interface=HOST).listen(factory)
         say(port=port.getHost().port)
-        await _stdin_end(reactor)
+        await stdin_end()
 
     react(main)
 
@@ -379,7 +467,7 @@ def tcp_server() -> None:
         endpoint = TCP4ServerEndpoint(reactor, 0, interface=HOST)
         port = await endpoint.listen(Factory.forProtocol(Echo))
         say(port=port.getHost().port)
-        await _stdin_end(reactor)
+        await stdin_end()
 
     react(main)
 
@@ -509,6 +597,10 @@ def socketio_server() -> None:
 def main() -> None:
     """Be the contestant of that name; GC_THRESHOLD is of the search for garbage, if it is set."""
     gc.set_threshold(int(os.environ.get("GC_THRESHOLD", gc.get_threshold()[0])))
+    if os.environ.get("REACTOR") == "asyncio":
+        from twisted.internet import asyncioreactor
+
+        asyncioreactor.install()
     name, *arguments = sys.argv[1:]
     globals()[name](*arguments)
 

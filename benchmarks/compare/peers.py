@@ -20,9 +20,10 @@ import json
 import os
 import selectors
 import socket
+import ssl
 import time
 from contextlib import closing
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from typing import Any
 
 from tests.kit.http import request
@@ -35,6 +36,9 @@ __all__ = ["run"]
 
 _SILENCE = 30.0
 """Seconds without a byte, after which something is wrong."""
+
+_CERTIFICATE = os.environ.get("CERTIFICATE")
+_TLS = ssl.create_default_context(cafile=_CERTIFICATE) if _CERTIFICATE else None
 
 _numbers = itertools.count()
 
@@ -58,11 +62,14 @@ class Peer:
     """
 
     def __init__(self, port: int, channels: int) -> None:
-        with closing(HTTPConnection(HOST, port)) as http:
+        with closing(
+            HTTPSConnection(HOST, port, context=_TLS) if _TLS else HTTPConnection(HOST, port)
+        ) as http:
             http.request("GET", "/socket/token")
             token = json.load(http.getresponse())["token"]
-        self.socket = socket.create_connection((HOST, port), timeout=_SILENCE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain = socket.create_connection((HOST, port), timeout=_SILENCE)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = _TLS.wrap_socket(plain, server_hostname=HOST) if _TLS else plain
         self._reader = FrameReader(masked=False)
         number = next(_numbers)
         path = f"/sockets/{number % 1000:03}/bench{number}/websocket"
@@ -92,6 +99,8 @@ class Peer:
     def read(self) -> list[dict[str, Any]]:
         """The messages that the next bytes complete."""
         data = self.socket.recv(1 << 18)
+        while isinstance(self.socket, ssl.SSLSocket) and (more := self.socket.pending()):
+            data += self.socket.recv(more)
         if not data:
             raise RuntimeError("the server closed a peer")
         return [
