@@ -11,13 +11,20 @@ from typing import Any
 
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater, react
+from twisted.internet.utils import getProcessOutput
 
 from .stage import Stage
 
 SERVERS = 4
 AWAY = 60.0
 """Seconds for which absent peers are waited for."""
+
+LISTENERS = (1, 4, 16, 64)
+PUBLISHES = 20_000
+"""To Redis alone, without servers."""
 
 _AROUND = 2.0
 """Seconds of publishing before a fault."""
@@ -73,6 +80,25 @@ async def grow(stage: Stage, peers: int, seconds: float) -> None:
         await stage.subscribe(channels)
         await measure(SERVERS, channels)
     print(f"a new peer takes {opened:.0f} us of its server, and then {held:.0f} KiB", flush=True)
+
+
+async def redis_alone(stage: Stage) -> None:
+    """What a publish costs Redis, by the number of servers that listen."""
+    print(f"{'listeners':>9} {'redis us':>9} for a publish", flush=True)
+    endpoint = TCP4ClientEndpoint(global_reactor, "127.0.0.1", stage.redis.port)
+    listeners: list[Protocol] = []
+    for count in LISTENERS:
+        while len(listeners) < count:
+            listener = await connectProtocol(endpoint, Protocol())
+            listener.transport.write(b"SUBSCRIBE wall\r\n")
+            listeners.append(listener)
+        before = stage.processor()["redis"]
+        command = f"-p {stage.redis.port} -n {PUBLISHES} -c 8 -q PUBLISH wall {'x' * 30}"
+        await getProcessOutput("redis-benchmark", command.split(), env=None, errortoo=True)
+        used = (stage.processor()["redis"] - before) / PUBLISHES * 1e6
+        print(f"{count:9} {used:9.1f}", flush=True)
+    for listener in listeners:
+        listener.transport.abortConnection()
 
 
 Act = Callable[[], Awaitable[Any]]
@@ -138,6 +164,7 @@ async def scale(peers: int, seconds: float) -> None:
     print(f"the load of the machine is {stage.load():.1f}", flush=True)
     try:
         await stage.start()
+        await redis_alone(stage)
         await grow(stage, peers, seconds)
         await break_parts(stage)
     finally:
