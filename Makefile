@@ -8,7 +8,7 @@ JOBS ?= auto
 # Tests of one class stay together, for they may share a server.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
-.PHONY: run test unit faults soak mutants bench check docs release-check clean
+.PHONY: run test unit faults soak mutants bench scale check docs release-check clean
 
 run: .venv/installed
 	$(BIN)/twistd --pidfile= -n tokensock
@@ -41,6 +41,11 @@ bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks.compare $(if $(ONLY),--only="$(ONLY)") \
 		$(if $(SECONDS),--seconds=$(SECONDS)) $(if $(ROUNDS),--rounds=$(ROUNDS)) \
 		$(if $(BASE),--base=$(BASE))
+
+# Such as: make scale PEERS=5000 SECONDS=10; on an idle machine, see docs/scaling.rst.
+scale: .venv/installed
+	$(BIN)/python -m tests.scale $(if $(PEERS),--peers=$(PEERS)) \
+		$(if $(SECONDS),--seconds=$(SECONDS))
 
 # What others feel of attacks; such as: make neighbours ARGS="pings bridge"; see docs/security.rst.
 neighbours: .venv/installed
