@@ -145,6 +145,9 @@ IDLE = [Pair("peers", server) for server in ("ours", "node", "ours-tls")]
 BRIDGES = [Pair("http", server) for server in ("bridge", "crossbar")]
 COMMAND = [Pair("command", "ours")]
 
+_IN_FLIGHT = {30: (1, 10, 100, 1000, 9000), 10_000: (1, 100), 1_000_000: (1,)}
+"""How many calls are in flight, by the bytes of each."""
+
 WORKS: dict[str, tuple[list[Pair], dict[str, Any]]] = {
     "receive, one a frame": (
         [*SOCKJS, *OURS, Pair("socketio", "socketio")],
@@ -155,7 +158,11 @@ WORKS: dict[str, tuple[list[Pair], dict[str, Any]]] = {
             [*SOCKJS, *OURS, *OTHERS, *(OVER_HTTP if size == 30 else [])],
             {"work": "rpc", "in_flight": in_flight, "size": size},
         )
-        for size, flights in ((30, (1, 100, 9000)), (10_000, (1, 100)), (1_000_000, (1,)))
+        for size, flights in (
+            (30, (1, 10, 100, 1000, 9000)),
+            (10_000, (1, 100)),
+            (1_000_000, (1,)),
+        )
         for in_flight in flights
     },
     **{
@@ -172,6 +179,7 @@ WORKS: dict[str, tuple[list[Pair], dict[str, Any]]] = {
             {"work": "fan-out", "peers": peers, "channels": channels, "size": size},
         )
         for peers, channels, size in (
+            (10, 1, 30),
             (100, 1, 30),
             (100, 100, 30),
             (1000, 1, 30),
@@ -230,6 +238,7 @@ def main() -> None:
     base = json.loads(options.base.read_text())["figures"] if options.base else {}
     print_table(figures, base)
     draw(figures, options.out / "bench.png")
+    draw_growth(figures, options.out / "growth.png")
 
 
 class Contestants:
@@ -431,6 +440,43 @@ def draw(figures: dict[tuple[str, Pair], Figure], path: Path) -> None:
         axes.set_title(work, loc="left", fontsize=10)
         axes.set_xlabel("microseconds of processor time each")
         axes.invert_yaxis()
+        axes.legend()
+    picture.savefig(path, dpi=110)
+
+
+_GROWTH = (
+    ("a call", "calls in flight", "call, {} in flight, 30 B", _IN_FLIGHT[30]),
+    ("a call, 1 in flight", "bytes", "call, 1 in flight, {} B", tuple(_IN_FLIGHT)),
+    ("a delivery", "peers", "fan-out, {} peers, 1 channels each, 30 B", (10, 100, 1000)),
+    (
+        "a delivery",
+        "channels of 100 peers",
+        "fan-out, 100 peers, {} channels each, 30 B",
+        (1, 100),
+    ),
+)
+_ENDS = {
+    "ours": (Pair("ours", "ours"), Pair("peers", "ours")),
+    "npm's": (Pair("node", "node"), Pair("peers", "node")),
+}
+
+
+def draw_growth(figures: dict[tuple[str, Pair], Figure], path: Path) -> None:
+    """How cost grows: of a call that of both ends, of a delivery that of the server."""
+    from matplotlib.figure import Figure as Picture
+
+    picture = Picture(figsize=(10, 7), layout="constrained")
+    for axes, (what, scale, work, sizes) in zip(picture.subplots(2, 2).flat, _GROWTH, strict=True):
+        for name, (both, peers) in _ENDS.items():
+            pair = peers if what == "a delivery" else both
+            found = [(size, figures.get((work.format(size), pair))) for size in sizes]
+            points = [
+                (size, min(figure.server_us) + min(figure.client_us) * (pair is both))
+                for size, figure in found
+                if figure
+            ]
+            axes.loglog(*zip(*points, strict=True) if points else ([], []), marker="o", label=name)
+        axes.set(xlabel=scale, title=f"microseconds for {what}")
         axes.legend()
     picture.savefig(path, dpi=110)
 
