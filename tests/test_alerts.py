@@ -52,7 +52,7 @@ class AlertTests(HttpTestCase):
                 for sample in family.samples:
                     samples.setdefault(sample.name, []).append(sample.labels)
         rules = RULES.read_text(encoding="utf-8").split("- alert: ")[1:]
-        self.assertEqual(len(rules), 15)
+        self.assertEqual(len(rules), 16)
         for rule in rules:
             asked = re.findall(r"\b(up|tokensock_\w+)\b(?:\{(\w+)=~?\"([^\"]+)\"\})?", rule)
             self.assertTrue(asked, rule)

