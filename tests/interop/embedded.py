@@ -19,6 +19,7 @@ from twisted.web.server import Site
 from tests.kit.ports import ReservedPort
 from txtokensock.errors import ActionError
 from txtokensock.server import Peer, TokenSocketServer, query
+from txtokensock.server.token_route import Authenticate
 
 from .support import Heard
 
@@ -45,6 +46,7 @@ class EmbeddedServer:
     :param rest: what else the site serves.
     :param tls: what it shows and asks for, if it speaks TLS.
     :param interface: the IP address that it listens on.
+    :param authentication: gives identities.
     :param options: more of the service's.
     :ivar server: the service.
     :ivar url: what a client is told to connect to, the same after a restart.
@@ -56,6 +58,7 @@ class EmbeddedServer:
         *,
         tls: CertificateOptions | None = None,
         interface: str = "127.0.0.1",
+        authentication: Authenticate = query,
         **options: Any,
     ) -> None:
         self._reserved = ReservedPort()
@@ -63,7 +66,7 @@ class EmbeddedServer:
         host = f"[{interface}]" if ":" in interface else interface
         self.url = f"http{'s' if tls else ''}://{host}:{self._reserved.number}"
         self.server = TokenSocketServer(
-            query,
+            authentication,
             actions={
                 "echo": lambda data, peer: data,
                 "whoami": lambda data, peer: peer.auth,

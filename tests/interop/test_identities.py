@@ -1,17 +1,29 @@
 """
-The peers of an identity, on several servers: those of one are reached from another.
+The peers of an identity, on several servers: those of one are reached from another; and the end
+of an identity.
 """
 
 from __future__ import annotations
 
+import json
+import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import treq
+from twisted.internet import reactor
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
 
+from txtokensock import TokenSocket
 from txtokensock.errors import SockJSClosed
+from txtokensock.server import query
+from txtokensock.sockjs import SockJSClientEndpoint
 
-from .support import Heard, within
-from .test_redis_cluster import RedisTestCase
+from .embedded import EmbeddedServer
+from .support import Heard, InteropTestCase, until, within
+from .test_redis_cluster import RedisTestCase, get_token
 from .test_redis_trouble import tell
 from .twistd import Serve
 
@@ -84,3 +96,50 @@ class IdentitiesOfServers(RedisTestCase):
         response = await within(asked)
         self.assertEqual(await response.json(), {"peers": 1, "servers": 2, "silent": 0})
         await gone.until(1)
+
+
+class _Plain(Protocol):
+    """Authenticates itself once, as clients do that know nothing of an end."""
+
+    def __init__(self, token: str, closed: Heard) -> None:
+        self.token = token
+        self.closed = closed
+
+    def connectionMade(self) -> None:
+        auth = {"rpc": "auth", "token": self.token, "uuid": "u"}
+        self.transport.write(json.dumps(auth).encode())
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.closed(reason.value)
+
+
+class ExpiringIdentities(InteropTestCase):
+    """Identities that hold for six seconds."""
+
+    async def test_end(self) -> None:
+        """Our client goes on with a fresh token, on the same connection; others are closed."""
+        server = EmbeddedServer(
+            authentication=lambda request: {**query(request), "expires": time.time() + 6}
+        )
+        self.addCleanup(server.close)
+        await server.start()
+        socket = TokenSocket(server.url, authentication={"user": "ada"}, reactor=reactor)
+        self.addCleanup(socket.end)
+        socket.startService()
+        gone, closed = Heard(), Heard()
+        socket.on("disconnect", gone)
+        await within(socket.when_ready(fail_after=1))
+        plain = Factory.forProtocol(partial(_Plain, await get_token(server.url), closed))
+        endpoint = SockJSClientEndpoint(reactor, f"{server.url}/sockets")
+        await within(endpoint.connect(plain))
+        first = await within(socket.rpc("whoami"))
+        await closed.until(1)
+
+        async def renewed() -> bool:
+            identity: Any = await within(socket.rpc("whoami"))
+            return bool(identity["expires"] > first["expires"])
+
+        await until(renewed, "fresh token")
+        ((error,),) = closed
+        self.assertEqual((error.code, error.reason), (4419, "Identity expired"))
+        self.assertEqual(gone, [])

@@ -112,6 +112,22 @@ class DecodingTests(SynchronousTestCase):
                 answer = decode({"uuid": "u", "resp": "success", "tx": hint})
                 self.assertEqual(answer, Answer("u", "success", None, bool(acks), expected))
 
+    def test_expires(self) -> None:
+        """Seconds, or what cannot be any, and says nothing then."""
+        for expires, expected in (
+            (0, 0.0),
+            (3600, 3600.0),
+            (0.5, 0.5),
+            (-1, None),
+            (1e300, None),
+            (10**300, None),
+            (True, None),
+            ("5", None),
+            (None, None),
+        ):
+            answer = decode({"uuid": "u", "resp": "success", "tx": {"expires": expires}})
+            self.assertEqual(answer, Answer("u", "success", expires=expected), expires)
+
     def test_calls(self) -> None:
         """A call to the client."""
         data = {"fid": "f", "command": "a.b", "args": [1]}
@@ -189,6 +205,12 @@ class EncodingTests(SynchronousTestCase):
             (encode_error_answer("f", "u", "no"), '{"rpc":"f","uuid":"u","error":"no"}'),
             (encode_error("Invalid message"), '{"error":"Invalid message"}'),
             (encode_auth_success("u"), '{"rpc":"auth","uuid":"u","resp":"success"}'),
+            (
+                encode_auth_success("u", AnnouncedLimits(calls=2), 3599.9),
+                '{"rpc":"auth","uuid":"u","resp":"success",'
+                '"tx":{"acks":1,"limits":{"calls":2},"expires":3599}}',
+            ),
+            (encode_auth_success("u", None, 5.0), '{"rpc":"auth","uuid":"u","resp":"success"}'),
             (
                 encode_auth_success("u", AnnouncedLimits(calls=2, messages_per_second=0.5)),
                 '{"rpc":"auth","uuid":"u","resp":"success",'

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from txtokensock import TokenSocket
 from txtokensock.server import TokenSocketServer, query
 from txtokensock.support import steady_clock
-from txtokensock.support.steady_clock import keep_steady
+from txtokensock.support.steady_clock import keep_steady, wall_seconds
 from txtokensock.support.timer import Timer
 
 
@@ -83,6 +83,15 @@ class SteadyClockTests(SynchronousTestCase):
         self.reactor.seconds = chosen
         keep_steady(self.reactor)
         self.assertIs(self.reactor.seconds, chosen)
+
+    def test_wall_seconds(self) -> None:
+        """Times that others have said are those of the wall clock, or of a test's."""
+        keep_steady(self.reactor)
+        self.wall += 3600
+        self.assertEqual(wall_seconds(self.reactor), self.wall)
+        clock = Clock()
+        clock.advance(5)
+        self.assertEqual(wall_seconds(clock), 5)
 
 
 class ServiceTests(SynchronousTestCase):

@@ -41,6 +41,7 @@ from ..support.user_functions import call_user_function
 from .keepalive import KeepAlive
 from .request import uuid_source
 from .sending_limits import FRAME_BYTES, FRAME_MESSAGES
+from .token_renewal import TokenRenewal
 
 __all__ = ["Connection", "ConnectionOwner"]
 
@@ -95,6 +96,7 @@ class Connection(TwistedProtocol):
     :ivar pause_count: how often reading was stopped, or taken up again.
     :ivar acks: whether the server acknowledges every request.
     :ivar limits: what the server announced to take, in its answer to ``auth``.
+    :ivar renewal: authenticates it anew, see :class:`~.endpoint.AuthenticatingProtocol`.
     :ivar when_lost: called with the reason, once, where it had been authenticated.
     """
 
@@ -124,6 +126,7 @@ class Connection(TwistedProtocol):
         self.pause_count = 0
         self.acks = False
         self.limits: AnnouncedLimits | None = None
+        self.renewal: TokenRenewal | None = None
         self._has_room = True
         self._lost = False
         self._end_told = False
@@ -132,7 +135,7 @@ class Connection(TwistedProtocol):
 
     def authenticate(self, token: str) -> Deferred[None]:
         """
-        Send ``auth``.
+        Send ``auth``; on a connection that is authenticated, this renews it.
 
         :return: fires when the server accepted the token.  Fails with
             :class:`~txtokensock.errors.AuthenticationRefused` or
@@ -158,8 +161,11 @@ class Connection(TwistedProtocol):
             self.limits = answer.limits
             if self.limits is not None:
                 self.transport.frame_limits = self.limits.frame_size, self.limits.frame_messages
-            self._established = True
-            self._keep_alive.start()
+            if not self._established:
+                self._established = True
+                self._keep_alive.start()
+            if self.renewal is not None:
+                self.renewal.expires_in(answer.expires)
             waiting.callback(None)
 
     def _abort_authentication(self, reason: Failure) -> None:
@@ -216,6 +222,8 @@ class Connection(TwistedProtocol):
             return
         self._end_told = True
         self._keep_alive.stop()
+        if self.renewal is not None:
+            self.renewal.stop()
         self._held.clear()
         error: Any = (self._silent or reason).value
         self._owner.connection_lost(error, self.transport.last_received)

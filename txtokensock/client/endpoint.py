@@ -20,6 +20,7 @@ from ..sockjs import (
 from ..sockjs.transport_names import Transport
 from ..support.timeouts import Timeouts, within_phase
 from ..web.client.http_context import HTTPContext
+from .token_renewal import TokenRenewal
 from .token_request import TokenRequest
 
 __all__ = ["AuthenticatingProtocol", "TokenSocketEndpoint"]
@@ -31,9 +32,12 @@ class AuthenticatingProtocol(Protocol):
 
     It must exist before it is authenticated, for the server may call the client's
     actions, and wait for their answers, before it answers ``auth``.
+
+    :ivar renewal: set before that; is told when the server ends the connection, and of its end.
     """
 
     transport: ISockJSTransport
+    renewal: TokenRenewal | None
 
     def authenticate(self, token: str) -> Deferred[None]:
         """
@@ -104,6 +108,7 @@ class TokenSocketEndpoint:
         asked = Deferred.fromCoroutine(self._ask())
         headers, token = await within_phase(asked, "token", timeouts, reactor)
         protocol: Any = await self._sockjs.connect_with(factory, headers)
+        protocol.renewal = TokenRenewal(protocol, self._fresh_token, timeouts, reactor)
         try:
             answer = protocol.authenticate(token)
             await within_phase(answer, "auth", timeouts, reactor)
@@ -111,6 +116,9 @@ class TokenSocketEndpoint:
             protocol.transport.abortConnection()
             raise
         return protocol  # type: ignore[no-any-return]
+
+    def _fresh_token(self) -> Deferred[str]:
+        return Deferred.fromCoroutine(self._ask()).addCallback(lambda asked: asked[1])
 
     async def _ask(self) -> tuple[dict[str, str], str]:
         """The headers of this attempt, and a token."""

@@ -62,6 +62,8 @@ class Answer(Struct, frozen=True):
     :ivar error: None for success, see :func:`~txtokensock.errors.is_error`.
     :ivar acks: on the answer to ``auth``: the server acknowledges every request.
     :ivar limits: there as well, the limits that the server announces.
+    :ivar expires: there as well, the seconds after which the server ends the connection, unless
+        it is authenticated anew; None where that is not said.
     :ivar leaving: beside an error: the server has not begun with the request, and closes the
         connection as soon as it has answered what came before.
     """
@@ -72,6 +74,7 @@ class Answer(Struct, frozen=True):
     acks: bool = False
     limits: AnnouncedLimits | None = None
     leaving: bool = False
+    expires: float | None = None
 
 
 class ServerCall(Struct, frozen=True):
@@ -187,7 +190,15 @@ def _with_hints(answer: Answer, tx: Any) -> Answer:
         return answer
     limits = AnnouncedLimits.of(tx.get("limits"))
     leaving = answer.error is not None and tx.get("leaving") == 1
-    return Answer(answer.uuid, answer.result, answer.error, tx.get("acks") == 1, limits, leaving)
+    return Answer(
+        answer.uuid,
+        answer.result,
+        answer.error,
+        acks=tx.get("acks") == 1,
+        limits=limits,
+        leaving=leaving,
+        expires=_seconds(tx.get("expires")),
+    )
 
 
 _ANSWER_HEAD = re.compile(
@@ -225,10 +236,10 @@ def _internal(message: _FromServer) -> ServerMessage:
     raise Malformed("an internal message of no known command")
 
 
-def _seconds(gap: Any) -> float | None:
-    """What 3.1.0 repeats of a request may hold anything under that name."""
-    is_number = isinstance(gap, int | float) and not isinstance(gap, bool)
-    return float(gap) if is_number and gap >= 0 else None
+def _seconds(value: Any) -> float | None:
+    """Anything may be there: 3.1.0 repeats all of a request, for one."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < 1e9 else None
 
 
 # -- encoding: the server's half --------------------------------------------------
@@ -239,6 +250,7 @@ class _Hints(Struct):
 
     acks: int
     limits: AnnouncedLimits
+    expires: int | UnsetType = UNSET
 
 
 class _Success(Struct, omit_defaults=True):
@@ -282,14 +294,18 @@ def encode_answer(rpc: str, uuid: Uuid, result: Any) -> bytes:
     return dumps(_Success(rpc, uuid, result))
 
 
-def encode_auth_success(uuid: Uuid, limits: AnnouncedLimits | None = None) -> bytes:
+def encode_auth_success(
+    uuid: Uuid, limits: AnnouncedLimits | None = None, expires: float | None = None
+) -> bytes:
     """
     The answer to ``auth``.  The originals repeat the token in it; clients do not
     look at it there, so it is left out.
 
-    :param limits: of a server that acknowledges every request; None leaves both out.
+    :param limits: of a server that acknowledges every request; None leaves all hints out.
+    :param expires: seconds after which it ends the connection, if it will.
     """
-    tx = UNSET if limits is None else _Hints(1, limits)
+    seconds = UNSET if expires is None else max(0, int(expires))
+    tx = UNSET if limits is None else _Hints(1, limits, seconds)
     return dumps(_Success("auth", uuid, "success", tx))
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "AUTHENTICATION_TIMEOUT",
     "CHANNEL_NAME_TOO_LONG",
     "CLOSED_BY_APPLICATION",
+    "IDENTITY_EXPIRED",
     "MESSAGE_TOO_LARGE",
     "NESTED_TOO_DEEP",
     "NOT_AUTHENTICATED",
@@ -72,6 +73,11 @@ TOO_MANY_CALLS = CloseCode(4417, "Too many requests in flight")
 
 TOO_MANY_PEERS = CloseCode(4418, "Too many connections from this address")
 """More clients of this address are connected than ``Limits.peers_per_address``."""
+
+IDENTITY_EXPIRED = CloseCode(4419, "Identity expired")
+"""
+The time is over that ``expires`` of the identity says, and the client has sent no fresh token.
+"""
 
 TOO_MANY_MESSAGES = CloseCode(4429, "Too many messages per second")
 """The client exceeded ``Limits.messages_per_second`` and ``Limits.message_burst``."""

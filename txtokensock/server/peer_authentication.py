@@ -15,10 +15,12 @@ from twisted.python.failure import Failure
 from ..errors import StoreUnavailable
 from ..messages.from_client import Auth, Uuid
 from ..messages.from_server import encode_auth_success, encode_error_answer
-from ..support.timer import Deadline
+from ..support.steady_clock import wall_seconds
+from ..support.timer import Deadline, Timer
 from .close_codes import (
     AUTHENTICATION_REFUSED,
     AUTHENTICATION_TIMEOUT,
+    IDENTITY_EXPIRED,
     NOT_AUTHENTICATED,
     STORE_UNAVAILABLE,
     CloseCode,
@@ -27,7 +29,7 @@ from .hooks import Refused
 from .ops.observer import Outcome
 from .peer import Peer, PeerState
 from .server_context import ServerContext
-from .tokens import Identity, spend
+from .tokens import Identity, seconds_left, spend
 
 __all__ = ["PeerAuthentication"]
 
@@ -64,6 +66,7 @@ class PeerAuthentication:
         self._authenticated = authenticated
         self._pending: Deferred[Identity] | None = None
         self._deadline = Deadline(context.reactor, partial(end, AUTHENTICATION_TIMEOUT))
+        self._expiry: Timer | None = None  # for the few that have one
         self._closed = False
 
     @property
@@ -100,6 +103,8 @@ class PeerAuthentication:
         """Stop: the peer is gone, and its ``auth`` is not answered any more."""
         self._closed = True
         self._deadline.stop()
+        if self._expiry is not None:
+            self._expiry.stop()
         if self._pending is not None:
             self._pending.cancel()
 
@@ -110,6 +115,9 @@ class PeerAuthentication:
         identity = await spend(link, token)
         if identity is None:
             raise Refused("Token not found")
+        left = self._seconds_left(identity)
+        if left is not None and left <= 0:
+            raise Refused(IDENTITY_EXPIRED.reason)
         await self._context.hooks.ask("authentication", self._peer, identity)
         return identity
 
@@ -121,8 +129,21 @@ class PeerAuthentication:
             self._state.limits = limits = self._context.limits_of(identity)
             self._state.identity = identity
             self._authenticated()
+            left = self._seconds_left(identity)
+            self._expire_in(left)
             announced = limits.announced() if self._context.acks else None
-            self._send(encode_auth_success(uuid, announced))
+            self._send(encode_auth_success(uuid, announced, left))
+
+    def _expire_in(self, seconds: float | None) -> None:
+        if self._expiry is not None:
+            self._expiry.stop()
+        if seconds is not None:
+            end = partial(self._end, IDENTITY_EXPIRED)
+            self._expiry = self._expiry or Timer(self._context.reactor, end)
+            self._expiry.start(max(0.0, seconds))
+
+    def _seconds_left(self, identity: Identity) -> float | None:
+        return seconds_left(identity, wall_seconds(self._context.reactor))
 
     def _not_proved(self, failure: Failure, uuid: Uuid, begun: float) -> None:
         self._pending = None

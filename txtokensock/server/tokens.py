@@ -11,9 +11,10 @@ from typing import Any
 
 from ..errors import InvalidData
 from ..jsontext import Malformed, dumps, loads
+from ..support.checks import is_number
 from .store.interface import IStoreLink
 
-__all__ = ["Identity", "encode_identity", "issue", "spend"]
+__all__ = ["Identity", "encode_identity", "issue", "seconds_left", "spend"]
 
 Identity = Mapping[str, Any]
 """What ``authentication`` returned for a peer."""
@@ -22,8 +23,23 @@ Identity = Mapping[str, Any]
 # shared Redis that holds a UUID would be a token.  Here the whole text must be one.
 _TOKEN = re.compile(r"[a-f0-9]{8}-[a-f0-9]{4}-4[a-f0-9]{3}-[89abAB][a-f0-9]{3}-[a-f0-9]{12}")
 
+_LONGEST = 1e9
+"""Seconds, which are 31 years: more is forever."""
+
 _NODE_KEYS = frozenset({"__host", "__ip", "__ips"})
 """What node-token-sockjs adds to identities, for its Express adapter, and takes out again."""
+
+
+def seconds_left(identity: Identity, now: float) -> float | None:
+    """
+    How long an identity holds: until its ``expires``, if that is a number of seconds since 1970.
+
+    :param now: in the same seconds.
+    :return: None where it says nothing.
+    """
+    expires: Any = identity.get("expires")
+    # No difference: a whole number may have more digits than a float can take.
+    return max(min(expires, now + _LONGEST), 0.0) - now if is_number(expires) else None
 
 
 def encode_identity(identity: object) -> bytes:

@@ -7,9 +7,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
 from twisted.python.runtime import seconds as wall_clock
 
-__all__ = ["keep_steady"]
+__all__ = ["keep_steady", "wall_seconds"]
 
 
 def keep_steady(reactor: Any) -> None:
@@ -27,3 +29,11 @@ def keep_steady(reactor: Any) -> None:
     if reactor.seconds is wall_clock:
         offset = wall_clock() - time.monotonic()
         reactor.seconds = lambda: time.monotonic() + offset
+
+
+def wall_seconds(reactor: IReactorTime) -> float:
+    """
+    :return: what the wall clock shows, in seconds since 1970, for times that others have said;
+        of a ``Clock``, whose time a test says, that.
+    """
+    return reactor.seconds() if isinstance(reactor, Clock) else wall_clock()
