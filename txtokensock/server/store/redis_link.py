@@ -22,6 +22,7 @@ from .gathering import PATIENCE, Answered
 from .interface import IStoreLink, IStoreListener
 from .redis_checks import check_commands, is_elsewhere, is_refusal, reason
 from .redis_connection import RedisConnection
+from .redis_gaps import RedisGaps
 from .redis_layout import Layout, UnsubscribeAll, decode_command, encode_unsubscribe_all
 from .redis_questions import RedisQuestions
 
@@ -80,8 +81,7 @@ class RedisLink:
         self._deaf: dict[bytes, str] = {}  # why Redis keeps from us what servers tell each other
         self._told_refusal: str | None = None
         self._reactor = reactor
-        self._missing: dict[str, float] = {}  # since when, for who was confirmed before
-        self._deaf_since: float | None = None
+        self._gaps = RedisGaps(listener, reactor)
         self._was_ready = False
         self._lifetime = 30  # of tokens, in seconds; others may issue before we do
         self._tokens_may_be_lost = 0.0  # until when
@@ -203,7 +203,7 @@ class RedisLink:
     def unsubscribe(self, channel: str) -> None:
         self._wanted.pop(channel, None)
         self._confirmed.discard(channel)
-        self._missing.pop(channel, None)
+        self._gaps.forget(channel)
         self._waiting.pop(channel, Waiters()).fire()
         self._unwanted.append(channel)
         if len(self._unwanted) == 1:
@@ -231,9 +231,7 @@ class RedisLink:
             if not isinstance(outcome, Failure):
                 self._confirmed.add(channel)
                 waiting.fire()
-                since = self._missing.pop(channel, None)
-                if since is not None:
-                    self._listener.missed(channel, self._reactor.seconds() - since)
+                self._gaps.subscribed(channel)
                 return
             why = reason(outcome)
             if not why.startswith("NOPERM"):
@@ -242,7 +240,7 @@ class RedisLink:
                 return
             self._log.error("a subscription failed: {why}", event="redis.not_subscribed", why=why)
             self._wanted.pop(channel, None)
-            self._missing.pop(channel, None)
+            self._gaps.forget(channel)
             if waiting:
                 waiting.fire(Failure(StoreUnavailable(f"Redis failed: {why}")))
             else:  # it was confirmed on an earlier connection
@@ -262,15 +260,7 @@ class RedisLink:
     def _restore(self) -> None:
         """Redis answers, perhaps again: subscribe to everything that is wanted now."""
         self._listen_to_servers()
-        since, self._deaf_since = self._deaf_since, None
-        if since is not None:
-            seconds = self._reactor.seconds() - since
-            self._log.warn(
-                "what other servers published in {seconds:.1f} s was lost, as Redis was not heard",
-                event="redis.gap",
-                seconds=seconds,
-            )
-            self._listener.interrupted(seconds)
+        self._gaps.end()
         protocol = self._subscriber.protocol
 
         def restore(name: str) -> None:
@@ -313,11 +303,7 @@ class RedisLink:
 
     def _release(self) -> None:
         """The connection is gone: end all waiting for confirmations."""
-        heard_at = self._subscriber.heard_at
-        if self._deaf_since is None:
-            self._deaf_since = heard_at
-        for channel in self._confirmed:
-            self._missing.setdefault(channel, heard_at)
+        self._gaps.begin(self._confirmed, self._subscriber.heard_at)
         self._confirmed.clear()
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():
