@@ -4,6 +4,7 @@ The end: of one peer, and of the server.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -275,6 +276,10 @@ class DrainTests(ServerTestCase):
                 client.drop()
         return [client.closed is not None for client in clients]
 
+    def post(self, server: TokenServer, path: str, body: bytes = b"") -> bytes:
+        """What a request of a polling session is answered with."""
+        return server.connection().request("POST", f"/sockets/000/a/{path}", body=body).body
+
     def test_evenly(self) -> None:
         """The closes are spread over the time, the oldest peer first; then it is over."""
         server, clients = self.clients(4, drain=8.0)
@@ -396,6 +401,23 @@ class DrainTests(ServerTestCase):
         self.successResultOf(stopped)
         self.assertIsNone(self.successResultOf(server.service.drain()))
         self.assertEqual([each["event"] for each in self.logged if "event" in each], [])
+
+    def test_polling_clients_that_left(self) -> None:
+        """Who has not asked for frames for a second is not waited for; who asks gets the close."""
+        for away, closed in ((0.5, True), (1.5, False)):
+            server = self.serve(drain=1.0)
+            self.assertEqual(self.post(server, "xhr"), b"o\n")
+            auth = json.dumps({"rpc": "auth", "token": server.token(), "uuid": "u"})
+            self.post(server, "xhr_send", json.dumps([auth]).encode())
+            self.assertIn(b"success", self.post(server, "xhr"))
+            server.turn(away)
+            stopped = server.service.stopService()
+            server.turn()
+            if closed:
+                self.assertNoResult(stopped)
+                self.assertEqual(self.post(server, "xhr"), b'c[4503,"Server shutting down"]\n')
+                server.turn()
+            self.successResultOf(stopped)
 
     def test_peers_that_go(self) -> None:
         """When the last peer has gone by itself, nothing is waited for."""

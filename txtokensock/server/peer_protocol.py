@@ -39,6 +39,9 @@ from .server_context import ServerContext
 
 __all__ = ["PeerProtocol"]
 
+_RETURN = 1.0
+"""Seconds after which a polling client that has not come back for more has left."""
+
 
 @implementer(ISockJSProtocol)
 class PeerProtocol(Protocol):
@@ -235,7 +238,11 @@ class PeerProtocol(Protocol):
         self._idle()
 
     def _idle(self) -> None:
-        if self._leaving and not self._requests:
+        if not self._leaving or self._requests:
+            return
+        if self.transport.seconds_away() > _RETURN:
+            self.transport.abortConnection()  # a close would wait until it is fetched
+        else:
             self._end(close_codes.SHUTTING_DOWN)
 
     def _turn_away(self, why: CloseCode, limit: str) -> None:

@@ -88,6 +88,7 @@ class PollingSession(ServerSession):
         self._close_frame: bytes | None = None
         self._next_turn = NextTurn(reactor, self._flush)
         self._absence = Deadline(reactor, self._on_absence)
+        self._seconds = reactor.seconds
         self._replies: list[Reply] = []
 
     # -- requests
@@ -150,6 +151,12 @@ class PollingSession(ServerSession):
         """
         if self._state is OPEN:
             self.meter.count(MALFORMED, size)
+
+    def seconds_away(self) -> float:
+        if not self._absence.running or self._waiting:
+            return 0.0
+        left = self._absence.due - self._seconds()
+        return max(0.0, self._options.disconnect_delay - left)
 
     def forget(self) -> None:
         """Let requests find the session no longer."""

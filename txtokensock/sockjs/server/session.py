@@ -77,6 +77,13 @@ class SessionTransport(SockJSTransport):
         super()._finish()
         self._server_session.delivered()
 
+    def seconds_away(self) -> float:
+        """
+        For how long a polling client has had everything, and has not asked for more: besides the
+        time that a slow link takes, that is a moment, or the client has left.
+        """
+        return self._server_session.seconds_away()
+
     def limit_input(self, limits: InputLimits, exceeded: Callable[[], object]) -> None:
         """
         Limit what the client may send from now on, besides what the server's options do.
@@ -178,6 +185,10 @@ class ServerSession:
         self._most_undelivered = limits.waiting
         self._on_exceeded = exceeded
         self.meter.limit(limits.per_second, limits.burst)
+
+    def seconds_away(self) -> float:
+        """For how long nobody has asked for frames; 0 on a connection that stays."""
+        return 0.0
 
     def shed(self) -> None:
         """Close, for all sessions together hold too much; drop it if it is closing already."""
