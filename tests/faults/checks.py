@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from twisted.internet.error import ConnectionLost as TCPLost
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.errors import AttemptTimeout, CallTimeout, ConnectionLost
+from txtokensock.errors import AttemptTimeout, CallTimeout, ConnectionLost, SessionLost
 
 from .functions import HOOKS
 from .outcomes import AT_ONCE, Outcome
@@ -83,6 +84,10 @@ class FaultTestCase(SynchronousTestCase):
             assert seen.lost is not None, seen
             seconds, reason = seen.lost
             self.assertIsInstance(reason, outcome.error or Exception)
+            # Over HTTP all but a broken frame has an HTTP status, or could have one.
+            broken = "the server broke the SockJS protocol" in str(reason)
+            if outcome.error is TCPLost and "websocket" not in stage.transport and not broken:
+                self.assertIsInstance(reason, SessionLost)
             self.assert_in_time(seconds, outcome, reason)
         else:
             self.assertIsNone(seen.lost)

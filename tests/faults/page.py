@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .outcomes import Outcome
+from twisted.internet.error import ConnectionLost as TCPLost
+
+from txtokensock.errors import CallTimeout, SessionLost
+
+from .outcomes import UNANSWERED, Outcome
 from .table import PAIRS, Pair
 
 __all__ = ["BEGIN", "END", "row", "table"]
 
 BEGIN = ".. The table begins; python -m tests.faults.page prints it."
 END = ".. The table ends."
+
+_CALL_SECONDS = UNANSWERED.seconds
 
 WS, STREAM, POLL = "websocket", "xhr-streaming", "xhr-polling"
 
@@ -185,7 +191,8 @@ def _lines() -> Iterator[str]:
             outcome = PAIRS[pair][transport]
             soon = f"{outcome.seconds:g} s" if outcome.seconds else _soon(outcome)
             names = outcome.option.split(", ") if outcome.option else []
-            yield from row(what, _seen(outcome), soon, ", ".join(f"``{n}``" for n in names))
+            seen = _seen(outcome, over_http=transport != WS)
+            yield from row(what, seen, soon, ", ".join(f"``{n}``" for n in names))
 
 
 def row(*cells: str) -> Iterator[str]:
@@ -198,7 +205,7 @@ def _soon(outcome: Outcome) -> str:
     return "" if outcome.what == "nothing" else "at once"
 
 
-def _seen(outcome: Outcome) -> str:
+def _seen(outcome: Outcome, *, over_http: bool) -> str:
     if outcome.what == "nothing":
         return "nothing"
     name = _name(outcome.error)
@@ -209,6 +216,10 @@ def _seen(outcome: Outcome) -> str:
             return f"{name}, phase ``{outcome.phase}``; the client gives up"
         case "lost":
             call = "" if outcome.asked in (None, ...) else f"; the call: {_name(outcome.asked)}"
+            if outcome.asked is CallTimeout and outcome.seconds > _CALL_SECONDS:
+                call += f" after {_CALL_SECONDS:g} s"  # does not wait for that
+            if over_http and outcome.error is TCPLost:
+                name = _name(SessionLost)
             return f"``disconnect`` with {name}{call}"
         case "call fails":
             return f"the call: {name}"
