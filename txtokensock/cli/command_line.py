@@ -84,58 +84,90 @@ def _settings(context: click.Context) -> Settings:
         raise click.UsageError(in_our_words(str(problem)), context) from None
 
 
-def _conversation(context: click.Context, **arguments: Any) -> Run:
-    """Run the function of :mod:`.commands` that has the name of the command."""
+def _conversation(context: click.Context, *, reconnect: bool = False, **arguments: Any) -> Run:
+    """
+    Run the function of :mod:`.commands` that has the name of the command.
+
+    :param arguments: those of the function; what was not given is left to it.
+    """
     settings = _settings(context)
     # Imported last, for it takes longest: a usage error does not wait for it.
     from . import commands
     from .run import run
+    from .values import LINES
 
-    name = str(context.info_name)
-    conversation = partial(getattr(commands, name), **arguments)
-    return partial(run, settings, conversation, endless=name == "listen")
+    conversation = partial(
+        getattr(commands, str(context.info_name)),
+        **{name: value for name, value in arguments.items() if value or name == "data"},
+    )
+    bounded = not (reconnect or arguments.get("count") or arguments.get("data") is LINES)
+    return partial(run, settings, conversation, reconnect=reconnect, bounded=bounded)
 
 
 _channel = click.argument("channel", metavar="CHANNEL", type=Value("channel"))
-_data = click.argument("data", metavar="JSON", type=Value("json"))
+_data = click.argument("data", metavar="JSON", type=Value("data"))
+_count = click.option("--count", type=Value("count"), metavar="N", help="Send it so often.")
+_rate = click.option(
+    "--rate", type=Value("rate"), metavar="N", help="Send so many a second at most."
+)
+_raw = click.option("--raw", is_flag=True, help="Print a text without quotes.")
 
 
 @tokensock.command(cls=_DataCommand)
 @common_options
+@_count
+@_rate
+@_raw
 @click.argument("name", metavar="NAME", type=Value("function_name"))
-@click.argument("data", metavar="[JSON]", type=Value("json"), required=False)
+@click.argument("data", metavar="[JSON]", type=Value("data"), required=False)
 @click.pass_context
-def rpc(context: click.Context, name: str, data: Any) -> Run:
-    """Call the function NAME, whose dots nest, and print its answer."""
-    return _conversation(context, name=name, data=data)
+def rpc(context: click.Context, /, **arguments: Any) -> Run:
+    """Call the function NAME, whose dots nest, and print its answer.
+
+    JSON may also be @FILE, @- for stdin, or - for stdin with one value a line.
+    """
+    return _conversation(context, **arguments)
 
 
 @tokensock.command()
 @common_options
+@click.option("--count", type=Value("count"), metavar="N", help="End after so many messages.")
+@click.option("--timestamps", is_flag=True, help="Print when each was received, in UTC.")
+@click.option("--raw", is_flag=True, help="Print only messages, and texts without quotes.")
 @click.argument("channels", metavar="CHANNEL...", type=Value("channel"), nargs=-1, required=True)
 @click.pass_context
-def listen(context: click.Context, channels: tuple[str, ...]) -> Run:
+def listen(context: click.Context, /, **arguments: Any) -> Run:
     """Print the messages of channels until stopped."""
-    return _conversation(context, channels=channels)
+    return _conversation(context, reconnect=True, **arguments)
 
 
 @tokensock.command(cls=_DataCommand)
 @common_options
+@_count
+@_rate
 @_channel
 @_data
 @click.pass_context
-def publish(context: click.Context, channel: str, data: Any) -> Run:
-    """Send a message to a channel."""
-    return _conversation(context, channel=channel, data=data)
+def publish(context: click.Context, /, **arguments: Any) -> Run:
+    """Send a message to a channel.
+
+    JSON may also be @FILE, @- for stdin, or - for stdin with one message a line.
+    """
+    return _conversation(context, **arguments)
 
 
 @tokensock.command(cls=_DataCommand)
 @common_options
+@_count
+@_rate
 @_data
 @click.pass_context
-def broadcast(context: click.Context, data: Any) -> Run:
-    """Send a message to everybody."""
-    return _conversation(context, data=data)
+def broadcast(context: click.Context, /, **arguments: Any) -> Run:
+    """Send a message to everybody.
+
+    JSON may also be @FILE, @- for stdin, or - for stdin with one message a line.
+    """
+    return _conversation(context, **arguments)
 
 
 @tokensock.group("context", no_args_is_help=False)

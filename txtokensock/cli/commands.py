@@ -4,57 +4,102 @@ The commands that talk to a server, on a client that is about to connect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from ..client.socket import TokenSocket
 from ..errors import RemoteError
+from .inputs import paced
 from .output import notice, place_in_docs, print_json
 
 __all__ = ["broadcast", "listen", "publish", "rpc"]
 
 
-async def rpc(socket: TokenSocket, name: str, data: Any) -> None:
-    """Call a function, and print its answer."""
+async def rpc(
+    socket: TokenSocket,
+    reactor: Any,
+    *,
+    name: str,
+    data: Any,
+    count: int | None = None,
+    rate: float | None = None,
+    raw: bool = False,
+) -> None:
+    """Call a function with each value, one after the other, and print its answers."""
     await socket.when_ready()
-    print_json(await socket.rpc(name, data))
+    async for value in paced(reactor, data, count, rate):
+        print_json(await socket.rpc(name, value), raw=raw)
 
 
-async def publish(socket: TokenSocket, channel: str, data: Any) -> None:
-    """Send a message to a channel."""
-    await _send(socket, lambda: socket.publish(channel, data))
+async def publish(
+    socket: TokenSocket,
+    reactor: Any,
+    *,
+    channel: str,
+    data: Any,
+    count: int | None = None,
+    rate: float | None = None,
+) -> None:
+    """Send each value to a channel."""
+    values = paced(reactor, data, count, rate)
+    await _send(socket, values, lambda value: socket.publish(channel, value))
 
 
-async def broadcast(socket: TokenSocket, data: Any) -> None:
-    """Send a message to everybody."""
-    await _send(socket, lambda: socket.broadcast(data))
+async def broadcast(
+    socket: TokenSocket,
+    reactor: Any,
+    *,
+    data: Any,
+    count: int | None = None,
+    rate: float | None = None,
+) -> None:
+    """Send each value to everybody."""
+    await _send(socket, paced(reactor, data, count, rate), socket.broadcast)
 
 
-async def _send(socket: TokenSocket, send: Callable[[], Deferred[None]]) -> None:
+async def _send(
+    socket: TokenSocket, values: AsyncIterator[Any], send: Callable[[Any], Deferred[None]]
+) -> None:
     """
-    Send a request, and wait until a refusal would have come.  A server that acknowledges
+    Send requests, and wait until a refusal would have come.  A server that acknowledges
     nothing answers only to refuse, and in order: its answer to a ping comes after that.
     """
     refusals: list[Exception] = []
     socket.on("error", refusals.append)
     await socket.when_ready()
-    await send()
+    async for value in values:
+        await send(value)
+        if refusals:
+            raise refusals[0]
     with suppress(RemoteError):  # "Function not found" is an answer as well
         await socket.rpc("_ping", {})
     if refusals:
         raise refusals[0]
 
 
-async def listen(socket: TokenSocket, channels: Sequence[str]) -> None:
-    """Print the messages of channels, until it is cancelled or one cannot be listened to."""
-    failed: Deferred[None] = Deferred()
+async def listen(
+    socket: TokenSocket,
+    reactor: Any,
+    *,
+    channels: Sequence[str],
+    count: int | None = None,
+    timestamps: bool = False,
+    raw: bool = False,
+) -> None:
+    """
+    Print the messages of channels: so many, or until it is cancelled or one cannot be
+    listened to.
+    """
+    ended: Deferred[None] = Deferred()
+    left = count
 
     def fail(error: Exception) -> None:
-        if not failed.called:
-            failed.errback(error)
+        if not ended.called:
+            ended.errback(error)
 
     def came_back(error: Exception | None) -> None:
         wait = getattr(error, "retry_in", None)
@@ -64,6 +109,20 @@ async def listen(socket: TokenSocket, channels: Sequence[str]) -> None:
     def went(error: Exception) -> None:
         notice(f"disconnected: {error}; connecting again{place_in_docs(error)}")
 
+    def print_message(channel: str, message: Any) -> None:
+        nonlocal left
+        if ended.called:
+            return
+        try:
+            _print_message(channel, message, timestamps, raw)
+        except OSError as problem:
+            fail(problem)
+            return
+        if left is not None:
+            left -= 1
+            if left == 0:
+                ended.callback(None)
+
     socket.on("ready", came_back)
     socket.on("reconnect", came_back)
     socket.on("disconnect", went)
@@ -71,12 +130,18 @@ async def listen(socket: TokenSocket, channels: Sequence[str]) -> None:
     await socket.when_ready()
     for channel in dict.fromkeys(channels):
 
-        def print_message(message: Any, channel: str = channel) -> None:
-            try:
-                print_json({"channel": channel, "message": message})
-            except OSError as problem:
-                fail(problem)
+        def one_message(message: Any, channel: str = channel) -> None:
+            print_message(channel, message)
 
-        await socket.subscribe(channel, print_message)
+        await socket.subscribe(channel, one_message)
         notice(f"listening to {channel}")
-    await failed
+    await ended
+
+
+def _print_message(channel: str, message: Any, timestamps: bool, raw: bool) -> None:
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    if raw:
+        print_json(message, raw=True, before=f"{time} " if timestamps else "")
+    else:
+        stamp = {"time": time} if timestamps else {}
+        print_json({**stamp, "channel": channel, "message": message})

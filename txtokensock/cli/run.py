@@ -24,20 +24,27 @@ from .output import be_quiet, discard, place_in_docs, say, write_utf8
 
 __all__ = ["Conversation", "run", "run_reactor"]
 
-Conversation: TypeAlias = Callable[[TokenSocket], Coroutine[Any, Any, None]]
-"""What a command does with a client that is about to connect."""
+Conversation: TypeAlias = Callable[[TokenSocket, Any], Coroutine[Any, Any, None]]
+"""What a command does with a client that is about to connect, and the reactor."""
 
 _INTERRUPTED = 130
 """The exit status that shells give a program that was ended by SIGINT."""
 
 
-def run(settings: Settings, conversation: Conversation, *, endless: bool = False) -> int:
+def run(
+    settings: Settings,
+    conversation: Conversation,
+    *,
+    reconnect: bool = False,
+    bounded: bool = True,
+) -> int:
     """
     Run a command that talks to a server, on the global reactor.
 
     :param settings: how it talks to it.
     :param conversation: the command.
-    :param endless: whether it has no deadline, and connects again after a loss.
+    :param reconnect: whether to connect again after a loss.
+    :param bounded: whether the timeout is for all of it, and not for each step.
     :return: the exit status.
     """
     if settings.quiet:
@@ -45,7 +52,7 @@ def run(settings: Settings, conversation: Conversation, *, endless: bool = False
     if settings.verbose:
         observers = [textFileLogObserver(sys.stderr)]
         globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
-    return run_reactor(lambda reactor: _talk(settings, conversation, endless, reactor))
+    return run_reactor(lambda reactor: _talk(settings, conversation, reconnect, bounded, reactor))
 
 
 def run_reactor(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
@@ -109,14 +116,18 @@ class _TooLate(Exception):
 
 
 async def _talk(
-    settings: Settings, conversation: Conversation, endless: bool, reactor: Any
+    settings: Settings,
+    conversation: Conversation,
+    reconnect: bool,
+    bounded: bool,
+    reactor: Any,
 ) -> int:
     """Run one command on a connection, and return the exit status."""
     try:
         socket = TokenSocket(
             settings.hosts,
             authentication=settings.credentials,
-            reconnect=endless,
+            reconnect=reconnect,
             call_timeout=settings.timeout,
             reactor=reactor,
             **settings.options,
@@ -126,12 +137,12 @@ async def _talk(
         return 2
     socket.startService()
     try:
-        running = Deferred.fromCoroutine(conversation(socket))
-        if not endless:
+        running = Deferred.fromCoroutine(conversation(socket, reactor))
+        if bounded:
             running.addTimeout(settings.timeout, reactor, lambda *_: Failure(_TooLate()))
         await running
     except CancelledError:  # by a signal, which is how listening ends
-        return 0 if endless else 1
+        return 0 if reconnect else 1
     except BrokenPipeError:  # the reader of the pipe has ended
         discard(sys.stdout)
     except (_TooLate, AttemptTimeout) as problem:

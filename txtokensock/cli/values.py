@@ -4,19 +4,25 @@ The values of arguments: each function reads a text, or raises an error that say
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
 from ..address import Address, url_path
 from ..errors import InvalidData, InvalidOption, shorten
-from ..jsontext import Malformed, loads
+from ..jsontext import Malformed, dumps, loads
 from ..messages import check_channel
 from ..messages.from_client import check_name
+from .interrupts import interruptible
 
 __all__ = [
+    "LINES",
     "auth_file",
     "channel",
+    "count",
     "credential",
+    "data",
     "function_name",
     "header",
     "host",
@@ -24,23 +30,61 @@ __all__ = [
     "key",
     "path",
     "proxy",
+    "rate",
     "seconds",
 ]
+
+
+_LONGEST_WORD = 60
+
+LINES = object()
+"""The data that is to be read from stdin, one value a line."""
+
+
+def data(text: str) -> Any:
+    """
+    Read data: JSON, ``@FILE`` for a file of it, ``@-`` for stdin, ``-`` for the lines of stdin.
+
+    :return: a value, or :data:`LINES`.
+    :raises InvalidData: if it is not valid.
+    :raises InvalidOption: if the file cannot be read.
+    """
+    if text == "-":
+        return LINES
+    if not text.startswith("@"):
+        return json(text)
+    try:
+        with interruptible():
+            content = sys.stdin.buffer.read() if text == "@-" else Path(text[1:]).read_bytes()
+    except OSError as problem:
+        raise InvalidOption(f"{text[1:]}: {problem.strerror}") from None
+    return json(content.decode(errors="surrogateescape"))
 
 
 def json(text: str) -> Any:
     """
     Read JSON.
 
-    :raises InvalidData: if it is not valid.
+    :raises InvalidData: if it is not valid; for a word without quotes it says what to type.
     """
     try:
         return loads(text.encode(errors="surrogateescape"))
     except Malformed as problem:
-        raise InvalidData(
-            f"{shorten(repr(text))} is not valid JSON: {problem}"
-            """ (a text has quotes of its own: '"text"')"""
-        ) from None
+        hint = ""
+        if text[:1].isalpha() and len(text) < _LONGEST_WORD and text.isprintable():
+            hint = f"; for this text type {shlex.quote(dumps(text).decode())}"
+        raise InvalidData(f"{shorten(repr(text))} is not valid JSON: {problem}{hint}") from None
+
+
+def count(text: str) -> int:
+    """
+    Read how often.
+
+    :raises InvalidOption: if it is not a number above zero.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
+        raise InvalidOption(f"{shorten(repr(text))} is not a number from 1 to 999999999")
+    return int(text)
 
 
 def host(text: str) -> str:
@@ -129,12 +173,25 @@ def seconds(text: str) -> float:
 
     :raises InvalidOption: if it is not a positive, finite number.
     """
+    return _positive(text, "a positive number of seconds")
+
+
+def rate(text: str) -> float:
+    """
+    Read how often a second.
+
+    :raises InvalidOption: if it is not a positive, finite number.
+    """
+    return _positive(text, "a positive number")
+
+
+def _positive(text: str, kind: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < 1e9:
-        raise InvalidOption(f"{text!r} is not a positive number of seconds")
+        raise InvalidOption(f"{text!r} is not {kind}")
     return value
 
 

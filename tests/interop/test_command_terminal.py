@@ -1,0 +1,130 @@
+"""``tokensock`` in a real terminal, and behind pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from .support import InteropTestCase, within
+from .twistd import Serve, script
+
+
+class Typist(ProcessProtocol):
+    """One process: what is typed into it, and what it shows."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+        self.status: Deferred[int] = Deferred()
+        self._waiting: list[tuple[str, Deferred[None]]] = []
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        self.shown += data.decode()
+        for text, waiting in list(self._waiting):
+            if text in self.shown:
+                self._waiting.remove((text, waiting))
+                waiting.callback(None)
+
+    def until(self, text: str) -> Deferred[None]:
+        """Fires when this is shown."""
+        found: Deferred[None] = Deferred()
+        self._waiting.append((text, found))
+        self.childDataReceived(1, b"")
+        return found
+
+    def type(self, text: str) -> None:
+        self.transport.write(text.encode())
+
+    def processEnded(self, reason: Failure) -> None:
+        reason.trap(ProcessDone, ProcessTerminated)
+        self.status.callback(reason.value.exitCode)
+
+
+class TerminalTests(InteropTestCase):
+    """A person types."""
+
+    programs = ()
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.server = await self.started(Serve())
+
+    def spawn(self, *arguments: str, terminal: bool = True, **env: str) -> Typist:
+        typist = Typist()
+        environment: dict[str, Any] = {**os.environ, "TERM": "xterm", **env}
+        environment["TOKENSOCK_HOST"] = f"127.0.0.1:{self.server.port}"
+        environment.pop("NO_COLOR", None)
+        command = [script("tokensock"), *arguments]
+        process = reactor.spawnProcess(  # type: ignore[attr-defined]
+            typist, command[0], command, env=environment, usePTY=terminal
+        )
+        self.addCleanup(lambda: process.pid and process.signalProcess("KILL"))
+        return typist
+
+    async def test_answer(self) -> None:
+        """Several lines, in colours, and none of what a peer says is obeyed."""
+        typist = self.spawn("rpc", "echo", r'{"k":"\u001b[2J\u009b31m\u202e"}')
+        self.assertEqual(await within(typist.status), 0)
+        self.assertIn('\x1b[32m"\\u001b[2J\\u009b31m\\u202e"\x1b[0m', typist.shown)
+        self.assertEqual(typist.shown.count("\r\n"), 3)
+
+    async def test_interrupt(self) -> None:
+        """Ctrl-C ends a listener with 130, and a command that is hardly there as well."""
+        typist = self.spawn("listen", "a")
+        await within(typist.until("listening to a"))
+        typist.type("\x03")
+        self.assertEqual(await within(typist.status), 130)
+        self.assertNotIn("Traceback", typist.shown)
+
+    async def test_secret(self) -> None:
+        """What is asked for is not shown, and Ctrl-C ends the question."""
+        typist = self.spawn("rpc", "whoami", "--auth-prompt", "key")
+        await within(typist.until("key:"))
+        typist.type("s3\n")
+        self.assertEqual(await within(typist.status), 0)
+        self.assertEqual(typist.shown.count("s3"), 1)  # in the answer
+        typist = self.spawn("rpc", "whoami", "--auth-prompt", "key")
+        await within(typist.until("key:"))
+        typist.type("\x03")
+        self.assertEqual(await within(typist.status), 130)
+
+    async def test_lines(self) -> None:
+        """Lines of stdin are answered as they come, also those that come later."""
+        typist = self.spawn("rpc", "echo", "-", terminal=False)
+        typist.type('{"a":1}\n')
+        await within(typist.until('{"a":1}\n'))
+        typist.type('\n"b"\n')
+        await within(typist.until('"b"\n'))
+        typist.transport.closeStdin()
+        self.assertEqual(await within(typist.status), 0, typist.shown)
+        typist = self.spawn("publish", "a", "-", terminal=False)
+        typist.type("1\nfoo\n")
+        self.assertEqual(await within(typist.status), 1)
+        self.assertIn("line 2 of stdin: 'foo' is not valid JSON", typist.shown)
+
+    async def test_file_as_stdin(self) -> None:
+        """A file, which no reactor can watch, and messages that a listener counts."""
+        listener = self.spawn("listen", "a", "--count=3", "--timestamps", terminal=False)
+        await within(listener.until("listening to a"))
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("1\n2\n")
+            file.flush()
+            command = [script("tokensock"), "publish", "a", "-"]
+            shell = ["/bin/sh", "-c", f'exec "$@" < {file.name}', "sh", *command]
+            publisher = Typist()
+            env = {**os.environ, "TOKENSOCK_HOST": f"127.0.0.1:{self.server.port}"}
+            reactor.spawnProcess(publisher, shell[0], shell, env=env)  # type: ignore[attr-defined]
+            self.assertEqual(await within(publisher.status), 0, publisher.shown)
+        typist = self.spawn("publish", "a", '"x"', "--count=2", terminal=False)
+        self.assertEqual(await within(typist.status), 0)
+        self.assertEqual(await within(listener.status), 0)
+        lines = [json.loads(line) for line in listener.shown.splitlines() if line[0] == "{"]
+        self.assertEqual([line["message"] for line in lines], [1, 2, "x"])
+        self.assertRegex(lines[0]["time"], r"^\d{4}-\d\d-\d\dT[\d:.]{12}\+00:00$")
