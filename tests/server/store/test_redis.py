@@ -44,6 +44,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 
+WORDS = st.lists(st.sampled_from(["a", "channel", "sync", "all", "answers"]), min_size=1).map(
+    ":".join
+)
+
 
 class LayoutTests(SynchronousTestCase):
     """Names and payloads."""
@@ -91,9 +95,20 @@ class LayoutTests(SynchronousTestCase):
         for payload in (b"null", b"{}", b'{"command":"x","data":{"channel":"c"}}', b"\xff"):
             self.assertIsNone(decode_command(payload))
 
+    @given(WORDS, WORDS, WORDS)
+    def test_apart(self, one: str, more: str, name: str) -> None:
+        """No channel's name leads to what servers say to each other, here or next door."""
+        try:
+            ours, theirs = NamespaceLayout(one), NamespaceLayout(f"{one}:{more}")
+        except InvalidOption:
+            return
+        for layout in (ours, theirs):
+            spoken = {layout.all, layout.sync, layout.answers("sync")}
+            self.assertNotIn(ours.channel(name), spoken)
+
     def test_bad_namespaces(self) -> None:
-        """A namespace is one word."""
-        for namespace in ("", "a b", "a*", 5):
+        """A namespace is one word, and not among the channels of another one."""
+        for namespace in ("", "a b", "a*", 5, "a:channel", "a:channel:b"):
             with self.assertRaises(InvalidOption):
                 RedisStore(namespace=namespace)  # type: ignore[arg-type]
 

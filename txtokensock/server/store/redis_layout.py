@@ -97,6 +97,9 @@ class SharedLayout:
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.:-]+")
 
+_INSIDE_ANOTHER = re.compile(r"(.+):channel(:.*)?")
+"""Clients of the namespace before ``:channel`` could name what servers of this one listen to."""
+
 
 class NamespaceLayout:
     """
@@ -104,12 +107,17 @@ class NamespaceLayout:
     can name a channel outside it, and text stays text.
 
     :param namespace: letters, digits and ``_.:-``.
-    :raises InvalidOption: for anything else.
+    :raises InvalidOption: for anything else, and for one among the channels of another.
     """
 
     def __init__(self, namespace: str) -> None:
         if not isinstance(namespace, str) or not _NAMESPACE.fullmatch(namespace):
             raise InvalidOption(f"namespace is {namespace!r}: use letters, digits and _.:-")
+        if outer := _INSIDE_ANOTHER.fullmatch(namespace):
+            text = f"clients of the namespace {outer[1]!r} could act as its servers"
+            raise InvalidOption(
+                f"namespace is {namespace!r}: {text}; use another word than channel"
+            )
         self._keys = f"{namespace}:token:".encode()
         self._channels = f"{namespace}:channel:".encode()
         self._answers = f"{namespace}:answers:".encode()
