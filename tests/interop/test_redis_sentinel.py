@@ -5,6 +5,7 @@ Servers of ours on a Redis that sentinels guard: what a failover under load cost
 from __future__ import annotations
 
 import uuid
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,21 @@ class FailoverTests(RedisTestCase):
         return socket, heard
 
     async def test_killed_under_load(self) -> None:
+        """The master is killed among publishes and new tokens."""
+        await self.fail_over(self.redis.kill)
+
+    async def test_frozen_under_load(self) -> None:
+        """It hangs: its connections stay open until another one is the master."""
+
+        async def freeze() -> None:
+            self.redis.stop()
+
+        await self.fail_over(freeze)
+
+    async def fail_over(self, fault: Callable[[], Awaitable[None]]) -> None:
         """
-        The master is killed among publishes and new tokens.  Clients keep their connections;
-        within seconds there are tokens and messages again; every server has told of the gap.
+        Clients keep their connections; within seconds there are tokens and messages again; every
+        server has told of the gap.
         """
         metrics = [ServerMetrics(), ServerMetrics()]
         servers = [await self.served(each) for each in metrics]
@@ -89,7 +102,7 @@ class FailoverTests(RedisTestCase):
             publish()
             if turn == 250:
                 self.assertTrue(await spend(await get_token(servers[0].url), servers[1].url))
-                await self.redis.kill()
+                await fault()
         killed_at = reactor.seconds()
 
         async def back() -> bool:

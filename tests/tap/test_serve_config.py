@@ -19,8 +19,9 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import formatEvent, globalLogPublisher
 
-from tests.kit.certificates import self_signed
+from tests.kit.certificates import Authority, self_signed
 from tests.kit.examples import examples
+from txtokensock import TLSPolicy
 from txtokensock.config.document import ConfigError, Document
 from txtokensock.server import Limits, TokenSocketServer, demo
 from txtokensock.sockjs import SockJSOptions
@@ -433,6 +434,21 @@ class GoodConfigTests(ServeConfigTestCase):
             assert config.redis is not None
             self.assertEqual(config.redis.store()._target.password, "s3cret")
         self.assertNotIn("s3cret", str(config))
+
+    def test_sentinels(self) -> None:
+        """Sentinels with a password, and TLS with an authority of one's own."""
+        Path("password").write_text("s3cret\n")
+        Authority().issued.write(Path(), "ca")
+        config = self.read(
+            '[redis]\nurl = "rediss+sentinel://h,i:1/m"\nnamespace = "a"\n'
+            'sentinel_password = { file = "password" }\ntls = { authorities = "ca.pem" }\n'
+        )
+        assert config.redis is not None
+        store = config.redis.store()
+        self.assertEqual(store._target.addresses, (("h", 26379), ("i", 1)))
+        self.assertEqual(store._sentinel_password, "s3cret")
+        self.assertIsInstance(store._tls, TLSPolicy)
+        self.assertNotIn("s3cret", f"{config} {store}")
 
     def test_redis_option(self) -> None:
         """A password on the command line is a warning that says how not to have it there."""
