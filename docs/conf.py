@@ -48,9 +48,9 @@ nitpick_ignore = [
     ("py:class", name)
     for name in ("BoundedRequest", "Descriptors", "HTTPContext", "Refusal", "SharedWithNode")
 ]
-nitpick_ignore += [
+nitpick_ignore += [  # type variables
     ("py:class", f"txtokensock.{name}")
-    for name in ("client.socket.T", "testing.host.E", "testing.host.T")
+    for name in ("client.socket.T", "testing.host.E", "testing.host.T", "testing.results.T")
 ]
 intersphinx_mapping = external_names.intersphinx_mapping(HERE / "_build" / "inventories")
 

@@ -44,14 +44,8 @@ class ThermostatTests(SynchronousTestCase):
         )
         self.socket = self.memory.client()
         self.socket.startService()
-        self.addCleanup(self.stop)
+        self.addCleanup(self.memory.finish)
         self.memory.result(Thermostat(self.socket, wanted=20.0).start())
-
-    def stop(self) -> None:
-        self.socket.end()
-        self.memory.server.stopService()
-        self.memory.settle()
-        assert self.memory.clock.getDelayedCalls() == []
 
     def measure(self, celsius: float) -> None:
         self.memory.server.publish("temperature", celsius)
@@ -65,8 +59,7 @@ class ThermostatTests(SynchronousTestCase):
 
     def test_comes_back(self) -> None:
         """It listens again after the connection was lost."""
-        for _, server_end in self.memory.network.open:
-            server_end.abortConnection()
+        self.memory.fault("drop")
         self.memory.advance(1)
         self.measure(18.5)
         assert self.switched == [True]
@@ -77,11 +70,10 @@ class BadServerTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.server = ScriptedServer()
+        self.addCleanup(self.server.finish)
 
     def client(self, **options: Any) -> TokenSocket:
         socket = self.server.client(**options)
-        self.addCleanup(self.server.settle)
-        self.addCleanup(socket.end)
         socket.startService()
         return socket
 
@@ -96,6 +88,5 @@ class BadServerTests(SynchronousTestCase):
         """A call that was under way may have run."""
         called = self.client().rpc("heater.switch", True)
         self.server.settle()
-        self.server.session.drop()
-        self.server.settle()
+        self.server.fault("drop")
         assert self.server.failure(called, ConnectionLost).may_have_run

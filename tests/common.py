@@ -36,28 +36,14 @@ class ServerTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.server = ScriptedServer(self.clock_type())
-        self._clients: list[TokenSocket] = []
-        self.addCleanup(self._end)
-
-    def _end(self) -> None:
-        ends = [client.end() for client in self._clients]
-        self.server.script()
-        for session in self.server.sessions:
-            session.read_again()
-        self.server.advance(5)
-        for end in ends:
-            self.successResultOf(end)
-        self.assertEqual(self.server.open_connections, 0)
-        self.assertEqual(list(self.server.clock.getDelayedCalls()), [])
-        collect_garbage()
+        self.addCleanup(collect_garbage)
+        self.addCleanup(self.server.finish)
 
     def client(self, **options: Any) -> TokenSocket:
         """A client that is not started yet."""
         options.setdefault("backoff", BACKOFF)
         options.setdefault("silence_timeout", None)
-        client = self.server.client(**options)
-        self._clients.append(client)
-        return client
+        return self.server.client(**options)
 
     def started(self, **options: Any) -> TokenSocket:
         """A client that did all that it can without time passing."""

@@ -221,59 +221,41 @@ class MemoryServerTests(SynchronousTestCase):
                     "echo": lambda data, peer: data,
                     "who": lambda data, peer: peer.auth["user"],
                     "call_back": call_back,
+                    "wait": lambda data, peer: Deferred(),
                 },
                 reactor=clock,
             )
         )
-        self.clients: list[Any] = []
-        self.addCleanup(self._end)
-
-    def _end(self) -> None:
-        ends = [client.end() for client in self.clients]
-        self.memory.settle()
-        ends.append(self.memory.server.stopService())
-        self.memory.advance(10)
-        for end in ends:
-            self.successResultOf(end)
-        self.assertEqual(self.memory.open_connections, 0)
-        self.assertEqual(list(self.memory.clock.getDelayedCalls()), [])
+        self.addCleanup(self.memory.finish)
 
     def client(self, **options: Any) -> Any:
         """A client that is ready."""
         options.setdefault("authentication", {"user": "ada"})
         client = self.memory.client(**options)
-        self.clients.append(client)
         client.startService()
         self.memory.settle()
         return client
-
-    def result(self, deferred: Deferred[Any]) -> Any:
-        """What it fires with, when all has happened that can."""
-        self.memory.settle()
-        return self.successResultOf(deferred)
 
     def test_calls(self) -> None:
         """Both ways, with the credentials of the token request."""
         client = self.client(actions={"ping": lambda data: ["pong", data]})
         self.assertTrue(client.connected)
-        self.assertEqual(self.result(client.rpc("echo", {"a": 1})), {"a": 1})
-        self.assertEqual(self.result(client.rpc("who")), "ada")
-        self.assertEqual(self.result(client.rpc("call_back", 5)), ["pong", 5])
-        missing = client.rpc("missing")
-        self.memory.settle()
-        self.failureResultOf(missing, errors.FunctionNotFound)
+        self.assertEqual(self.memory.result(client.rpc("echo", {"a": 1})), {"a": 1})
+        self.assertEqual(self.memory.result(client.rpc("who")), "ada")
+        self.assertEqual(self.memory.result(client.rpc("call_back", 5)), ["pong", 5])
+        self.memory.failure(client.rpc("missing"), errors.FunctionNotFound)
 
     def test_channels(self) -> None:
         """Subscribe, publish, broadcast, unsubscribe, all acknowledged."""
         one, two = self.client(), self.client()
         heard = Calls()
-        subscription = self.result(one.subscribe("c", heard))
-        self.result(two.publish("c", 1))
-        self.result(two.broadcast("all"))
+        subscription = self.memory.result(one.subscribe("c", heard))
+        self.memory.result(two.publish("c", 1))
+        self.memory.result(two.broadcast("all"))
         self.memory.settle()
         self.assertEqual(heard, [1, "all"])
-        self.result(subscription.unsubscribe())
-        self.result(two.publish("c", 2))
+        self.memory.result(subscription.unsubscribe())
+        self.memory.result(two.publish("c", 2))
         self.assertEqual(heard, [1, "all"])
 
     def test_refused(self) -> None:
@@ -286,16 +268,69 @@ class MemoryServerTests(SynchronousTestCase):
     def test_reconnect(self) -> None:
         """A reset is made good, subscriptions too."""
         client, heard = self.client(), Calls()
-        self.result(client.subscribe("c", heard))
-        for _, server in self.memory.network.open:
-            server.abortConnection()
+        self.memory.result(client.subscribe("c", heard))
+        self.memory.fault("drop")
         self.memory.settle()
         self.assertFalse(client.connected)
         self.memory.advance(1)
         self.assertTrue(client.connected)
-        self.result(self.client().publish("c", 1))
+        self.memory.result(self.client().publish("c", 1))
         self.memory.settle()
         self.assertEqual(heard, [1])
+
+    def test_faults(self) -> None:
+        """Each does what it says, and a client comes back when the network has healed."""
+        client = self.client(silence_timeout=None)
+        for fault, error in (
+            ("drop", errors.ConnectionLost),
+            ("hang up", errors.ConnectionLost),
+            ("silence", errors.CallTimeout),
+        ):
+            called = client.rpc("wait", timeout=5)
+            self.memory.fault(fault)  # type: ignore[arg-type]
+            self.memory.settle()
+            self.assertEqual(client.connected, fault == "silence")
+            self.memory.advance(5)
+            self.memory.failure(called, error)
+            self.memory.heal()
+            self.memory.advance(5)
+            self.assertTrue(client.connected, fault)
+
+    def test_nobody_comes_in(self) -> None:
+        """A network that refuses, and one that says nothing, are two things to a newcomer."""
+        for fault, error in (
+            ("refuse", errors.TokenUnreachable),
+            ("silence", errors.AttemptTimeout),
+        ):
+            self.memory.fault(fault)  # type: ignore[arg-type]
+            client = self.memory.client(authentication={"user": "ada"})
+            client.startService()
+            failed = client.when_ready(fail_after=1)
+            self.memory.advance(30)
+            self.memory.failure(failed, error)
+            self.memory.heal()
+            self.memory.advance(30)
+            self.assertTrue(client.connected, fault)
+        self.assertRaises(errors.InvalidOption, self.memory.fault, "break")
+
+    def test_silence_keeps_what_was_sent(self) -> None:
+        """TCP sends again: what was on its way arrives when the network has healed."""
+        client = self.client()
+        self.memory.fault("silence")
+        called = client.rpc("echo", 5)
+        self.assertRaises(AssertionError, self.memory.result, called)
+        self.memory.heal()
+        self.assertEqual(self.memory.result(called), 5)
+
+    def test_finish(self) -> None:
+        """It ends all that there is, and complains of what is left."""
+        clients = [self.client(), self.client()]
+        self.memory.finish()
+        self.assertEqual([client.running for client in clients], [False, False])
+        self.assertFalse(self.memory.server.running)
+        left = self.memory.clock.callLater(1000, lambda: None)
+        self.assertRaises(AssertionError, self.memory.finish)
+        left.cancel()
 
     def test_server_restarts(self) -> None:
         """The client waits for a server that stopped, and comes back."""

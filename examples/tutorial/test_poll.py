@@ -12,12 +12,10 @@ from txtokensock.testing import MemoryServer
 class PollTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.memory = MemoryServer(lambda clock: poll_server(reactor=clock))
-        self.addCleanup(self.memory.settle)
-        self.addCleanup(self.memory.server.stopService)
+        self.addCleanup(self.memory.finish)
 
     def client(self, user: str) -> TokenSocket:
         client = self.memory.client(authentication={"user": user})
-        self.addCleanup(client.end)
         client.startService()
         return client
 

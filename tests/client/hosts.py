@@ -89,23 +89,15 @@ class HostsTestCase(ServerTestCase):
             self.reactor.servers[host] = ScriptedServer(self.reactor)
         self.a, self.b, self.c = self.reactor.servers.values()
         self.server = self.a  # for its clock
-        self.addCleanup(self._end_all)
-
-    def _end_all(self) -> None:
-        """Before the end of every test: all servers behave."""
-        for server in self.reactor.servers.values():
-            server.script()
-            for session in server.sessions:
-                session.read_again()
+        self._clients: list[TokenSocket] = []
 
     def tearDown(self) -> None:
         super().tearDown()
-        for client in self._clients:
-            client.end()
-        self._end_all()
-        self.advance(5)
+        ends = [client.end() for client in self._clients]
         for server in self.reactor.servers.values():
-            self.assertEqual(server.open_connections, 0)
+            server.finish()
+        for end in ends:
+            self.successResultOf(end)
 
     def client(self, **options: Any) -> TokenSocket:
         """Of all three, not started yet."""

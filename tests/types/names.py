@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from klein import Klein
 from msgspec import Struct
 from twisted.application.internet import ClientService
@@ -22,7 +23,10 @@ from txtokensock import (
     ActionError,
     AllHostsFailed,
     Backoff,
+    ConnectionLost,
+    FunctionNotFound,
     Gap,
+    RemoteError,
     Subscription,
     TokenRefused,
     TokenSocket,
@@ -37,6 +41,7 @@ from txtokensock.server import (
     query,
 )
 from txtokensock.sockjs import InputLimits, SockJSClientEndpoint, SockJSResource
+from txtokensock.testing import MemoryServer, ScriptedServer, StubTokenSocket, result_of
 
 
 class User(Struct):
@@ -94,4 +99,8 @@ sessions: Any = None
 network: Any = None
 tor: Any = None
 peer: Any = None
+memory = MemoryServer(lambda clock: TokenSocketServer(authenticate, reactor=clock))
+scripted = ScriptedServer()
+client = memory.client()
+stub = StubTokenSocket()
 factory: Any = None

@@ -9,13 +9,16 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.python.failure import Failure
 
 from ..client.socket import TokenSocket
 from ..support.interfaces import AnyFactory
-from .network import Accept, MemoryNetwork
+from .network import Accept, MemoryNetwork, NetworkFault
+from .results import result_of
 
 __all__ = ["MemoryHost"]
+
+_GRACE = 10.0
+"""Seconds that clients and server have to end: as long as each of their own deadlines for it."""
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
@@ -33,6 +36,7 @@ class MemoryHost:
     def __init__(self, factory: AnyFactory, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
         self.network = MemoryNetwork(self.clock, factory)
+        self._clients: list[TokenSocket] = []
 
     @property
     def open_connections(self) -> int:
@@ -48,7 +52,36 @@ class MemoryHost:
         options.setdefault("host", "http://server.test")
         options.setdefault("endpoint", self.network.endpoint(self._accepts_socket()))
         options.setdefault("agent", self.network.agent(self._accepts_token_request()))
-        return TokenSocket(reactor=self.clock, **options)
+        client = TokenSocket(reactor=self.clock, **options)
+        self._clients.append(client)
+        return client
+
+    def fault(self, name: NetworkFault) -> None:
+        """Let something go wrong between client and server: see :meth:`MemoryNetwork.fault`."""
+        self.network.fault(name)
+
+    def heal(self) -> None:
+        """End every fault: see :meth:`MemoryNetwork.heal`."""
+        self.network.heal()
+
+    def finish(self) -> None:
+        """
+        End every client that was made here, and the server, and see that nothing is left.
+
+        :raises AssertionError: if a connection or a timer is.
+        """
+        self.heal()
+        ends = [client.end() for client in self._clients]
+        self.settle()
+        ends += self._stop()
+        self.advance(_GRACE)
+        for end in ends:
+            self.result(end)
+        left = [*self.network.open, *self.clock.getDelayedCalls()]
+        assert not left, f"left at the end: {left}"
+
+    def _stop(self) -> list[Deferred[None]]:
+        return []
 
     def settle(self) -> None:
         """Let everything happen that can happen now, without any time passing."""
@@ -65,23 +98,7 @@ class MemoryHost:
         :raises AssertionError: where it has not fired, and so waits for time to pass (see
             :meth:`advance`), or for something that never happens.
         """
-        if not isinstance(waited_for, Deferred):
-            waited_for = Deferred.fromCoroutine(waited_for)
-        outcomes: list[T | Failure] = []
-
-        def note(outcome: Any) -> Any:
-            outcomes.append(outcome)
-            return outcome
-
-        waited_for.addBoth(note)
-        self.settle()
-        if not outcomes:
-            raise AssertionError(f"{waited_for!r} has no result yet")
-        outcome = outcomes[0]
-        if isinstance(outcome, Failure):
-            waited_for.addErrback(lambda _: None)  # it is raised here
-            outcome.raiseException()
-        return outcome
+        return result_of(waited_for, self.settle)
 
     def failure(self, waited_for: Deferred[Any] | Coroutine[Any, Any, Any], kind: type[E]) -> E:
         """

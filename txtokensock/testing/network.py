@@ -5,7 +5,7 @@ TCP in memory, on a Clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -30,13 +30,28 @@ from twisted.web.client import Agent
 from twisted.web.iweb import IAgent, IAgentEndpointFactory
 from zope.interface import implementer
 
+from ..support.checks import check_choice
 from ..support.interfaces import AnyFactory
 from ..support.timer import NextTurn
 
-__all__ = ["Accept", "MemoryNetwork", "MemoryTransport"]
+__all__ = ["Accept", "MemoryNetwork", "MemoryTransport", "NetworkFault"]
 
 _READ = 64 * 1024
 _BUFFER = 64 * 1024
+
+NetworkFault: TypeAlias = Literal["drop", "hang up", "refuse", "silence"]
+"""
+What goes wrong with a network:
+
+``"drop"``
+    every connection is reset, now;
+``"hang up"``
+    the server closes every connection, now;
+``"refuse"``
+    from now on, every new connection is refused;
+``"silence"``
+    from now on, nothing arrives, on old connections and on new ones.
+"""
 
 Accept = Callable[[], bool | None]
 """Asked for each connection: True makes it, False refuses it, None never answers."""
@@ -51,6 +66,7 @@ class MemoryTransport:
     that the connection is gone.
 
     :ivar other: the other end.
+    :ivar silent: whether what is written stays here.
     :ivar connected: whether this end has not lost the connection yet.
     :ivar bytes_written: by the protocol at this end, so far.
     """
@@ -71,6 +87,7 @@ class MemoryTransport:
         self._streaming = True
         self._producer_paused = False
         self.other: MemoryTransport = self
+        self.silent = False
         self.connected = True
         self.bytes_written = 0
 
@@ -172,6 +189,11 @@ class MemoryTransport:
 
     # -- turns of the reactor
 
+    def speak_again(self) -> None:
+        """Send what was kept while the network was silent."""
+        self.silent = False
+        self._schedule()
+
     def _schedule(self) -> None:
         self._next_turn.schedule()
 
@@ -182,7 +204,7 @@ class MemoryTransport:
             if self._reading or self.disconnecting:
                 self._lost(self._loss)
             return
-        if self._buffer and self.other._reading:
+        if self._buffer and self.other._reading and not self.silent:
             data = bytes(self._buffer[:_READ])
             del self._buffer[:_READ]
             self.other._received(data)
@@ -241,12 +263,40 @@ class MemoryNetwork:
     def __init__(self, clock: Clock, factory: AnyFactory) -> None:
         self._clock = clock
         self._factory = factory
+        self._accepts: bool | None = True
         self.connections: list[tuple[MemoryTransport, MemoryTransport]] = []
 
     @property
     def open(self) -> list[tuple[MemoryTransport, MemoryTransport]]:
         """The connections that have not ended on both sides."""
         return [pair for pair in self.connections if pair[0].connected or pair[1].connected]
+
+    def fault(self, name: NetworkFault) -> None:
+        """
+        Let something go wrong.
+
+        :param name: of the fault; ``"refuse"`` and ``"silence"`` last until :meth:`heal`.
+        :raises InvalidOption: if there is no such fault.
+        """
+        check_choice("the fault", name, get_args(NetworkFault))
+        for client, server in self.open:
+            if name == "drop":
+                server.abortConnection()
+            elif name == "hang up":
+                server.loseConnection()
+            elif name == "silence":
+                client.silent = server.silent = True
+        if name == "refuse":
+            self._accepts = False
+        elif name == "silence":
+            self._accepts = None
+
+    def heal(self) -> None:
+        """End every fault.  What waited since a ``"silence"`` arrives, as TCP sends it again."""
+        self._accepts = True
+        for pair in self.open:
+            for end in pair:
+                end.speak_again()
 
     def endpoint(self, accept: Accept = lambda: True, port: int = 80) -> IStreamClientEndpoint:
         """
@@ -294,7 +344,7 @@ class _MemoryEndpoint:
         self._port = port
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        accepted = self._accept()
+        accepted = self._accept() if self._network._accepts else self._network._accepts
         if accepted is None:
             return Deferred()
         connecting: Deferred[IProtocol] = deferLater(

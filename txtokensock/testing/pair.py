@@ -5,13 +5,15 @@ A real server in memory.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from ..server import TokenSocketServer
 from .host import MemoryHost
 
-__all__ = ["MemoryServer"]
+__all__ = ["MakeServer", "MemoryServer"]
 
 
 class MemoryServer(MemoryHost):
@@ -22,12 +24,11 @@ class MemoryServer(MemoryHost):
         memory = MemoryServer(lambda clock: TokenSocketServer(authenticate, reactor=clock))
         socket = memory.client()
         socket.startService()
-        memory.settle()
-        answer = socket.rpc("echo", 1)
-        memory.settle()
+        assert memory.result(socket.rpc("echo", 1)) == 1
+        memory.finish()
 
     Both ends are the real ones, down to HTTP and the WebSockets; only TCP and the time
-    are not.  At the end, stop both, and let ``memory.settle()`` see them off.
+    are not.  At the end, ``memory.finish()`` stops both.
 
     :param build: builds the server, given the clock; it is started.
     :param clock: the time; a new one by default.
@@ -43,3 +44,10 @@ class MemoryServer(MemoryHost):
         site.timeOut = None  # the only timers are the server's and its clients'
         super().__init__(site, clock)
         self.server.startService()
+
+    def _stop(self) -> list[Deferred[None]]:
+        return [self.server.stopService()]
+
+
+MakeServer: TypeAlias = Callable[[Callable[[Clock], TokenSocketServer]], MemoryServer]
+"""The type of the fixture ``tokensock_server``."""

@@ -66,6 +66,17 @@ class ScriptedServer(Script, MemoryHost):
         options.setdefault("transports", ("websocket",))
         return super().client(**options)
 
+    def finish(self) -> None:
+        """
+        End every client that was made here, as a well-behaved server does.
+
+        :raises AssertionError: if a connection or a timer is left.
+        """
+        self.script()
+        for session in self.sessions:
+            session.read_again()
+        super().finish()
+
     @property
     def session(self) -> ScriptedSession:
         """The session that began last."""
