@@ -18,10 +18,11 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
-from twisted.web.client import ResponseNeverReceived
+from twisted.web.client import Agent, ResponseNeverReceived
 
+from tests.kit.certificates import self_signed
 from tests.kit.processes import EVENT_SECONDS
-from txtokensock import TokenSocket
+from txtokensock import TLSPolicy, TokenSocket
 
 from .support import Heard, InteropTestCase, within
 from .test_examples import Python
@@ -200,6 +201,37 @@ class HttpBridgeTests(BridgeTestCase):
         self.assertEqual(call[0], 401)
         self.assertEqual(sum("upstream connected" in line for line in bridge.output), 1)
         self.assertNotIn("second", bridge.log())
+
+    async def test_certificate(self) -> None:
+        """SIGHUP takes a renewed certificate, and leaves things alone where it is not good."""
+        certificate, key = self_signed("127.0.0.1").write(self.directory)
+        trusted = self.directory / "first.pem"
+        trusted.write_bytes(certificate.read_bytes())
+        bridge = HttpBridge(directory=self.directory)
+        files = f'certificate = "{certificate}"\ncertificate_key = {{ file = "{key}" }}\n'
+        bridge.configure(self.server.port, files)
+        await self.started(bridge)
+
+        async def healthy(authorities: Path) -> None:
+            agent = Agent(reactor, TLSPolicy(authorities=authorities))
+            url = f"https://127.0.0.1:{bridge.port}/healthz"
+            response = await within(agent.request(b"GET", url.encode()))
+            self.assertIn(b"true", await within(treq.content(response)))
+
+        await healthy(trusted)
+        key.write_text("")
+        bridge.signal("HUP")
+        await bridge.line("not reloaded: ")
+        await healthy(trusted)
+        renewed, _ = self_signed("127.0.0.1").write(self.directory)
+        bridge.signal("HUP")
+        await bridge.line("clients are shown another certificate")
+        await healthy(renewed)
+        await self.assertFailure(within(healthy(trusted)), ResponseNeverReceived)
+        bridge.configure(self.server.port)
+        bridge.signal("HUP")
+        await bridge.line("http.certificate: to have one, or none any more, takes a restart")
+        await healthy(renewed)
 
     async def test_bad_config(self) -> None:
         """One line with the path, exit status 2, and nothing listens."""

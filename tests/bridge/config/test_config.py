@@ -12,6 +12,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.certificates import self_signed
 from txtokensock import Backoff, Timeouts, TokenSocket
 from txtokensock.bridge.config.file import Config, ConfigError, load, parse
 from txtokensock.config.listen import Listen
@@ -93,6 +94,13 @@ BAD: list[tuple[str, str]] = [
         'http.authentication: is "none", but there are [[http.keys]]',
     ),
     (HTTP + 'authentication = "basic"', "http.authentication: 'basic' is not one of keys, none"),
+    (OPEN + 'certificate = "none"', "http.certificate: "),
+    (OPEN + 'certificate = "empty"', "http.certificate: "),
+    (OPEN + 'certificate_key = "empty"', "http.certificate_key: needs a certificate"),
+    (
+        OPEN + 'certificate = "a.pem"\nlisten = "ssl:1:a.pem:a.pem:interface=127.0.0.1"',
+        "http.listen: names a certificate, and so does certificate: write tcp:",
+    ),
     (OPEN + 'listen = "tcp:8090"', "http.listen: 'tcp:8090' is not a loopback address: it needs"),
     (OPEN + 'listen = "tcp:8090:interface=10.0.0.1"', "http.listen: 'tcp:8090:interface=10"),
     (OPEN + 'listen = "tcp6:8090"', "http.listen: 'tcp6:8090' is not a loopback address"),
@@ -168,6 +176,8 @@ class ConfigTestCase(SynchronousTestCase):
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(directory.name)
         Path("empty").write_text("")
+        certificate, key = self_signed("a.test").write(Path(), "a")
+        certificate.write_bytes(certificate.read_bytes() + key.read_bytes())
         Path("secret-a").write_text("value-of-a\n")
         environment = {"A": "value-of-a", "B": "value-of-b", "SPACE": "a b"}
         patched = mock.patch.dict(os.environ, environment)

@@ -10,8 +10,10 @@ from typing import Literal
 from ...config.listen import Listen
 from ...config.numbers import counts, seconds
 from ...config.section import Problem, Secret, SecretUnavailable, Section
+from ...config.tls import key_file
 from ...errors import InvalidOption
 from ...web.server.trusted_proxies import TrustedProxies
+from ...web.tls.server_certificate import ServerCertificate
 from .patterns import pattern_problems
 
 __all__ = ["HttpConfig", "KeyConfig", "problems"]
@@ -63,6 +65,11 @@ class HttpConfig(Section, frozen=True):
     ``[http]``.
 
     :ivar listen: an endpoint string of Twisted's; a change needs a restart.
+    :ivar certificate: a file, PEM, with the certificate that clients are shown, and those of
+        intermediate authorities; without it, ``listen`` says whether there is TLS.  The files are
+        read again at each reload.
+    :ivar certificate_key: a file, PEM, with its private key, or a secret that holds it; by default
+        the same file.
     :ivar authentication: ``keys``: a client needs one.  ``none``: everybody may do everything,
         which requires a loopback address and no keys.
     :ivar keys: the keys of clients.
@@ -96,6 +103,8 @@ class HttpConfig(Section, frozen=True):
     """
 
     listen: str = "tcp:8090:interface=127.0.0.1"
+    certificate: str | None = None
+    certificate_key: str | Secret | None = None
     authentication: Literal["keys", "none"] = "keys"
     keys: tuple[KeyConfig, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -120,10 +129,21 @@ class HttpConfig(Section, frozen=True):
     stream_buffer: int = MIB
     stream_timeout: float = 60.0
 
+    def read_certificate(self) -> ServerCertificate | None:
+        """
+        What the files hold now; None without TLS of our own.
+
+        :raises InvalidOption: if one cannot be used.
+        """
+        if self.certificate is None:
+            return None
+        return ServerCertificate(self.certificate, key_file(self.certificate_key))
+
 
 def problems(section: HttpConfig, path: str) -> Iterator[Problem]:
     """What is wrong with ``[http]``."""
     yield from _who_may_come_in(section, path)
+    yield from _certificate(section, path)
     try:
         TrustedProxies(section.trusted_proxies)
     except InvalidOption as problem:
@@ -166,6 +186,19 @@ def _who_may_come_in(section: HttpConfig, path: str) -> Iterator[Problem]:
     elif not loopback:
         what = f"{section.listen!r} is not a loopback address: it needs [[{path}.keys]]"
         yield Problem(f"{path}.listen", what)
+
+
+def _certificate(section: HttpConfig, path: str) -> Iterator[Problem]:
+    if section.certificate is None:
+        if section.certificate_key is not None:
+            yield Problem(f"{path}.certificate_key", "needs a certificate")
+        return
+    if section.listen.startswith("ssl:"):
+        yield Problem(f"{path}.listen", "names a certificate, and so does certificate: write tcp:")
+    try:
+        section.read_certificate()
+    except InvalidOption as problem:
+        yield Problem(f"{path}.certificate", str(problem).removeprefix("certificate "))
 
 
 def _key(key: KeyConfig, path: str) -> Iterator[Problem]:

@@ -26,6 +26,7 @@ from ...config.section import Problem
 from ...errors import InvalidOption
 from ...web.server.proxy_protocol import server_endpoint
 from ...web.server.trusted_proxies import TrustedProxies
+from ...web.tls.server_certificate import TLSServerEndpoint
 from ..config.http import HttpConfig
 from ..counters import Counters
 from ..health import Condition, Health, SideState
@@ -72,6 +73,7 @@ class HttpSide(Service):
     ) -> None:
         self._reactor = reactor
         self._section = section
+        self._certificate = section.read_certificate()
         self._stop_timeout = stop_timeout
         self._replays = Replays()
         self._keep_replays(section)
@@ -103,6 +105,8 @@ class HttpSide(Service):
         """
         try:
             endpoint = server_endpoint(self._reactor, self._section.listen)
+            if self._certificate is not None:
+                endpoint = TLSServerEndpoint(endpoint, self._certificate)
         except Exception as problem:
             raise InvalidOption(f"http.listen: {problem}") from None
         outcome: list[Any] = []
@@ -192,6 +196,8 @@ class HttpSide(Service):
         """The changes in another configuration that need a restart."""
         if section.listen != self._section.listen:
             yield Problem("http.listen", "a change of it takes a restart")
+        if (section.certificate is None) != (self._certificate is None):
+            yield Problem("http.certificate", "to have one, or none any more, takes a restart")
         if section.signed_requests != self._section.signed_requests and self._replays.kept:
             yield Problem("http.signed_requests", "a change of it takes a restart")
             return
@@ -203,13 +209,17 @@ class HttpSide(Service):
 
     def reload(self, section: HttpConfig) -> None:
         """
-        Use other keys and numbers from now on.
+        Use other keys, numbers, and another certificate from now on.
 
-        :raises InvalidOption: if a secret cannot be read any more, or the file of signed requests
-            cannot be used; then nothing changes.
+        :raises InvalidOption: if a secret or the certificate cannot be read any more, or the file
+            of signed requests cannot be used; then nothing changes.
         """
+        certificate = section.read_certificate()
         self._keep_replays(section)
         authentication = ApiKeys(section, self._replays)
+        shown = self._certificate
+        if certificate is not None and shown is not None and shown.become(certificate):
+            self._log.info("clients are shown another certificate", event="http.certificate")
         self._section = section
         self.site.limits = site_limits(section)
         self.site.trusted_proxies = TrustedProxies(section.trusted_proxies)
