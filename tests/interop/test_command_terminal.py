@@ -109,6 +109,35 @@ class TerminalTests(InteropTestCase):
         self.assertEqual(await within(typist.status), 1)
         self.assertIn("line 2 of stdin: 'foo' is not valid JSON", typist.shown)
 
+    async def examined(self, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
+        """The status of ``doctor``, and its steps by their names."""
+        doctor = self.spawn("doctor", *arguments, terminal=False)
+        status = await within(doctor.status)
+        return status, {step["step"]: step for step in map(json.loads, doctor.shown.splitlines())}
+
+    async def test_doctor(self) -> None:
+        """Where all is well each step says so, in order, with its time."""
+        status, steps = await self.examined("--host", f"localhost:{self.server.port}")
+        self.assertEqual(status, 0)
+        transports = ["websocket", "xhr-streaming", "eventsource", "xhr-polling", "websocket-raw"]
+        names = ["address", "dns", "tcp", "token", "info", *transports]
+        self.assertEqual([*steps], [*names, "auth", "ping", "subscribe"])
+        for step in steps.values():
+            self.assertEqual([*step], ["step", "ok", "seconds", "detail"])
+            self.assertIs(step["ok"], True)
+
+    async def test_doctor_finds(self) -> None:
+        """Where something is not, it says which step, why, and what to do."""
+        status, steps = await self.examined("--token-path", "/nothing", "--transport", "websocket")
+        self.assertEqual((status, steps["websocket"]["ok"]), (1, True))
+        self.assertIn("answered 404", steps["token"]["detail"])
+        self.assertIn("--token-path", steps["token"]["remedy"])
+        self.assertNotIn("auth", steps)
+        await self.server.kill()
+        status, steps = await self.examined()
+        self.assertEqual((status, [*steps]), (1, ["address", "tcp"]))
+        self.assertIn("refused", steps["tcp"]["detail"])
+
     async def test_file_as_stdin(self) -> None:
         """A file, which no reactor can watch, and messages that a listener counts."""
         listener = self.spawn("listen", "a", "--count=3", "--timestamps", terminal=False)

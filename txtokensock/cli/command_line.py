@@ -170,6 +170,25 @@ def broadcast(context: click.Context, /, **arguments: Any) -> Run:
     return _conversation(context, **arguments)
 
 
+@tokensock.command()
+@common_options
+@click.option(
+    "--channel",
+    type=Value("channel"),
+    default="doctor",
+    metavar="CHANNEL",
+    help="Subscribe to this; by default doctor.",
+)
+@click.pass_context
+def doctor(context: click.Context, /, channel: str) -> Run:
+    """Go the way to the server step by step, and say where it ends, and what to do."""
+    settings = _settings(context)
+    from .doctor import examine
+    from .run import run_reactor
+
+    return partial(run_reactor, lambda reactor: examine(settings, reactor, channel))
+
+
 @tokensock.group("context", no_args_is_help=False)
 def contexts() -> None:
     """Keep options under a name, for --context."""
