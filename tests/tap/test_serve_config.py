@@ -214,7 +214,7 @@ class BadConfigTests(ServeConfigTestCase):
         hooks = '{ pubish = "json:x", "a[0].b" = "json:x", subscibe = "json:x" }'
         Path("serve.toml").write_text(f'[server]\nhooks = {hooks}\n[log]\nlevel = "a\\nb"\n')
         _, said = self.exit_of("serve", "--config", "serve.toml")
-        events = "authentication, broadcast, publish, subscribe, unsubscribe"
+        events = "authentication, broadcast, join, leave, publish, subscribe, unsubscribe"
         levels = "critical, debug, error, info, warn"
         begin = "twistd tokensock: serve.toml:"
         for line in (
