@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import config_reference  # noqa: E402
+import diagrams  # noqa: E402
 import error_reference  # noqa: E402
 import external_names  # noqa: E402
 
@@ -72,5 +73,6 @@ def setup(app: Any) -> None:
     """Called by Sphinx."""
     external_names.name_interfaces()
     app.add_directive("config-section", config_reference.ConfigSection)
+    app.add_directive("diagram", diagrams.Diagram)
     app.add_directive("error-reference", error_reference.ErrorReference)
     app.connect("missing-reference", _by_short_name)

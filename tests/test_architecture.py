@@ -5,12 +5,18 @@ The page that says what is where agrees with what is there.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any, get_args
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import txtokensock
+from txtokensock import Timeouts
+from txtokensock.errors import Phase
 
 ROOT = Path(txtokensock.__file__).parent
 PAGE = ROOT.parent / "docs" / "architecture.rst"
@@ -80,3 +86,49 @@ class ArchitectureTests(SynchronousTestCase):
         source = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py"))
         known = set(re.findall(r"\b\w+\b", source))
         self.assertEqual(named - known - FOREIGN, set())
+
+
+class DiagramTests(SynchronousTestCase):
+    """The diagrams of the page are drawn of the package."""
+
+    def setUp(self) -> None:
+        try:
+            with mock.patch.object(sys, "path", [*sys.path, str(PAGE.parent)]):
+                self.diagrams: Any = import_module("diagrams")
+        except ModuleNotFoundError as problem:
+            self.skipTest(f"{problem.name} is not installed")
+
+    def test_rooms(self) -> None:
+        """Each room has one box, and each import goes down."""
+        depth = {box: row for row, boxes in enumerate(self.diagrams.ROWS) for box in boxes}
+        self.assertEqual(sum(map(len, self.diagrams.ROWS)), len(depth))
+        folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+        (base,) = self.diagrams.ROWS[-1]
+        self.assertEqual({*depth, "support"} - {base}, folders)
+        for one, other in self.diagrams.imports():
+            self.assertLess(depth[one], depth[other], (one, other))
+
+    def test_drawn(self) -> None:
+        """What is drawn has all rooms, all phases and their deadlines; there are arrows."""
+        rooms, phases = self.diagrams.rooms(), self.diagrams.phases()
+        for row in self.diagrams.ROWS:
+            for box in row:
+                self.assertIn(f">{box}</text>", rooms)
+        self.assertIn("server imports sockjs", rooms)
+        self.assertGreaterEqual(rooms.count("<line "), 10)
+        for phase in get_args(Phase):
+            self.assertIn(f">{phase}</text>", phases)
+            self.assertIn(f">{getattr(Timeouts(), phase):g} s</text>", phases)
+
+
+class ExamplesTests(SynchronousTestCase):
+    """``docs/examples.rst``."""
+
+    def test_every_example(self) -> None:
+        """It has each file of the examples, and no other."""
+        folder = ROOT.parent / "examples"
+        found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
+        listed = re.findall(r"<../examples/(\S+)>", (PAGE.parent / "examples.rst").read_text())
+        self.assertEqual(
+            sorted(listed), sorted(name for name in found if "__pycache__" not in name)
+        )
