@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.client.request import Completion, Request
-from txtokensock.client.request_deadlines import RequestDeadlines
 from txtokensock.client.request_queue import RequestQueue
-from txtokensock.errors import CallTimeout, RemoteError, SockJSClosed
+from txtokensock.errors import CallTimeout, ClientClosed, RemoteError, SockJSClosed
 from txtokensock.messages.from_server import Answer
 
 from ..common import Calls
@@ -131,58 +131,21 @@ class LeavingTests(SynchronousTestCase):
 
 
 class DeadlineTests(SynchronousTestCase):
-    """Many deadlines on one timer."""
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.expired: list[str] = []
-        self.deadlines = RequestDeadlines(self.clock, lambda one: self.expired.append(one.uuid))
-
-    def add(self, name: str, seconds: float) -> Request:
-        """A request that is not done."""
-        request = Request(b"", name, name)
-        request.timeout = seconds
-        request.deferred = Deferred()
-        self.deadlines.add(request)
-        return request
-
-    def test_order(self) -> None:
-        """Each is over in its time, whatever was added before it; together by deadline."""
-        for name, seconds in (("a", 5.0), ("b", 3.0), ("c", 5.0), ("d", 0.5)):
-            self.add(name, seconds)
-        for seconds, expired in ((0.5, "d"), (2.5, "db"), (1.75, "db"), (0.25, "dbac")):
-            self.clock.pump([seconds, 0])
-            self.assertEqual("".join(self.expired), expired)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(len(self.deadlines), 0)
-
-    def test_done(self) -> None:
-        """What is done is not over, and does not hold up what is behind it."""
-        first = self.add("a", 5.0)
-        self.clock.advance(1)
-        self.add("b", 5.0)
-        first.deferred = None
-        self.clock.pump([4, 0])
-        self.assertEqual(self.expired, [])
-        self.clock.pump([1, 0])
-        self.assertEqual(self.expired, ["b"])
+    """Requests whose time is over together."""
 
     def test_stop_meanwhile(self) -> None:
         """One that is over may lead to an end of all: then no other one is."""
-        self.deadlines = RequestDeadlines(self.clock, lambda one: self.end(one))
-        self.add("a", 1.0)
-        self.add("b", 1.0)
-        self.clock.pump([1, 0])
-        self.assertEqual(self.expired, ["a"])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        clock = Clock()
+        queue = RequestQueue(clock, 100, 1_000_000, Calls())
+        queue.reopen()
 
-    def end(self, request: Request) -> None:
-        self.expired.append(request.uuid)
-        self.deadlines.stop()
+        def end(failure: Failure) -> None:
+            failure.trap(CallTimeout)
+            queue.close(ClientClosed("the client was stopped"))()
 
-    def test_memory(self) -> None:
-        """What is done is forgotten, also behind one that is not, and whatever its timeout."""
-        self.add("a", 1000.0)
-        for number in range(10_000):
-            self.add(str(number), 1000.0 + number % 7).deferred = None
-        self.assertLess(len(self.deadlines), 200)
+        first = queue.submit(Request(b"a", "a", "a"), 1.0).addErrback(end)
+        second = queue.submit(Request(b"b", "b", "b"), 1.0)
+        clock.pump([1, 0])
+        self.assertIsNone(self.successResultOf(first))
+        self.failureResultOf(second, ClientClosed)
+        self.assertEqual(clock.getDelayedCalls(), [])

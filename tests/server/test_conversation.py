@@ -18,6 +18,7 @@ from txtokensock.errors import (
     ConnectionLost,
     InvalidChannel,
     InvalidData,
+    InvalidOption,
     RemoteError,
 )
 from txtokensock.server import demo
@@ -401,9 +402,12 @@ class ServerCallTests(ServerTestCase):
         self.failureResultOf(answer, CancelledError)
 
     def test_what_cannot_be_sent(self) -> None:
-        """Bad names and data fail the call and send nothing."""
+        """Bad names, data and times fail the call and send nothing."""
         self.failureResultOf(self.peer.rpc("", 1), InvalidData)
         self.failureResultOf(self.peer.rpc("a", object()), InvalidData)
+        for timeout in (-1, float("nan"), float("inf"), "5"):
+            calling = self.peer.rpc("a", timeout=timeout)  # type: ignore[arg-type]
+            self.failureResultOf(calling, InvalidOption)
         self.assertEqual(self.client.received(), [])
 
 

@@ -49,7 +49,6 @@ class Request(Struct, eq=False):
     :ivar number: its place among all that was sent on this connection, from 1.
     :ivar suspect: a server may have closed for it: it is sent alone.
     :ivar timeout: seconds that it may take, in all.
-    :ivar deadline: when these are over, in seconds of the reactor's clock.
     :ivar deferred: fires once, with the result or a failure; None before and after.
     :ivar withdrawn: called with it where the Deferred is cancelled.
     """
@@ -67,7 +66,6 @@ class Request(Struct, eq=False):
     number: int = 0
     suspect: bool = False
     timeout: float = 0.0
-    deadline: float = 0.0
     deferred: Deferred[Any] | None = None
     withdrawn: Callable[[Request], object] = lambda _: None
 

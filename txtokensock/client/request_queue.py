@@ -25,11 +25,11 @@ from ..errors import (
 from ..messages.announced_limits import AnnouncedLimits
 from ..messages.from_client import encode_call
 from ..messages.from_server import Answer
+from ..support.deadlines import Deadlines
 from ..support.threads import wrong_thread
 from ..support.timer import NextTurn, Timer
 from .acceptance import Acceptance, closed_for_a_message
 from .request import Completion, Request, uuid_source
-from .request_deadlines import RequestDeadlines
 from .sending_limits import FRAME_BYTES, SendingLimits
 
 __all__ = ["RequestConnection", "RequestQueue"]
@@ -116,7 +116,7 @@ class RequestQueue:
         self._connection: RequestConnection | None = None
         self._leaving = False
         self._next_flush = NextTurn(reactor, self.flush)
-        self._deadlines = RequestDeadlines(reactor, self._timed_out)
+        self._deadlines: Deadlines[Request] = Deadlines(reactor, self._timed_out)
         self.closed: ClientClosed | None = None
         self.obstacle: Exception | str = "the client was not started"
 
@@ -143,7 +143,7 @@ class RequestQueue:
         deferred: Deferred[Any] = Deferred(request.cancel)
         request.deferred = deferred
         request.timeout = timeout
-        self._deadlines.add(request)
+        self._deadlines.add(request, timeout, self._reactor.seconds())
         self._queue[request.uuid] = request
         self._bytes += len(request.payload)
         connection = self._connection
@@ -184,6 +184,7 @@ class RequestQueue:
             self._schedule_flush()
         if request.payload:
             self._let_go(request)
+        self._deadlines.remove(request, request.timeout)
         if answer.error is not None:
             request.fail(remote_error(answer.error, request.what))
         elif request.completion is _SENT:
@@ -248,7 +249,7 @@ class RequestQueue:
         self._suspects.update((request.uuid, request) for request in suspects)
         self._acceptance.start()
         for request, error in lost:
-            self._let_go(request)
+            self._end(request)
             request.fail(error)
 
     def _stop(self) -> tuple[dict[str, Request], OrderedDict[str, Request]]:
@@ -308,7 +309,7 @@ class RequestQueue:
             self._abandoned[request.uuid] = request.number, until
             if until < self._next_expiry.due:
                 self._next_expiry.start(max(0.0, until - self._reactor.seconds()))
-        self._let_go(request)
+        self._end(request)
         self._schedule_flush()
 
     def _expire(self) -> None:
@@ -326,9 +327,16 @@ class RequestQueue:
         self._bytes -= len(request.payload)
         request.payload = b""
 
-    def _timed_out(self, request: Request) -> None:
-        self._forget(request)
-        request.fail(self.timeout(request.what, request.timeout, request.sent))
+    def _end(self, request: Request) -> None:
+        """It is about to have its outcome, or was withdrawn."""
+        self._let_go(request)
+        self._deadlines.remove(request, request.timeout)
+
+    def _timed_out(self, requests: list[Request]) -> None:
+        for request in requests:
+            if not request.done:  # what the first one led to may have ended the next
+                self._forget(request)
+                request.fail(self.timeout(request.what, request.timeout, request.sent))
 
     def timeout(
         self, what: str, seconds: float, sent: bool, waited_for: str = "answer"
@@ -425,7 +433,7 @@ class RequestQueue:
             self._limits.sent(len(frame), size)
             self._send_requests(connection, frame)
         for request, problem in refused:
-            self._let_go(request)
+            self._end(request)
             request.fail(_lost(request, problem, True) if request.sent else problem)
 
     def _send_requests(self, connection: RequestConnection, frame: list[Request]) -> None:
@@ -446,6 +454,7 @@ class RequestQueue:
         connection.send(payloads)
         for request in done:
             self._remember(request)
+            self._deadlines.remove(request, request.timeout)
             request.finish(None)
 
     def _take_frame(

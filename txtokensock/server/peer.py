@@ -107,7 +107,8 @@ class Peer:
             JavaScript clients answer nothing for unknown actions),
             :class:`~txtokensock.errors.ConnectionLost` if the client went, or its end has
             begun, which it does with the first sign of a close of either side,
-            :class:`~txtokensock.errors.InvalidData` if name or data cannot be sent.
+            :class:`~txtokensock.errors.InvalidData` if name or data cannot be sent,
+            :class:`~txtokensock.errors.InvalidOption` for a timeout that is no time.
             Cancelling it drops the answer.
         """
         return self._calls.call(name, data, timeout)

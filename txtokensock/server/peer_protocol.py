@@ -61,7 +61,9 @@ class PeerProtocol(Protocol):
         limits = context.limits
         self._context = context
         self._state = PeerState(limits)
-        self._calls = ServerCalls(context.slices, self._send, self._credit, limits.call_timeout)
+        self._calls = ServerCalls(
+            context.slices, context.deadlines, self._send, self._credit, limits.call_timeout
+        )
         self.peer = Peer(
             self._state,
             address,

@@ -14,7 +14,6 @@ from twisted.python.failure import Failure
 from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
 from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe
 from ..messages.from_server import encode_answer, encode_error_answer
-from ..support.timer import Timer
 from ..support.user_functions import begin_user_function, cancel_user_function
 from .calls import ServerCalls
 from .hooks import Refused
@@ -35,22 +34,36 @@ class _InFlight:
     """
     One request that is being worked on.
 
+    :param late: called when its time is over.
     :ivar kind: of request.
     :ivar begun: when it came.
     :ivar rpc: what was asked.
     :ivar uuid: what the answer repeats.
+    :ivar timeout: seconds that it may take.
     :ivar answered: nothing that comes later counts.
     """
 
-    __slots__ = ("answered", "begun", "kind", "outcome", "rpc", "uuid")
+    __slots__ = ("_late", "answered", "begun", "kind", "outcome", "rpc", "timeout", "uuid")
 
-    def __init__(self, request: PeerRequest, begun: float, outcome: Deferred[Any]) -> None:
+    def __init__(
+        self,
+        request: PeerRequest,
+        begun: float,
+        timeout: float,
+        outcome: Deferred[Any],
+        late: Callable[[_InFlight], None],
+    ) -> None:
         self.kind = _kind(request)
         self.begun = begun
         self.rpc = request_name(request)
         self.uuid = request.uuid
+        self.timeout = timeout
         self.outcome = outcome
         self.answered = False
+        self._late = late
+
+    def late(self) -> None:
+        self._late(self)
 
 
 class PeerRequests:
@@ -79,9 +92,8 @@ class PeerRequests:
         self._send = send
         self._charge = charge
         self._idle = idle
-        self._in_flight: dict[_InFlight, int] = {}  # what it holds; in the order of deadlines
+        self._in_flight: dict[_InFlight, int] = {}  # what it holds; in order
         self._held = 0
-        self._deadline = Timer(context.reactor, self._on_deadline)
         self._closed = False
         # A slow hook must not turn "subscribe, unsubscribe" around, nor lose what is
         # published between them.
@@ -161,7 +173,6 @@ class PeerRequests:
             and one that is cancelled instead is garbage that Python has to search for.
         """
         self._closed = True
-        self._deadline.stop()
         calls.close().addCallback(self._cancel_all)
 
     def _cancel_all(self, _: None) -> None:
@@ -210,14 +221,13 @@ class PeerRequests:
         :param outcome: fires with the result of a call, and else with the messages to send.
         :param text: of the request.
         """
-        entry = _InFlight(request, begun, outcome)
+        timeout = self._peer.limits.call_timeout
+        entry = _InFlight(request, begun, timeout, outcome, self._late)
         outcome.addBoth(self._ended, entry)
         if not entry.answered:
             held = self._in_flight[entry] = held_by(text)
             self._hold(held)
-            timeout = self._peer.limits.call_timeout
-            if begun + timeout < self._deadline.due:
-                self._deadline.start(timeout)
+            self._context.deadlines.add(entry, timeout, begun)
 
     def _ended(self, outcome: Any, entry: _InFlight) -> None:
         if isinstance(outcome, Failure):
@@ -253,19 +263,6 @@ class PeerRequests:
         self._send(encode_error_answer(entry.rpc, entry.uuid, text))
         self._done()
 
-    def _on_deadline(self) -> None:
-        """Cancel what took too long: what came first, so that one timer is enough for all."""
-        now = self._context.reactor.seconds()
-        timeout = self._peer.limits.call_timeout
-        late = []
-        for entry in self._in_flight:
-            left = entry.begun + timeout - now
-            if left > 0:
-                self._deadline.start(left)
-                break
-            late.append(entry)
-        self._context.slices.for_each(late, self._late, at_a_time=64)
-
     def _late(self, entry: _InFlight) -> None:
         if self._finish(entry, "timeout"):
             self._log.warn(
@@ -284,6 +281,7 @@ class PeerRequests:
             return False
         entry.answered = True
         context = self._context
+        context.deadlines.remove(entry, entry.timeout)
         context.observer.request_answered(
             entry.kind,
             "cancelled" if self._closed else outcome,

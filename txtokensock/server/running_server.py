@@ -117,6 +117,7 @@ class RunningServer:
         await self.sockjs.close_sessions(*SHUTTING_DOWN)
         context.hub.stop()
         context.slices.stop()
+        context.deadlines.stop()
         context.peers.set_ready(False, context.reactor.seconds())
         await self._link.close()
 

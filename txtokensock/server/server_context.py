@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from ..actions import Action, Actions, find_action, outcome_error
 from ..support.checks import check_instance
+from ..support.deadlines import Deadlines, Late
 from ..support.slices import Slices
 from ..support.user_functions import call_plain_function
 from .hooks import Hooks
@@ -53,6 +54,7 @@ class ServerContext:
     :ivar peers: all peers.
     :ivar in_flight: what their requests hold.
     :ivar refusals: logs what is turned away.
+    :ivar deadlines: for what peers ask for, and for what they are asked.
     """
 
     reactor: IReactorTime
@@ -71,9 +73,14 @@ class ServerContext:
     peers: PeerTable = field(default_factory=PeerTable)
     in_flight: RequestMemory = field(default_factory=RequestMemory)
     refusals: RefusalLog = field(init=False)
+    deadlines: Deadlines[Late] = field(init=False)
 
     def __post_init__(self) -> None:
         self.refusals = RefusalLog(self.reactor.seconds)
+        self.deadlines = Deadlines(self.reactor, self._late)
+
+    def _late(self, items: list[Late]) -> None:
+        self.slices.for_each(items, lambda item: item.late(), at_a_time=64)
 
     def find_action(self, name: str) -> Action | None:
         """Find the action of that name; None if there is none."""
