@@ -32,8 +32,8 @@ from ..support.checks import (
     check_plain_function,
     check_seconds,
 )
-from ..support.interfaces import AnyAgent, AnyClientEndpoint, AnyTLSPolicy
 from ..support.overflow import Overflow, check_overflow
+from ..support.providers import AnyAgent, AnyClientEndpoint, AnyTLSPolicy
 from ..support.steady_clock import keep_steady
 from ..support.threads import check_thread, wrong_thread
 from ..support.timeouts import Timeouts

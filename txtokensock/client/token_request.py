@@ -29,7 +29,7 @@ from ..errors import (
 )
 from ..jsontext import Malformed, loads
 from ..support.checks import check_callable
-from ..support.interfaces import AnyAgent
+from ..support.providers import AnyAgent
 from ..support.user_functions import call_in_next_turn
 from ..web.client.content_coding import CompressedResponse
 from ..web.client.http_client import BodyTooLong, read_body

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from ..client.socket import TokenSocket
-from ..support.interfaces import AnyFactory
+from ..support.providers import AnyFactory
 from .network import Accept, MemoryNetwork, NetworkFault
 from .results import result_of
 
@@ -78,7 +78,8 @@ class MemoryHost:
         for end in ends:
             self.result(end)
         left = [*self.network.open, *self.clock.getDelayedCalls()]
-        assert not left, f"left at the end: {left}"
+        if left:
+            raise AssertionError(f"left at the end: {left}")
 
     def _stop(self) -> list[Deferred[None]]:
         return []

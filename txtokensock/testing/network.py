@@ -31,7 +31,7 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory
 from zope.interface import implementer
 
 from ..support.checks import check_choice
-from ..support.interfaces import AnyFactory
+from ..support.providers import AnyFactory
 from ..support.timer import NextTurn
 
 __all__ = ["Accept", "MemoryNetwork", "MemoryTransport", "NetworkFault"]

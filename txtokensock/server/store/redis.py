@@ -19,7 +19,7 @@ from ...errors import InvalidOption
 from ...support.backoff import Backoff
 from ...support.checks import check_seconds
 from ...support.deprecation import deprecate
-from ...support.interfaces import AnyClientEndpoint, AnyTLSPolicy
+from ...support.providers import AnyClientEndpoint, AnyTLSPolicy
 from ...web.tls.policy import TLSPolicy
 from .interface import IStore, IStoreListener
 from .redis_connection import RedisConnection

@@ -25,7 +25,7 @@ from ...errors import (
 )
 from ...support.checks import check_flag, check_instance
 from ...support.deprecation import deprecate
-from ...support.interfaces import AnyClientEndpoint, AnyFactory, AnyTLSPolicy
+from ...support.providers import AnyClientEndpoint, AnyFactory, AnyTLSPolicy
 from ...support.timeouts import Timeouts, within_phase
 from ...web.client.http_context import HTTPContext
 from ...web.client.proxies import ProxyOption

@@ -13,7 +13,7 @@ from twisted.web.http import Request
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
-from ...support.interfaces import AnyFactory
+from ...support.providers import AnyFactory
 from ...web.server.answers import (
     Answer,
     Page,

@@ -13,7 +13,7 @@ from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
 from ...errors import InvalidOption, shorten
-from ...support.interfaces import AnyClientEndpoint, AnyTLSPolicy
+from ...support.providers import AnyClientEndpoint, AnyTLSPolicy
 from ..tls.handshake import TLSEndpoint
 from ..tls.policy import TLSPolicy
 from .names import tcp_endpoint

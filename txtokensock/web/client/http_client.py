@@ -25,7 +25,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
 
 from ...errors import TokenSocketError
-from ...support.interfaces import AnyAgent
+from ...support.providers import AnyAgent
 from ..tls.policy import is_tls_problem
 from .agent import Agent
 from .connection_pool import ConnectionPool

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ...support.interfaces import AnyAgent, AnyClientEndpoint, AnyTLSPolicy
+from ...support.providers import AnyAgent, AnyClientEndpoint, AnyTLSPolicy
 from .cookies import cookie_header, new_jar, take_cookies
 from .dialer import Dialer
 from .http_client import WebClient
