@@ -51,4 +51,5 @@ class TokenSocketComponent(WampSession):
     def onClose(self, wasClean: bool) -> None:
         super().onClose(wasClean)
         self._forwarding.left()
+        self._forwarding.stop(0)  # a container makes another component for another session
         self._upstream.stopService()
