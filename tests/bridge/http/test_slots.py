@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 
 from txtokensock.bridge.config.http import HttpConfig
+from txtokensock.bridge.http import http_side
+from txtokensock.errors import InvalidOption
 
 from .support import HttpTestCase
 
@@ -316,6 +319,19 @@ class EndTests(HttpTestCase):
         self.patch(self.reactor, "listenTCP", listen)
         self.side.reload(HttpConfig(authentication="none"))
         self.assertTrue(self.side.state().up)
+
+    def test_no_endpoint(self) -> None:
+        """What is no endpoint, and one that takes its time, are named before anything starts."""
+        problem = self.assertRaises(InvalidOption, self.serve, listen="nonsense:1")
+        self.assertTrue(str(problem).startswith("http.listen: "), problem)
+
+        class Slow:
+            def listen(self, factory: Any) -> Deferred[Any]:
+                return Deferred()
+
+        self.patch(http_side, "server_endpoint", lambda *_: Slow())
+        problem = self.assertRaises(InvalidOption, self.serve)
+        self.assertIn("does not listen at once", str(problem))
 
 
 class _Silent:

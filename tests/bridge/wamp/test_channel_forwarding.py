@@ -435,6 +435,24 @@ class Late(TrafficTestCase):
         self.settle()
         self.successResultOf(lease.release())
         self.assertEqual(self.router.registrations, [])
+        registration[-1]()  # the router was about to say so
+        self.assertEqual(len(refused), 2)
+
+    def test_lease_refused_too_late(self) -> None:
+        """A lease that is refused to who does not want it any more is not asked for again."""
+        refused = Calls()
+        lease = Lease(
+            self.router.join(),
+            "com.forbidden.lease",
+            retry=1,
+            reactor=self.clock,
+            granted=refused,
+            refused=refused,
+        )
+        lease.start()
+        self.successResultOf(lease.release())
+        self.settle()
+        self.assertEqual(refused, [])
 
     def test_demand(self) -> None:
         """A topic whose last subscriber goes while it is looked up is not in demand."""

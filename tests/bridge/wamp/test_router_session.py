@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from autobahn.wamp import message as wire
-from autobahn.wamp.types import CloseDetails
+from autobahn.wamp.types import Challenge, CloseDetails
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -15,6 +16,7 @@ from txtokensock.bridge.config.wamp import WampAuthentication, WampConfig
 from txtokensock.bridge.wamp.realm import JoinRefused, RealmLost
 from txtokensock.bridge.wamp.router_session import RouterSession
 from txtokensock.config.section import Secret
+from txtokensock.errors import InvalidOption
 
 from .test_wamp_session import Transport
 
@@ -39,6 +41,63 @@ class JoinTests(SynchronousTestCase):
         """An identity is named with its method."""
         hello = self.hello(WampAuthentication("ticket", "ada", Secret(env="TICKET")))
         self.assertEqual((hello.realm, hello.authmethods, hello.authid), ("r", ["ticket"], "ada"))
+
+
+class ChallengeTests(SynchronousTestCase):
+    """The router wants a proof."""
+
+    def session(self, **options: Any) -> RouterSession:
+        """One whose connection is open."""
+        section = WampConfig(url="ws://router.test/ws", realm="r", **options)
+        session = RouterSession(section, Clock())
+        session.onOpen(Transport())
+        return session
+
+    def test_ticket(self) -> None:
+        """The ticket is the proof; another method than the one that was named is refused."""
+        self.patch(os, "environ", {"TICKET": "secret"})
+        who = WampAuthentication("ticket", "ada", Secret(env="TICKET"))
+        session = self.session(authentication=who)
+        self.assertEqual(session.onChallenge(Challenge("ticket", {})), "secret")
+        self.assertRaises(InvalidOption, session.onChallenge, Challenge("wampcra", {}))
+        anonymous = self.session()
+        self.assertRaises(InvalidOption, anonymous.onChallenge, Challenge("ticket", {}))
+
+    def test_cannot_be_answered(self) -> None:
+        """Then that is why the realm is not joined, and not what the router says of it."""
+        session = self.session()
+        session.onUserError(Failure(InvalidOption("no such file")), "while authenticating")
+        session.onLeave(CloseDetails("wamp.error.cannot_authenticate", None))
+        session.wire_lost(Failure(ConnectionDone()))
+        session.wire_lost(Failure(ConnectionDone()))
+        failed = self.failureResultOf(session.joined, InvalidOption)
+        self.assertEqual(str(failed.value), "no such file")
+
+    def test_error_later(self) -> None:
+        """What Autobahn catches in a session that is joined is logged."""
+        session = self.session()
+        session.joined.callback(None)
+        session.onUserError(Failure(ZeroDivisionError()), "in an event")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_joined_too_late(self) -> None:
+        """Whoever waited has gone: the connection ends."""
+        session, transport = self.session(), Transport()
+        session._transport = transport
+        session.joined.addErrback(lambda _: None).cancel()
+        session.onJoin(None)
+        self.assertTrue(transport.aborted)
+
+    def test_dropped_twice(self) -> None:
+        """The first reason is the reason."""
+        session = self.session()
+        session.joined.callback(None)
+        lost: list[Any] = []
+        session.on_lost = lost.append
+        for why in ("silence", "and silence"):
+            session.drop(why)
+        session.wire_lost(Failure(ConnectionDone()))
+        self.assertEqual([str(each.value) for each in lost], ["dropped: silence"])
 
 
 class EndTests(SynchronousTestCase):

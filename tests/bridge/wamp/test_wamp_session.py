@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autobahn.wamp import message as wire
-from autobahn.wamp.types import ComponentConfig
-from twisted.internet.defer import Deferred, succeed
+from autobahn.wamp.exception import TransportLost
+from autobahn.wamp.types import CloseDetails, ComponentConfig
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.bridge.wamp.realm import (
@@ -311,3 +313,88 @@ class SessionTests(SynchronousTestCase):
         self.assertIsInstance(self.last, wire.Goodbye)
         self.clock.advance(5)
         self.assertTrue(self.transport.aborted)
+
+    def test_unsubscribe(self) -> None:
+        """
+        Listeners of one topic share its subscription; the last that goes ends it, and none twice.
+        """
+        undos = []
+        for _ in range(2):
+            subscribing = self.session.subscribe("com.x", "exact", lambda *_: None)
+            self.get(wire.Subscribed(self.last.request, 5))
+            undos.append(self.successResultOf(subscribing))
+        sent = len(self.transport.sent)
+        self.successResultOf(undos[0]())
+        self.successResultOf(undos[0]())
+        self.assertEqual(len(self.transport.sent), sent)
+        undone = undos[1]()
+        self.assertIsInstance(self.last, wire.Unsubscribe)
+        self.get(wire.Error(34, self.last.request, "wamp.error.no_such_subscription"))
+        self.successResultOf(undone)
+
+    def test_transport_lost(self) -> None:
+        """A connection that Autobahn knows to be gone: requests fail, answers are not missed."""
+        answer: Deferred[Any] = Deferred()
+        self.registered(lambda *_: answer)
+        self.get(wire.Invocation(9, 7))
+        self.transport.refuses = TransportLost
+        self.failureResultOf(self.session.publish("com.x", [1], {}), RealmLost)
+        answer.callback(([1], {}))
+        self.session.close()
+
+    def test_answer_after_the_end(self) -> None:
+        """What a call comes to when the connection is gone is told to nobody; it is cancelled."""
+        ended: list[object] = []
+
+        def cancelled(answer: Deferred[Any]) -> None:
+            ended.append(answer)
+            answer.callback(([], {}))
+
+        self.registered(lambda *_: Deferred(cancelled))
+        self.get(wire.Invocation(9, 7))
+        sent = len(self.transport.sent)
+        self.session.onClose(True)
+        self.assertEqual((len(ended), len(self.transport.sent)), (1, sent))
+
+    def test_failures_of_ours(self) -> None:
+        """Whatever fails here is logged; a caller hears no more than that."""
+        self.session.subscribe("com.x", "exact", lambda *_: 1 / 0)
+        self.get(wire.Subscribed(self.last.request, 5))
+        self.get(wire.Event(5, 1))
+        self.registered(lambda *_: fail(ZeroDivisionError()))
+        self.get(wire.Invocation(9, 7))
+        self.assertEqual((self.last.error, self.last.args), ("wamp.error.runtime_error", []))
+        self.session.onUserError(Failure(ZeroDivisionError()), "in Autobahn")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
+
+    def test_progress(self) -> None:
+        """A part of a result is not the result."""
+        called = self.session.call("com.x", [], {}, 5)
+        request = self.last.request
+        self.get(wire.Result(request, args=[1], progress=True))
+        self.assertNoResult(called)
+        self.get(wire.Result(request, args=[2]))
+        self.assertEqual(self.successResultOf(called), ([2], {}))
+
+    def test_encrypted(self) -> None:
+        """What is encrypted for somebody else is no event, no call and no result."""
+        secret = {"payload": b"x", "enc_algo": "cryptobox", "enc_serializer": "json"}
+        heard: list[object] = []
+        self.session.subscribe("com.x", "exact", lambda *event: heard.append(event))
+        self.get(wire.Subscribed(self.last.request, 5))
+        self.get(wire.Event(5, 1, **secret))
+        self.registered(lambda *call: heard.append(call))
+        self.get(wire.Invocation(9, 7, **secret))
+        self.assertEqual(self.last.error, "wamp.error.invalid_payload")
+        called = self.session.call("com.x", [], {}, 5)
+        self.get(wire.Result(self.last.request, **secret))
+        self.assertIn("encrypted", str(self.failureResultOf(called, WampError).value))
+        self.assertEqual(heard, [])
+
+    def test_closing_before_it_is_joined(self) -> None:
+        """There is no realm to leave then: the connection goes at once."""
+        self.session._session_id = None
+        self.session.close()
+        self.assertEqual(self.transport.sent, [])
+        self.session.close()
+        self.session.onLeave(CloseDetails("wamp.close.goodbye_and_out", None))
