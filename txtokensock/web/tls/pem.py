@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509 import Certificate, load_pem_x509_certificate
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from ...errors import InvalidOption
 
@@ -37,7 +37,6 @@ class PEMText:
 
 FilePath: TypeAlias = str | os.PathLike[str] | PEMText
 
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 # Other things may come before the key in its file, such as the parameters of its curve.
 _KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 
@@ -61,11 +60,11 @@ def read_certificates(option: str, path: FilePath) -> list[Certificate]:
     :return: the certificates, at least one.
     :raises InvalidOption: if the file cannot be read, or holds none.
     """
-    blocks = _CERTIFICATE.findall(_read(option, path))
-    if not blocks:
+    text = _read(option, path)
+    if b"-----END CERTIFICATE-----" not in text:
         raise InvalidOption(f"{option}: the file {path} holds no certificate in PEM")
     try:
-        return [load_pem_x509_certificate(block) for block in blocks]
+        return load_pem_x509_certificates(text)
     except ValueError:
         raise InvalidOption(f"{option}: the file {path} holds a broken certificate") from None
 
