@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from typing import Any
 
@@ -13,6 +14,9 @@ from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from txtokensock import RemoteError
+
+from .embedded import EmbeddedServer
 from .support import InteropTestCase, within
 from .twistd import Serve, script
 
@@ -137,6 +141,54 @@ class TerminalTests(InteropTestCase):
         status, steps = await self.examined()
         self.assertEqual((status, [*steps]), (1, ["address", "tcp"]))
         self.assertIn("refused", steps["tcp"]["detail"])
+
+    async def test_bench(self) -> None:
+        """Figures for programs on stdout, and a bar for people on stderr."""
+        arguments = ("bench", "echo", "1", "--count=50", "--concurrency=5")
+        bench = self.spawn(*arguments, terminal=False)
+        self.assertEqual(await within(bench.status), 0, bench.shown)
+        figures = json.loads(bench.shown)
+        percentiles = ["p50", "p90", "p99", "p100"]
+        totals = ["calls", "refused", "seconds", "calls_per_second"]
+        self.assertEqual([*figures], [*totals, *percentiles])
+        self.assertEqual((figures["calls"], figures["refused"]), (50, 0))
+        times = [figures[name] for name in percentiles]
+        self.assertEqual(times, sorted(times))
+        terminal = self.spawn("bench", "missing", "--count=2")
+        self.assertEqual(await within(terminal.status), 1)
+        self.assertIn("100%", terminal.shown)
+        self.assertIn("Function not found", terminal.shown)
+
+    async def test_reply(self) -> None:
+        """A program answers: its stdout is the answer, and its failure an error."""
+        embedded = EmbeddedServer()
+        await embedded.start()
+        self.addCleanup(embedded.stop)
+        program = (
+            "import json, sys; data = json.load(sys.stdin)\n"
+            "if data == 'wait': import time; time.sleep(60)\n"
+            "if data == 'fail': sys.exit('no such thing')\n"
+            "print('text' if data == 'text' else json.dumps([data, sys.argv[1]]))"
+        )
+        reply = self.spawn(
+            *("reply", "a.b", "--host", embedded.url, "--kill-after=2", "--"),
+            *(sys.executable, "-c", program, "$HOME; *"),
+            terminal=False,
+        )
+        await within(reply.until("answering a.b"))
+        [peer] = embedded.server.peers()
+        answer = await within(peer.rpc("a.b", {"x": 1}))
+        self.assertEqual(answer, [{"x": 1}, "$HOME; *"])
+        for data, problem in (
+            ("fail", "no such thing"),
+            ("text", "printed no valid JSON"),
+            ("wait", "killed after 2 seconds"),
+        ):
+            with self.assertRaises(RemoteError) as caught:
+                await within(peer.rpc("a.b", data))
+            self.assertIn(problem, str(caught.exception))
+        reply.transport.signalProcess("INT")
+        self.assertEqual(await within(reply.status), 130)
 
     async def test_file_as_stdin(self) -> None:
         """A file, which no reactor can watch, and messages that a listener counts."""

@@ -7,6 +7,7 @@ It imports nothing of what runs the commands, so that help and usage errors appe
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -168,6 +169,72 @@ def broadcast(context: click.Context, /, **arguments: Any) -> Run:
     JSON may also be @FILE, @- for stdin, or - for stdin with one message a line.
     """
     return _conversation(context, **arguments)
+
+
+@tokensock.command()
+@common_options
+@click.option(
+    "--jobs",
+    type=Value("count"),
+    default="10",
+    metavar="N",
+    help="Run so many at a time; by default 10.",
+)
+@click.option(
+    "--kill-after",
+    type=Value("seconds"),
+    default="60",
+    metavar="SECONDS",
+    help="Kill one that runs longer; by default 60.",
+)
+@click.argument("name", metavar="NAME", type=Value("function_name"))
+@click.argument("command", metavar="-- COMMAND...", nargs=-1, required=True)
+@click.pass_context
+def reply(
+    context: click.Context, /, name: str, command: tuple[str, ...], jobs: int, kill_after: float
+) -> Run:
+    """Answer the server's calls of NAME with a program.
+
+    It gets the JSON of the call on its stdin, and prints that of the answer; no shell is between.
+    """
+    if not all(name.split(".")):
+        raise click.UsageError(f"{name!r} has an empty part", context)
+    if shutil.which(command[0]) is None:
+        raise click.UsageError(f"there is no program {command[0]!r}", context)
+    settings = _settings(context)
+    from .reply import reply as conversation
+    from .run import run
+
+    answering = partial(conversation, name=name, command=command, jobs=jobs, seconds=kill_after)
+    return partial(run, settings, answering, reconnect=True, bounded=False)
+
+
+@tokensock.command(cls=_DataCommand)
+@common_options
+@click.option(
+    "--count",
+    type=Value("count"),
+    default="1000",
+    metavar="N",
+    help="Call so often; by default 1000.",
+)
+@click.option(
+    "--concurrency",
+    type=Value("count"),
+    default="10",
+    metavar="N",
+    help="Let so many calls wait for answers at a time; by default 10.",
+)
+@click.argument("name", metavar="NAME", type=Value("function_name"))
+@click.argument("data", metavar="[JSON]", type=Value("json"), required=False)
+@click.pass_context
+def bench(context: click.Context, /, **arguments: Any) -> Run:
+    """Call NAME again and again, and print calls a second and percentiles of their times."""
+    settings = _settings(context)
+    from .bench import bench as conversation
+    from .run import run
+
+    return partial(run, settings, partial(conversation, **arguments), bounded=False)
 
 
 @tokensock.command()

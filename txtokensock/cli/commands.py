@@ -16,7 +16,7 @@ from ..errors import RemoteError
 from .inputs import paced
 from .output import notice, place_in_docs, print_json
 
-__all__ = ["broadcast", "listen", "publish", "rpc"]
+__all__ = ["broadcast", "listen", "publish", "report_connection", "rpc"]
 
 
 async def rpc(
@@ -94,20 +94,8 @@ async def listen(
     Print the messages of channels: so many, or until it is cancelled or one cannot be
     listened to.
     """
-    ended: Deferred[None] = Deferred()
+    ended = report_connection(socket)
     left = count
-
-    def fail(error: Exception) -> None:
-        if not ended.called:
-            ended.errback(error)
-
-    def came_back(error: Exception | None) -> None:
-        wait = getattr(error, "retry_in", None)
-        again = "" if wait is None else f"; trying again in {wait:.3g} s"
-        notice("connected" if error is None else f"{error}{again}{place_in_docs(error)}")
-
-    def went(error: Exception) -> None:
-        notice(f"disconnected: {error}; connecting again{place_in_docs(error)}")
 
     def print_message(channel: str, message: Any) -> None:
         nonlocal left
@@ -116,17 +104,13 @@ async def listen(
         try:
             _print_message(channel, message, timestamps, raw)
         except OSError as problem:
-            fail(problem)
+            ended.errback(problem)
             return
         if left is not None:
             left -= 1
             if left == 0:
                 ended.callback(None)
 
-    socket.on("ready", came_back)
-    socket.on("reconnect", came_back)
-    socket.on("disconnect", went)
-    socket.on("error", fail)
     await socket.when_ready()
     for channel in dict.fromkeys(channels):
 
@@ -136,6 +120,33 @@ async def listen(
         await socket.subscribe(channel, one_message)
         notice(f"listening to {channel}")
     await ended
+
+
+def report_connection(socket: TokenSocket) -> Deferred[None]:
+    """
+    Say what becomes of the connection.
+
+    :return: fails with an error that no call has.
+    """
+    failed: Deferred[None] = Deferred()
+
+    def fail(error: Exception) -> None:
+        if not failed.called:
+            failed.errback(error)
+
+    def came_back(error: Exception | None) -> None:
+        wait = getattr(error, "retry_in", None)
+        again = "" if wait is None else f"; trying again in {wait:.3g} s"
+        notice("connected" if error is None else f"{error}{again}{place_in_docs(error)}")
+
+    def went(error: Exception) -> None:
+        notice(f"disconnected: {error}; connecting again{place_in_docs(error)}")
+
+    socket.on("ready", came_back)
+    socket.on("reconnect", came_back)
+    socket.on("disconnect", went)
+    socket.on("error", fail)
+    return failed
 
 
 def _print_message(channel: str, message: Any, timestamps: bool, raw: bool) -> None:
