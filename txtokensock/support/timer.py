@@ -102,42 +102,22 @@ class Deadline(Timer):
         self._call = self._reactor.callLater(0, self._over)
 
 
-class NextTurn:
+class NextTurn(Timer):
     """
     Calls a function in the next turn of the reactor, once, however often it is scheduled: so
-    what one turn gathers is handled together.
-
-    :param reactor: schedules the call.
-    :param action: the function; it may schedule itself for the turn after.
+    what one turn gathers is handled together.  The function may schedule itself for the turn
+    after.
     """
 
-    # Each message schedules it, so that it does without a Timer of its own.
-    __slots__ = ("_action", "_call", "_reactor")
+    __slots__ = ()
 
-    def __init__(self, reactor: IReactorTime, action: Callable[[], object]) -> None:
-        self._reactor = reactor
-        self._action = action
-        self._call: IDelayedCall | None = None
-
-    @property
-    def scheduled(self) -> bool:
-        """Whether the action is going to be called."""
-        return self._call is not None
+    scheduled = Timer.running
+    cancel = Timer.stop
 
     def schedule(self) -> None:
         """Call the action in the next turn."""
         if self._call is None:
-            self._call = self._reactor.callLater(0, self._turn)
-
-    def cancel(self) -> None:
-        """Do not call the action; nothing happens if it is not scheduled."""
-        call, self._call = self._call, None
-        if call is not None:
-            call.cancel()
-
-    def _turn(self) -> None:
-        self._call = None
-        self._action()
+            self._call = self._reactor.callLater(0, self._over)
 
 
 class Pause:
