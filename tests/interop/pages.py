@@ -120,7 +120,11 @@ class Reader:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "HOME": str(folder),
+            "NO_PROXY": "127.0.0.1",
         }
+        # A port may listen a moment after another one of the same program.
+        curl = "silent\nretry = 10\nretry-delay = 1\nretry-connrefused\n"
+        (folder / ".curlrc").write_text(curl, encoding="utf-8")
         self._status = 0
         self._going_on: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
         self._folder = folder

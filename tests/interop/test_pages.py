@@ -13,7 +13,7 @@ from tests.kit.processes import ROOT, Program
 from .pages import blocks_of
 from .support import InteropTestCase
 
-_DOCS = ("tutorial", "how-to", "browser", "troubleshooting")
+_DOCS = ("tutorial", "how-to", "browser", "troubleshooting", "command-line")
 PAGES = ("README.md", *(f"docs/{name}.rst" for name in _DOCS))
 
 
