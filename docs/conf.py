@@ -51,7 +51,10 @@ nitpick_ignore = [
 ]
 nitpick_ignore += [  # type variables
     ("py:class", f"txtokensock.{name}")
-    for name in ("client.socket.T", "testing.host.E", "testing.host.T", "testing.results.T")
+    for name in (
+        *("client.socket.T", "server.peer.T"),
+        *("testing.host.E", "testing.host.T", "testing.results.T"),
+    )
 ]
 intersphinx_mapping = external_names.intersphinx_mapping(HERE / "_build" / "inventories")
 

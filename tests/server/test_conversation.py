@@ -20,6 +20,7 @@ from txtokensock.errors import (
     InvalidData,
     InvalidOption,
     RemoteError,
+    UnexpectedData,
 )
 from txtokensock.server import demo
 
@@ -400,6 +401,20 @@ class ServerCallTests(ServerTestCase):
         answer, _ = self.call()
         answer.cancel()
         self.failureResultOf(answer, CancelledError)
+
+    def test_type(self) -> None:
+        """The answer is of the type that was asked for, or fails the call."""
+        for data, expected in (({"1": 2}, {1: 2}), (5, None)):
+            answer = self.peer.rpc("a", type=dict[int, int])
+            (call,) = self.client.received()
+            fid = call["data"]["fid"]
+            self.client.send({"rpc": "_rpc", "fid": fid, "resp": {"data": data}})
+            if expected is None:
+                self.failureResultOf(answer, UnexpectedData)
+            else:
+                self.assertEqual(self.successResultOf(answer), expected)
+        self.failureResultOf(self.peer.rpc("a", type="User"), InvalidOption)  # type: ignore[call-overload]
+        self.assertEqual(self.client.received(), [])
 
     def test_what_cannot_be_sent(self) -> None:
         """Bad names, data and times fail the call and send nothing."""

@@ -76,7 +76,7 @@ def any_subscription(subscription: Subscription) -> None:
     """A subscription of any messages needs no parameter."""
 
 
-async def data(client: TokenSocket) -> None:
+async def data(client: TokenSocket, peer: Peer) -> None:
     """The result is of the type that was asked for, and anything where none was."""
     assert_type(await client.rpc("user"), Any)
     assert_type(await client.rpc("user", {"id": 5}, type=User), User)
@@ -84,6 +84,9 @@ async def data(client: TokenSocket) -> None:
     assert_type(await client.rpc("prices", type=dict[str, Price]), dict[str, Price])
     assert_type(await client.rpc("measure", type=Measured), Measured)
     await client.rpc("user", type="User")  # type: ignore[call-overload]
+
+    assert_type(await peer.rpc("user", type=User), User)
+    assert_type(await peer.rpc("user"), Any)
 
     prices = await client.subscribe("prices", type=Price)
     assert_type(prices, Subscription[Price])

@@ -7,18 +7,23 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, overload
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IAddress
 
+from ..errors import InvalidOption
 from ..sockjs.frames import NORMAL_CLOSURE, check_close
+from ..support.typed_data import reader_of
 from .calls import ServerCalls
 from .close_codes import CloseCode
 from .limits import Limits
 from .tokens import Identity
 
 __all__ = ["Peer", "PeerState"]
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -93,13 +98,32 @@ class Peer:
         """Names of the channels that it is subscribed to, oldest first."""
         return self._channels_of(self)
 
-    def rpc(self, name: str, data: Any = None, *, timeout: float | None = None) -> Deferred[Any]:
+    @overload
+    def rpc(
+        self, name: str, data: Any = None, *, timeout: float | None = None, type: type[T]
+    ) -> Deferred[T]: ...
+
+    @overload
+    def rpc(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        type: UnionType | None = None,
+    ) -> Deferred[Any]: ...
+
+    def rpc(
+        self, name: str, data: Any = None, *, timeout: float | None = None, type: object = None
+    ) -> Deferred[Any]:
         """
         Call an action of this client.
 
         :param name: of the action, nested with dots.
         :param data: any JSON.
         :param timeout: seconds; by default ``Limits.call_timeout``.
+        :param type: what the result is to be, see :meth:`TokenSocket.rpc
+            <txtokensock.TokenSocket.rpc>`.
         :return: fires with the result.  Fails with
             :class:`~txtokensock.errors.RemoteError` if the action failed
             (:class:`~txtokensock.errors.FunctionNotFound` if there is none),
@@ -108,10 +132,18 @@ class Peer:
             :class:`~txtokensock.errors.ConnectionLost` if the client went, or its end has
             begun, which it does with the first sign of a close of either side,
             :class:`~txtokensock.errors.InvalidData` if name or data cannot be sent,
-            :class:`~txtokensock.errors.InvalidOption` for a timeout that is no time.
+            :class:`~txtokensock.errors.InvalidOption` for a timeout that is no time or a
+            ``type`` that is none, :class:`~txtokensock.errors.UnexpectedData` if the result is
+            not of that type.
             Cancelling it drops the answer.
         """
-        return self._calls.call(name, data, timeout)
+        if type is None:
+            return self._calls.call(name, data, timeout)
+        try:
+            read = reader_of(type, f"the answer to rpc {name!r}")
+        except InvalidOption as problem:
+            return fail(problem)
+        return self._calls.call(name, data, timeout).addCallback(read)
 
     def close(self, code: int = NORMAL_CLOSURE[0], reason: str = NORMAL_CLOSURE[1]) -> None:
         """
