@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from txtokensock.errors import ActionError
+from txtokensock.support.user_functions import UserFunctionError
 
 from .support import Client, ServerTestCase, TokenServer
 
@@ -50,12 +51,13 @@ class RenewalTests(ServerTestCase):
 
     def test_refusal(self) -> None:
         """Each refusal unsubscribes, which the client is told as of any end by the server."""
-        for refusal in (False, ActionError("gone"), KeyError("bug"), succeed(False)):
+        cancelled = CancelledError()  # such as that of a call which the hook has made
+        for refusal in (False, ActionError("gone"), KeyError("bug"), succeed(False), cancelled):
             server, client = self.start(60, refusal)
             server.turn(60)
             server.turn()
             self.assertEqual((client.received(), server.service.channels()), ([NOTICE], []))
-        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError, UserFunctionError)), 2)
 
     def test_too_slow(self) -> None:
         """A hook that does not decide in time refuses, as it does at first."""

@@ -160,9 +160,10 @@ def within(seconds: float, reactor: IReactorTime, called: Deferred[T]) -> Deferr
     Put a deadline on ``called`` that holds even if that ignores being cancelled.
 
     :return: fires as ``called`` does, or fails with :class:`UserFunctionTimeout`.  It is
-        :func:`abandonable`.
+        :func:`abandonable`, and fails with Twisted's ``CancelledError`` only if it was cancelled
+        itself.
     """
-    result = abandonable(called)
+    result = abandonable(called.addErrback(_not_cancelled))
     if result.called:
         return result
     return result.addTimeout(seconds, reactor, lambda *_: Failure(UserFunctionTimeout()))
