@@ -314,7 +314,7 @@ class TokenSocket(Service):
         if kind is not GeneratorExit:  # in which nothing can be awaited
             await stopped
 
-    def _warn(self) -> None:
+    def _warn(self, stacklevel: int) -> None:
         """Say, once, that nobody has started this client, to whoever asks something of it."""
         if self.parent is None:
             self._idle = False
@@ -322,7 +322,7 @@ class TokenSocket(Service):
                 f"{self!r} was not started, and what is asked of it waits: call startService() or"
                 " setServiceParent(), or use it in 'async with'",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
     def when_ready(self, fail_after: int | None = None) -> Deferred[None]:
@@ -468,17 +468,14 @@ class TokenSocket(Service):
 
             Cancelling it forgets the call; where it was sent, it may still run.
         """
-        if self._idle:
-            self._warn()
         uuid = self._core.new_uuid()
         try:
-            seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
             payload = encode_call(name, data, uuid)
             read = None if type is None else reader_of(type, f"the answer to rpc {name!r}")
         except UsageError as problem:
             return fail(problem)
         request = Request(payload, uuid, "rpc", name, idempotent=idempotent)
-        answered = self._core.request_queue.submit(request, seconds)
+        answered = self._submit(request, timeout)
         return answered if read is None else answered.addCallback(read)
 
     @property
@@ -522,43 +519,36 @@ class TokenSocket(Service):
             A refusal that comes after that goes to ``error`` listeners.  Fails as :meth:`rpc`
             does, also with :class:`~txtokensock.errors.InvalidChannel`.
         """
-        if self._idle:
-            self._warn()
         uuid = self._core.new_uuid()
         try:
             payload = encode_publish(check_channel(channel), data, uuid)
         except UsageError as problem:
             return fail(problem)
-        return self._send(payload, uuid, "publish to", timeout, channel)
+        request = Request(
+            payload, uuid, "publish to", channel, completion=Completion.SENT, channel=channel
+        )
+        return self._submit(request, timeout)
 
     def broadcast(self, data: Any, *, timeout: float | None = None) -> Deferred[None]:
         """
         Send a message to everybody who is subscribed to anything; see :meth:`publish`.
         A peer gets it once for each of its channels.
         """
-        if self._idle:
-            self._warn()
         uuid = self._core.new_uuid()
         try:
             payload = encode_broadcast(data, uuid)
         except UsageError as problem:
             return fail(problem)
-        return self._send(payload, uuid, "broadcast", timeout)
+        request = Request(payload, uuid, "broadcast", completion=Completion.SENT)
+        return self._submit(request, timeout)
 
-    def _send(
-        self,
-        payload: bytes,
-        uuid: str,
-        verb: str,
-        timeout: float | None,
-        channel: str | None = None,
-    ) -> Deferred[None]:
+    def _submit(self, request: Request, timeout: float | None) -> Deferred[Any]:
+        if self._idle:
+            self._warn(stacklevel=4)
         try:
             seconds = self._timeout if timeout is None else check_seconds("timeout", timeout)
         except UsageError as problem:
             return fail(problem)
-        completion = Completion.SENT
-        request = Request(payload, uuid, verb, channel, completion=completion, channel=channel)
         return self._core.request_queue.submit(request, seconds)
 
     @overload
@@ -659,7 +649,7 @@ class TokenSocket(Service):
         if elsewhere is not None:
             return fail(elsewhere)
         if self._idle:
-            self._warn()
+            self._warn(stacklevel=3)
         limit = self._buffer_limit if buffer_limit is None else buffer_limit
         try:
             check_channel(channel)
