@@ -37,7 +37,6 @@ from .http_request import Content
 __all__ = [
     "BodyTooLong",
     "WebClient",
-    "discard_body",
     "read_body",
     "read_body_up_to",
     "unwrap",
@@ -193,14 +192,6 @@ def read_body_up_to(response: IResponse, limit: int) -> Deferred[tuple[bytes, bo
     body = _Body(limit)
     response.deliverBody(body)
     return body.read.addErrback(unwrap)
-
-
-def discard_body(response: IResponse) -> None:
-    """Drop the body; if it has not ended yet, that closes the connection."""
-    body = _Body(0)
-    body.read.addErrback(lambda _: None)
-    response.deliverBody(body)
-    body.drop()
 
 
 def unwrap(failure: Failure) -> Any:
