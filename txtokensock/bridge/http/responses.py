@@ -38,13 +38,9 @@ class ApiResponse:
     final: bool = True
 
 
-def json_response(status: int, body: Any, *, final: bool = True) -> ApiResponse:
-    """
-    A response in JSON.
-
-    :param final: see :class:`ApiResponse`.
-    """
-    return ApiResponse(status, dumps(body) + b"\n", final=final)
+def json_response(status: int, body: Any) -> ApiResponse:
+    """A response in JSON."""
+    return ApiResponse(status, dumps(body) + b"\n")
 
 
 class Refusal(Portable):

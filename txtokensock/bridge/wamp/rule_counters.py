@@ -35,20 +35,20 @@ class RuleCounters:
         """It happened once more."""
         self._counters.count(SIDE, rule, outcome)
 
-    def dropped(self, rule: str, why: str, by: int = 1) -> None:
-        """So many messages are lost."""
-        self._counters.count(SIDE, rule, "dropped", by)
-        self._tell(rule, "dropped", why, by)
+    def dropped(self, rule: str, why: str) -> None:
+        """A message is lost."""
+        self._counters.count(SIDE, rule, "dropped")
+        self._tell(rule, "dropped", why)
 
     def refused(self, rule: str, why: str) -> None:
         """One message, or a request of the rule's, was answered with an error."""
         self._counters.count(SIDE, rule, "refused")
-        self._tell(rule, "refused", why, 1)
+        self._tell(rule, "refused", why)
 
-    def _tell(self, rule: str, what: str, why: str, by: int) -> None:
-        before = self._told[rule, what]
-        total = self._told[rule, what] = before + by
-        if before.bit_length() != total.bit_length():
+    def _tell(self, rule: str, what: str, why: str) -> None:
+        self._told[rule, what] += 1
+        total = self._told[rule, what]
+        if total & (total - 1) == 0:  # the first, the second, the fourth and so on
             self._log.warn(
                 "{rule}: {what}: {why} ({total} so far)",
                 event="wamp.not_forwarded",
