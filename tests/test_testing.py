@@ -322,6 +322,30 @@ class MemoryServerTests(SynchronousTestCase):
         self.memory.heal()
         self.assertEqual(self.memory.result(called), 5)
 
+    def test_silence_of_the_server(self) -> None:
+        """Nor does anything come from the server meanwhile."""
+        client, heard = self.client(), Calls()
+        self.memory.result(client.subscribe("c", heard))
+        self.memory.fault("silence")
+        self.memory.server.publish("c", 5)
+        self.memory.settle()
+        self.assertEqual(heard, [])
+        self.memory.heal()
+        self.memory.settle()
+        self.assertEqual(heard, [5])
+
+    def test_finish_in_silence(self) -> None:
+        """An orderly end needs a network: the client's last message still arrives."""
+        client, heard = self.client(), Calls()
+        self.memory.server.on("publish", lambda peer, channel, data: heard(data))
+        self.memory.fault("silence")
+        published = client.publish("c", 5)
+        self.memory.settle()
+        self.assertEqual(heard, [])
+        self.memory.finish()
+        self.memory.failure(published, errors.ConnectionLost)
+        self.assertEqual(heard, [5])
+
     def test_finish(self) -> None:
         """It ends all that there is, and complains of what is left."""
         clients = [self.client(), self.client()]
