@@ -33,7 +33,9 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 30.0
 """What a command may take, or a program that goes on until it has said what it should."""
 
-_GOES_ON = re.compile(r"make run$|.*\btwistd (?!.*--check)|.*\btokensock .*\blisten |.* watch\.py")
+_GOES_ON = re.compile(
+    r"make run$|.*\btwistd (?!.*--check)|.*\btokensock .*\b(listen|reply) |.* watch\.py"
+)
 _LINKS = ("Makefile", "docs", "examples", "pyproject.toml", "setup.py", "tests", "txtokensock")
 
 
