@@ -75,6 +75,18 @@ class MembershipTests(ServerTestCase):
         self.successResultOf(stopped)
         self.assertEqual(self.heard(server), [("leave", "c"), ("leave", "d")])
 
+    def test_stops(self) -> None:
+        """A function may stop the server, when the last one has left: each end is told once."""
+        server, client = self.start("c", "d")
+        server.service.on("leave", lambda *_: server.service.stopService())
+        self.heard(server)
+        client.drop()
+        self.assertEqual(self.heard(server), [("leave", "c"), ("leave", "d")])
+        self.successResultOf(server.service.stopService())
+        server.service.startService()
+        server.authenticated().subscribe("e")
+        self.assertEqual(self.heard(server), [("join", "e")])
+
     def test_many(self) -> None:
         """Many changes at once are told in order, in several turns."""
         channels = [str(number) for number in range(200)]

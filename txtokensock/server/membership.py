@@ -34,12 +34,13 @@ class Membership:
         self._hooks = hooks
         self._slices = slices
         self._due: deque[tuple[Literal["join", "leave"], Peer, str]] = deque()
+        self._telling = False
 
     def tell(self, event: Literal["join", "leave"], peer: Peer, channel: str) -> None:
         """A peer was subscribed to a channel, or is no more."""
         if self._hooks.has(event):
             self._due.append((event, peer, channel))
-            if len(self._due) == 1:
+            if len(self._due) == 1 and not self._telling:
                 self._slices.call(self._some)
 
     def flush(self) -> None:
@@ -48,19 +49,20 @@ class Membership:
             self._next()
 
     def _some(self) -> None:
+        self._telling = True  # what a function causes is behind it, and needs no other call
         while self._due and self._slices.units > 0:
             self._slices.units -= 2
             self._next()
+        self._telling = False
         if self._due:
             self._slices.call(self._some)
 
     def _next(self) -> None:
-        event, peer, channel = self._due[0]
+        event, peer, channel = self._due.popleft()  # a function may stop the server: flush()
         for function in self._hooks.of(event):
             called = begin_user_function(function, peer, channel)
             if isinstance(called, Deferred):
                 called.addErrback(self._failed, event, channel)
-        self._due.popleft()  # what a function has caused is behind it, and needs no other call
 
     def _failed(self, failure: Failure, event: str, channel: str) -> None:
         self._log.failure(
