@@ -71,6 +71,18 @@ class AdminAPITests(ServerTestCase):
         _, answer = self.ask("GET", "presence?channel=c%20%C3%BC")
         self.assertEqual(len(answer["identities"]), 2)
 
+    def test_deep_identities(self) -> None:
+        """Identities are shown as they are, however deep."""
+        deep: Any = "x"
+        for _ in range(600):
+            deep = {"a": deep}
+        self.one.authenticated().subscribe("c")
+        identity = self.one.service.peers()[0].auth
+        assert isinstance(identity, dict)
+        identity["deep"] = deep
+        status, answer = self.ask("GET", "presence?channel=c")
+        self.assertEqual((status, answer["identities"]), (200, [identity]))
+
     def test_close(self) -> None:
         """The peers of an identity are closed on both servers."""
         for body, closed in (

@@ -5,7 +5,6 @@ The HTTP API with which programs that are no clients act on all servers of the s
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -89,7 +88,7 @@ async def _publish(server: TokenSocketServer, request: Any) -> Any:
 
 async def _close(server: TokenSocketServer, request: Any) -> Any:
     asked = _decode_close(request.content.read())
-    return asdict(await server.close_identity(asked.match, asked.reason, code=asked.code))
+    return await server.close_identity(asked.match, asked.reason, code=asked.code)
 
 
 async def _presence(server: TokenSocketServer, request: Any) -> Any:
@@ -100,7 +99,7 @@ async def _presence(server: TokenSocketServer, request: Any) -> Any:
     limit = request.args.get(b"limit", [b"100"])[-1]
     if not limit.isdigit() or len(limit) > 9:
         raise Malformed("limit has to be a whole number")
-    return asdict(await server.presence(channel, limit=int(limit)))
+    return await server.presence(channel, limit=int(limit))
 
 
 class _Act(Resource):
@@ -128,21 +127,24 @@ class _Act(Resource):
         acting: Deferred[Any] = Deferred.fromCoroutine(self._act(self._server, request))  # type: ignore[arg-type]
         late = LateAnswer(request, acting.cancel)
 
-        def give(status: int, body: Any) -> None:
+        def give(status: int, body: bytes) -> None:
             if not late.lost:
                 request.setHeader(b"cache-control", b"no-store")
-                late.give(status, dumps(body) + b"\n", JSON)
+                late.give(status, body + b"\n", JSON)
+
+        def refuse(status: int, why: str) -> None:
+            give(status, dumps({"error": why}))
 
         def failed(failure: Failure) -> None:
             if late.lost:
                 return
             if failure.check(Malformed, UsageError):
-                give(HTTPStatus.BAD_REQUEST, {"error": str(failure.value)})
+                refuse(HTTPStatus.BAD_REQUEST, str(failure.value))
             elif failure.check(StoreUnavailable):
-                give(HTTPStatus.SERVICE_UNAVAILABLE, {"error": str(failure.value)})
+                refuse(HTTPStatus.SERVICE_UNAVAILABLE, str(failure.value))
             else:
                 self._log.failure("an API request failed", failure, event="admin_api.failed")
-                give(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "Internal error"})
+                refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
 
-        acting.addCallbacks(lambda body: give(HTTPStatus.OK, body), failed)
+        acting.addCallback(dumps).addCallbacks(lambda body: give(HTTPStatus.OK, body), failed)
         return NOT_DONE_YET
