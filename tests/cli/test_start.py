@@ -84,6 +84,7 @@ class StartTests(SynchronousTestCase):
                 "txtokensock.sockjs.server",
                 *("klein", "prometheus_client", "sqlite3", "tomllib", "txredisapi"),
                 "importlib.metadata",
+                "prompt_toolkit",
             },
             set(),
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
@@ -158,6 +160,32 @@ class TerminalTests(InteropTestCase):
         self.assertEqual(await within(terminal.status), 1)
         self.assertIn("100%", terminal.shown)
         self.assertIn("Function not found", terminal.shown)
+
+    async def test_console(self) -> None:
+        """A prompt calls, publishes and watches, completes, and outlives a mistake."""
+        home = tempfile.TemporaryDirectory(prefix="txtokensock-")
+        self.addCleanup(home.cleanup)
+        console = self.spawn("console", XDG_STATE_HOME=home.name, PROMPT_TOOLKIT_NO_CPR="1")
+        await within(console.until("tokensock: connected"))
+        for typed, shown in (
+            ('watch a\rpublish a {"x":1}\r', '"x"\x1b[0m: \x1b[36m1'),
+            ('call echo "h\\u0069"\r', '\x1b[32m"hi"'),
+            ("call missing\r", "rpc 'missing': Function not found"),
+            ("cal\t echo 5\r", "\x1b[36m5"),
+            ("bogus\r", "there is no bogus: type help"),
+        ):
+            console.type(typed)
+            await within(console.until(shown))
+        console.type("\x03")
+        self.assertEqual(await within(console.status), 130)
+        history = Path(home.name, "tokensock", "history")
+        self.assertEqual(stat.S_IMODE(history.stat().st_mode), 0o600)
+        self.assertIn("+call missing\n", history.read_text())
+        again = self.spawn("console", XDG_STATE_HOME=home.name, PROMPT_TOOLKIT_NO_CPR="1")
+        await within(again.until("tokensock: connected"))
+        again.type("quit\r")
+        self.assertEqual(await within(again.status), 0)
+        self.assertNotIn("Traceback", console.shown + again.shown)
 
     async def test_reply(self) -> None:
         """A program answers: its stdout is the answer, and its failure an error."""

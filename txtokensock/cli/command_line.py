@@ -7,7 +7,6 @@ It imports nothing of what runs the commands, so that help and usage errors appe
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -199,6 +198,8 @@ def reply(
     """
     if not all(name.split(".")):
         raise click.UsageError(f"{name!r} has an empty part", context)
+    import shutil
+
     if shutil.which(command[0]) is None:
         raise click.UsageError(f"there is no program {command[0]!r}", context)
     settings = _settings(context)
@@ -235,6 +236,37 @@ def bench(context: click.Context, /, **arguments: Any) -> Run:
     from .run import run
 
     return partial(run, settings, partial(conversation, **arguments), bounded=False)
+
+
+@tokensock.command()
+@common_options
+@click.pass_context
+def console(context: click.Context, /) -> Run:
+    """Call, publish and watch at a prompt."""
+    settings = _settings(context)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("console needs a terminal; rpc and publish read stdin", context)
+    try:
+        from .console import console as conversation
+    except ModuleNotFoundError as missing:
+        if missing.name != "prompt_toolkit":
+            raise
+        text = "console needs prompt_toolkit: pip install 'txtokensock[cli]'"
+        raise click.UsageError(text, context) from None
+    from .run import run
+
+    def start() -> int:
+        # The prompt runs on asyncio.
+        import asyncio
+
+        from twisted.internet import asyncioreactor
+
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)  # the first prompt is there before the loop runs
+        asyncioreactor.install(loop)
+        return run(settings, conversation, reconnect=True, bounded=False)
+
+    return start
 
 
 @tokensock.command()
