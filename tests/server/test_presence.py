@@ -15,6 +15,7 @@ from txtokensock.errors import (
     InvalidOption,
     StoreUnavailable,
 )
+from txtokensock.jsontext import loads
 from txtokensock.server import MemoryStore, Presence
 
 from .support import ServerTestCase, TokenServer
@@ -152,6 +153,29 @@ class PresenceTests(ServerTestCase):
         presence = self.successResultOf(asked)
         self.assertEqual((presence.count, presence.servers, presence.silent), (100, 1, 1))
         self.assertEqual(len(presence.identities), 64)
+
+    def test_broken_servers(self) -> None:
+        """What a broken one asks or answers does no harm to who hears it."""
+        self.join(self.one, "ada")
+        replies: list[bytes] = []
+        for limit in (2**70, -(2**70)):
+            question = b'{"presence":"c","limit":%d}' % limit
+            self.one.service._hub.answer(question, lambda part, last: replies.append(part))
+        self.assertEqual([loads(reply)["count"] for reply in replies], [1, 1])
+        for part in (b"1e999", b'"\xff"', b"[" * 5000 + b"]" * 5000):
+            answer = b'{"count":1,"identities":[%b]}' % part
+            self.two.service._hub.answer = lambda _, reply, a=answer: reply(a, True)  # type: ignore[method-assign,misc]
+            self.assertEqual(self.users(self.presence()), ["ada"])
+
+    def test_changed_identities(self) -> None:
+        """One that the application made no JSON any more is counted, and not named."""
+        for user in ("ada", "bob"):
+            self.join(self.one, user)
+        identity = self.one.service.peers()[0].auth
+        assert isinstance(identity, dict)
+        identity["database"] = object()
+        presence = self.presence()
+        self.assertEqual((presence.count, self.users(presence)), (2, ["bob"]))
 
     def test_unknown_question(self) -> None:
         """What a later version asks is not answered, and does no harm."""

@@ -11,6 +11,7 @@ from itertools import islice
 
 from msgspec import Raw, Struct
 
+from ..errors import InvalidData
 from ..jsontext import Decoder, Malformed, dumps, loads
 from ..support.checks import Check, is_number
 from ..support.slices import Slices
@@ -29,13 +30,16 @@ have five for it, after the store had its five to tell them.
 _STEP = 32
 """Identities in one part of an answer."""
 
+_MOST = 10_000
+"""Identities that can be asked for."""
+
 _MOST_BYTES = 1024 * 1024
 """Of identities in one server's answer."""
 
 
 check_limit: Check[int] = Check(
-    "a whole number from 0 to 10000",
-    lambda value: is_number(value) and isinstance(value, int) and 0 <= value <= 10_000,
+    f"a whole number from 0 to {_MOST}",
+    lambda value: is_number(value) and isinstance(value, int) and 0 <= value <= _MOST,
 )
 """How many identities are wanted."""
 
@@ -100,14 +104,18 @@ def answer_presence(
     except Malformed:
         return
     peers = channels.get(asked.presence, {})
-    identities = _identities(tuple(islice(peers, max(0, asked.limit))))
+    limit = min(max(0, asked.limit), _MOST)
+    identities = _identities(tuple(islice(peers, limit)))
     _answer(identities, len(peers), slices, reply)
 
 
 def _identities(peers: Iterable[Peer]) -> Iterator[Raw]:
     room = _MOST_BYTES
     for peer in peers:
-        identity = dumps(peer.auth)
+        try:
+            identity = dumps(peer.auth)
+        except InvalidData:  # the application has put something into it
+            continue
         room -= len(identity)
         if room < 0:
             return
@@ -142,11 +150,12 @@ class PresenceCount:
         """Add a part of one server's answer."""
         try:
             heard = _decode_part(part)
+            room = self._limit - len(self._identities)
+            identities = [loads(bytes(each)) for each in heard.identities[:room]]
         except Malformed:  # as no server of ours answers
             return
         self._count += heard.count
-        room = self._limit - len(self._identities)
-        self._identities.extend(loads(bytes(each)) for each in heard.identities[:room])
+        self._identities += identities
 
     def result(self, answered: Answered) -> Presence:
         """
