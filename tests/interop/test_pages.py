@@ -18,8 +18,11 @@ PAGES = ("README.md", *(f"docs/{name}.rst" for name in _DOCS))
 
 
 def _own_network() -> list[str]:
-    """What runs a program in a network of its own, where the system lets us."""
-    command = ["unshare", "--map-root-user", "--net"]
+    """
+    What runs a program in a network of its own, where the system lets us.  When it ends, so does
+    all that it has started.
+    """
+    command = ["unshare", "--map-root-user", "--net", "--pid", "--kill-child"]
     allowed = (
         shutil.which("unshare")
         and not subprocess.run([*command, "true"], capture_output=True, check=False).returncode
