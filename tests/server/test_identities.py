@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.turns import one_turn, python_calls
 from txtokensock.errors import InvalidData, InvalidOption, StoreUnavailable, UsageError
 from txtokensock.server import SHARED_WITH_NODE, MemoryStore, RedisStore, identities
 from txtokensock.server.identities import matches
@@ -57,6 +58,11 @@ class MatchTests(SynchronousTestCase):
             {"org": {"roles": {"a": "b"}}},
         ):
             self.assertFalse(matches(match, identity), match)
+
+    def test_cost(self) -> None:
+        """Each peer of a server is looked at for each question, which takes a call a member."""
+        match, identity = {"user": "eve"}, {"user": "ada", "org": {"id": 5}}
+        self.assertLessEqual(python_calls(matches, match, identity), 2)
 
     @given(JSON, st.dictionaries(st.sampled_from("xyz"), JSON))
     def test_properties(self, value: Any, more: dict[str, Any]) -> None:
@@ -128,6 +134,20 @@ class CloseTests(IdentityTestCase):
             self.clock.advance(0)
         self.assertEqual(self.successResultOf(closing).peers, 50)
         self.assertEqual({self.closed(client)[0] for client in clients}, {4410})
+
+    def test_many_questions(self) -> None:
+        """Of many at once a few are answered in a turn, in order, and so are all in the end."""
+        self.one.authenticated("user=ada")
+        question = b'{"ask":"close_identity","match":{"user":"eve"},"code":4410,"reason":""}'
+        replies: list[int] = []
+        for number in range(100):
+            self.one.service._hub.answer(question, lambda *_, n=number: replies.append(n))  # type: ignore[misc]
+        self.assertLess(len(replies), 10)
+        one_turn(self.clock)
+        self.assertLess(len(replies), 20)
+        for _ in range(20):
+            one_turn(self.clock)
+        self.assertEqual(replies, list(range(100)))
 
     def test_bad_questions(self) -> None:
         """What cannot be asked fails by name, and closes nobody."""

@@ -38,6 +38,10 @@ from .store.interface import IStoreLink, IStoreListener
 __all__ = ["DROP", "Filter", "Hub"]
 
 
+_ANSWER = 16
+"""Units of a turn that it takes to begin an answer."""
+
+
 class _Drop:
     def __repr__(self) -> str:
         return "DROP"
@@ -262,7 +266,14 @@ class Hub:
         self.fan_out.deliver(channel, notice, len(notice))
 
     def answer(self, question: bytes, reply: Callable[[bytes, bool], None]) -> None:
-        """Answer a server that asks who is subscribed to a channel, or about an identity."""
+        """
+        Answer a server that asks who is subscribed to a channel, or about an identity; of very
+        many questions some in later turns.
+        """
+        if self._slices.units <= 0:
+            self._slices.call(partial(self.answer, question, reply))
+            return
+        self._slices.units -= _ANSWER
         answer_presence(question, self._channels, self._slices, reply)
         answer_identities(question, self._subscribers, self._slices, reply)
 

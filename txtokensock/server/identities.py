@@ -123,13 +123,18 @@ def matches(match: Any, value: Any) -> bool:
     Whether a JSON value has all that another one asks for: an object matches one that has its
     members, a list one of the same length whose elements match, all else what is equal to it.
     """
-    if isinstance(match, Mapping):
-        return isinstance(value, Mapping) and all(
-            name in value and matches(wanted, value[name]) for name, wanted in match.items()
-        )
-    if isinstance(match, list | tuple):
+    if isinstance(match, str):  # as most of what all peers are asked for
+        return bool(match == value)
+    if isinstance(match, dict):
+        if not isinstance(value, dict):
+            return False
+        for name, wanted in match.items():
+            if name not in value or not matches(wanted, value[name]):
+                return False
+        return True
+    if isinstance(match, list):
         return (
-            isinstance(value, list | tuple)
+            isinstance(value, list)
             and len(match) == len(value)
             and all(map(matches, match, value))
         )
