@@ -97,6 +97,24 @@ class StartTests(SynchronousTestCase):
             loaded & {"twisted.internet.reactor", "txtokensock.client", "treq", "autobahn"}, set()
         )
 
+    def test_interrupted_import(self) -> None:
+        """Ctrl-C while a module is imported that catches everything is not lost."""
+        script = (
+            "import os, signal, sys\n"
+            "from txtokensock.cli import main\n"
+            "class Greedy:\n"
+            "    def find_spec(self, name, *_):\n"
+            "        if name == sys.argv[1]:\n"
+            "            try: os.kill(os.getpid(), signal.SIGINT)\n"
+            "            except BaseException: pass\n"
+            "sys.meta_path.insert(0, Greedy())\n"
+            "main(['listen', 'a', '--host', '127.0.0.1:9'])\n"
+        )
+        for module in ("click", "twisted.internet.reactor"):
+            command = [sys.executable, "-c", script, module]
+            run = subprocess.run(command, capture_output=True, timeout=60)
+            self.assertEqual((run.returncode, run.stdout, run.stderr), (130, b"", b""), module)
+
     def test_interrupted(self) -> None:
         """Ctrl-C before there is a reactor ends the command without a traceback."""
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from ..sockjs.transport_names import TRANSPORT_NAMES
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_TIMEOUT", "Given", "Value", "common_options"]
+__all__ = ["DEFAULT_HOST", "DEFAULT_TIMEOUT", "Given", "Run", "Value", "common_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+Run: TypeAlias = Callable[[], int]
+"""Runs what a command line asks for, and returns the exit status."""
 
 DEFAULT_HOST = "127.0.0.1:8080"
 DEFAULT_TIMEOUT = 10.0
