@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kit.certificates import self_signed
 from txtokensock import Backoff, Timeouts, TokenSocket
-from txtokensock.bridge.config.file import Config, ConfigError, load, parse
+from txtokensock.bridge.config.file import Config, ConfigError, check, load
+from txtokensock.config.document import Document
 from txtokensock.config.listen import Listen
 
 UPSTREAM = '[upstream]\nhost = "127.0.0.1:8080"\n'
@@ -186,7 +187,7 @@ class ConfigTestCase(SynchronousTestCase):
 
     def problems(self, text: str) -> list[str]:
         """What is said about a text, each behind its place: without that where it is a line's."""
-        error = self.assertRaises(ConfigError, parse, text, "bridge.toml")
+        error = self.assertRaises(ConfigError, lambda: check(Document(text, "bridge.toml")))
         said = [str(problem) for problem in error.problems]
         return [re.sub(r"^bridge\.toml:(\d+:)? (?!is not)", "", line) for line in said]
 
@@ -242,7 +243,7 @@ class GoodConfigTests(ConfigTestCase):
 
     def good(self, text: str) -> Config:
         """The configuration of a text."""
-        return parse(text, "bridge.toml")
+        return check(Document(text, "bridge.toml"))
 
     def test_least(self) -> None:
         """An upstream is enough; a side without a section is not there."""

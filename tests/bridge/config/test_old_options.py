@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.bridge.config.file import Config, ConfigError, parse
+from txtokensock.bridge.config.file import Config, ConfigError, check
 from txtokensock.bridge.config.old_options import renew
+from txtokensock.config.document import Document
 from txtokensock.config.section import Problem
 
 RULE = (
@@ -28,7 +29,7 @@ class OldOptionTests(SynchronousTestCase):
     def read(self, text: str) -> tuple[Config, list[str]]:
         """The configuration, and what is said of it."""
         said: list[Problem] = []
-        config = parse(text, "bridge.toml", said.append)
+        config = check(Document(text, "bridge.toml"), said.append)
         return config, list(map(str, said))
 
     def test_waits(self) -> None:
@@ -58,7 +59,7 @@ class OldOptionTests(SynchronousTestCase):
     def test_both(self) -> None:
         """It is not for us to choose."""
         text = RULE + "first_delay = 2\nbackoff = { first = 3 }\n"
-        error = self.assertRaises(ConfigError, parse, text, "bridge.toml")
+        error = self.assertRaises(ConfigError, lambda: check(Document(text, "bridge.toml")))
         self.assertEqual(
             str(error),
             "bridge.toml:8: webhooks.channels[0].first_delay: is the old name of backoff.first:"
@@ -80,7 +81,7 @@ class OldOptionTests(SynchronousTestCase):
     def test_logged(self) -> None:
         """Where nobody asks for it, it is in the log."""
         with capturedLogs() as logged:
-            parse(RULE + "first_delay = 2\n", "bridge.toml")
+            check(Document(RULE + "first_delay = 2\n", "bridge.toml"))
         self.assertEqual([event["event"] for event in logged], ["bridge.deprecated"])
         self.assertIn("write backoff.first = instead", formatEvent(logged[0]))
 

@@ -21,7 +21,7 @@ from .upstream import UpstreamConfig
 from .wamp import WampConfig
 from .webhooks import WebhooksConfig
 
-__all__ = ["Config", "ConfigError", "check", "load", "parse"]
+__all__ = ["Config", "ConfigError", "check", "load"]
 
 _log = Logger()
 
@@ -60,34 +60,22 @@ def _log_problem(problem: Problem) -> None:
     _log.warn("{problem}", event="bridge.deprecated", problem=str(problem))
 
 
-def load(path: str, warn: Callable[[Problem], object] = _log_problem) -> Config:
+def load(path: str) -> Config:
     """
     Read and check a file.
 
     :param path: the file, TOML in UTF-8.
-    :param warn: called with what works in this release for the last time; by default it is
-        logged.
     :raises ConfigError: with a line for each thing that is wrong.
     """
-    return check(Document.read(path), warn)
-
-
-def parse(text: str, path: str, warn: Callable[[Problem], object] = _log_problem) -> Config:
-    """
-    Check a configuration.
-
-    :param path: where it is from, for people.
-    :param warn: see :func:`load`.
-    :raises ConfigError: see :func:`load`.
-    """
-    return check(Document(text, path), warn)
+    return check(Document.read(path))
 
 
 def check(document: Document, warn: Callable[[Problem], object] = _log_problem) -> Config:
     """
     Check what a file and a command line say.
 
-    :param warn: see :func:`load`.
+    :param warn: called with what works in this release for the last time; by default it is
+        logged.
     :raises ConfigError: see :func:`load`.
     """
     old, found = renew(document.content)
