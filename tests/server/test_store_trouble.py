@@ -55,6 +55,15 @@ class AuthenticationTests(ServerTestCase):
         self.assertEqual(client.closed, (4403, "Authentication refused"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_subscription(self) -> None:
+        """Who cannot be subscribed in the store is not subscribed at all."""
+        client = self.server.authenticated()
+        (link,) = self.store._links
+        self.patch(link, "subscribe", lambda channel: fail(StoreUnavailable("no Redis")))
+        message = {"rpc": "_subscribe", "req": {"channel": "c"}, "uuid": "2"}
+        self.assertEqual(client.ask(message)["error"], "Store unavailable")
+        self.assertEqual(self.server.service.channels(), [])
+
 
 class TokenTests(SynchronousTestCase):
     """What the store keeps may be another program's."""

@@ -276,6 +276,14 @@ class GoodConfigTests(ConfigTestCase):
         self.assertEqual(config.upstream.timeouts.build().auth, 1.0)
         self.assertIsNotNone(config.upstream.policy())
 
+    def test_one_section(self) -> None:
+        """Rules of one section are its own business; another may have other actions."""
+        rules = "".join(f'[[webhooks.calls]]\naction = "{a}"\nurl = "http://h"\n' for a in "ab")
+        router = '[wamp]\nurl = "ws://h"\nrealm = "r"\n'
+        action = '[[wamp.actions]]\naction = "c"\nprocedure = "p.c"\n'
+        config = self.good(WEBHOOKS + rules + router + action)
+        self.assertEqual([rule.action for rule in config.webhooks.calls], ["a", "b"])
+
     def test_table_of_one(self) -> None:
         """A table of one key that is neither ``env`` nor ``file`` is no secret."""
         config = self.good(UPSTREAM + "[upstream.authentication]\nuser = { id = 1 }\n")

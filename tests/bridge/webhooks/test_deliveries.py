@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from email.utils import formatdate
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from tests.bridge.webhooks.support import EPOCH, WebhooksTestCase
 from txtokensock.bridge.config.webhooks import WebhookBackoff
+from txtokensock.bridge.webhooks.spool import Spool
 from txtokensock.bridge.webhooks.webhooks_side import WebhooksSide
 from txtokensock.config.section import Secret
 
@@ -32,6 +34,22 @@ class DeliveryTests(WebhooksTestCase):
         self.assertNotIn("webhook-signature", headers)
         self.assertEqual(self.rows("waiting"), [])
         self.assertEqual((self.count("in"), self.count("out"), self.spooled()), (1, 1, 0))
+
+    def test_cannot_be_taken(self) -> None:
+        """A message that the bridge fails with is logged, and the next are delivered."""
+        append = Spool.append
+        failing = iter([ZeroDivisionError])
+
+        def fails_once(spool: Spool, *arguments: Any) -> None:
+            for problem in failing:
+                raise problem
+            append(spool, *arguments)
+
+        self.patch(Spool, "append", fails_once)
+        self.start(self.rule())
+        self.publish(1, 2)
+        self.assertEqual(self.webhook.messages, [2])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_order(self) -> None:
         """Messages of all channels of a rule come one after the other, in order."""

@@ -177,3 +177,19 @@ class AdminAPITests(ServerTestCase):
         self.clock.advance(5)
         self.assertIn(b'{"peers":0,"servers":1,"silent":1}', waiting.tcp.value())
         self.assertEqual(gone.tcp.value(), b"")
+
+    def test_root(self) -> None:
+        """There is nothing at the root of the API, nor below what can be done."""
+        for path in ("", "publish/more"):
+            self.assertEqual(self.ask("GET", path)[0], 404)
+
+    def test_failure(self) -> None:
+        """A mistake in the server is logged, and nothing of it is told."""
+
+        async def fails(*_: object) -> None:
+            raise ZeroDivisionError("secret")
+
+        self.patch(self.one.service, "publish", fails)
+        answer = self.ask("POST", "publish", {"channel": "c", "data": 1})
+        self.assertEqual(answer, (500, {"error": "Internal error"}))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

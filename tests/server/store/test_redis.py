@@ -953,3 +953,32 @@ class BackoffTests(SynchronousTestCase):
                 waits.append(self.wait())
                 self.connect()
             self.assertEqual(waits, expected)
+
+
+class EndpointTests(SynchronousTestCase):
+    """Whereto the URL leads, twice: for commands, and to listen."""
+
+    def connecting(self, url: str) -> MemoryReactorClock:
+        """The reactor of a store that begins to connect."""
+        reactor = MemoryReactorClock()
+        listener: Any = object()
+        link = RedisStore(url, "app").connect(listener, reactor)
+        reactor.advance(0)
+        link.close()
+        return reactor
+
+    def test_tcp(self) -> None:
+        """A host, with TLS or without."""
+        for url, port in (("redis://127.0.0.1:6380/0", 6380), ("rediss://127.0.0.1", 6379)):
+            clients = self.connecting(url).tcpClients
+            self.assertEqual({client[:2] for client in clients}, {("127.0.0.1", port)})
+
+    def test_unix(self) -> None:
+        """A socket's path."""
+        clients = self.connecting("unix:///run/redis.sock?db=1").unixClients
+        self.assertEqual({client[0] for client in clients}, {"/run/redis.sock"})
+
+    def test_sentinels(self) -> None:
+        """A sentinel is asked first."""
+        clients = self.connecting("redis+sentinel://127.0.0.1:26380/main/0").tcpClients
+        self.assertEqual({client[:2] for client in clients}, {("127.0.0.1", 26380)})
