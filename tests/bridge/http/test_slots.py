@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Protocol
@@ -332,6 +333,22 @@ class EndTests(HttpTestCase):
         self.patch(http_side, "server_endpoint", lambda *_: Slow())
         problem = self.assertRaises(InvalidOption, self.serve)
         self.assertIn("does not listen at once", str(problem))
+
+    def test_needs_restart(self) -> None:
+        """Another address does, and another file of signed requests; a heartbeat does not."""
+        self.serve(self.key("a", "secret", scheme="signed"))
+        old = self.side._section
+        self.assertEqual(list(self.side.needs_restart(replace(old, heartbeat=7.0))), [])
+        paths = [
+            [problem.path for problem in self.side.needs_restart(replace(old, **{name: value}))]
+            for name, value in (
+                ("listen", "tcp:9"),
+                ("certificate", "a.pem"),
+                ("signed_requests", "another"),
+            )
+        ]
+        named = [["http.listen"], ["http.certificate"], ["http.signed_requests"]]
+        self.assertEqual(paths, named)
 
 
 class _Silent:

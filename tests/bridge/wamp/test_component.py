@@ -6,6 +6,7 @@ from typing import Any
 
 from autobahn.wamp import message as wire
 from autobahn.wamp.types import ComponentConfig
+from twisted import internet
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -46,6 +47,12 @@ class ComponentTests(SynchronousTestCase):
         component.onClose(True)
         self.reactor.advance(30)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_container(self) -> None:
+        """A container names no reactor: it is that of the process."""
+        self.patch(internet, "reactor", self.reactor)
+        component = wamp.TokenSocketComponent(ComponentConfig("realm1", EXTRA))
+        self.assertIs(component._reactor, self.reactor)
 
     def test_wrong(self) -> None:
         """A mistake in ``extra`` is one line with its path."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from autobahn.twisted.rawsocket import WampRawSocketClientProtocol
+from autobahn.twisted.websocket import WampWebSocketClientProtocol
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -77,6 +79,17 @@ class ConnectionTests(SynchronousTestCase):
     def test_nonsense(self) -> None:
         """A message that is none."""
         self.refused("rs://router.test:8080", b"\x7f\xf3\x00\x00\x00\x00\x00\x02\xff\xff")
+
+    def test_fault_of_autobahn(self) -> None:
+        """What it raises for bytes of a peer ends the connection, and is nobody's exception."""
+
+        def fails(*_: object) -> None:
+            raise ZeroDivisionError
+
+        self.patch(WampWebSocketClientProtocol, "_dataReceived", fails)
+        self.refused("ws://router.test/ws", b"HTTP/1.1 101 OK\r\n\r\n")
+        self.patch(WampRawSocketClientProtocol, "dataReceived", fails)
+        self.refused("rs://router.test:8080", b"\x7f\xf3\x00\x00")
 
     def test_given_up(self) -> None:
         """Who waits no longer leaves nothing open."""
