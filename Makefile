@@ -8,7 +8,7 @@ JOBS ?= auto
 # Tests of one class stay together, for they may share a server.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
-.PHONY: run test unit faults soak mutants bench scale check docs release-check clean
+.PHONY: run test unit coverage faults soak mutants bench scale check docs release-check clean
 
 run: .venv/installed
 	$(BIN)/twistd --pidfile= -n tokensock
@@ -20,6 +20,11 @@ test: .venv/installed
 # What runs in memory, which is all but the real peers.
 unit: .venv/installed
 	$(PYTEST) --ignore=tests/interop $(ARGS)
+
+# The same, and which branches it takes: no module of these rooms may be below the floor.
+coverage: .venv/installed
+	$(PYTEST) --ignore=tests/interop --cov --cov-report=json:coverage.json $(ARGS)
+	$(BIN)/python -m tests.coverage_floor coverage.json
 
 # Every fault of the table, over every transport; make test plays one of a kind.
 faults: .venv/installed
