@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.web.test.requesthelper import DummyChannel
+
 from txtokensock.bridge.health import Condition, SideState
 
 from .support import NOW, HttpTestCase
@@ -101,3 +103,16 @@ class MetricsTests(HttpTestCase):
             ({"authorization": "Bearer secret-o"}, 200),
         ):
             self.assertEqual(self.get("/metrics", headers).status, status)
+
+
+class RequestTests(HttpTestCase):
+    """A request as Twisted and Klein read it."""
+
+    def test_header(self) -> None:
+        """A header is bytes for who names it in bytes, and text for the others."""
+        self.serve(connected=False)
+        request = self.side.site.requestFactory(DummyChannel(), False)
+        request.requestHeaders.addRawHeader(b"x-key", b"a\xff")
+        self.assertEqual(request.getHeader(b"x-key"), b"a\xff")
+        self.assertEqual(request.getHeader("x-key"), "a\udcff")
+        self.assertIsNone(request.getHeader("x-other"))
