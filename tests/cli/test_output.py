@@ -11,6 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtokensock.cli.output import print_json, say
+from txtokensock.cli.run import log_observer
 
 EVIL = "a\x1b[2J\x9b31m\u202eb\u2066\r\x07\x7f\u2028c"
 """C0, C1, DEL, and marks that reorder a line or end it."""
@@ -68,3 +69,13 @@ class OutputTests(SynchronousTestCase):
         with contextlib.redirect_stderr(err):
             say(EVIL)
         self.assertTrue(err.getvalue()[:-1].isprintable(), ascii(err.getvalue()))
+
+    def test_log(self) -> None:
+        """So may an event of the log, which --verbose shows."""
+        err = io.StringIO()
+        with contextlib.redirect_stderr(err):
+            observer = log_observer()
+        observer({"log_format": "it said {text}\n\tand more", "text": EVIL, "log_time": 0.0})
+        shown = err.getvalue()
+        self.assertIn("it said a\\u001b[2J", shown)
+        self.assertTrue(shown.replace("\n", "").replace("\t", "").isprintable(), ascii(shown))

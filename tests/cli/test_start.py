@@ -89,6 +89,10 @@ class StartTests(SynchronousTestCase):
             set(),
         )
 
+    def test_doctor(self) -> None:
+        """A mistake in an option is none of the way to a server."""
+        self.loaded(["doctor", "--endpoint", "bogus:1"], status=2)
+
     def test_bridge_spool(self) -> None:
         """The command for a spool loads neither a client nor a bridge's connections."""
         loaded = self.loaded(["bridge-spool", "list", "/nonexistent"], status=1)

@@ -18,7 +18,7 @@ from twisted.internet.threads import deferToThread
 from ..address import Address, ip_address_of
 from ..client.socket import TokenSocket
 from ..client.token_request import TokenRequest
-from ..errors import RemoteError
+from ..errors import InvalidOption, RemoteError
 from ..sockjs import DEFAULT_MAX_MESSAGE_SIZE, SockJSClientEndpoint
 from ..sockjs.client.info import InfoRequest
 from ..sockjs.client.session_target import SessionTarget
@@ -60,6 +60,9 @@ async def examine(settings: Settings, reactor: Any, channel: str) -> int:
         well = [await _Doctor(settings, host, reactor).examine(channel) for host in settings.hosts]
     except CancelledError:
         return 1
+    except InvalidOption as problem:  # some mistakes are found only with a reactor
+        say(in_our_words(str(problem)))
+        return 2
     except OSError as problem:
         say(f"cannot write to stdout: {problem.strerror}")
         discard(sys.stdout)

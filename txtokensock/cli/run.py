@@ -13,16 +13,21 @@ from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ReactorNotRunning
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.logger import (
+    FileLogObserver,
+    LogEvent,
+    formatEventAsClassicLogText,
+    globalLogBeginner,
+)
 from twisted.python.failure import Failure
 
 from ..client.socket import TokenSocket
 from ..errors import AttemptTimeout, InvalidOption, TokenSocketError
 from .client_options import Settings, in_our_words
 from .interrupts import uninterrupted
-from .output import be_quiet, discard, place_in_docs, say, write_utf8
+from .output import be_quiet, discard, harmless, place_in_docs, say, write_utf8
 
-__all__ = ["Conversation", "run", "run_reactor"]
+__all__ = ["Conversation", "log_observer", "run", "run_reactor"]
 
 Conversation: TypeAlias = Callable[[TokenSocket, Any], Coroutine[Any, Any, None]]
 """What a command does with a client that is about to connect, and the reactor."""
@@ -50,9 +55,18 @@ def run(
     if settings.quiet:
         be_quiet()
     if settings.verbose:
-        observers = [textFileLogObserver(sys.stderr)]
-        globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
+        globalLogBeginner.beginLoggingTo([log_observer()], redirectStandardIO=False)
     return run_reactor(lambda reactor: _talk(settings, conversation, reconnect, bounded, reactor))
+
+
+def log_observer() -> FileLogObserver:
+    """Writes the log to stderr, where a terminal obeys nothing that a peer has put into it."""
+
+    def line(event: LogEvent) -> str | None:
+        text = formatEventAsClassicLogText(event)
+        return text and harmless(text, keep="\n\t")
+
+    return FileLogObserver(sys.stderr, line)
 
 
 def run_reactor(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
