@@ -175,7 +175,7 @@ class ReloadTests(ServeConfigTestCase):
         previous = signal.getsignal(signal.SIGHUP)
         with mock.patch.object(sys, "__stdout__", io.StringIO()):
             service.startService()
-        self.addCleanup(service._reloading.stop)
+        self.addCleanup(service._reloading.end)
         self.assertTrue(handlers)
         self.assertNotIn(previous, handlers)
 

@@ -76,6 +76,15 @@ class DrainTests(ServeConfigTestCase):
         self.assertEqual(self.reactor.stopped, [1])
         self.successResultOf(stopped)
 
+    def test_hang_up(self) -> None:
+        """SIGHUP does nothing while peers finish, and is what it was after that."""
+        previous = signal.getsignal(signal.SIGHUP)
+        stopped = self.start("drain_delay = 60\n").stopService()
+        self.assertEqual(signal.getsignal(signal.SIGHUP), signal.SIG_IGN)
+        self.reactor.advance(60)
+        self.successResultOf(stopped)
+        self.assertEqual(signal.getsignal(signal.SIGHUP), previous)
+
     def test_again(self) -> None:
         """Another signal waits for nobody, and a third is what it is for every process."""
         previous = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]

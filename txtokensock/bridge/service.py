@@ -183,6 +183,8 @@ class Bridge(Service):
             self._end(name, side)
         await DeferredList(list(self._ending.values()))
         await self.upstream.stopService()
+        if self._reloading is not None:
+            self._reloading.end()
         self._notifier.ended()
         self._log.info("bridge stopped", event="bridge.stopped")
 

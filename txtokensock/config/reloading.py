@@ -64,15 +64,27 @@ class Reloading(Generic[C]):
         self._apply = apply
         self._reactor = reactor
         self._notifier = notifier
+        self._obeys = False
         self._previous_handler: Any = None
         self.refused: Refused | None = None
 
     def start(self) -> None:
         """Obey SIGHUP from now on."""
+        self._obeys = True
         self._previous_handler = signal.signal(signal.SIGHUP, self._hang_up)
 
     def stop(self) -> None:
-        """Leave SIGHUP to whom it was before; whatever a reload would start, nobody would stop."""
+        """
+        Take no notice of SIGHUP from now on: whatever a reload would start, nobody would stop,
+        and what is in flight must not end by it.
+        """
+        if self._obeys:
+            self._obeys = False
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def end(self) -> None:
+        """Leave SIGHUP to whom it was before."""
+        self._obeys = False
         if self._previous_handler is not None:
             signal.signal(signal.SIGHUP, self._previous_handler)
             self._previous_handler = None
@@ -86,7 +98,7 @@ class Reloading(Generic[C]):
 
         :return: whether it was taken.
         """
-        if self._previous_handler is None:
+        if not self._obeys:
             return False
         self._notifier.reloading()
         try:

@@ -130,6 +130,7 @@ class ServeService(MultiService):
         previous = [(each, signal.signal(each, self._another)) for each in _SIGNALS]
 
         def restore(outcome: Any) -> Any:
+            self._reloading.end()
             for number, handler in previous:
                 signal.signal(number, handler or signal.SIG_DFL)
             return outcome
