@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -100,6 +101,20 @@ class StartTests(SynchronousTestCase):
         self.assertEqual(
             loaded & {"twisted.internet.reactor", "txtokensock.client", "treq", "autobahn"}, set()
         )
+
+    def test_completion(self) -> None:
+        """The shell gets commands and options, without what connects."""
+        for words, found in (("tokensock pub", "plain,publish"), ("tokensock rpc --raw", "--raw")):
+            environment = {
+                **os.environ,
+                "_TOKENSOCK_COMPLETE": "bash_complete",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(words.count(" ")),
+            }
+            command = [sys.executable, "-c", SCRIPT, "[[]]"]
+            run = subprocess.run(command, capture_output=True, env=environment, check=True)
+            self.assertIn(found, run.stdout.decode())
+            self.assertNotIn('"twisted"', run.stderr.decode())
 
     def test_interrupted_import(self) -> None:
         """Ctrl-C while a module is imported that catches everything is not lost."""
