@@ -128,6 +128,17 @@ class SentinelTests(SynchronousTestCase):
             self.asked(("m1", 6379))
             self.successResultOf(connecting)
 
+    def test_out_of_date(self) -> None:
+        """One whose master cannot be connected to is asked last: it may be cut off with it."""
+        connecting = self.connecting()
+        self.answered(ONE, MASTER)
+        self.refused(("m1", 6379))
+        self.failureResultOf(connecting, ConnectionRefusedError)
+        connecting = self.connecting()
+        self.answered(TWO, OTHER)
+        self.asked(("m2", 6380))
+        self.successResultOf(connecting)
+
     def test_nobody_knows(self) -> None:
         """The error has the reason of each; one that hangs has its share of the time."""
         connecting = self.connecting()

@@ -32,7 +32,8 @@ class NoMaster(Exception):
 class SentinelEndpoint:
     """
     Asks one sentinel after the other, that which answered last first, and connects to the master
-    that it names.  Where that is another one than before, connections to the old one are dropped.
+    that it names; if that cannot be connected to, it is asked last the next time.  Where it is
+    another one than before, connections to the old one are dropped.
 
     :param reactor: for timeouts.
     :param sentinels: connects to each, by the address.
@@ -85,7 +86,12 @@ class SentinelEndpoint:
             for protocol, there in list(self._connected.items()):
                 if there != address:
                     protocol.transport.abortConnection()
-        protocol = await self._to(address).connect(factory)
+        try:
+            protocol = await self._to(address).connect(factory)
+        except Exception:
+            # Who is cut off from the other sentinels goes on to name the master of before.
+            self._sentinels.append(self._sentinels.pop(0))
+            raise
         self._connected[protocol] = address
         return protocol
 
