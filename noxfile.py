@@ -16,7 +16,8 @@ from pathlib import Path
 import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")["project"]
-NEEDED = "redis", "metrics", "bridge"
+(_ALL,) = re.findall(r"txtokensock\[(.*)\]", " ".join(PROJECT["optional-dependencies"]["test"]))
+NEEDED = _ALL.split(",")
 """The extras that belong to the package itself, not to those who work on it."""
 IN_MEMORY = ("-m", "pytest", "-q", "-n", "auto", "--dist", "loadscope", "--ignore=tests/interop")
 PAGES = [f"tests.interop.test_pages.PageTests.test_{page}" for page in ("readme", "tutorial")]
