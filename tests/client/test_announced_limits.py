@@ -421,6 +421,31 @@ class RealServerTests(ServerTestCase):
         memory.server.stopService()
         memory.advance(10)
 
+    def test_one_by_one(self) -> None:
+        """The pings behind calls that go alone, after a loss that one of them may cause, count."""
+        memory = MemoryServer(
+            lambda clock: TokenSocketServer(
+                lambda request: {},
+                actions={"echo": lambda data, peer: data},
+                limits=Limits(messages_per_second=100, message_burst=10),
+                reactor=clock,
+            )
+        )
+        client = memory.client()
+        client.startService()
+        memory.settle()
+        events = Calls()
+        client.on("disconnect", events)
+        outcomes = [client.rpc("echo", number, idempotent=True) for number in range(8)]
+        (peer,) = memory.server.peers()
+        peer.close(4413, "too large")
+        memory.advance(10)
+        self.assertEqual([error.code for error in events], [4413])
+        self.assertEqual([self.successResultOf(each) for each in outcomes], list(range(8)))
+        client.end()
+        memory.server.stopService()
+        memory.advance(10)
+
     def test_frames_on_a_slow_link(self) -> None:
         """What waits for a request of its own goes in as many as keep within a frame's limits."""
         for limits in (

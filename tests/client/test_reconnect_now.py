@@ -39,6 +39,17 @@ class ReconnectNowTests(ServerTestCase):
         self.assertIsInstance(events[0], ConnectionAborted)
         self.assertEqual(events[1:], [None])
 
+    def test_closing_within_a_second(self) -> None:
+        """A connection that has begun to end counts as none: the wait behind it is over."""
+        self.server.close = "ignore"  # TCP goes on
+        client = self.ready()
+        self.session.send_frame('c[4429,"too much"]')
+        self.settle()
+        client.reconnect_now()
+        self.advance(1.5)
+        self.assertTrue(client.connected)
+        self.assertEqual(self.attempts, 2)
+
     def test_keeps_what_is_wanted(self) -> None:
         """Subscriptions and what waits go on; what was in flight ends as with every loss."""
         client = self.ready()

@@ -400,7 +400,7 @@ class RequestQueue:
         ):
             allowed = self._limits.room(self._reactor.seconds())
             first = next(iter((self._queue or self._suspects).values()))
-            cost = self._limits.cost(len(first.payload))
+            cost = self._limits.cost(len(first.payload), ping=not self._queue)
             if allowed < cost:
                 self._paced.start(self._limits.wait(cost))
                 return
@@ -416,12 +416,13 @@ class RequestQueue:
             if self._connection is not connection or self._acceptance.complete:
                 return  # it was refused
         ping = None
-        if self._room() > 0:
+        if self._room() > 0 and self._limits.room(self._reactor.seconds()) > 0:
             uuid = f"{self._new_ping()}-ping"
             ping = Request(encode_call("_ping", {}, uuid), uuid, "a ping")
             self._in_flight[uuid] = ping
         self._acceptance.wait(ping)
         if ping is not None:
+            self._limits.sent(1, len(ping.payload))
             connection.send([ping.payload])
             ping.payload = b""
 

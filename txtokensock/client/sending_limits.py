@@ -72,12 +72,13 @@ class SendingLimits:
         self._rate.take(now, 0.0)
         return int(self._rate.left)
 
-    def cost(self, size: int) -> int:
+    def cost(self, size: int, *, ping: bool = False) -> int:
         """
         How many messages must be allowed before one of that many bytes is sent, each of which may
-        need a backslash in front.  One that costs more than we use at once waits for all of it.
+        need a backslash in front, and a ping behind it.  One that costs more than we use at once
+        waits for all of it.
         """
-        return max(1, min(2 * size >> SIZE_BITS, int(self._burst)))
+        return max(1, min(max(1, 2 * size >> SIZE_BITS) + ping, int(self._burst)))
 
     def wait(self, cost: float) -> float:
         """Seconds until so many are allowed, and no less than makes a frame of several."""

@@ -228,7 +228,7 @@ class ReconnectingClientService(Service, Generic[C]):
     def _lost(self, reason: Failure, *, hurried: bool) -> None:
         announced, self._announced = self._announced, False
         self.connection = None
-        wait = 0.0 if hurried else None
+        wait = self._retries.wait if hurried else None
         if self._ended is None and not hurried:
             lasted = self._reactor.seconds() - self._since
             wait = self._retries.connection_lost(reason, lasted)
@@ -341,21 +341,26 @@ class _Attempts:
 
     def hurry(self) -> None:
         """Begin an attempt now, or as soon as the last one began a second ago."""
-        now = self._seconds()
-        wait = max(0.0, self._began + _APART - now)
+        now, wait = self._seconds(), self._wait()
+        ends = self._connection is not None and self._connection.closing
         if self._attempt is None and self._connection is None:
             self._pause.hasten(wait)
             wait = min(self._retries.wait, wait)  # for one that is about to begin
             self._retries.hurry(now)
             self._retries.wait = wait
             self._hurry = True
-        elif not wait and not self._hurry and not (self._attempt is not None and self._hurried):
+        elif self._hurry or (self._attempt is not None and self._hurried):
+            pass
+        elif ends or not wait:
             self._retries.hurry(now)
             self._hurry = True
             if self._attempt is not None:
                 self._attempt.cancel()
             else:
                 self._connection.transport.abortConnection()
+
+    def _wait(self) -> float:
+        return max(0.0, self._began + _APART - self._seconds())
 
     def _begin(self, _: object) -> Deferred[IProtocol]:
         self._began = self._seconds()
@@ -389,6 +394,6 @@ class _Attempts:
     def _lost(self, stand_in: IProtocol, reason: Failure) -> None:
         self._connection = None
         if self._hurry:
-            self._retries.wait = 0.0
+            self._retries.wait = self._wait()
         self._service._lost(reason, hurried=self._hurry)
         stand_in.connectionLost(reason)
