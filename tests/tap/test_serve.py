@@ -315,12 +315,39 @@ class OptionsTests(MakingTestCase):
 
     def test_port_in_use(self) -> None:
         """A port in use is one line that says what to do, and exit status 1."""
-        service = self.made(reactor=BusyReactor())
+        said = self.refusal()
+        self.assertEqual(said.count("\n"), 1)
+        self.assertIn("8080", said)
+        self.assertIn("already in use", said)
+        self.assertIn("--listen", said)
+
+    def test_port_in_use_with_options(self) -> None:
+        """What is proposed leaves out no option that was given: it is an option, not a command."""
+        said = self.refusal("serve", "--authentication", "demo", "--config", self.file(""))
+        self.assertIn("another place: --listen tcp:8081:interface=127.0.0.1\n", said)
+
+    def test_tls_port_in_use(self) -> None:
+        """For TLS this is in the configuration, for no option of the command line has it."""
+        certificate, key = self.certificate()
+        file = self.file(
+            '[server]\nauthentication = "demo"\n[tls]\nlisten = "tcp:8443"\n'
+            f'certificate = "{certificate}"\nkey = "{key}"\n'
+        )
+        self.assertIn("another place: listen in [tls]\n", self.refusal("serve", "-c", file))
+
+    def file(self, text: str) -> str:
+        """The path of a configuration."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = Path(directory.name, "serve.toml")
+        path.write_text(text)
+        return str(path)
+
+    def refusal(self, *arguments: str) -> str:
+        """What is said where every port is in use."""
+        service = self.made(*arguments, reactor=BusyReactor())
         said = io.StringIO()
         with mock.patch.object(sys, "__stderr__", said):
             ended = self.assertRaises(SystemExit, service.privilegedStartService)
         self.assertEqual(ended.code, 1)
-        self.assertEqual(said.getvalue().count("\n"), 1)
-        self.assertIn("8080", said.getvalue())
-        self.assertIn("already in use", said.getvalue())
-        self.assertIn("--listen", said.getvalue())
+        return said.getvalue()

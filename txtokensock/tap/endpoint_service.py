@@ -5,7 +5,6 @@ A service that listens, for ``twistd``.
 from __future__ import annotations
 
 import errno
-import sys
 from typing import Any
 
 from twisted.application.service import Service
@@ -29,7 +28,7 @@ class EndpointService(Service):
     :param description: the endpoint's string, for people.
     :param site: the site to serve.
     :param what: its name, for people.
-    :param option: the option, with an example, that chooses another place.
+    :param elsewhere: what chooses another place: a command, or an option with an example.
     """
 
     _log = Logger()
@@ -40,13 +39,14 @@ class EndpointService(Service):
         description: str,
         site: Site,
         what: str = "token-sockjs server",
-        option: str = "serve --listen tcp:8081:interface=127.0.0.1",
+        *,
+        elsewhere: str,
     ) -> None:
         self._endpoint = endpoint
         self._description = description
         self.site = site
         self._what = what
-        self._option = option
+        self._elsewhere = elsewhere
         self._port: IListeningPort | None = None
 
     def privilegedStartService(self) -> None:
@@ -83,8 +83,7 @@ class EndpointService(Service):
             what_to_do = ""
             if problem.socketError.errno == errno.EADDRINUSE:
                 what_to_do = (
-                    ". Stop the program that does, or choose another place:"
-                    f" {sys.argv[0]} --pidfile= -n tokensock {self._option}"
+                    f". Stop the program that does, or choose another place: {self._elsewhere}"
                 )
             return f"cannot listen on {self._description}: {reason}{what_to_do}"
         return f"cannot listen on {self._description}: {problem}"

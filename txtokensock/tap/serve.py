@@ -59,7 +59,10 @@ def make_server(options: ServeOptions, reactor: Any) -> ServeService:
     try:
         document = options.document()
         config = read_config(document)
-        builder = _Builder(document, config, reactor)
+        elsewhere = "--listen tcp:8081:interface=127.0.0.1"
+        if name is None and _is_demonstration(config):
+            elsewhere = f"{sys.argv[0]} --pidfile= -n tokensock serve {elsewhere}"
+        builder = _Builder(document, config, elsewhere, reactor)
         builder.build()
     except ConfigError as error:
         fail_by_config(error)
@@ -94,11 +97,15 @@ class _Builder:
     Makes the parts of a service, and collects what is wrong with the application's code.
 
     :param document: what the configuration is from.
+    :param elsewhere: what chooses another place to listen.
     """
 
-    def __init__(self, document: Document, config: ServeConfig, reactor: Any) -> None:
+    def __init__(
+        self, document: Document, config: ServeConfig, elsewhere: str, reactor: Any
+    ) -> None:
         self._document = document
         self._config = config
+        self._elsewhere = elsewhere
         self._reactor = reactor
         self._found: list[Problem] = []
 
@@ -172,20 +179,23 @@ class _Builder:
         listening = []
         for description in self._config.listen():
             endpoint = self._endpoint(description)
-            listening.append(EndpointService(endpoint, description, public))
+            service = EndpointService(endpoint, description, public, elsewhere=self._elsewhere)
+            listening.append(service)
         for description in self._config.tls_listen():
             assert certificate is not None
             endpoint = self._endpoint(description)
             tls = TLSServerEndpoint(endpoint, certificate)
-            listening.append(EndpointService(tls, description, public))
+            service = EndpointService(tls, description, public, elsewhere="listen in [tls]")
+            listening.append(service)
         if pages is None:
             return listening, None
         assert self._config.admin is not None
         description = self._config.admin.listen
         site = admin_site(pages, self._reactor, trusted_proxies=server.trusted_proxies)
         endpoint = self._endpoint(description)
-        elsewhere = "serve --admin tcp:9091:interface=127.0.0.1"
-        return listening, EndpointService(endpoint, description, site, "admin pages", elsewhere)
+        elsewhere = "--admin tcp:9091:interface=127.0.0.1"
+        admin = EndpointService(endpoint, description, site, "admin pages", elsewhere=elsewhere)
+        return listening, admin
 
     def _endpoint(self, description: str) -> IStreamServerEndpoint:
         try:
