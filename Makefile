@@ -8,7 +8,7 @@ JOBS ?= auto
 # Tests of one class stay together, for they may share a server.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
-.PHONY: run test unit coverage faults soak mutants bench scale check docs release-check clean
+.PHONY: run test unit coverage faults soak mutants bench scale neighbours check docs release-check clean
 
 run: .venv/installed
 	$(BIN)/twistd --pidfile= -n tokensock
