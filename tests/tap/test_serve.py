@@ -313,6 +313,11 @@ class OptionsTests(MakingTestCase):
         self.assertEqual(reactor.stopped, [1, "server", 2])
         self.successResultOf(stopped)
 
+    def test_help(self) -> None:
+        """What has several lines in the source has no gaps in the help."""
+        usage = ServeOptions().getUsage(width=1000)  # type: ignore[no-untyped-call]
+        self.assertEqual(usage.count("It may be given several times."), 4)
+
     def test_port_in_use(self) -> None:
         """A port in use is one line that says what to do, and exit status 1."""
         said = self.refusal()

@@ -105,6 +105,8 @@ class ServeOptions(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        # Before Python 3.13 a docstring keeps the indentation of its lines.
+        self.docs = {name: " ".join(text.split()) for name, text in self.docs.items()}
         self._lists: dict[str, list[str]] = {}
         self._limits: dict[str, str] = {}
         self._redis: str | None = None
