@@ -5,6 +5,7 @@ Acting on the peers of an identity, on all servers of a store.
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import Any
 
 from hypothesis import given
@@ -58,6 +59,12 @@ class MatchTests(SynchronousTestCase):
             {"org": {"roles": {"a": "b"}}},
         ):
             self.assertFalse(matches(match, identity), match)
+
+    def test_changed_identity(self) -> None:
+        """What the application has put into an identity counts as its JSON would."""
+        identity = {"org": MappingProxyType({"id": 5}), "roles": ("a", "b")}
+        self.assertTrue(matches({"org": {"id": 5}, "roles": ["a", "b"]}, identity))
+        self.assertFalse(matches({"org": {"id": 6}}, identity))
 
     def test_cost(self) -> None:
         """Each peer of a server is looked at for each question, which takes a call a member."""

@@ -122,11 +122,12 @@ def matches(match: Any, value: Any) -> bool:
     """
     Whether a JSON value has all that another one asks for: an object matches one that has its
     members, a list one of the same length whose elements match, all else what is equal to it.
+    The value may be an identity that the application has changed.
     """
     if isinstance(match, str):  # as most of what all peers are asked for
         return bool(match == value)
     if isinstance(match, dict):
-        if not isinstance(value, dict):
+        if not isinstance(value, dict | Mapping):
             return False
         for name, wanted in match.items():
             if name not in value or not matches(wanted, value[name]):
@@ -134,7 +135,7 @@ def matches(match: Any, value: Any) -> bool:
         return True
     if isinstance(match, list):
         return (
-            isinstance(value, list)
+            isinstance(value, list | tuple)
             and len(match) == len(value)
             and all(map(matches, match, value))
         )
