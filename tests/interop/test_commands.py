@@ -101,12 +101,12 @@ class CommandTests(InteropTestCase):
         silent = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(silent.close)
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
-        arguments = ("rpc", "echo", "--timeout", "2", "--host", url)
+        arguments = ("rpc", "echo", "--timeout", "5", "--host", url)
         _, err, status = await within(
             getProcessOutputAndValue(script("tokensock"), arguments, reactor=reactor)
         )
         self.assertEqual((status, err.count(b"\n")), (1, 1))
-        self.assertIn(f"no answer from {url} within 2 seconds".encode(), err)
+        self.assertIn(f"no answer from {url} within 5 seconds".encode(), err)
         self.assertIn(b"is it http:// there?", err)
 
     async def test_publish_to_listener(self) -> None:

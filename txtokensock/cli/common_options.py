@@ -54,7 +54,7 @@ class Value(click.ParamType):  # type: ignore[type-arg]  # generic in some versi
             self.envvar_list_splitter = "\n"  # type: ignore[misc]  # ClassVar where it is None
 
     def convert(self, value: str, param: Any, ctx: Any) -> Any:
-        """See ``click.ParamType``."""
+        """Make the value of a text, as ``click.ParamType`` asks."""
         from ..errors import UsageError
         from . import values
 

@@ -110,7 +110,7 @@ class _Commands(Completer):
         return True
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
-        """See ``Completer``."""
+        """What may follow the text before the cursor, as ``Completer`` asks."""
         command, blank, word = document.text_before_cursor.lstrip().partition(" ")
         if not blank:
             found: Iterable[str] = [*self._commands, "quit"]

@@ -42,7 +42,7 @@ _MOST_BYTES = 1024 * 1024
 
 
 class AskServers(Protocol):
-    """See :meth:`IStoreLink.ask_servers`."""
+    """Has a question answered by all servers, see :meth:`IStoreLink.ask_servers`."""
 
     def __call__(
         self, question: bytes, heard: Callable[[bytes], object], patience: float = PATIENCE

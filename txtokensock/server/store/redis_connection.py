@@ -119,7 +119,7 @@ class RedisConnection:
         self._lost_because = None
 
     def heard(self) -> None:
-        """Something came in."""
+        """Bytes came, whatever they say."""
         self.heard_at = self._reactor.seconds()
 
     def lost(self, why: Failure) -> None:
@@ -228,7 +228,7 @@ class ConnectionObserver(Protocol):
         """Connected and authenticated: commands can be sent."""
 
     def heard(self) -> None:
-        """Something came in."""
+        """Bytes came, whatever they say."""
 
     def fails(self, why: str) -> None:
         """It is of no use: a password is wrong, or what answers is not Redis."""
@@ -237,7 +237,7 @@ class ConnectionObserver(Protocol):
         """It is gone; commands that wait fail next, and then ``disconnected`` is called."""
 
     def disconnected(self, protocol: Any) -> None:
-        """It is gone."""
+        """The connection of this protocol is gone."""
 
 
 class RedisFactory(Factory):
