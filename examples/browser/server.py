@@ -65,17 +65,25 @@ async def main(reactor: Any, options: Namespace) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", server.stopService)
     listening = serverFromString(reactor, options.listen).listen(server.site(pages(options)))
     port = await listening
-    print(f"listening on {port.getHost().host}:{port.getHost().port}")
+    print(f"listening on {port.getHost().host}:{port.getHost().port}", flush=True)
     await Deferred()
 
 
 def arguments() -> Namespace:
     """The command line."""
     parser = ArgumentParser()
-    parser.add_argument("--packages", type=Path, default=Path("node_modules"))
-    parser.add_argument("--listen", default="tcp:8086:interface=127.0.0.1")
+    parser.add_argument(
+        "--packages", type=Path, default=Path("node_modules"), help="where npm put the scripts"
+    )
+    parser.add_argument(
+        "--listen", default="tcp:8086:interface=127.0.0.1", help="an endpoint of Twisted's"
+    )
     parser.add_argument("--host", default="", help="such as https://chat.example.com")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for path in SCRIPTS.values():
+        if not (options.packages / path).is_file():
+            parser.error(f"there is no {options.packages / path}: see docs/browser.rst")
+    return options
 
 
 if __name__ == "__main__":

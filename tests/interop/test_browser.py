@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from base64 import b64encode
 from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.kit.ports import ReservedPort
 from txtokensock.server import Peer
@@ -20,7 +24,7 @@ from .peers import JavaScriptPeer
 from .servers import NODE
 from .support import InteropTestCase, until, within
 from .test_embedded_server import JavaScriptClients
-from .test_examples import LOOPBACK, Python, example
+from .test_examples import EXAMPLES, LOOPBACK, Python, example
 from .twistd import Serve
 
 
@@ -128,6 +132,15 @@ class ExamplePageTests(InteropTestCase):
             return await window.title() == "news: hello, ada"
 
         await until(shown, window.log)
+
+    async def test_no_packages(self) -> None:
+        """Without the scripts it does not start, and says which file is missing."""
+        command = [str(EXAMPLES / "browser/server.py"), "--packages", "nowhere"]
+        _, err, status = await within(
+            getProcessOutputAndValue(sys.executable, command, env=None, reactor=reactor)
+        )
+        self.assertEqual(status, 2, err)
+        self.assertIn(b"there is no nowhere/sockjs-client/dist/sockjs.min.js", err)
 
     async def test_same_origin(self) -> None:
         """Without a host, the page talks to where it came from."""
