@@ -162,7 +162,10 @@ class TerminalTests(InteropTestCase):
         self.assertIn("Function not found", terminal.shown)
 
     async def test_console(self) -> None:
-        """A prompt calls, publishes and watches, completes, and outlives a mistake."""
+        """
+        A prompt calls, publishes and watches, by the names of the shell as well, completes, and
+        outlives a mistake.
+        """
         home = tempfile.TemporaryDirectory(prefix="txtokensock-")
         self.addCleanup(home.cleanup)
         console = self.spawn("console", XDG_STATE_HOME=home.name, PROMPT_TOOLKIT_NO_CPR="1")
@@ -172,6 +175,8 @@ class TerminalTests(InteropTestCase):
             ('call echo "h\\u0069"\r', '\x1b[32m"hi"'),
             ("call missing\r", "rpc 'missing': Function not found"),
             ("cal\t echo 5\r", "\x1b[36m5"),
+            ("rpc ec\t 6\r", "\x1b[36m6"),
+            ("listen b\rpublish b 7\r", "\x1b[36m7"),
             ("bogus\r", "there is no bogus: type help"),
         ):
             console.type(typed)

@@ -30,10 +30,10 @@ from .output import print_json, say
 __all__ = ["console"]
 
 _HELP = """\
-call NAME [JSON]       call a function and print its answer
+call NAME [JSON]       call a function and print its answer; rpc is the same
 publish CHANNEL JSON   send a message to a channel
 broadcast JSON         send a message to everybody
-watch CHANNEL          print the messages of a channel
+watch CHANNEL          print the messages of a channel; listen is the same
 unwatch CHANNEL        print them no longer
 help                   print this
 quit                   end, as Ctrl-D does"""
@@ -84,13 +84,23 @@ class _Commands(Completer):
 
     def __init__(self, socket: TokenSocket) -> None:
         self._socket = socket
-        self._known: dict[str, set[str]] = {"call": set(), "publish": set()}
+        calls: set[str] = set()
+        channels: set[str] = set()
+        self._known = {
+            "call": calls,
+            "rpc": calls,
+            "publish": channels,
+            "watch": channels,
+            "listen": channels,
+        }
         self._watched: dict[str, Any] = {}
         self._commands: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
             "call": self._call,
+            "rpc": self._call,  # the shell's word, as "listen" is
             "publish": self._publish,
             "broadcast": self._broadcast,
             "watch": self._watch,
+            "listen": self._watch,
             "unwatch": self._unwatch,
             "help": self._help,
         }
@@ -117,8 +127,6 @@ class _Commands(Completer):
             word = command
         elif command == "unwatch":
             found = self._watched
-        elif command == "watch":
-            found = self._known["publish"]
         else:
             found = self._known.get(command, ())
         return [Completion(name, -len(word)) for name in sorted(found) if name.startswith(word)]
