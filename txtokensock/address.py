@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import idna
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
 from .errors import InvalidAddress, InvalidOption, shorten
 
@@ -20,6 +21,7 @@ __all__ = [
     "ascii_name",
     "ip_address_of",
     "is_loopback",
+    "shown_address",
     "shown_url",
     "url_host",
     "url_path",
@@ -171,6 +173,15 @@ def url_host(host: str) -> str:
     :return: it as URLs have it, IPv6 in brackets (RFC 3986, section 3.2.2).
     """
     return f"[{host}]" if ":" in host else host
+
+
+def shown_address(address: object) -> str | None:
+    """An address of Twisted's as people write it; None for anything else."""
+    if isinstance(address, (IPv4Address, IPv6Address)):
+        return f"{url_host(address.host)}:{address.port}"
+    if isinstance(address, UNIXAddress):
+        return f"unix:{address.name!r}" if address.name else "unix"
+    return None
 
 
 def shown_url(url: str) -> str:

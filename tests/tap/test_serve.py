@@ -318,6 +318,16 @@ class OptionsTests(MakingTestCase):
         usage = ServeOptions().getUsage(width=1000)  # type: ignore[no-untyped-call]
         self.assertEqual(usage.count("It may be given several times."), 4)
 
+    def test_listening(self) -> None:
+        """Where a server listens reads in the log as people write it."""
+        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        service = self.made()
+        service.privilegedStartService()
+        service.startService()
+        self.addCleanup(service.stopService)
+        (event,) = [each for each in logged if each.get("event") == "serve.listening"]
+        self.assertRegex(formatEvent(event) or "", r"^token-sockjs server on [\d.]+:8080$")
+
     def test_port_in_use(self) -> None:
         """A port in use is one line that says what to do, and exit status 1."""
         said = self.refusal()

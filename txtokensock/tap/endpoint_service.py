@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
+from ..address import shown_address
 from .fatal import fail_to_start
 
 __all__ = ["EndpointService"]
@@ -63,11 +64,12 @@ class EndpointService(Service):
         """Write to the log where the service listens."""
         super().startService()  # type: ignore[no-untyped-call]
         assert self._port is not None
+        address = self._port.getHost()
         self._log.info(
             "{what} on {address}",
             event="serve.listening",
             what=self._what,
-            address=self._port.getHost(),
+            address=shown_address(address) or address,
         )
 
     def stopService(self) -> Deferred[None]:

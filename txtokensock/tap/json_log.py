@@ -9,9 +9,9 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.logger import LogEvent, formatEvent
 
+from ..address import shown_address
 from ..server.peer import Peer
 
 __all__ = ["json_line"]
@@ -72,12 +72,9 @@ def _simple(value: Any) -> bool | int | float | str | None:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, IPv4Address):
-        return f"{value.host}:{value.port}"
-    if isinstance(value, IPv6Address):
-        return f"[{value.host}]:{value.port}"
-    if isinstance(value, UNIXAddress):
-        return f"unix:{value.name!r}" if value.name else "unix"
+    address = shown_address(value)
+    if address is not None:
+        return address
     try:
         text = str(value)
     except Exception:  # of the application's own class

@@ -21,6 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ...address import shown_address
 from ...client.socket import TokenSocket
 from ...config.section import Problem
 from ...errors import InvalidOption
@@ -138,7 +139,8 @@ class HttpSide(Service):
             return
         assert self._port is not None
         where = self._port.getHost()
-        self._log.info("HTTP on {address}", event="http.listening", address=where)
+        address = shown_address(where) or where
+        self._log.info("HTTP on {address}", event="http.listening", address=address)
         self._warn()
         self._health.works()
 
