@@ -64,9 +64,9 @@ class TerminalTests(InteropTestCase):
 
     def spawn(self, *arguments: str, terminal: bool = True, **env: str) -> Typist:
         typist = Typist()
-        environment: dict[str, Any] = {**os.environ, "TERM": "xterm", **env}
-        environment["TOKENSOCK_HOST"] = f"127.0.0.1:{self.server.port}"
+        environment: dict[str, Any] = {**os.environ, "TERM": "xterm"}
         environment.pop("NO_COLOR", None)
+        environment |= {"TOKENSOCK_HOST": f"127.0.0.1:{self.server.port}", **env}
         command = [script("tokensock"), *arguments]
         process = reactor.spawnProcess(  # type: ignore[attr-defined]
             typist, command[0], command, env=environment, usePTY=terminal
@@ -143,6 +143,18 @@ class TerminalTests(InteropTestCase):
         status, steps = await self.examined()
         self.assertEqual((status, [*steps]), (1, ["address", "tcp"]))
         self.assertIn("refused", steps["tcp"]["detail"])
+
+    async def test_doctor_wraps(self) -> None:
+        """Lines for people end at a word, and go on below the text that they belong to."""
+        doctor = self.spawn("doctor", "--token-path", "/nothing", NO_COLOR="1", COLUMNS="80")
+        self.assertEqual(await within(doctor.status), 1)
+        lines = doctor.shown.splitlines()
+        self.assertLessEqual(max(map(len, lines)), 80, doctor.shown)
+        self.assertIn(f"{'':33}answered 404: is a token-sockjs server at that", lines)
+        remedy = lines.index(
+            "     Check the path (--token-path), the credentials (--auth, --auth-file), and"
+        )
+        self.assertEqual(lines[remedy + 1], "     the server's log.")
 
     async def test_bench(self) -> None:
         """Figures for programs on stdout, and a bar for people on stderr."""

@@ -8,6 +8,8 @@ import socket as sockets
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -233,8 +235,15 @@ def _report(step: str, well: bool, seconds: float, detail: str, remedy: str) -> 
     mark = "ok  " if well else "FAIL"
     if has_colours():
         mark = click.style(mark, fg="green" if well else "red", bold=not well)
-    lines = [f"{mark} {step:<14}{seconds * 1000:9.1f} ms  {harmless(detail)}"]
+    text = f"{mark} {step:<14}{seconds * 1000:9.1f} ms  {_wrapped(harmless(detail), 33)}\n"
     if not well and remedy:
-        lines.append(f"     {remedy}")
-    sys.stdout.write("\n".join(lines) + "\n")
+        text += f"     {_wrapped(remedy, 5)}\n"
+    sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def _wrapped(text: str, column: int) -> str:
+    """A text that begins in this column of the terminal, and goes on below it; URLs stay whole."""
+    width = max(get_terminal_size().columns - column, 20)
+    lines = wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return f"\n{' ' * column}".join(lines)
