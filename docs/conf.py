@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -33,6 +34,8 @@ extensions = [
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"txtokensock {release}"
+html_static_path = ["_static"]
+html_css_files = ["terminal.css"]
 
 highlight_language = "python"
 add_module_names = False
@@ -72,6 +75,15 @@ def _by_short_name(app: Any, env: Any, node: Any, content: Any) -> Node | None:
     return missing_reference(app, env, node, content)
 
 
+def _plain_defaults(*event: Any) -> tuple[str | None, str | None]:
+    """Have the name of a default that is a class, and ``...`` for what has only a repr."""
+    *_, signature, returns = event
+    if signature:
+        signature = re.sub(r"=<class '(?:\w+\.)*(\w+)'>", r"=\1", signature)
+        signature = re.sub(r"=<(?:[^<>]|<\w+>)*>", "=...", signature)
+    return signature, returns
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     external_names.name_interfaces()
@@ -79,3 +91,4 @@ def setup(app: Any) -> None:
     app.add_directive("diagram", diagrams.Diagram)
     app.add_directive("error-reference", error_reference.ErrorReference)
     app.connect("missing-reference", _by_short_name)
+    app.connect("autodoc-process-signature", _plain_defaults)

@@ -132,12 +132,13 @@ def _drawn_box(x: float, y: float, text: str, width: float | None = None) -> str
 
 def _svg(label: str, height: float, parts: list[str]) -> str:
     return (
+        '<div style="overflow-x: auto">'  # on a phone it is as wide as its text can be read
         f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH} {height:.0f}"'
-        ' style="width: 100%; font-family: sans-serif" stroke="currentColor">'
+        ' style="width: 100%; min-width: 38em; font-family: sans-serif" stroke="currentColor">'
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7"'
         ' markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8Z" fill="currentColor"/>'
         "</marker></defs>"
-        f'<g text-anchor="middle">{"".join(parts)}</g></svg>'
+        f'<g text-anchor="middle">{"".join(parts)}</g></svg></div>'
     ).replace("<text ", '<text stroke="none" fill="currentColor" ')
 
 
