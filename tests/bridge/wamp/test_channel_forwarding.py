@@ -374,6 +374,16 @@ class Late(TrafficTestCase):
         self.successResultOf(stopped)
         allowed.callback(True)
 
+    def test_topic_that_is_not_wanted_any_more(self) -> None:
+        """Its events go nowhere while the router has not confirmed it, and cannot undo it."""
+        traffic: WampForwarding = self.joined(rules())
+        messages = self.subscribe("news")
+        traffic.reload(rules(channels=[BOTH]))
+        traffic.reload(rules())
+        self.component.publish("com.example.news", [1], {})
+        self.settle()
+        self.assertEqual((messages, self.count(RULE, "in")), ([], 0))
+
     def test_channels_of_a_bridge_that_stops(self) -> None:
         """While what is on its way is waited for, no message of a channel is taken."""
         traffic = self.joined(rules(channels=[BOTH]), self.socket(call_timeout=5))
