@@ -154,6 +154,21 @@ class FanOutTests(SynchronousTestCase):
                 sent += size
             self.assertLess(sent, 2 * 1024 * 1024 + 2 * size)
 
+    def test_outboxes_of_a_turn(self) -> None:
+        """The more outboxes wait to be written already, the fewer peers get something at once."""
+        stage = Stage()
+        for channel in "abcde":
+            stage.crowd(channel, 60)
+            stage.publish(channel, b"1")
+        self.assertLess(len(stage.slices), 140)
+        one_turn(stage.clock)
+        self.assertLess(sum(map(len, stage.got())), 140)
+        while stage.clock.calls:
+            one_turn(stage.clock)
+        self.assertEqual(
+            stage.got(), [[b"%c:1" % channel] for channel in b"abcde" for _ in range(60)]
+        )
+
     def test_channels_take_turns(self) -> None:
         """A message for one peer does not wait for thousands on another channel."""
         stage = Stage()
