@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,8 @@ class CommandLineTests(SynchronousTestCase):
             ["listen"],
             ["listen", "a", ""],
             ["broadcast"],
+            ["reply", "a..b", "--", sys.executable],
+            ["reply", "a.b", "--", "/nonexistent"],
             ["--host", "a", "--host", "http://a", "rpc", "echo"],
             ["bogus"],
             ["--bogus"],
@@ -90,6 +93,12 @@ class CommandLineTests(SynchronousTestCase):
             self.assertEqual(parsed("publish", "a", text, "--timeout", "1")[1]["data"], number)
         _, err, status = self.outcome("rpc", "f", "-x")
         self.assertEqual((status, "No such option" in err), (2, True), err)
+
+    def test_reply(self) -> None:
+        """A name may nest, and the program has its options for itself."""
+        _, given = parsed("reply", "a.b", "--jobs", "2", "--", sys.executable, "--jobs", "3")
+        command = (sys.executable, "--jobs", "3")
+        self.assertEqual(given, {"name": "a.b", "command": command, "jobs": 2, "seconds": 60.0})
 
     def test_how_the_server_is_reached(self) -> None:
         """The client's options; what is not given is left to it."""
