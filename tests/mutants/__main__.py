@@ -124,11 +124,14 @@ def _judge(mutant: Mutant, copy: Path, reached: CoverageData) -> str:
     try:
         chosen = copy / "tests-that-reach-it.txt"
         chosen.write_text("\n".join(sorted(tests, key=lambda test: _distance(test, mutant))))
-        return "killed" if _pytest(copy, [f"@{chosen}", "-x", "-q"]) else "lives"
+        status = _pytest(copy, [f"@{chosen}", "-x", "-q"])
     except subprocess.TimeoutExpired:
         return "endless"  # or the machine is too busy to say
     finally:
         module.write_bytes(source)
+    if status > 1 and _pytest(copy, [f"@{chosen}", "-q", "--collect-only"]):
+        raise RuntimeError(f"without {mutant} its tests cannot be collected either")
+    return "killed" if status else "lives"
 
 
 def _distance(test: str, mutant: Mutant) -> int:
@@ -140,7 +143,12 @@ def _distance(test: str, mutant: Mutant) -> int:
 
 def _pytest(where: Path, arguments: list[str]) -> int:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(where), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "FAULTS": "0",  # a copy has no commits by whose number they could be chosen
+        **os.environ,
+        "PYTHONPATH": str(where),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     limit = None if where == _ROOT else _PATIENCE
     with tempfile.TemporaryFile() as output:
         return subprocess.run(
