@@ -269,7 +269,10 @@ class AnswerTests(HostileTestCase):
         self.survived()
 
     def test_pongs(self) -> None:
-        """The pong for a ping of the server's is free; one that nobody asked for is not."""
+        """
+        The pong for a ping of the server's is free, and so are two pings in the time of a beat,
+        which a client may send for its own sake; more are not.
+        """
         session = self.stage.authenticated_over(WebSocket)
         session.send(*["{}"] * 59)
         for _ in range(20):
@@ -279,6 +282,9 @@ class AnswerTests(HostileTestCase):
             session.texts()
         self.assertIsNone(session.closed)
         self.stage.pass_time(9)
+        session.client.connection.send(encode_frame("", PONG) * 2)
+        session.texts()
+        self.assertIsNone(session.closed)
         session.client.connection.send(encode_frame("", PONG))
         session.texts()
         self.assertEqual(session.closed, self.closed)

@@ -55,6 +55,10 @@ _OPEN = text_frame(OPEN_FRAME)
 _HEARTBEAT = text_frame(HEARTBEAT_FRAME)
 
 
+_FREE_PONGS = 3
+"""In the time of a beat: the pong that it asks for, and two of the client's own pings."""
+
+
 class _LastFrame:
     """
     The frame that was made last.  What is published goes to one peer after the other, and is
@@ -93,9 +97,9 @@ class WebSocketSession(ServerSession):
         "_bytes_unfinished",
         "_bytes_waiting",
         "_close_with",
+        "_free_pongs",
         "_in_transit",
         "_pinged",
-        "_pong_asked_for",
         "_pong_time",
         "_silence",
         "_stalled",
@@ -129,7 +133,7 @@ class WebSocketSession(ServerSession):
         self._in_transit = InTransit(reactor)
         self._pong_time = options.heartbeat_timeout
         self._pinged = False
-        self._pong_asked_for = False
+        self._free_pongs = 0
         self._close_with: tuple[int, str] | None = None
 
     # -- for the WebSocket
@@ -218,10 +222,10 @@ class WebSocketSession(ServerSession):
             self.meter.count(MESSAGES)
 
     def activity(self) -> None:
-        """Count a ping, or a pong that is not due; both show that the peer is alive."""
+        """Count pings and pongs beyond the few of a beat; all show that the peer is alive."""
         self.transport.frames_received += 1
-        if self._pong_asked_for:
-            self._pong_asked_for = False
+        if self._free_pongs:
+            self._free_pongs -= 1
         else:
             self.meter.count(PING)
 
@@ -355,7 +359,7 @@ class WebSocketSession(ServerSession):
             return
         self._sign_of_life()
         self._websocket.ping()
-        self._pinged = self._pong_asked_for = True
+        self._pinged, self._free_pongs = True, _FREE_PONGS
         self._pong_time = self._options.heartbeat_timeout + self._in_transit.delay()
         if not self._buffer_full:
             self._silence.start(self._pong_time)
