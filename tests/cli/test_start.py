@@ -120,6 +120,8 @@ class StartTests(SynchronousTestCase):
         """Ctrl-C while a module is imported that catches everything is not lost."""
         script = (
             "import os, signal, sys\n"
+            # It is ignored where the tests themselves run in the background of a script.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from txtokensock.cli import main\n"
             "class Greedy:\n"
             "    def find_spec(self, name, *_):\n"
