@@ -202,7 +202,11 @@ class TerminalTests(InteropTestCase):
         await within(again.until("tokensock: connected"))
         again.type("quit\r")
         self.assertEqual(await within(again.status), 0)
-        self.assertNotIn("Traceback", console.shown + again.shown)
+        killed = self.spawn("console", XDG_STATE_HOME=home.name, PROMPT_TOOLKIT_NO_CPR="1")
+        await within(killed.until("tokensock: connected"))
+        killed.transport.signalProcess("INT")  # as where the terminal is not the prompt's
+        self.assertEqual(await within(killed.status), 130)
+        self.assertNotIn("Traceback", console.shown + again.shown + killed.shown)
 
     async def test_reply(self) -> None:
         """A program answers: its stdout is the answer, and its failure an error."""

@@ -18,7 +18,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.shortcuts import CompleteStyle
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from ..client.socket import TokenSocket
 from ..errors import InvalidData, TokenSocketError, UsageError
@@ -60,6 +60,8 @@ async def console(socket: TokenSocket, reactor: Any) -> None:
                     return
             except EOFError:  # Ctrl-D
                 return
+            except asyncio.CancelledError:  # by a signal
+                raise CancelledError from None
             except _Interrupted:  # the terminal sends no signal while it is the prompt's
                 signal.raise_signal(signal.SIGINT)
                 await Deferred()
