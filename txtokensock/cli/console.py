@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import signal
 from collections.abc import Callable, Coroutine, Iterable
@@ -25,6 +24,7 @@ from ..errors import InvalidData, TokenSocketError, UsageError
 from . import values
 from .client_options import in_our_words
 from .commands import report_connection
+from .contexts import own_file
 from .output import print_json, say
 
 __all__ = ["console"]
@@ -72,10 +72,7 @@ class _Interrupted(Exception):
 
 
 def _history_file() -> Path:
-    """The file, in the place that the XDG Base Directory Specification has for it."""
-    home = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(home) if os.path.isabs(home) else Path.home() / ".local" / "state"
-    path = base / "tokensock" / "history"
+    path = own_file("XDG_STATE_HOME", ".local/state", "history")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     return path

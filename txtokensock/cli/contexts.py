@@ -13,17 +13,27 @@ from typing import Any
 
 from ..errors import InvalidOption
 
-__all__ = ["all_contexts", "read_context", "write_contexts"]
+__all__ = ["all_contexts", "own_file", "read_context", "write_contexts"]
 
 _FILES = ("auth_file", "authorities", "certificate", "private_key")
 _LISTS = ("host", "auth", "auth_prompt", "transport", "header")
 
 
-def contexts_file() -> Path:
-    """The file, in the place that the XDG Base Directory Specification has for it."""
-    home = os.environ.get("XDG_CONFIG_HOME", "")
-    base = Path(home) if os.path.isabs(home) else Path.home() / ".config"
-    return base / "tokensock" / "contexts.json"
+def own_file(variable: str, folder: str, name: str) -> Path:
+    """
+    A file of the command, in the place that the XDG Base Directory Specification has for it.
+
+    :param variable: of the environment, that names a folder.
+    :param folder: which it is otherwise, in the user's home.
+    :param name: of the file.
+    """
+    home = os.environ.get(variable, "")
+    base = Path(home) if os.path.isabs(home) else Path.home() / folder
+    return base / "tokensock" / name
+
+
+def _contexts_file() -> Path:
+    return own_file("XDG_CONFIG_HOME", ".config", "contexts.json")
 
 
 def all_contexts() -> dict[str, dict[str, Any]]:
@@ -33,7 +43,7 @@ def all_contexts() -> dict[str, dict[str, Any]]:
     :raises InvalidOption: if the file cannot be read, or is not as :func:`write_contexts` writes
         it; the text shows no value.
     """
-    path = contexts_file()
+    path = _contexts_file()
     try:
         contexts = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -76,7 +86,7 @@ def write_contexts(contexts: Mapping[str, Mapping[str, Any]]) -> None:
 
     :raises OSError: if it cannot be written.
     """
-    path = contexts_file()
+    path = _contexts_file()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept = {
         name: {
