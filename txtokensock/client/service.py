@@ -349,9 +349,11 @@ class _Attempts:
             self._retries.hurry(now)
             self._retries.wait = wait
             self._hurry = True
-        elif self._hurry or (self._attempt is not None and self._hurried):
-            pass
-        elif ends or not wait:
+        elif (
+            (ends or not wait)
+            and not self._hurry
+            and not (self._attempt is not None and self._hurried)
+        ):
             self._retries.hurry(now)
             self._hurry = True
             if self._attempt is not None:
