@@ -54,7 +54,31 @@ def page() -> Resource:
     return root
 
 
-class Chromium(JavaScriptPeer):
+class _Browser(Program):
+    """Headless Chromium, with a profile of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        super().__init__(*arguments)
+        self._profile = tempfile.TemporaryDirectory(
+            prefix="txtokensock-chromium-", ignore_cleanup_errors=True
+        )
+
+    def chromium(self, *arguments: str) -> list[str]:
+        """The command that runs it."""
+        return ["chromium", *_FLAGS, f"--user-data-dir={self._profile.name}", *arguments]
+
+    async def close(self) -> None:
+        """End it in order, so that it ends its own children; its profile is deleted."""
+        try:
+            if self.running:
+                self.signal("TERM")
+                await self.ended()
+        finally:
+            await super().close()
+            self._profile.cleanup()
+
+
+class Chromium(_Browser, JavaScriptPeer):
     """
     npm's browser client in a browser of its own.
 
@@ -69,13 +93,9 @@ class Chromium(JavaScriptPeer):
         self._page = f"{url}/page.html?{transport}"
         self._host = "" if host is None else f"&{quote(host, safe='')}"
         self._control = _Control(self)
-        self._profile = tempfile.TemporaryDirectory(
-            prefix="txtokensock-chromium-", ignore_cleanup_errors=True
-        )
 
     def command(self) -> list[str]:
-        page = f"{self._page}&{quote(self._control.url, safe='')}{self._host}"
-        return ["chromium", *_FLAGS, f"--user-data-dir={self._profile.name}", page]
+        return self.chromium(f"{self._page}&{quote(self._control.url, safe='')}{self._host}")
 
     async def start(self) -> None:
         self._control.start()
@@ -85,18 +105,13 @@ class Chromium(JavaScriptPeer):
         self._control.send(call.encode())
 
     async def close(self) -> None:
-        """End it in order, so that it ends its own children; its profile is deleted."""
         try:
-            if self.running:
-                self.signal("TERM")
-                await self.ended()
-        finally:
             await super().close()
+        finally:
             await self._control.stop()
-            self._profile.cleanup()
 
 
-class Window(Program):
+class Window(_Browser):
     """
     A page in headless Chromium, of which only the title is looked at.
 
@@ -107,13 +122,9 @@ class Window(Program):
         super().__init__()
         self.name = f"chromium {url}"
         self._url = url
-        self._profile = tempfile.TemporaryDirectory(
-            prefix="txtokensock-chromium-", ignore_cleanup_errors=True
-        )
 
     def command(self) -> list[str]:
-        profile = f"--user-data-dir={self._profile.name}"
-        return ["chromium", *_FLAGS, profile, "--remote-debugging-port=0", self._url]
+        return self.chromium("--remote-debugging-port=0", self._url)
 
     def is_ready(self, line: str) -> bool:
         return line.startswith("DevTools listening on ")
@@ -124,16 +135,6 @@ class Window(Program):
         response = await treq.get(f"http://{line.split('/')[2]}/json/list", persistent=False)
         pages = [page for page in await response.json() if page["type"] == "page"]
         return str(pages[0]["title"]) if pages else ""
-
-    async def close(self) -> None:
-        """End it in order, so that it ends its own children; its profile is deleted."""
-        try:
-            if self.running:
-                self.signal("TERM")
-                await self.ended()
-        finally:
-            await super().close()
-            self._profile.cleanup()
 
 
 class _Control(Resource):
