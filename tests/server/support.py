@@ -19,7 +19,7 @@ from tests.kit.http import Response
 from tests.kit.site_client import Connection
 from tests.kit.sockjs import ReceivedFrames
 from tests.kit.websocket import TEXT, UPGRADE, WebSocketClient
-from txtokensock.server import Limits, TokenSocketServer
+from txtokensock.server import Limits, MemoryStore, TokenSocketServer
 
 LIMITS = {
     "message_size": 1024 * 1024,
@@ -187,3 +187,22 @@ class ServerTestCase(SynchronousTestCase):
             self.assertEqual(server.clock.getDelayedCalls(), [])
             self.assertEqual(server.service._context.peers.all(), [])
             self.assertEqual(server.service.channels(), [])
+
+
+class TwoServersTestCase(ServerTestCase):
+    """Two servers that share a store in memory; their peers say who they are."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock, self.store = Clock(), MemoryStore()
+        self.one, self.two = self.server(), self.server()
+
+    def server(self, **options: Any) -> TokenServer:
+        """A server of that store."""
+        return self.serve(
+            store=self.store, clock=self.clock, authentication=self.identity, **options
+        )
+
+    def identity(self, request: Any) -> dict[str, Any]:
+        """Who the credentials are for."""
+        return {"user": request.args[b"user"][0].decode()}

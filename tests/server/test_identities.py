@@ -12,16 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kit.turns import one_turn, python_calls
 from txtokensock.errors import InvalidData, InvalidOption, StoreUnavailable, UsageError
-from txtokensock.server import SHARED_WITH_NODE, MemoryStore, RedisStore, identities
+from txtokensock.server import SHARED_WITH_NODE, RedisStore, identities
 from txtokensock.server.identities import matches
 
-from .support import Client, ServerTestCase, TokenServer
+from .support import Client, TwoServersTestCase
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a"]),
@@ -79,22 +78,8 @@ class MatchTests(SynchronousTestCase):
             self.assertTrue(matches(value, more | value))
 
 
-class IdentityTestCase(ServerTestCase):
-    """Two servers that share a store in memory; their peers say who they are."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.clock, self.store = Clock(), MemoryStore()
-        self.one, self.two = self.server(), self.server()
-
-    def server(self, **options: Any) -> TokenServer:
-        """A server of that store."""
-        return self.serve(
-            store=self.store,
-            clock=self.clock,
-            authentication=lambda request: {"user": request.args[b"user"][0].decode()},
-            **options,
-        )
+class IdentityTestCase(TwoServersTestCase):
+    """What both kinds of questions have in common."""
 
     def closed(self, client: Client) -> Any:
         """With what it was closed, or None."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
 
 from tests.kit.turns import one_turn
 from txtokensock.errors import (
@@ -16,31 +15,18 @@ from txtokensock.errors import (
     StoreUnavailable,
 )
 from txtokensock.jsontext import loads
-from txtokensock.server import MemoryStore, Presence
+from txtokensock.server import Presence
 
-from .support import ServerTestCase, TokenServer
+from .support import TokenServer, TwoServersTestCase
 
 
-class PresenceTests(ServerTestCase):
+class PresenceTests(TwoServersTestCase):
     """Two servers that share a store in memory."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.picture = ""
-        self.clock, self.store = Clock(), MemoryStore()
-        self.one, self.two = self.server(), self.server()
+    picture = ""
 
-    def server(self, **options: Any) -> TokenServer:
-        """A server of that store; its peers say who they are."""
-        return self.serve(
-            store=self.store,
-            clock=self.clock,
-            authentication=lambda request: {
-                "user": request.args[b"user"][0].decode(),
-                "picture": self.picture,
-            },
-            **options,
-        )
+    def identity(self, request: Any) -> dict[str, Any]:
+        return {**super().identity(request), "picture": self.picture}
 
     def join(self, server: TokenServer, user: str, channel: str = "c") -> Any:
         """A peer that is subscribed."""
