@@ -32,7 +32,13 @@ from ..messages.from_client import (
     encode_auth,
     encode_call,
 )
-from ..messages.from_server import Answer, ServerCall, ServerMessage, decode_server_message
+from ..messages.from_server import (
+    Answer,
+    ChannelMessage,
+    ServerCall,
+    ServerMessage,
+    decode_server_message,
+)
 from ..sockjs import ISockJSProtocol, ISockJSTransport
 from ..sockjs.frames import largest_frame
 from ..sockjs.transport_names import Transport
@@ -65,8 +71,11 @@ class ConnectionOwner(Protocol):
     running_actions: set[Deferred[Any]]
     answered: Callable[[Answer], object]
 
+    def channel_message(self, message: ChannelMessage) -> None:
+        """Take what was published or broadcast."""
+
     def message_received(self, message: ServerMessage) -> None:
-        """Take a message: anything but calls to our actions, and answers."""
+        """Take a message of any kind that no other callback is for."""
 
     def message_ignored(self, problem: str) -> None:
         """Take note that the server sent a message that cannot be read."""
@@ -192,15 +201,23 @@ class Connection(TwistedProtocol):
         except Malformed as problem:
             self._owner.message_ignored(str(problem))
             return
-        if isinstance(message, Answer):
-            if message.uuid == self._auth_uuid:
-                self._auth_answered(message)
-            elif not self._keep_alive.answered(message.uuid):
-                self._owner.answered(message)
+        if isinstance(message, ChannelMessage):
+            self._owner.channel_message(message)
+        elif isinstance(message, Answer):
+            self._answered(message)
         elif isinstance(message, ServerCall):
             self._called(message)
         else:
             self._owner.message_received(message)
+
+    def _answered(self, answer: Answer) -> None:
+        uuid = answer.uuid
+        if uuid == self._auth_uuid:
+            self._auth_answered(answer)
+        elif uuid == self._keep_alive.ping_uuid:
+            self._keep_alive.answered()
+        else:
+            self._owner.answered(answer)
 
     def connectionClosing(self, reason: Failure) -> None:
         # One that is not authenticated waits for its end: to abort it here would reset TCP.

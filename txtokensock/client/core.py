@@ -67,6 +67,7 @@ class ClientCore:
                 "error": ("error",),
             }
         )
+        self._message_listeners = self.events.listeners("message")
         self.actions: MutableMapping[str, Any] = dict(actions)
         self.expose_errors = expose_errors
         self.running_actions: set[Deferred[Any]] = set()
@@ -116,23 +117,23 @@ class ClientCore:
 
     # -- ConnectionOwner
 
+    def channel_message(self, message: ChannelMessage) -> None:
+        """Pass a message on to the listeners and the channel's subscriptions."""
+        # Where they are full, reading has been stopped; only a connection that is not
+        # authenticated yet is read all the same, and could fill the memory.
+        if self._message_listeners and not self._running_listeners.full:
+            running = self._running_listeners.add
+            self.events.emit("message", message.channel, message.message, running=running)
+        self.channels.deliver(message.channel, message.message)
+
     def message_received(self, message: ServerMessage) -> None:
-        """Pass a message on to the channels or the listeners."""
-        if isinstance(message, ChannelMessage):
-            self._channel_message(message.channel, message.message)
-        elif isinstance(message, Subscribed):
+        """Pass on what the server says of a channel, or of itself."""
+        if isinstance(message, Subscribed):
             self.channels.confirmed(message)
         elif isinstance(message, Unsubscribed):
             self.channels.ended(message)
         elif isinstance(message, ServerError):
             self._unsolicited(UnsolicitedError(message.error))
-
-    def _channel_message(self, channel: str, message: Any) -> None:
-        # Where they are full, reading has been stopped; only a connection that is not
-        # authenticated yet is read all the same, and could fill the memory.
-        if not self._running_listeners.full:
-            self.events.emit("message", channel, message, running=self._running_listeners.add)
-        self.channels.deliver(channel, message)
 
     def _unsolicited(self, error: UnsolicitedError) -> None:
         """Emit or log the error; the log has only the first of each connection."""

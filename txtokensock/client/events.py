@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ..support.checks import check_callable, check_choice
-from ..support.user_functions import call_plain_function
+from ..support.user_functions import UserFunctionError
 
 __all__ = ["Event", "Events", "Listener", "call_listener"]
 
@@ -33,11 +34,17 @@ def call_listener(listener: Listener, *arguments: Any) -> Deferred[Any] | None:
     :return: fires when it is done, and never fails; None where it is done already.
     """
     try:
-        result = call_plain_function(listener, *arguments)
-    except Exception:
+        result = listener(*arguments)
+    except BaseException as raised:
+        problem = raised if isinstance(raised, Exception) else UserFunctionError(raised)
         _log.failure(
-            "the listener {listener} raised", event="client.listener_failed", listener=listener
+            "the listener {listener} raised",
+            Failure(problem),
+            event="client.listener_failed",
+            listener=listener,
         )
+        return None
+    if result is None:  # of nearly all
         return None
     if iscoroutine(result):
         result = Deferred.fromCoroutine(result)
@@ -99,6 +106,10 @@ class Events:
         """Call no listener of ``event``, or none at all, any more."""
         for name in self._listeners if event is None else [event]:
             self._of(name).clear()
+
+    def listeners(self, event: Event) -> Sequence[object]:
+        """The listeners of an event: the same sequence for good, which grows and shrinks."""
+        return self._listeners[event]
 
     def emit(
         self,

@@ -40,6 +40,7 @@ class Buffer:
         full, until it is half empty; the others make room for the newest message, or
         drop that.
     :param flow: is held.
+    :ivar messages: what waits, the oldest first.
     :ivar wanted: whether there is anybody to take messages.  Where there is not, nothing
         is held up for him: the oldest make room, instead of a pause.
     :ivar dropped: how many messages were dropped so far.
@@ -49,13 +50,10 @@ class Buffer:
         self._limit = limit
         self._overflow = overflow
         self._flow = flow
-        self._messages: deque[Any] = deque()
+        self.messages: deque[Any] = deque()
         self._wanted = False
         self._ended = False
         self.dropped = 0
-
-    def __len__(self) -> int:
-        return len(self._messages)
 
     @property
     def wanted(self) -> bool:
@@ -71,30 +69,30 @@ class Buffer:
 
     def append(self, message: Any) -> None:
         """One more message waits; or another one, or this, is dropped."""
-        if self._overflow == "drop-newest" and len(self._messages) >= self._limit:
+        if self._overflow == "drop-newest" and len(self.messages) >= self._limit:
             self.dropped += 1
             return
-        self._messages.append(message)
+        self.messages.append(message)
         self._pause_if_full()
         # Also with "pause": a connection that is not authenticated yet is read whoever
         # holds it, for the answer to ``auth`` must be received, whatever else a server sends
         # before that.
-        if len(self._messages) > self._limit:
-            self._messages.popleft()
+        if len(self.messages) > self._limit:
+            self.messages.popleft()
             self.dropped += 1
 
     def pop(self) -> Any:
         """
         The oldest message.  Others may come in, and be appended, before this returns.
         """
-        message = self._messages.popleft()
-        if len(self._messages) <= self._limit // 2:
+        message = self.messages.popleft()
+        if len(self.messages) <= self._limit // 2:
             self.release()
         return message
 
     def clear(self) -> None:
         """Nobody will take what waits."""
-        self._messages.clear()
+        self.messages.clear()
         self.release()
 
     def release(self) -> None:
@@ -108,7 +106,7 @@ class Buffer:
 
     def _pause_if_full(self) -> None:
         pauses = self._overflow == "pause" and self._wanted and not self._ended
-        if pauses and len(self._messages) >= self._limit:
+        if pauses and len(self.messages) >= self._limit:
             self._flow.hold(self)
 
 

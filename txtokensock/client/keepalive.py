@@ -87,6 +87,7 @@ class KeepAlive:
 
     :param interval: seconds, or None for no regular pings.
     :param silence: seconds, or None.
+    :ivar ping_uuid: what the answer to the ping will have, where one is waited for.
     """
 
     _log = Logger()
@@ -104,7 +105,7 @@ class KeepAlive:
         self._interval = interval
         self._silence = silence
         self._timeout = timeout
-        self._ping: str | None = None
+        self.ping_uuid: str | None = None
         self._next_ping = Timer(reactor, self._send_ping)
         self._answer = Deadline(reactor, self._unanswered)
         self._answer_time = timeout
@@ -130,18 +131,11 @@ class KeepAlive:
         for timer in (self._next_ping, self._answer, self._next_look, self._judgement):
             timer.stop()
 
-    def answered(self, uuid: str) -> bool:
-        """
-        Take an answer from the server.
-
-        :return: whether it was the answer to a ping.
-        """
-        if uuid != self._ping:
-            return False
-        self._ping = None
+    def answered(self) -> None:
+        """Take the answer to the ping."""
+        self.ping_uuid = None
         self._answer.stop()
         self._connection.in_transit.arrived(self._sent_before)
-        return True
 
     def _send(self) -> float:
         """
@@ -152,14 +146,14 @@ class KeepAlive:
         connection = self._connection
         delay = connection.in_transit.delay(buffer_full=not connection.writable)
         self._sent_before = connection.in_transit.sent
-        self._ping = connection.ping()
+        self.ping_uuid = connection.ping()
         return self._timeout + delay
 
     # -- regular pings
 
     def _send_ping(self) -> None:
         assert self._interval is not None
-        if self._ping is None and self._connection.reading:
+        if self.ping_uuid is None and self._connection.reading:
             self._answer_time = self._send()
             self._await_answer()
         self._next_ping.start(self._interval)
@@ -231,7 +225,7 @@ class KeepAlive:
             self._listen()
 
     def _probe(self) -> None:
-        if self._ping is None:
+        if self.ping_uuid is None:
             self._judgement_time = self._send()
         else:
             self._judgement_time = self._answer_time
@@ -242,7 +236,7 @@ class KeepAlive:
         silences = 1 + self._judgement_time / self._silence
         if self._has_heard(silences) or not self._connection.reading:
             if not self._answer.running:
-                self._ping = None  # it was the probe's, and something else answered it
+                self.ping_uuid = None  # it was the probe's, and something else answered it
             self._listen()
         else:
             seconds = self._silence + self._judgement_time

@@ -242,7 +242,7 @@ class Subscription(AsyncIterable[M], Generic[M]):
         self._buffer.wanted = self._iterations > 0
 
     async def _next(self) -> M:
-        if self._buffer:
+        if self._buffer.messages:
             return cast(M, self._buffer.pop())
         if self._ended:
             raise self._stop()
@@ -313,16 +313,20 @@ class _Work:
         """A message came in, maybe while the handler is being called with another."""
         if self._handing or self._running >= self._limit:
             self._buffer.append(message)
-        else:
-            self._hand(message)
+            return
+        self._handing = True
+        try:
+            self._call(message)
+        finally:
+            self._handing = False
+        if self._buffer.messages:
+            self._hand()
 
-    def _hand(self, *first: Any) -> None:
+    def _hand(self) -> None:
         # Others may come in meanwhile, for to take one is to read on: they wait their turn.
         self._handing = True
         try:
-            for message in first:
-                self._call(message)
-            while self._buffer and self._running < self._limit:
+            while self._buffer.messages and self._running < self._limit:
                 self._call(self._buffer.pop())
         finally:
             self._handing = False
@@ -335,6 +339,6 @@ class _Work:
 
     def _done(self, result: Any) -> Any:
         self._running -= 1
-        if self._buffer and not self._handing:
+        if self._buffer.messages and not self._handing:
             self._hand()
         return result  # the Deferred is the handler's: others may wait for it
