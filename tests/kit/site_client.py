@@ -108,13 +108,13 @@ class Connection:
 
     def __init__(self, server: Serving, peer: str) -> None:
         self.tcp = TCP(server.clock, peer)
-        self.channel = server.site.buildProtocol(self.tcp.getPeer())
-        self.tcp.protocol = self.channel
-        self.channel.makeConnection(self.tcp)
+        self.tcp.protocol = server.site.buildProtocol(self.tcp.getPeer())
+        self.tcp.protocol.makeConnection(self.tcp)
 
     def send(self, data: bytes) -> None:
         """Bytes reach the server, and turns of its reactor pass until it has read them."""
-        self.channel.dataReceived(data)
+        if not self.tcp.lost:
+            self.tcp.protocol.dataReceived(data)
         self.tcp.clock.advance(0)
 
     def take(self) -> bytes:

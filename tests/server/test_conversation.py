@@ -277,7 +277,7 @@ class CallTests(ServerTestCase):
         client = self.serve(actions=demo.ACTIONS).authenticated()
         calls = [json.dumps({"rpc": "echo", "req": n, "uuid": str(n)}) for n in range(50)]
         frames = b"".join(encode_frame(json.dumps([call]), TEXT) for call in calls)
-        client.connection.channel.dataReceived(frames)
+        client.connection.tcp.protocol.dataReceived(frames)
         (frame,) = client.websocket.texts()
         self.assertEqual([json.loads(t)["resp"] for t in json.loads(frame[1:])], list(range(50)))
         clock = client.server.clock

@@ -303,7 +303,7 @@ class SenderTests(ServerTestCase):
     def send_now(self, client: Client, *messages: Any) -> None:
         """Messages come in one read; the turns that follow are still to come."""
         texts = [json.dumps(message) for message in messages]
-        client.connection.channel.dataReceived(encode_frame(json.dumps(texts), TEXT))
+        client.connection.tcp.protocol.dataReceived(encode_frame(json.dumps(texts), TEXT))
 
     def test_a_frame_of_broadcasts(self) -> None:
         """Broadcasts to a peer with many channels: all arrive, in order, and nobody is closed."""

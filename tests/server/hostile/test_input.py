@@ -165,7 +165,8 @@ class CountTests(HostileTestCase):
         """The peer's close ends the connection, also behind what is not looked at any more."""
         for frame in (encode_frame("", PING), encode_frame("[]", TEXT), b"\xf1\x80\0\0\0\0"):
             session = WebSocket(self.stage)
-            session.client.connection.channel.dataReceived(frame * 50 + encode_frame("", CLOSE))
+            data = frame * 50 + encode_frame("", CLOSE)
+            session.client.tcp.protocol.dataReceived(data)
             self.assertTrue(session.client.tcp.disconnecting)
         del session
         self.survived()
@@ -176,7 +177,8 @@ class CountTests(HostileTestCase):
             session = WebSocket(self.stage)
             (transport,) = (each.transport for each in _sessions(self.stage)[-1:])
             before = transport.frames_received
-            session.client.connection.channel.dataReceived(frame + encode_frame("", PING) * 100)
+            pings = encode_frame("", PING) * 100
+            session.client.tcp.protocol.dataReceived(frame + pings)
             self.assertLess(transport.frames_received - before, 7 if not frame else 1)
             session.leave()
         del session, transport

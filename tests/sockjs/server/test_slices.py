@@ -24,7 +24,7 @@ class SlicedReadTests(SynchronousTestCase):
 
     def receive(self, data: bytes) -> None:
         """Bytes come in one read, without the turns that follow."""
-        self.client.connection.channel.dataReceived(data)
+        self.client.connection.tcp.protocol.dataReceived(data)
 
     def test_many_frames(self) -> None:
         """They are read in later turns, and nothing more from the network meanwhile."""
@@ -94,7 +94,7 @@ class SlicedReadTests(SynchronousTestCase):
             head = (
                 f"POST /echo/000/abc/xhr_send HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
             )
-            connection.channel.dataReceived(head.encode() + b"\r\n\r\n" + body)
+            connection.tcp.protocol.dataReceived(head.encode() + b"\r\n\r\n" + body)
         self.assertLess(len(protocol.received), 500)
         self.assertEqual(connections[1].response().status, 0)
         self.clock.advance(0)

@@ -5,6 +5,7 @@ How a session over a WebSocket ends, and how a dead peer is found out.
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
@@ -81,14 +82,17 @@ class EndTests(SynchronousTestCase):
         server.websocket().connection.drop()
         self.assertEqual(len(heard), 1)
 
-    def test_request_is_let_go(self) -> None:
-        """Where nobody waits for its end, an idle WebSocket does not keep it in memory."""
+    def test_http_is_let_go(self) -> None:
+        """Where nobody waits for its end, an idle WebSocket keeps nothing of HTTP in memory."""
         server = Server()
         kept: list[Any] = []
         render = server.resource.render
-        server.resource.render = lambda request: (kept.append(request.channel), render(request))[1]
+        server.resource.render = lambda request: (
+            kept.extend(map(ref, (request, request.channel))),
+            render(request),
+        )[1]
         client = server.websocket()
-        self.assertEqual(kept[0].requests, [])
+        self.assertEqual([each() for each in kept], [None, None])
         client.connection.drop()
         self.assertEqual(len(server.protocols[0].lost), 1)
 
@@ -148,7 +152,7 @@ class EndTests(SynchronousTestCase):
         """Should Autobahn ever raise, the session is dropped and the reactor hears nothing."""
         server = Server()
         client = server.websocket()
-        client.tcp.protocol._channel.dataReceived.__self__.processData = lambda: 1 / 0
+        client.tcp.protocol.dataReceived.__self__.processData = lambda: 1 / 0
         client.send("", PING)
         server.clock.advance(0)
         self.assertTrue(client.tcp.aborting)

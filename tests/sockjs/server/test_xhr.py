@@ -59,7 +59,7 @@ class PollTests(SynchronousTestCase):
         server.poll()
         poll = server.open("POST", "/000/abc/xhr")
         send = request("POST", "/echo/000/abc/xhr_send", body=b'["a","b"]')
-        server.connect().channel.dataReceived(send)
+        server.connect().tcp.protocol.dataReceived(send)
         self.assertEqual(poll.response().body, b'a["a","b"]\n')
 
     def test_large(self) -> None:

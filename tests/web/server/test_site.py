@@ -19,7 +19,7 @@ from zope.interface import directlyProvides
 from tests.kit.http import request
 from tests.kit.site_client import Connection
 from tests.kit.turns import one_turn
-from tests.kit.websocket import TEXT, UPGRADE, encode_frame
+from tests.kit.websocket import TEXT, UPGRADE, WebSocketClient, encode_frame
 from txtokensock.errors import InvalidOption
 from txtokensock.sockjs.server.resource import SockJSResource
 from txtokensock.web.server.bounded_channel import TurnedAway
@@ -192,10 +192,10 @@ class SiteTests(SynchronousTestCase):
         """Of more requests than fit into one turn, each connection's next one has its turn."""
         request = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
         greedy, other = self.connect(), self.connect()
-        greedy.channel.dataReceived(request * 100)
+        greedy.tcp.protocol.dataReceived(request * 100)
         self.assertLess(len(self.page.sizes), 30)
         self.assertEqual(greedy.tcp.producerState, "paused")
-        other.channel.dataReceived(b"POST /page HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc")
+        other.tcp.protocol.dataReceived(b"POST /page HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc")
         self.assertEqual(other.take(), b"")
         self.clock.advance(0)
         self.assertEqual(other.response().status, 200)
@@ -209,7 +209,7 @@ class SiteTests(SynchronousTestCase):
         request = b"GET /page?%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a&" * 7900)
         connections = [self.connect() for _ in range(20)]
         for connection in connections:
-            connection.channel.dataReceived(request)
+            connection.tcp.protocol.dataReceived(request)
         self.assertLess(len(self.page.sizes), 4)
         one_turn(self.clock)
         self.assertLess(len(self.page.sizes), 8)
@@ -219,14 +219,14 @@ class SiteTests(SynchronousTestCase):
 
     def test_behind_a_request_that_waits(self) -> None:
         """What comes behind it is read in order, by a WebSocket too, if it was one for that."""
-        self.connect().channel.dataReceived(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        self.connect().tcp.protocol.dataReceived(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
         late = self.connect()
-        late.channel.dataReceived(
+        late.tcp.protocol.dataReceived(
             b"POST /page HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
             + request("GET", "/echo/000/late/websocket", UPGRADE)
             + encode_frame('["a"]', TEXT)
         )
-        late.channel.dataReceived(encode_frame('["b"]', TEXT))
+        late.tcp.protocol.dataReceived(encode_frame('["b"]', TEXT))
         self.clock.pump([0] * 100)
         self.assertEqual(late.response().status, 200)
         self.assertIn(b" 101 ", late.take())
@@ -237,9 +237,9 @@ class SiteTests(SynchronousTestCase):
     def test_lost_while_it_waits(self) -> None:
         """A request whose client has gone before its turn is not processed."""
         request = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
-        self.connect().channel.dataReceived(request * 100)
+        self.connect().tcp.protocol.dataReceived(request * 100)
         gone = self.connect()
-        gone.channel.dataReceived(request * 2)
+        gone.tcp.protocol.dataReceived(request * 2)
         gone.drop()
         self.clock.pump([0] * 100)
         self.assertEqual(len(self.page.sizes), 100)
@@ -292,6 +292,19 @@ class SiteTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertTrue(refused.tcp.lost)
         self.assertEqual(len(bounded.connections), 1)
+
+    def test_websocket_in_a_wrapper(self) -> None:
+        """A WebSocket on a connection that is wrapped has what comes, and is counted."""
+        bounded, self.site = self.site, WrappingFactory(self.site)
+        connection = self.connect()
+        connection.request("GET", "/echo/websocket", UPGRADE, b"body")
+        client = WebSocketClient(connection)
+        self.assertEqual(dict(bounded._body_bytes), {})
+        client.send(b"hello")
+        self.assertIn((TEXT, b"hello"), client.frames())
+        self.assertEqual(len(bounded.connections), 1)
+        connection.drop()
+        self.assertEqual(len(bounded.connections), 0)
 
     def test_end(self) -> None:
         """All connections can be closed, those of WebSockets too, and dropped."""

@@ -7,15 +7,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IProtocol, ITransport
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
 
 from ...support.portable import Portable
 from ...web.server.answers import Answer, answer
+from ...web.server.bounded_channel import BoundedChannel
 from ...web.server.header_text import header
+from ...web.server.site import BoundedSite
 
 __all__ = ["BadUpgrade", "refuse_upgrade", "take_over", "websocket_key"]
 
@@ -74,6 +78,53 @@ def refuse_upgrade(request: Request, problem: BadUpgrade) -> Answer:
     return answer(request, problem.status, str(problem))
 
 
+@implementer(IProtocol)
+class _Upgraded:
+    """
+    A connection that was HTTP, and is a WebSocket.  It is all that is left of HTTP: its channel
+    and its request have some kilobytes.
+
+    :param request: which opened the WebSocket, if somebody waits for its end.
+    :param site: counts the connection, if it counts any.
+    """
+
+    __slots__ = ("_request", "_site", "_websocket", "dataReceived", "transport")
+
+    def __init__(
+        self, websocket: IProtocol, request: Request | None, site: BoundedSite | None
+    ) -> None:
+        self._websocket = websocket
+        self._request = request
+        self._site = site
+        self.transport: Any = None
+        self.dataReceived = websocket.dataReceived
+
+    def makeConnection(self, transport: ITransport) -> None:
+        """Become the protocol of a transport."""
+        self.transport = transport
+        if isinstance(transport, ProtocolWrapper):
+            transport.wrappedProtocol = self
+        elif hasattr(transport, "protocol"):
+            transport.protocol = self
+        self._websocket.makeConnection(transport)
+
+    def connectionMade(self) -> None:
+        """Do nothing: the connection has been there before."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Tell the WebSocket, and what was told of the end of the HTTP connection."""
+        self._websocket.connectionLost(reason)
+        self.transport = None
+        if self._site is not None:
+            self._site.closed(self)
+        if self._request is not None:
+            self._request.connectionLost(reason)
+
+    def loseConnection(self) -> None:
+        """Close when all that was written has left."""
+        self.transport.loseConnection()
+
+
 def take_over(request: Request, protocol: IProtocol) -> Answer:
     """
     Give the request's connection to a protocol that speaks the server's part of a
@@ -83,23 +134,19 @@ def take_over(request: Request, protocol: IProtocol) -> Answer:
     """
     channel: Any = request.channel
     transport = channel.transport
-    http_connection_lost = channel.connectionLost
-
-    def connection_lost(reason: Failure) -> None:
-        protocol.connectionLost(reason)
-        http_connection_lost(reason)  # fires notifyFinish, and tells the site
-        # A circle would keep the transport, and with it what was written and not read.
-        del channel.dataReceived, channel.rawDataReceived, channel.connectionLost
-
+    awaited = request if request.notifications else None
+    site = channel.site if isinstance(channel, BoundedChannel) else None
+    upgraded = _Upgraded(protocol, awaited, site)
     # The channel is a producer: it pauses reading while its responses are not read.
     transport.unregisterProducer()
-    # Twisted calls rawDataReceived with what came in the same read as the request.
+    # What came in the same read as the request is still the channel's, and all that follows is
+    # where the transport is none of Twisted's.
     channel.dataReceived = channel.rawDataReceived = protocol.dataReceived
-    channel.connectionLost = connection_lost
-    if not request.notifications:
-        # Nobody waits for its end, and with its headers it has some kilobytes.
-        channel.requests.remove(request)
-    protocol.makeConnection(transport)
+    channel.connectionLost = upgraded.connectionLost
+    if isinstance(channel, BoundedChannel):
+        channel.taken_over(upgraded)
+    channel.requests.remove(request)
+    upgraded.makeConnection(transport)
     return NOT_DONE_YET
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress
@@ -14,9 +14,22 @@ from twisted.internet.interfaces import IAddress
 from ...address import ip_address_of
 from ...support.waiters import Waiters
 
-__all__ = ["Admissions", "client_key"]
+__all__ = ["Admissions", "CountedConnection", "client_key"]
 
 T = TypeVar("T")
+
+
+class CountedConnection(Protocol):
+    """
+    A connection that a site counts.
+
+    :ivar transport: a TCP transport.
+    """
+
+    transport: Any
+
+    def loseConnection(self) -> None:
+        """Close when all that was written has left."""
 
 
 def client_key(address: IAddress) -> str | None:
@@ -74,6 +87,11 @@ class Admissions(Generic[T]):
         key = self._members[member] = client_key(address)
         if key is not None:
             self._by_client[key] += 1
+
+    def replace(self, member: T, by: T) -> None:
+        """Count another in place of a member; nothing happens if that is not there."""
+        if member in self._members:
+            self._members[by] = self._members.pop(member)
 
     def remove(self, member: T) -> None:
         """Remove a member; nothing happens if it is not there."""

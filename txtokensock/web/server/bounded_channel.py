@@ -16,6 +16,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
+from .admissions import CountedConnection
 from .answers import raw_answer
 from .arrival import Arrival
 from .bounded_request import SmallChunks
@@ -123,6 +124,17 @@ class BoundedChannel(HTTPChannel):
         """The request is complete."""
         self.arrival.complete()
         super().allContentReceived()  # type: ignore[no-untyped-call]
+
+    def taken_over(self, connection: CountedConnection) -> None:
+        """
+        Leave the connection to another protocol, and nothing behind.
+
+        :param connection: tells the site when it is closed.
+        """
+        self.arrival.end()
+        for request in self.requests:
+            request.forget_body()
+        self.site.taken_over(self, connection)
 
     def _late(self, refusal: Refusal) -> None:
         """A head or a body took too long; or the client is slow to go."""

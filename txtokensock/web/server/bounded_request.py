@@ -83,15 +83,16 @@ class BoundedRequest(Request):
         producer was not unregistered.
         """
         self.uri = without_query(self.uri)
-        self._forget_body()
+        self.forget_body()
         super().finish()  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: Failure) -> None:
         """The client is gone."""
-        self._forget_body()
+        self.forget_body()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
-    def _forget_body(self) -> None:
+    def forget_body(self) -> None:
+        """The body is not needed any more, and counts for no limit."""
         counted, self._counted = self._counted, 0
         if counted:
             self.channel.site.count_body(self._client, -counted)

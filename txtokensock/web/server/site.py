@@ -16,7 +16,7 @@ from twisted.web.server import Site
 
 from ...support.slices import Slices
 from .access_log import access_log_line
-from .admissions import Admissions
+from .admissions import Admissions, CountedConnection
 from .bounded_channel import BoundedChannel, TurnedAway
 from .bounded_request import BoundedRequest
 from .descriptors import Descriptors
@@ -94,12 +94,12 @@ class BoundedSite(Site):
         self.limits = limits
         self.answers_too_large = answers_too_large
         self.trusted_proxies = trusted_proxies or TrustedProxies()
-        self.connections: Admissions[BoundedChannel] = Admissions()
+        self.connections: Admissions[CountedConnection] = Admissions()
         self.slices = Slices(self.reactor)
         self.refusals = Refusals(self.reactor.seconds, on_refusal)
         self._descriptors = descriptors or Descriptors()
         self._logged = logged
-        self._headless: dict[BoundedChannel, float] = {}
+        self._headless: dict[CountedConnection, float] = {}
         self._body_bytes: Counter[str | None] = Counter()
         self._files: Counter[str | None] = Counter()
 
@@ -149,10 +149,14 @@ class BoundedSite(Site):
         """A connection has sent a complete head, and keeps its place."""
         self._headless.pop(channel, None)
 
-    def closed(self, channel: BoundedChannel) -> None:
+    def taken_over(self, channel: BoundedChannel, by: CountedConnection) -> None:
+        """A connection, which has sent a complete head, is counted as another object."""
+        self.connections.replace(channel, by)
+
+    def closed(self, connection: CountedConnection) -> None:
         """Count a connection no longer."""
-        self.connections.remove(channel)
-        self._headless.pop(channel, None)
+        self.connections.remove(connection)
+        self._headless.pop(connection, None)
 
     def count_body(self, client: str | None, size: int) -> bool:
         """
@@ -213,8 +217,8 @@ class BoundedSite(Site):
         :return: fires with None when no connection is left.  Cancelling it ends only the wait.
         """
         gone = self.connections.when_empty()
-        for channel in self.connections:
-            channel.loseConnection()
+        for connection in self.connections:
+            connection.loseConnection()
         return gone
 
     def abort_connections(self) -> Deferred[None]:
@@ -224,6 +228,6 @@ class BoundedSite(Site):
         :return: as :meth:`close_connections`.
         """
         gone = self.connections.when_empty()
-        for channel in self.connections:
-            channel.transport.abortConnection()
+        for connection in self.connections:
+            connection.transport.abortConnection()
         return gone
