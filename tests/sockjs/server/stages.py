@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.task import Clock
-from twisted.web.http_headers import Headers
 
 from txtokensock.sockjs.server.options import SockJSOptions
 from txtokensock.sockjs.server.request_info import RequestInfo
@@ -49,7 +48,7 @@ class Stage:
         self.clock = Clock()
         self.protocol = Events()
         nowhere: Any = "nowhere"
-        self.info = RequestInfo("test", "/", Headers(), nowhere, nowhere, False)
+        self.info = RequestInfo("test", b"/", nowhere, nowhere, False)
         self.options = options(self.clock)
         self.buffers = SharedBuffers(self.options.max_buffered_total)
 

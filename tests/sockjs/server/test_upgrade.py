@@ -156,6 +156,8 @@ class HandshakeTests(SynchronousTestCase):
                 "Sec-WebSocket-Version": "13",
                 "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
                 "Cookie": "secret=1",
+                "X-Forwarded-For": "fe80::1\r\nX-Forwarded-For: 10.0.0.2",
+                "X-Empty": "",
             },
         )
         info = server.protocols[0].transport.request_info
@@ -164,4 +166,7 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(info.peer.host, "10.1.2.3")
         self.assertEqual(server.factory.addresses, [info.peer])
         self.assertEqual(info.headers.getRawHeaders("cookie"), ["secret=1"])
+        forwarded = info.headers.getRawHeaders("x-forwarded-for")
+        self.assertEqual(forwarded, ["fe80::1", "10.0.0.2"])
+        self.assertEqual(info.headers.getRawHeaders("x-empty"), [""])
         self.assertNotIn("secret", repr(info) + repr(server.protocols[0].transport))
