@@ -40,6 +40,7 @@ class Acceptance:
     :param reactor: for the deadline of an answer.
     :param resume: called when there is nothing to wait for any more.
     :ivar sent: the number of the request that was sent last; whoever sends counts on.
+    :ivar waiting: whether nothing is to be sent until the server has taken everything.
     """
 
     def __init__(self, reactor: IReactorTime, resume: Callable[[], object]) -> None:
@@ -50,6 +51,7 @@ class Acceptance:
     def start(self) -> None:
         """Nothing has been sent on this connection."""
         self._deadline.stop()
+        self.waiting = False
         self.sent = self._taken = self._ping = 0
 
     def sending(self, request: Request) -> None:
@@ -61,7 +63,8 @@ class Acceptance:
         """The server has taken the request of that number."""
         if number > self._taken:
             self._taken = number
-        if self._deadline.running and self.complete:
+        if self.waiting and self.complete:
+            self.waiting = False
             self._deadline.stop()
             self._resume()
 
@@ -69,11 +72,6 @@ class Acceptance:
     def complete(self) -> bool:
         """Whether the server has taken everything, but for a ping."""
         return not self._untaken
-
-    @property
-    def waiting(self) -> bool:
-        """Whether nothing is to be sent until it has."""
-        return self._deadline.running
 
     def wait(self, ping: Request | None) -> None:
         """
@@ -84,6 +82,7 @@ class Acceptance:
         if ping is not None:
             self.sending(ping)
             self._ping = ping.number
+        self.waiting = True
         self._deadline.start(_PATIENCE)
 
     def suspect(self, request: Request) -> bool:
@@ -100,5 +99,6 @@ class Acceptance:
         return self.sent - self._taken - (self._ping > self._taken)
 
     def _all_taken(self) -> None:
+        self.waiting = False
         self._taken = self.sent
         self._resume()

@@ -22,8 +22,8 @@ def uuid_source() -> Callable[[], str]:
     A function that gives a new uuid at each call: unique among all clients, and cheap.
     Servers only echo it, so that it need not be hard to guess.
     """
-    prefix, numbers = secrets.token_hex(8), itertools.count(1)
-    return lambda: f"{prefix}-{next(numbers):x}"
+    numbered = f"{secrets.token_hex(8)}-%x".__mod__
+    return map(numbered, itertools.count(1)).__next__
 
 
 class Completion(Enum):
@@ -35,7 +35,9 @@ class Completion(Enum):
 
 class Request(Struct, eq=False):
     """
-    It is a struct, which is made in a quarter of the time, of values that mostly have defaults.
+    It is a struct, which is made in a quarter of the time, of values that mostly have defaults,
+    and is the canceller of its Deferred itself.  Each object that waits with it would take the
+    garbage collector's time, again and again.
 
     :ivar payload: the encoded message.
     :ivar uuid: matches the answer.
@@ -79,7 +81,7 @@ class Request(Struct, eq=False):
         """Whether it has had its outcome, or was withdrawn."""
         return self.deferred is None
 
-    def cancel(self, _: object) -> None:
+    def __call__(self, _: object) -> None:
         """Withdraw it, for its Deferred was cancelled, which fires by itself."""
         self.deferred = None
         self.withdrawn(self)

@@ -102,6 +102,7 @@ class RequestQueue:
         self._queue_bytes = queue_bytes
         self._bytes = 0
         self._report = report
+        self._withdrawn = self._forget  # one object for all requests
         self._queue: OrderedDict[str, Request] = OrderedDict()
         self._suspects: OrderedDict[str, Request] = OrderedDict()  # wait behind all others
         self._in_flight: dict[str, Request] = {}
@@ -139,15 +140,13 @@ class RequestQueue:
             len(self._queue) >= self._queue_limit or self._bytes >= self._queue_bytes
         ):
             return fail(QueueFull(f"{request.what}: {self._waiting()}"))
-        request.withdrawn = self._forget
-        deferred: Deferred[Any] = Deferred(request.cancel)
-        request.deferred = deferred
-        request.timeout = timeout
+        deferred: Deferred[Any] = Deferred(request)
+        request.deferred, request.withdrawn, request.timeout = deferred, self._withdrawn, timeout
         self._deadlines.add(request, timeout, self._reactor.seconds())
         self._queue[request.uuid] = request
         self._bytes += len(request.payload)
         connection = self._connection
-        if connection is not None and not self._next_flush.scheduled and not connection.delivering:
+        if connection is not None and not connection.delivering and not self._next_flush.scheduled:
             alone = not self._in_flight and not self._abandoned
             self._schedule_flush(
                 at_once=alone and (request.completion is _ANSWER or connection.acks)
@@ -375,14 +374,10 @@ class RequestQueue:
 
     def _schedule_flush(self, *, at_once: bool = False) -> None:
         """:param at_once: whether nothing is gathered."""
-        if (
-            (self._queue or self._suspects)
-            and self._connection is not None
-            and not self._next_flush.scheduled
-            and not self._connection.delivering
-            and not self._paced.running
-            and self._room() > 0
-        ):
+        connection = self._connection
+        if connection is None or connection.delivering or self._next_flush.scheduled:
+            return
+        if (self._queue or self._suspects) and not self._paced.running and self._room() > 0:
             if at_once:
                 self.flush()
             else:
@@ -439,18 +434,21 @@ class RequestQueue:
 
     def _send_requests(self, connection: RequestConnection, frame: list[Request]) -> None:
         acks, number, now = connection.acks, self._acceptance.sent, self._reactor.seconds()
+        in_flight = self._in_flight
         done: list[Request] = []
         payloads: list[bytes] = []
         for request in frame:
-            payloads.append(request.payload)
+            payload = request.payload
+            payloads.append(payload)
             number += 1
             request.number, request.sent, request.sent_at = number, True, now
             if acks or request.completion is _ANSWER:
-                self._in_flight[request.uuid] = request
+                in_flight[request.uuid] = request
             else:
                 done.append(request)
-            if not request.idempotent:
-                self._let_go(request)  # what waits for its answer only need not be large
+            if not request.idempotent:  # what waits for its answer only need not be large
+                self._bytes -= len(payload)
+                request.payload = b""
         self._acceptance.sent = number
         connection.send(payloads)
         for request in done:
@@ -465,19 +463,20 @@ class RequestQueue:
         limits = self._limits
         frame: list[Request] = []
         refused: list[tuple[Request, UsageError]] = []
-        size = 0
+        size, small = 0, limits.surely_fits(most)
         while queue and len(frame) < most and size < FRAME_BYTES:
             uuid, request = queue.popitem(last=False)
+            with_it = size + len(request.payload)
             problem = limits.problem(request)
             if problem is not None:
                 refused.append((request, problem))
-            elif frame and limits.fills(len(frame) + 1, size + len(request.payload)):
+            elif with_it > small and frame and limits.fills(len(frame) + 1, with_it):
                 queue[uuid] = request
                 queue.move_to_end(uuid, last=False)
                 break
             else:
                 frame.append(request)
-                size += len(request.payload)
+                size = with_it
         return frame, refused, size
 
     def _remember(self, request: Request) -> None:

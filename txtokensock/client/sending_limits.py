@@ -98,8 +98,10 @@ class SendingLimits:
         if self.announced is None:
             return None
         payload, channel = request.payload, request.channel
-        if len(payload) > self._plain_size or (
-            payload.count(b"[") + payload.count(b"{") > self._plain_depth
+        size = len(payload)
+        if size > self._plain_size or (
+            size > self._plain_depth  # a count of two is most of what this takes
+            and payload.count(b"[") + payload.count(b"{") > self._plain_depth
         ):  # else, as nearly always, there is nothing to look for
             try:
                 self.announced.check_message(payload)
@@ -111,6 +113,11 @@ class SendingLimits:
             except UsageError as problem:
                 return problem
         return None
+
+    def surely_fits(self, messages: int) -> float:
+        """Bytes that so many messages may have together without a look at :meth:`fills`."""
+        framed = (self.frame_size - largest_frame(messages, 0)) / 2
+        return framed if self._rate is None else min(framed, 2**SIZE_BITS - 1)
 
     def fills(self, messages: int, size: int) -> bool:
         """

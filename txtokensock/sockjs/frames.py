@@ -120,7 +120,9 @@ def decode_server_frame(frame: bytes) -> ServerFrame | None:
     kind, body = frame[:1], frame[1:]
     try:
         if kind == b"a":
-            return Messages(decode_messages(frame))
+            messages: list[bytes] = []
+            decode_messages(frame, messages)
+            return Messages(messages)
         if kind == b"m":
             return Messages([_decode_text(body).encode()])
         if kind == b"c":
@@ -136,16 +138,18 @@ def decode_server_frame(frame: bytes) -> ServerFrame | None:
     raise FrameError(f"an unknown frame: {shorten(repr(frame[:40]))}")
 
 
-def decode_messages(frame: bytes) -> list[bytes]:
+def decode_messages(frame: bytes, messages: list[bytes]) -> None:
     """
     :param frame: one that begins with ``a``, as a server's frames mostly do.
-    :return: its messages, each in UTF-8.
-    :raises FrameError: if it is not a valid frame.
+    :param messages: gets those of the frame, each in UTF-8.
+    :raises FrameError: if it is not a valid frame; then it gets none.
     """
     try:
-        return [text.encode() for text in _decode_texts(frame[1:])]
+        texts = _decode_texts(frame[1:])
     except Malformed as problem:
         raise FrameError(f"a broken 'a' frame: {problem}") from None
+    for text in texts:
+        messages.append(text.encode())
 
 
 def decode_client_frame(frame: bytes) -> list[bytes]:

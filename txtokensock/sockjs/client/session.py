@@ -195,7 +195,7 @@ class ClientSession:
         try:
             for frame in frames:
                 if self._state is OPEN and frame[:1] == b"a":
-                    messages += decode_messages(frame)
+                    decode_messages(frame, messages)
                     continue
                 if messages:
                     self._transport.messages_received(messages)
