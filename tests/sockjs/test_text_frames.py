@@ -58,16 +58,20 @@ class Recorder(WebSocketConnection):
     def __init__(self, *, masked: bool, alone: bool) -> None:
         self.events: list[Any] = []
         self.frames = TextFrameReader(masked=masked, limit=-1 if alone else LIMIT)
-        super().__init__(
-            lambda texts: self.events.extend(("text", text) for text in texts),
-            lambda payload: self.events.append(("binary", payload)),
-            lambda: self.events.append("activity"),
-            self.frames,
-        )
+        super().__init__(self.frames)
 
     def dataReceived(self, data: bytes) -> None:
         if not self.failedByMe:  # whatever follows a violation is nobody's
             self.bytes_received(data)
+
+    def texts_received(self, payloads: list[bytes]) -> None:
+        self.events.extend(("text", text) for text in payloads)
+
+    def binary_received(self, message: bytes) -> None:
+        self.events.append(("binary", message))
+
+    def activity(self) -> None:
+        self.events.append("activity")
 
     def onClose(self, wasClean: bool, code: Any, reason: Any) -> None:
         self.events.append(("closed", wasClean, code, reason))

@@ -32,14 +32,15 @@ class MessageBuffer:
     __slots__ = ("_blocks", "_pieces", "size")
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._blocks: list[mmap] = []
+        self._pieces: list[bytes] | tuple[()] = ()  # nearly all messages come whole
+        self._blocks: list[mmap] | tuple[()] = ()
         self.size = 0
 
     def add(self, piece: bytes) -> None:
         """Keep one more piece."""
         self.size += len(piece)
         if self.size <= _SMALL:
+            self._pieces = self._pieces or []
             self._pieces.append(piece)
             return
         start = 0
@@ -47,6 +48,7 @@ class MessageBuffer:
             block = self._blocks[-1] if self._blocks else None
             if block is None or block.tell() == _BLOCK:
                 block = _spare.pop() if _spare else mmap(-1, _BLOCK)
+                self._blocks = self._blocks or []
                 self._blocks.append(block)
             start += block.write(piece[start : start + _BLOCK - block.tell()])
 
@@ -68,5 +70,5 @@ class MessageBuffer:
                 _spare.append(block)
             else:
                 block.close()
-        self._pieces, self._blocks = [], []
+        self._pieces = self._blocks = ()
         self.size = 0

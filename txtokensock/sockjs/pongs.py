@@ -4,8 +4,6 @@ Answers to WebSocket pings, for client and server.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 __all__ = ["Pongs"]
 
 
@@ -15,29 +13,28 @@ class Pongs:
     there is room.  A peer that pings without reading cannot fill the memory with pongs that
     way, and only its last ping needs an answer (RFC 6455, section 5.5.3).
 
-    :param answer: sends a pong with the payload of a ping.
     :ivar held: whether the write buffer is full.
     """
 
-    def __init__(self, answer: Callable[[bytes], object]) -> None:
-        self._answer = answer
+    __slots__ = ("_unanswered", "held")
+
+    def __init__(self) -> None:
         self.held = False
         self._unanswered: bytes | None = None
 
-    def pinged(self, payload: bytes) -> None:
-        """Answer a ping that came in, or keep it."""
-        if self.held:
-            self._unanswered = payload
-        else:
-            self._answer(payload)
+    def pinged(self, payload: bytes) -> bytes | None:
+        """:return: the payload of the pong to send now; None if the ping is kept."""
+        if not self.held:
+            return payload
+        self._unanswered = payload
+        return None
 
     def hold(self) -> None:
         """Send no more pongs, for the write buffer is full."""
         self.held = True
 
-    def release(self) -> None:
-        """Send pongs again, the last one that waited first."""
+    def release(self) -> bytes | None:
+        """:return: the payload of the pong to send now that there is room, if one waited."""
         self.held = False
         unanswered, self._unanswered = self._unanswered, None
-        if unanswered is not None:
-            self._answer(unanswered)
+        return unanswered

@@ -27,12 +27,15 @@ class ProducerFlow:
 
     _log = Logger()
 
+    __slots__ = ("_held", "_producer", "_pull", "_reactor", "_stopped", "_streaming")
+
     def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
         self._producer: Any = None
         self._streaming = False
         self._held = False
         self._stopped = False
-        self._pull = NextTurn(reactor, self._ask)
+        self._pull: NextTurn | None = None  # hardly any has a pull producer
 
     def register(self, producer: Any, streaming: bool) -> None:
         """
@@ -48,19 +51,19 @@ class ProducerFlow:
         elif self._held and streaming:
             self._tell(producer.pauseProducing)
         elif not self._held and not streaming:
-            self._pull.schedule()
+            self._ask_later()
 
     def unregister(self) -> None:
         """Do not pause or resume the producer any more."""
         self._producer = None
-        self._pull.cancel()
+        self._ask_not()
 
     def hold(self) -> None:
         """Pause the producer, for too much waits to be sent."""
         if self._held:
             return
         self._held = True
-        self._pull.cancel()
+        self._ask_not()
         if self._producer is not None and self._streaming:
             self._tell(self._producer.pauseProducing)
 
@@ -73,7 +76,7 @@ class ProducerFlow:
             if self._streaming:
                 self._tell(self._producer.resumeProducing)
             else:
-                self._pull.schedule()
+                self._ask_later()
 
     def stop(self) -> None:
         """Tell the producer, once, to stop: nothing can be sent any more."""
@@ -83,10 +86,19 @@ class ProducerFlow:
         if producer is not None:
             self._tell(producer.stopProducing)
 
+    def _ask_later(self) -> None:
+        if self._pull is None:
+            self._pull = NextTurn(self._reactor, self._ask)
+        self._pull.schedule()
+
+    def _ask_not(self) -> None:
+        if self._pull is not None:
+            self._pull.cancel()
+
     def _ask(self) -> None:
         self._tell(self._producer.resumeProducing)
         if self._producer is not None and not self._held:
-            self._pull.schedule()
+            self._ask_later()
 
     def _tell(self, method: Callable[[], object]) -> None:
         try:

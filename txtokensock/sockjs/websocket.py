@@ -35,7 +35,6 @@ the two sides:
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -59,9 +58,6 @@ class WebSocketConnection:
     A mixin for Autobahn's protocols: sends and reads text, counts fragments, answers pings,
     and follows its TCP connection's buffer, whose push producer it is.
 
-    :param on_texts: called with the text messages of one read, in order.
-    :param on_binary: called with each binary message.
-    :param on_activity: called with each ping and pong, which show that the peer is alive.
     :param text_frames: takes the frames that need no Autobahn.
     """
 
@@ -85,20 +81,11 @@ class WebSocketConnection:
     sendPong: Any
     sendClose: Any
 
-    def __init__(
-        self,
-        on_texts: Callable[[list[bytes]], object],
-        on_binary: Callable[[bytes], object],
-        on_activity: Callable[[], object],
-        text_frames: TextFrameReader,
-    ) -> None:
+    def __init__(self, text_frames: TextFrameReader) -> None:
         super().__init__()
-        self._on_texts = on_texts
-        self._on_binary = on_binary
-        self._on_activity = on_activity
         self._text_frames = text_frames
         self._message = MessageBuffer()
-        self._pongs = Pongs(self.sendPong)
+        self._pongs = Pongs()
         self._fragments = 0
         self._producing = False
 
@@ -127,7 +114,7 @@ class WebSocketConnection:
         ):
             payloads, data = frames.take(data, most)
             if payloads:
-                self._on_texts(payloads)
+                self.texts_received(payloads)
             if payloads or not data:
                 return data
         elif kept := frames.release():
@@ -156,19 +143,35 @@ class WebSocketConnection:
         if self.failedByMe:
             return
         if self.message_is_binary:
-            self._on_binary(message)
+            self.binary_received(message)
         else:
-            self._on_texts([message])
+            self.texts_received([message])
 
     def onPing(self, payload: bytes) -> None:
-        self._on_activity()
-        self._pongs.pinged(payload)
+        self.activity()
+        self._answer(self._pongs.pinged(payload))
 
     def onPong(self, payload: bytes) -> None:
-        self._on_activity()
+        self.activity()
+
+    def _answer(self, payload: bytes | None) -> None:
+        if payload is not None:
+            self.sendPong(payload)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         self.transport.write(data)
+
+    def texts_received(self, payloads: list[bytes]) -> None:
+        """The text messages of one read have come, in order."""
+        raise NotImplementedError
+
+    def binary_received(self, message: bytes) -> None:
+        """A binary message has come."""
+        raise NotImplementedError
+
+    def activity(self) -> None:
+        """A ping or a pong has come: the peer is alive."""
+        raise NotImplementedError
 
     def too_many_fragments(self) -> None:
         """End the connection: a message has more than ``most_fragments`` frames."""
@@ -239,7 +242,7 @@ class WebSocketConnection:
 
     def resumeProducing(self) -> None:
         """Send pongs again, for the TCP buffer has drained."""
-        self._pongs.release()
+        self._answer(self._pongs.release())
         self.buffer_drained()
 
     def stopProducing(self) -> None:

@@ -67,12 +67,7 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         host: str,
         max_message_size: int,
     ) -> None:
-        super().__init__(
-            self._texts_received,
-            self._binary_received,
-            session.activity,
-            TextFrameReader(masked=False, limit=max_message_size),
-        )
+        super().__init__(TextFrameReader(masked=False, limit=max_message_size))
         self._session = session
         self._http_context = http_context
         self._url = url
@@ -165,11 +160,14 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         self.follow_buffer()
         self._session.connection_open()
 
-    def _texts_received(self, payloads: list[bytes]) -> None:
+    def texts_received(self, payloads: list[bytes]) -> None:
         self._session.frames_received(payloads)
 
-    def _binary_received(self, _: bytes) -> None:
+    def binary_received(self, _: bytes) -> None:
         self._session.violation("a binary message")
+
+    def activity(self) -> None:
+        self._session.activity()
 
     def too_many_fragments(self) -> None:
         self._session.violation("too many fragments")
@@ -251,14 +249,14 @@ class _RawClientWebSocket(_ClientWebSocket):
         self._beat.start(_HEARTBEAT)
         self._session.session_open()
 
-    def _texts_received(self, payloads: list[bytes]) -> None:
+    def texts_received(self, payloads: list[bytes]) -> None:
         for payload in payloads:
             if _is_text(payload):
                 self._session.message_received(payload)
             else:
-                self._binary_received(payload)
+                self.binary_received(payload)
 
-    def _binary_received(self, _: bytes) -> None:
+    def binary_received(self, _: bytes) -> None:
         self._session.violation("a message that is not text in UTF-8")
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:

@@ -54,7 +54,12 @@ class _Opened(WebSocketServerProtocol):
     """
 
     def __init__(self) -> None:
-        self.is_closed: Deferred[Any] = Deferred()
+        """Do nothing: Autobahn's own makes what the class has."""
+
+    @property
+    def is_closed(self) -> Deferred[Any]:
+        """What Autobahn fires at the end, for nobody."""
+        return Deferred()
 
 
 def _opened(factory: WebSocketServerFactory) -> dict[str, Any]:
@@ -85,12 +90,8 @@ class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
     most_fragments = 1000
 
     def __init__(self, key: str, session: WebSocketSession, max_message_size: int) -> None:
-        super().__init__(
-            session.texts_received,
-            session.binary_received,
-            session.activity,
-            TextFrameReader(masked=True, limit=max_message_size),
-        )
+        super().__init__(TextFrameReader(masked=True, limit=max_message_size))
+        self.texts_received = session.texts_received  # type: ignore[method-assign]
         self._key = key
         self._session = session
         self._ignoring = False
@@ -107,6 +108,7 @@ class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
     def connectionMade(self) -> None:
         accepted = sha1(self._key.encode("ascii") + _GUID, usedforsecurity=False)
         self.transport.write(_ACCEPTED % b64encode(accepted.digest()))
+        self._key = ""  # it is not needed any more
         self.follow_buffer()
         self._session.websocket_open(self)
 
@@ -238,6 +240,12 @@ class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
 
     def fail(self, code: int, reason: str) -> None:
         self._fail_connection(code, reason)
+
+    def binary_received(self, message: bytes) -> None:
+        self._session.binary_received(message)
+
+    def activity(self) -> None:
+        self._session.activity()
 
     def too_many_fragments(self) -> None:
         self.fail(self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG, "too many fragments")
