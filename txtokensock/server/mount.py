@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
-from twisted.web import http
+from twisted.web.http import SERVICE_UNAVAILABLE
 from twisted.web.resource import IResource, Resource
 
 from ..web.server.answers import answer, no_page, uncacheable
@@ -79,5 +79,5 @@ class SockJSRoute(Resource):
         sockjs = self._current()
         if sockjs is None:
             uncacheable(request)
-            return answer(request, http.SERVICE_UNAVAILABLE, "The server is not running.\n")
+            return answer(request, SERVICE_UNAVAILABLE, "The server is not running.\n")
         return sockjs.render(request)

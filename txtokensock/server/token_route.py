@@ -13,7 +13,15 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http
+from twisted.web.http import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    INTERNAL_SERVER_ERROR,
+    NO_CONTENT,
+    NOT_ALLOWED,
+    OK,
+    SERVICE_UNAVAILABLE,
+)
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
@@ -101,11 +109,11 @@ class TokenRoute(Resource):
         callback = self._callback(request)
         if request.method not in (b"GET", b"OPTIONS"):
             request.setHeader(b"allow", b"GET, OPTIONS")
-            return self._refuse(request, http.NOT_ALLOWED, "Method not allowed")
+            return self._refuse(request, NOT_ALLOWED, "Method not allowed")
         if not self._allow(request, callback):
-            return self._refuse(request, http.FORBIDDEN, "Forbidden")
+            return self._refuse(request, FORBIDDEN, "Forbidden")
         if callback is not None and not _is_callback(callback):
-            return self._refuse(request, http.BAD_REQUEST, "Invalid callback")
+            return self._refuse(request, BAD_REQUEST, "Invalid callback")
         if request.method == b"OPTIONS":
             return self._preflight(request)
         if not self._rates.take(request.getClientAddress()):
@@ -144,9 +152,9 @@ class TokenRoute(Resource):
         if wanted is not None:
             request.setHeader(b"access-control-allow-headers", wanted)
         self._allow_reading(request)
-        self._context.observer.token_answered(http.NO_CONTENT)
+        self._context.observer.token_answered(NO_CONTENT)
         _hide_query(request)
-        return done(request, http.NO_CONTENT)
+        return done(request, NO_CONTENT)
 
     async def _token(self, request: Any) -> tuple[int, dict[str, Any]]:
         """:return: status and body."""
@@ -162,13 +170,13 @@ class TokenRoute(Resource):
             context.refusals.not_running()
         if link is None or not link.available or not context.peers.open:
             # Before the credentials are looked at: they may be costly to look at.
-            return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
+            return SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
         asked = call_user_function(self._authenticate, request)
         identity = await within(context.limits.hook_timeout, context.reactor, asked)
         if identity is None or identity is False:
-            return http.FORBIDDEN, {"error": "Forbidden"}
+            return FORBIDDEN, {"error": "Forbidden"}
         token = await issue(link, encode_identity(identity), context.limits.token_lifetime)
-        return http.OK, {"token": token}
+        return OK, {"token": token}
 
     def _decided(
         self, outcome: Any, request: Any, callback: bytes | None, late: LateAnswer
@@ -182,9 +190,9 @@ class TokenRoute(Resource):
 
     def _failed(self, failure: Failure) -> tuple[int, dict[str, Any]]:
         if failure.check(StoreUnavailable):
-            return http.SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
+            return SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
         if isinstance(failure.value, ActionError):
-            return http.INTERNAL_SERVER_ERROR, {"error": failure.value.error}
+            return INTERNAL_SERVER_ERROR, {"error": failure.value.error}
         if failure.check(UserFunctionTimeout):
             self._log.warn(
                 "authentication took too long and was cancelled", event="authentication.timeout"
@@ -192,7 +200,7 @@ class TokenRoute(Resource):
         else:
             # The text of an exception from there may tell strangers too much.
             self._log.failure("authentication failed", failure, event="authentication.failed")
-        return http.INTERNAL_SERVER_ERROR, {"error": "Internal server error"}
+        return INTERNAL_SERVER_ERROR, {"error": "Internal server error"}
 
     def _answer(
         self, request: Any, status: int, body: dict[str, Any], callback: bytes | None = None
@@ -211,7 +219,7 @@ class TokenRoute(Resource):
         if callback is None:
             return status, text, "application/json; charset=utf-8"
         # A browser does not run the script of an error, and its page would not hear why.
-        return http.OK, _script(callback, text), "text/javascript; charset=utf-8"
+        return OK, _script(callback, text), "text/javascript; charset=utf-8"
 
     def _allow_reading(self, request: Any) -> None:
         """The headers that keep an answer to those that it is for."""

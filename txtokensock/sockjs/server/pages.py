@@ -10,8 +10,7 @@ import re
 import secrets
 
 import msgspec
-from twisted.web import http
-from twisted.web.http import Request
+from twisted.web.http import CACHED, NOT_MODIFIED, OK, Request
 
 from ...web.server.answers import Answer, allow_origin, answer, cacheable, done, uncacheable
 from .options import SOCKJS_INTEGRITY, SOCKJS_URL, SockJSOptions
@@ -51,7 +50,7 @@ _IFRAME = """\
 
 def greeting(request: Request) -> Answer:
     """``/``: tells people that there is a SockJS server."""
-    return answer(request, http.OK, "Welcome to SockJS!\n")
+    return answer(request, OK, "Welcome to SockJS!\n")
 
 
 class FixedPage:
@@ -71,9 +70,9 @@ class FixedPage:
     def render(self, request: Request) -> Answer:
         """Answer with the page, or 304 if the client has it already."""
         cacheable(request)
-        if request.setETag(self._etag) is http.CACHED:
-            return done(request, http.NOT_MODIFIED)
-        return answer(request, http.OK, self._text, self._content_type)
+        if request.setETag(self._etag) is CACHED:
+            return done(request, NOT_MODIFIED)
+        return answer(request, OK, self._text, self._content_type)
 
 
 def iframe(options: SockJSOptions) -> FixedPage:
@@ -105,4 +104,4 @@ def info(request: Request, options: SockJSOptions) -> Answer:
         "entropy": secrets.randbits(32),
     }
     body = msgspec.json.encode(facts).decode()
-    return answer(request, http.OK, body, "application/json; charset=UTF-8")
+    return answer(request, OK, body, "application/json; charset=UTF-8")

@@ -8,8 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from twisted.web import http
-from twisted.web.http import Request
+from twisted.web.http import (
+    INTERNAL_SERVER_ERROR,
+    NO_CONTENT,
+    OK,
+    REQUEST_ENTITY_TOO_LARGE,
+    Request,
+)
 from twisted.web.server import NOT_DONE_YET
 
 from ...support.portable import Portable
@@ -120,11 +125,11 @@ class PollingPages:
 
     def _xhr_send(self, session_id: str, request: Request) -> Answer:
         allow_origin(request)
-        return self._send(session_id, request, self._body, (http.NO_CONTENT, ""))
+        return self._send(session_id, request, self._body, (NO_CONTENT, ""))
 
     def _jsonp_send(self, session_id: str, request: Request) -> Answer:
         # Konqueror mishandles 204.
-        return self._send(session_id, request, self._form_body, (http.OK, "ok"))
+        return self._send(session_id, request, self._form_body, (OK, "ok"))
 
     def _send(
         self,
@@ -140,18 +145,18 @@ class PollingPages:
         try:
             body = body_of(request, session.frame_size)
             if not body:
-                raise _Refused(http.INTERNAL_SERVER_ERROR, "Payload expected.")
+                raise _Refused(INTERNAL_SERVER_ERROR, "Payload expected.")
             messages = decode_client_frame(body)
         except _Refused as refused:
             session.refused(_size(request))
             return answer(request, refused.status, str(refused))
         except FrameError:
             session.refused(_size(request))
-            return answer(request, http.INTERNAL_SERVER_ERROR, "Broken JSON encoding.")
+            return answer(request, INTERNAL_SERVER_ERROR, "Broken JSON encoding.")
         late = LateAnswer(request)
 
         def reply(status: int) -> None:
-            late.give(*(taken if status == http.NO_CONTENT else (status, "")))
+            late.give(*(taken if status == NO_CONTENT else (status, "")))
 
         session.received(messages, len(body), reply)
         return NOT_DONE_YET
@@ -160,7 +165,7 @@ class PollingPages:
         # twisted.web has read all of it, into a file if it is large: only here does it get
         # into memory.
         if _size(request) > most:
-            raise _Refused(http.REQUEST_ENTITY_TOO_LARGE, "Too large.")
+            raise _Refused(REQUEST_ENTITY_TOO_LARGE, "Too large.")
         request.content.seek(0)
         body: bytes = request.content.read()
         return body
@@ -193,7 +198,7 @@ def _unquoted(value: bytes) -> bytes:
             return escaped.decode("unicode_escape").encode("latin-1")
         except UnicodeDecodeError:  # an escape without two digits
             pass
-    raise _Refused(http.INTERNAL_SERVER_ERROR, "Payload expected.")
+    raise _Refused(INTERNAL_SERVER_ERROR, "Payload expected.")
 
 
 def _size(request: Any) -> int:
@@ -205,8 +210,8 @@ def _size(request: Any) -> int:
 def _callback(request: Any) -> str:
     values = request.args.get(b"c") or request.args.get(b"callback")
     if not values:
-        raise _Refused(http.INTERNAL_SERVER_ERROR, '"callback" parameter required')
+        raise _Refused(INTERNAL_SERVER_ERROR, '"callback" parameter required')
     callback: str = values[0].decode("utf-8", "replace")
     if not CALLBACK.fullmatch(callback):
-        raise _Refused(http.INTERNAL_SERVER_ERROR, 'invalid "callback" parameter')
+        raise _Refused(INTERNAL_SERVER_ERROR, 'invalid "callback" parameter')
     return callback

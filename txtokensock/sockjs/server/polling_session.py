@@ -11,7 +11,7 @@ from typing import TypeAlias
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
-from twisted.web import http
+from twisted.web.http import NO_CONTENT, NOT_FOUND, SERVICE_UNAVAILABLE
 
 from ...support.slices import Slices
 from ...support.timeouts import transfer_time
@@ -122,15 +122,15 @@ class PollingSession(ServerSession):
             and the messages were not taken.
         """
         if self._state is not OPEN:
-            reply(http.NO_CONTENT)  # the client may not have got the close frame yet
+            reply(NO_CONTENT)  # the client may not have got the close frame yet
             return
         kind = MESSAGES if messages else EMPTY
         if not self.meter.count(kind, size, len(messages)):
-            reply(http.NO_CONTENT)
+            reply(NO_CONTENT)
             return
         most = min(self._most_undelivered, self._options.max_buffered)
         if self._reading_paused and self._bytes_undelivered + size > most:
-            reply(http.SERVICE_UNAVAILABLE)
+            reply(SERVICE_UNAVAILABLE)
             return
         self._deliver(messages)
         if self._next_turn.scheduled:
@@ -140,7 +140,7 @@ class PollingSession(ServerSession):
             self._bytes_undelivered += size
             self._account()
         else:
-            reply(http.NO_CONTENT)
+            reply(NO_CONTENT)
 
     def refused(self, size: int) -> None:
         """
@@ -274,7 +274,7 @@ class PollingSession(ServerSession):
         self._drop_all()
         if self._close_frame is not None:
             self._absence.start(self._options.disconnect_delay)
-        self._let_go(http.NOT_FOUND)
+        self._let_go(NOT_FOUND)
         super()._end(reason)
 
     def _drop_all(self) -> None:
@@ -300,7 +300,7 @@ class PollingSession(ServerSession):
 
     def resume_reading(self) -> None:
         self._reading_paused = False
-        self._let_go(http.NO_CONTENT)
+        self._let_go(NO_CONTENT)
         self._account()
 
     def _let_go(self, status: int) -> None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime
 from twisted.logger import Logger
-from twisted.web import http
+from twisted.web.http import FORBIDDEN, INTERNAL_SERVER_ERROR, SERVICE_UNAVAILABLE
 
 from ...support.slices import Slices
 from ...support.waiters import Waiters
@@ -77,15 +77,15 @@ class SessionTable:
             self._log.failure(
                 "buildProtocol raised, a client is refused", event="sockjs.protocol_failed"
             )
-            return http.INTERNAL_SERVER_ERROR
-        return http.FORBIDDEN if protocol is None else protocol
+            return INTERNAL_SERVER_ERROR
+        return FORBIDDEN if protocol is None else protocol
 
     def _refusal(self, peer: IAddress) -> int | None:
         options = self.options
         if self.closed:
-            return http.SERVICE_UNAVAILABLE
+            return SERVICE_UNAVAILABLE
         if options.max_sessions is not None and len(self) >= options.max_sessions:
-            return http.SERVICE_UNAVAILABLE
+            return SERVICE_UNAVAILABLE
         allowed = options.max_sessions_per_address
         if allowed is not None and self._sessions.count(peer) >= allowed:
             if self._on_refusal is not None:

@@ -10,8 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IProtocol, ITransport
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from twisted.web import http
-from twisted.web.http import HTTPChannel, Request
+from twisted.web.http import BAD_REQUEST, HTTPChannel, Request
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
@@ -39,7 +38,7 @@ class BadUpgrade(Portable):
     :ivar status: of the answer.
     """
 
-    def __init__(self, text: str, status: int = http.BAD_REQUEST) -> None:
+    def __init__(self, text: str, status: int = BAD_REQUEST) -> None:
         super().__init__(text)
         self.status = status
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from twisted.web.http import combinedLogFormatter
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.web.iweb import IAccessLogFormatter
 from zope.interface import provider
 
@@ -34,19 +34,12 @@ def _without_credentials(url: bytes) -> bytes:
     return _SESSION.sub(rb"\1-\2", without_query(url))
 
 
-class _WithoutCredentials:
-    """A request whose URL and referrer hold none."""
-
-    def __init__(self, request: Any) -> None:
-        self._request = request
-        self.uri = _without_credentials(request.uri)
-
-    def getHeader(self, name: bytes) -> bytes | None:
-        value: bytes | None = self._request.getHeader(name)
-        return _without_credentials(value) if value and name == b"referer" else value
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._request, name)
+def _escaped(value: bytes) -> str:
+    """What twisted.web's own log has: a literal of Python's, as if in double quotes."""
+    literal = repr(value)
+    if literal[1] == '"':
+        return literal[2:-1]
+    return literal[2:-1].replace('"', '\\"').replace("\\'", "'")
 
 
 @provider(IAccessLogFormatter)
@@ -58,5 +51,11 @@ def access_log_line(timestamp: str, request: Any) -> str:
     :param timestamp: as it is to be written.
     :param request: a finished :class:`twisted.web.server.Request`.
     """
-    line: str = combinedLogFormatter(timestamp, _WithoutCredentials(request))
-    return line
+    address = request.getClientAddress()
+    host = address.host if isinstance(address, IPv4Address | IPv6Address) else "-"
+    uri = _escaped(_without_credentials(request.uri))
+    target = f"{_escaped(request.method)} {uri} {_escaped(request.clientproto)}"
+    referrer = _escaped(_without_credentials(request.getHeader(b"referer") or b"-"))
+    agent = _escaped(request.getHeader(b"user-agent") or b"-")
+    length = request.sentLength or "-"
+    return f'"{host}" - - {timestamp} "{target}" {request.code} {length} "{referrer}" "{agent}"'

@@ -11,8 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
 
-from twisted.web import http, pages
-from twisted.web.http import Request
+from twisted.web import pages
+from twisted.web.http import (
+    FORBIDDEN,
+    NO_CONTENT,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    Request,
+    datetimeToString,
+)
 from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET
 
@@ -50,9 +57,12 @@ JSON = "application/json; charset=UTF-8"
 _YEAR = 365 * 24 * 60 * 60
 
 
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
 def set_status(request: Request, status: int) -> None:
     """Set the status of an answer, with its phrase: twisted.web does not know them all."""
-    request.setResponseCode(status, HTTPStatus(status).phrase.encode())
+    request.setResponseCode(status, _PHRASES[status])
 
 
 def answer(
@@ -104,7 +114,7 @@ class LateAnswer:
             return
         request = self._request
         request.setHeader(b"content-type", content_type.encode())
-        if status == http.NO_CONTENT:
+        if status == NO_CONTENT:
             done(request, status)
             return
         request.write(answer(request, status, body, content_type))
@@ -126,7 +136,7 @@ def raw_answer(status: int) -> bytes:
 
 def not_found(request: Request) -> Answer:
     """Answer 404: there is nothing at that path."""
-    return answer(request, http.NOT_FOUND, "404 Error: Page not found\n")
+    return answer(request, NOT_FOUND, "404 Error: Page not found\n")
 
 
 def no_page() -> IResource:
@@ -142,7 +152,7 @@ def no_page() -> IResource:
 def foreign_origin(request: Request) -> Answer:
     """Answer 403, which the page's scripts cannot read."""
     uncacheable(request)
-    return answer(request, http.FORBIDDEN, "This origin is not allowed.\n")
+    return answer(request, FORBIDDEN, "This origin is not allowed.\n")
 
 
 MISDIRECTED = (
@@ -165,7 +175,7 @@ def method_not_allowed(request: Request, allowed: Iterable[bytes]) -> Answer:
     :param allowed: the methods that are.
     """
     request.setHeader(b"allow", b", ".join(allowed))
-    return answer(request, http.NOT_ALLOWED)
+    return answer(request, NOT_ALLOWED)
 
 
 def uncacheable(request: Request) -> None:
@@ -186,7 +196,7 @@ def unbuffered(request: Request) -> None:
 def cacheable(request: Request) -> None:
     """Allow caches to keep the answer for a year."""
     request.setHeader(b"cache-control", b"public, max-age=%d" % _YEAR)
-    request.setHeader(b"expires", http.datetimeToString(time.time() + _YEAR))
+    request.setHeader(b"expires", datetimeToString(time.time() + _YEAR))
 
 
 def allow_origin(request: Request) -> None:
@@ -214,4 +224,4 @@ def preflight(request: Request, methods: bytes) -> Answer:
     cacheable(request)
     request.setHeader(b"access-control-allow-methods", methods)
     request.setHeader(b"access-control-max-age", b"%d" % _YEAR)
-    return done(request, http.NO_CONTENT)
+    return done(request, NO_CONTENT)

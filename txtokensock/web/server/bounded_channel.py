@@ -4,6 +4,7 @@ A connection to a site with limits.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from http import HTTPStatus
@@ -30,6 +31,11 @@ _MOST_LINES = 130
 Bytes of a request's head, and lines: its first, 128 headers, and the empty one.  A header takes
 some 200 bytes of memory however short it is, and a session keeps those that it began with.
 """
+
+_HEADERS = re.compile(rb"(?:[!#-'*+.^-`|~\w-]+:[^\0\r\n]*\r\n)*\r\n")
+"""What follows the first line of a head in which nothing is wrong or obsolete."""
+
+_LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 
 _REQUEST_UNITS = 8
 _HEAD_BITS = 8
@@ -99,14 +105,51 @@ class BoundedChannel(HTTPChannel):
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line of a request's head, unless the head is too long."""
+        if not self._head_lines and line:
+            read = self.clearLineBuffer()  # type: ignore[no-untyped-call]
+            if (headers := _HEADERS.match(read)) is not None:
+                self._take_head(line, headers[0], read[headers.end() :])
+                return
+            super().dataReceived(read)  # type: ignore[no-untyped-call]
         if not self.arrival.awaited:
             self.arrival.head()
-        self._head_size += len(line)
-        self._head_lines += 1
-        if self._head_size > _LARGEST_HEAD or self._head_lines > _MOST_LINES:
-            self._refuse_head()
-        else:
+        if self._has_room(len(line), 1):
             super().lineReceived(line)  # type: ignore[no-untyped-call]
+
+    def _take_head(self, first: bytes, headers: bytes, rest: bytes) -> None:
+        """
+        Take a head that has come in one piece, as nearly all do.  twisted.web takes it line by
+        line, and checks in each what was checked here at once.
+
+        :param first: its first line.
+        :param headers: the others, each with its end, the empty one as well.
+        :param rest: what has come after it.
+        """
+        lines = headers.split(b"\r\n")[:-2]
+        if not self._has_room(len(first) + len(headers) - 2 * len(lines) - 2, len(lines) + 2):
+            return
+        super().lineReceived(first)  # type: ignore[no-untyped-call]
+        if not self.requests or self.transport.disconnecting:
+            return
+        taken = self.requests[-1].requestHeaders
+        for line in lines:
+            name, _, value = line.partition(b":")
+            if name.lower() not in _LENGTHS:
+                taken.addRawHeader(name, value.strip(b" \t"))
+            elif not self.headerReceived(line):
+                return
+        if rest:
+            super().dataReceived(rest)  # type: ignore[no-untyped-call]
+        super().lineReceived(b"")  # type: ignore[no-untyped-call]
+
+    def _has_room(self, size: int, lines: int) -> bool:
+        """Count a part of a head, which is refused if it is too long."""
+        self._head_size += size
+        self._head_lines += lines
+        if self._head_size <= _LARGEST_HEAD and self._head_lines <= _MOST_LINES:
+            return True
+        self._refuse_head()
+        return False
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a head of which one line alone is too long."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -25,6 +26,13 @@ __all__ = ["HostPolicy", "host_name"]
 
 # RFC 9112, section 3.2.  A zone ("%eth0") is for this machine alone, and in no Host.
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s/?#@\\%,:\[\]]+))(?::\d*)?")
+
+
+_OWN = {"localhost", "127.0.0.1", "::1"}
+"""The loopback names that nearly all requests have which have any."""
+
+_is_own = lru_cache(maxsize=16)(is_loopback)
+"""Of the addresses at which this process listens."""
 
 
 class HostPolicy:
@@ -50,7 +58,7 @@ class HostPolicy:
         listed = _checked(allowed_hosts)
         self._everyone = origins is not None and origins.everyone
         self._judges_proxies = bool(listed)
-        self._hosts = listed | (origins.hosts if origins is not None else set())
+        self._hosts = listed | _OWN | (origins.hosts if origins is not None else set())
 
     def allow(self, request: Any) -> bool:
         """
@@ -59,10 +67,10 @@ class HostPolicy:
         :param request: an :class:`~twisted.web.iweb.IRequest`.
         """
         host = header(request, b"host")
-        if self._everyone or host is None or not self._judges(request):
+        if self._everyone or host is None:
             return True
         name = host_name(host)
-        if name in self._hosts or is_loopback(name):
+        if name in self._hosts or not self._judges(request) or is_loopback(name):
             return True
         self._log.info(
             "refused a request for {host}: allowed_hosts (serve --allowed-host) would allow it",
@@ -75,7 +83,7 @@ class HostPolicy:
         if forwarded(request) is not None:
             return self._judges_proxies
         address = request.getHost()
-        return isinstance(address, IPv4Address | IPv6Address) and is_loopback(address.host)
+        return isinstance(address, IPv4Address | IPv6Address) and _is_own(address.host)
 
 
 def _checked(hosts: Collection[str]) -> set[str]:

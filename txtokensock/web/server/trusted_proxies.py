@@ -85,10 +85,11 @@ class TrustedProxies:
         self._unix = UNIX in networks
         self._networks = [_network(text) for text in networks if text != UNIX]
         self._is_within = lru_cache(maxsize=1024)(self._find)
+        self._any = self._unix or bool(self._networks)
 
     def __bool__(self) -> bool:
         """Whether any are trusted."""
-        return self._unix or bool(self._networks)
+        return self._any
 
     def trusts(self, address: object) -> bool:
         """Whether the address is that of a trusted proxy."""
@@ -108,7 +109,7 @@ class TrustedProxies:
 
         :param request: an :class:`~twisted.web.iweb.IRequest`.
         """
-        if forwarded(request) is not None:
+        if not self._any or forwarded(request) is not None:
             return
         peer = request.getClientAddress()
         hops = _hops(request) if self.trusts(peer) else None
