@@ -69,7 +69,9 @@ class PollingStage(Stage):
     def receive(self) -> None:
         """A request with a message."""
         reply: Any = lambda status: self.noted.append(str(status))  # noqa: E731
-        self.session.received([b"m"], 1, reply)
+        status = self.session.received([b"m"], 1, lambda: reply)
+        if status is not None:
+            reply(status)
 
 
 def polled(stage: PollingStage) -> None:

@@ -26,6 +26,7 @@ from ...web.server.answers import (
     answer,
     not_found,
     preflight,
+    typed_answer,
     uncacheable,
 )
 from ...web.server.header_text import header
@@ -153,13 +154,15 @@ class PollingPages:
         except FrameError:
             session.refused(_size(request))
             return answer(request, INTERNAL_SERVER_ERROR, "Broken JSON encoding.")
-        late = LateAnswer(request)
 
-        def reply(status: int) -> None:
-            late.give(*(taken if status == NO_CONTENT else (status, "")))
+        def wait() -> Callable[[int], None]:
+            late = LateAnswer(request)
+            return lambda status: late.give(*_outcome(status, taken))
 
-        session.received(messages, len(body), reply)
-        return NOT_DONE_YET
+        status = session.received(messages, len(body), wait)
+        if status is None:
+            return NOT_DONE_YET
+        return typed_answer(request, *_outcome(status, taken))
 
     def _body(self, request: Any, most: int) -> bytes:
         # twisted.web has read all of it, into a file if it is large: only here does it get
@@ -176,6 +179,11 @@ class PollingPages:
         if content_type.strip().lower() != "application/x-www-form-urlencoded":
             return body
         return _unquoted(_field(body))
+
+
+def _outcome(status: int, taken: tuple[int, str]) -> tuple[int, str]:
+    """:return: the status and the body of the answer to a request with messages."""
+    return taken if status == NO_CONTENT else (status, "")
 
 
 def _field(form: bytes) -> bytes:

@@ -112,35 +112,33 @@ class PollingSession(ServerSession):
             self._start()
         self._flush()
 
-    def received(self, messages: list[bytes], size: int, reply: Reply) -> None:
+    def received(self, messages: list[bytes], size: int, wait: Callable[[], Reply]) -> int | None:
         """
         Take the messages of one request.
 
         :param size: bytes of the request's body.
-        :param reply: called with the HTTP status: 204 as soon as the protocol reads,
-            404 if the session ends before, 503 if too much waits for the protocol already
-            and the messages were not taken.
+        :param wait: called if the answer has to wait; what it returns is called with the
+            status then: 204 as soon as the protocol reads, 404 if the session ends before.
+        :return: the HTTP status: 204 if the protocol reads, 503 if too much waits for the
+            protocol already and the messages were not taken; None where the answer has to wait.
         """
         if self._state is not OPEN:
-            reply(NO_CONTENT)  # the client may not have got the close frame yet
-            return
+            return NO_CONTENT  # the client may not have got the close frame yet
         kind = MESSAGES if messages else EMPTY
         if not self.meter.count(kind, size, len(messages)):
-            reply(NO_CONTENT)
-            return
+            return NO_CONTENT
         most = min(self._most_undelivered, self._options.max_buffered)
         if self._reading_paused and self._bytes_undelivered + size > most:
-            reply(SERVICE_UNAVAILABLE)
-            return
+            return SERVICE_UNAVAILABLE
         self._deliver(messages)
         if self._next_turn.scheduled:
             self._flush()  # what they provoked leaves with them
-        if self._reading_paused and self._state is not ENDED:
-            self._replies.append(reply)
-            self._bytes_undelivered += size
-            self._account()
-        else:
-            reply(NO_CONTENT)
+        if not self._reading_paused or self._state is ENDED:
+            return NO_CONTENT
+        self._replies.append(wait())
+        self._bytes_undelivered += size
+        self._account()
+        return None
 
     def refused(self, size: int) -> None:
         """

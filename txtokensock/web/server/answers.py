@@ -42,6 +42,7 @@ __all__ = [
     "preflight",
     "raw_answer",
     "set_status",
+    "typed_answer",
     "unbuffered",
     "uncacheable",
 ]
@@ -93,6 +94,23 @@ def done(request: Request, status: int) -> Answer:
     return NOT_DONE_YET
 
 
+def typed_answer(
+    request: Request, status: int, body: str | bytes = b"", content_type: str = TEXT
+) -> Answer:
+    """
+    Answer at once, unless the connection was lost meanwhile.  The type is sent even without a
+    body.
+
+    :return: what ``render`` returns.
+    """
+    if request.channel is None:
+        return NOT_DONE_YET
+    request.setHeader(b"content-type", content_type.encode())
+    if status == NO_CONTENT:
+        return done(request, status)
+    return answer(request, status, body, content_type)
+
+
 class LateAnswer:
     """
     The answer to a request that has to wait.  The client may be gone by then.
@@ -109,16 +127,13 @@ class LateAnswer:
         request.notifyFinish().addErrback(self._connection_lost)
 
     def give(self, status: int, body: str | bytes = b"", content_type: str = TEXT) -> None:
-        """Answer, unless the connection was lost.  The type is sent even without a body."""
+        """Answer as :func:`typed_answer` does."""
         if self.lost:
             return
-        request = self._request
-        request.setHeader(b"content-type", content_type.encode())
-        if status == NO_CONTENT:
-            done(request, status)
-            return
-        request.write(answer(request, status, body, content_type))
-        request.finish()
+        data = typed_answer(self._request, status, body, content_type)
+        if data is not NOT_DONE_YET:
+            self._request.write(data)
+            self._request.finish()
 
     def _connection_lost(self, _: object) -> None:
         self.lost = True

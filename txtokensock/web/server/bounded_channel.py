@@ -11,11 +11,12 @@ from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IHalfCloseableDescriptor, IReadDescriptor
+from twisted.internet.interfaces import IAddress, IHalfCloseableDescriptor, IReadDescriptor
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
 
 from .admissions import CountedConnection
 from .answers import raw_answer
@@ -69,6 +70,10 @@ class BoundedChannel(HTTPChannel):
     site: Any  # a BoundedSite
     # Counted here instead: twisted.web answers 400, or nothing at all.
     totalHeadersSize = maxHeaders = sys.maxsize
+    timeOut: float | None  # type: ignore[assignment]  # there are whole seconds alone
+    _idle: float | None = None  # seconds that it may be idle from now on
+    _peer: IAddress | None = None
+    _host: IAddress | None = None
     _full = False
     _leaving = 0
     _held: Callable[[], None] | None = None
@@ -81,9 +86,22 @@ class BoundedChannel(HTTPChannel):
     def connectionMade(self) -> None:
         super().connectionMade()  # type: ignore[no-untyped-call]
         self._silent = True
-        self.arrival = Arrival(self.site.reactor, self.site.limits, self._late)
+        site = self.site
+        self.arrival = Arrival(site.reactor, site.deadlines, site.limits, self._too_slow)
         self.arrival.head()
-        self.site.opened(self, self.transport.getPeer())
+        site.opened(self, self.transport.getPeer())
+
+    def getPeer(self) -> IAddress:
+        """:return: the client's address.  Each request asks, and the system makes a new one."""
+        if self._peer is None:
+            self._peer = self.transport.getPeer()
+        return self._peer
+
+    def getHost(self) -> IAddress:
+        """:return: the server's address."""
+        if self._host is None:
+            self._host = self.transport.getHost()
+        return self._host
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.arrival.end()
@@ -179,7 +197,7 @@ class BoundedChannel(HTTPChannel):
             request.forget_body()
         self.site.taken_over(self, connection)
 
-    def _late(self, refusal: Refusal) -> None:
+    def _too_slow(self, refusal: Refusal) -> None:
         """A head or a body took too long; or the client is slow to go."""
         if self.transport.disconnecting:
             self.transport.abortConnection()
@@ -206,7 +224,7 @@ class BoundedChannel(HTTPChannel):
             return
         self.transport.write(raw_answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
         self.transport.loseWriteConnection()
-        self.setTimeout(_LINGER)  # type: ignore[no-untyped-call]
+        self.setTimeout(_LINGER)
 
     def headerReceived(self, line: bytes) -> bool:
         """
@@ -231,7 +249,15 @@ class BoundedChannel(HTTPChannel):
         """
         if not (self._lost or self.transport.disconnecting):
             super().loseConnection()  # type: ignore[no-untyped-call]
-            self.setTimeout(self.site.limits.idle_timeout)  # type: ignore[no-untyped-call]
+            self.setTimeout(self.site.limits.idle_timeout)
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Write the head of an answer, in one piece: a transport looks at each that it gets."""
+        head = [b"%b %b %b\r\n" % (version, code, reason)]
+        for name, values in headers.getAllRawHeaders():
+            head += [b"%b: %b\r\n" % (name, value) for value in values]
+        head.append(b"\r\n")
+        self.transport.write(b"".join(head))
 
     def in_turn(self, process: Callable[[], None], long: bool) -> None:
         """
@@ -243,7 +269,7 @@ class BoundedChannel(HTTPChannel):
         if self._full:
             self._held = process
             # twisted.web stops it while it processes a request.
-            self.setTimeout(self.site.timeOut)  # type: ignore[no-untyped-call]
+            self.setTimeout(self.site.timeOut)
         elif slices.units > 0 and not len(slices) and not long:
             slices.units -= self._units
             process()
@@ -272,8 +298,32 @@ class BoundedChannel(HTTPChannel):
         self._leaving = 0
         super().resumeProducing()  # type: ignore[no-untyped-call]
         if self._held is not None:
-            self.setTimeout(None)  # type: ignore[no-untyped-call]
+            self.setTimeout(None)
             self._process()
+
+    def setTimeout(self, period: float | None) -> float | None:
+        """
+        Close the connection when nothing has come for so long, or never, as twisted.web asks for
+        before and after each request.  The site has one timer for all of its connections.
+        """
+        before, self.timeOut = self.timeOut, period
+        deadlines = self.site.deadlines
+        if self._idle is not None:
+            deadlines.remove(self, self._idle)
+        self._idle = period
+        if period is not None:
+            deadlines.add(self, period, self.site.reactor.seconds())
+        return before
+
+    def resetTimeout(self) -> None:
+        """Something has come: its time begins again, if it has one."""
+        if self._idle is not None:
+            self.setTimeout(self._idle)
+
+    def late(self) -> None:
+        """It has been idle for too long."""
+        self._idle = None
+        self.timeoutConnection()
 
     def timeoutConnection(self) -> None:
         """
@@ -282,7 +332,7 @@ class BoundedChannel(HTTPChannel):
         """
         if self._full and self._held is None and self._leaving < _LONGEST_LEAVING:
             self._leaving += 1
-            self.setTimeout(self.site.limits.idle_timeout)  # type: ignore[no-untyped-call]
+            self.setTimeout(self.site.limits.idle_timeout)
         else:
             super().timeoutConnection()  # type: ignore[no-untyped-call]
 

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
+from ...support.deadlines import Deadlines, Late
 from ...support.slices import Slices
 from .access_log import access_log_line
 from .admissions import Admissions, CountedConnection
@@ -33,6 +34,11 @@ _GRACE = 1.0
 
 _FEW = 10
 """So many connections of one address are too few to look at the limits."""
+
+
+def _expired(late: list[Late]) -> None:
+    for each in late:
+        each.late()
 
 
 class BoundedSite(Site):
@@ -64,6 +70,7 @@ class BoundedSite(Site):
     :ivar limits: the limits; new ones hold for the requests and connections after them.
     :ivar connections: the connections that are open.
     :ivar refusals: those that have crossed a limit.
+    :ivar deadlines: of its connections: those of what has to arrive, and of those that are idle.
     :ivar slices: the requests that wait for a later turn of the reactor.
     :ivar trusted_proxies: the same; others hold for the requests and connections after them.
     """
@@ -95,6 +102,7 @@ class BoundedSite(Site):
         self.answers_too_large = answers_too_large
         self.trusted_proxies = trusted_proxies or TrustedProxies()
         self.connections: Admissions[CountedConnection] = Admissions()
+        self.deadlines: Deadlines[Late] = Deadlines(self.reactor, _expired)
         self.slices = Slices(self.reactor)
         self.refusals = Refusals(self.reactor.seconds, on_refusal)
         self._descriptors = descriptors or Descriptors()
@@ -157,6 +165,8 @@ class BoundedSite(Site):
         """Count a connection no longer."""
         self.connections.remove(connection)
         self._headless.pop(connection, None)
+        if not self.connections:
+            self.deadlines.stop()
 
     def count_body(self, client: str | None, size: int) -> bool:
         """
