@@ -28,8 +28,16 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
-from ..support.user_functions import UserFunctionTimeout, call_user_function, within
-from ..web.server.answers import MISDIRECTED, Answer, LateAnswer, answer, done, no_page
+from ..support.user_functions import UserFunctionTimeout, begin_user_function, within
+from ..web.server.answers import (
+    MISDIRECTED,
+    Answer,
+    LateAnswer,
+    answer,
+    done,
+    no_page,
+    typed_answer,
+)
 from ..web.server.client_rates import ClientRates
 from ..web.server.header_text import header
 from ..web.server.hosts import HostPolicy
@@ -118,9 +126,18 @@ class TokenRoute(Resource):
             return self._preflight(request)
         if not self._rates.take(request.getClientAddress()):
             return answer(request, *self._answer(request, *self._too_many(request), callback))
-        outcome = Deferred.fromCoroutine(self._token(request))
-        late = LateAnswer(request, outcome.cancel)
-        outcome.addBoth(self._decided, request, callback, late)
+        deciding = Deferred.fromCoroutine(self._token(request))
+        decided: list[Any] = []
+        deciding.addBoth(decided.append)
+        if decided:
+            return typed_answer(request, *self._decided(decided[0], request, callback))
+        late = LateAnswer(request, deciding.cancel)
+
+        def give(_: object) -> None:
+            if not late.lost:
+                late.give(*self._decided(decided[0], request, callback))
+
+        deciding.addCallback(give)
         return NOT_DONE_YET
 
     def _allow(self, request: Any, callback: bytes | None) -> bool:
@@ -171,22 +188,19 @@ class TokenRoute(Resource):
         if link is None or not link.available or not context.peers.open:
             # Before the credentials are looked at: they may be costly to look at.
             return SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
-        asked = call_user_function(self._authenticate, request)
-        identity = await within(context.limits.hook_timeout, context.reactor, asked)
+        identity = begin_user_function(self._authenticate, request)
+        if isinstance(identity, Deferred):
+            identity = await within(context.limits.hook_timeout, context.reactor, identity)
         if identity is None or identity is False:
             return FORBIDDEN, {"error": "Forbidden"}
         token = await issue(link, encode_identity(identity), context.limits.token_lifetime)
         return OK, {"token": token}
 
     def _decided(
-        self, outcome: Any, request: Any, callback: bytes | None, late: LateAnswer
-    ) -> None:
-        if late.lost:
-            return
-        if isinstance(outcome, Failure):
-            outcome = self._failed(outcome)
-        status, body = outcome
-        late.give(*self._answer(request, status, body, callback))
+        self, outcome: Any, request: Any, callback: bytes | None
+    ) -> tuple[int, bytes, str]:
+        status, body = self._failed(outcome) if isinstance(outcome, Failure) else outcome
+        return self._answer(request, status, body, callback)
 
     def _failed(self, failure: Failure) -> tuple[int, dict[str, Any]]:
         if failure.check(StoreUnavailable):

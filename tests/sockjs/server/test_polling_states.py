@@ -36,6 +36,9 @@ class Stream:
         self._note(frame.decode()[:6])
         self.full = self._single
 
+    def flush(self) -> None:
+        """What was written leaves by itself."""
+
     def finish(self) -> None:
         self._note("finish")
 

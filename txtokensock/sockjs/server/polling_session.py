@@ -202,6 +202,8 @@ class PollingSession(ServerSession):
         while self._waiting and self._can_write():
             self._quiet_beats = 0
             self._write(self._take())
+        if self._stream is not None:
+            self._stream.flush()
         self._account()
         if self._waiting:
             return

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from ...support.write_now import write_now
 from ...web.server.answers import unbuffered
 from .framing import Framing
 
@@ -69,6 +70,11 @@ class FrameStream:
         self.written += len(data)
         self.full = self._framing.single or self.written >= self._limit
         self._request.write(data)
+
+    def flush(self) -> None:
+        """Have what was written leave now, and not in the next turn of the reactor."""
+        if not self._lost:
+            write_now(self._request.transport)
 
     def finish(self) -> None:
         """End the response; nothing happens if the connection is lost."""

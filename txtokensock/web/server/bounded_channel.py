@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 
+from ...support.write_now import write_now
 from .admissions import CountedConnection
 from .answers import raw_answer
 from .arrival import Arrival
@@ -74,6 +75,8 @@ class BoundedChannel(HTTPChannel):
     _idle: float | None = None  # seconds that it may be idle from now on
     _peer: IAddress | None = None
     _host: IAddress | None = None
+    _reading = False
+    _answered = False  # something in this read
     _full = False
     _leaving = 0
     _held: Callable[[], None] | None = None
@@ -114,12 +117,27 @@ class BoundedChannel(HTTPChannel):
     def dataReceived(self, data: bytes) -> None:
         """Take what came, which may be the beginning of a request."""
         self._silent = False
+        self._reading = True
         super().dataReceived(data)  # type: ignore[no-untyped-call]
         if not self.requests and not self._lost and not self.arrival.awaited:
             begun = self.clearLineBuffer()  # type: ignore[no-untyped-call]
             if begun:
                 self.arrival.head()
                 super().dataReceived(begun)  # type: ignore[no-untyped-call]
+        self._reading = False
+        if self._answered:
+            self._answered = False
+            write_now(self.transport)
+
+    def answered(self) -> None:
+        """
+        An answer was written.  It leaves at once, and those to what came in one read leave
+        together.
+        """
+        if self._reading:
+            self._answered = True
+        else:
+            write_now(self.transport)
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line of a request's head, unless the head is too long."""

@@ -84,7 +84,9 @@ class BoundedRequest(Request):
         """
         self.uri = without_query(self.uri)
         self.forget_body()
+        channel = self.channel
         super().finish()  # type: ignore[no-untyped-call]
+        channel.answered()
 
     def connectionLost(self, reason: Failure) -> None:
         """The client is gone."""
