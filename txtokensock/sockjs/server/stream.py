@@ -39,6 +39,7 @@ class FrameStream:
         self._limit = limit
         self.written = 0
         self._lost = False
+        self._unsent = False
         self.writable = True
         self.full = False
         self._on_lost: Callable[[], object] | None = None
@@ -70,10 +71,12 @@ class FrameStream:
         self.written += len(data)
         self.full = self._framing.single or self.written >= self._limit
         self._request.write(data)
+        self._unsent = True
 
     def flush(self) -> None:
         """Have what was written leave now, and not in the next turn of the reactor."""
-        if not self._lost:
+        if self._unsent and not self._lost:
+            self._unsent = False
             write_now(self._request.transport)
 
     def finish(self) -> None:

@@ -57,7 +57,6 @@ TEXT = "text/plain; charset=UTF-8"
 JSON = "application/json; charset=UTF-8"
 _YEAR = 365 * 24 * 60 * 60
 
-
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
