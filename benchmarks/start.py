@@ -80,7 +80,7 @@ def server(environment: dict[str, str]) -> Iterator[int]:
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                if found := re.search(r"server on .*port=(\d+)", line):
+                if found := re.search(r"server on .*:(\d+)$", line):
                     yield int(found[1])
                     return
             raise SystemExit("the server did not start")
