@@ -64,7 +64,6 @@ CONFINED = {
     "txaio": ["sockjs/*_websocket.py", "bridge/wamp/*.py"],
     "treq": ["web/client/http_client.py"],
     "h11": ["web/client/http*.py"],
-    "klein": ["bridge/http/*.py"],
     "prometheus_client": ["server/ops/metrics.py", "bridge/http/bridge_metrics.py"],
 }
 """Libraries, and their homes."""
@@ -302,7 +301,7 @@ class LoadingTests(SynchronousTestCase):
                 *(f"txtokensock.{room}" for room in ("server", "bridge", "tap", "cli")),
                 "txtokensock.sockjs.server",
                 "twisted.internet.reactor",
-                *("klein", "prometheus_client", "sqlite3", "tomllib", "txredisapi"),
+                *("prometheus_client", "sqlite3", "tomllib", "txredisapi"),
             },
             set(),
         )

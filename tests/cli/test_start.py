@@ -83,7 +83,7 @@ class StartTests(SynchronousTestCase):
             & {
                 *(f"txtokensock.{room}" for room in ("server", "bridge", "tap")),
                 "txtokensock.sockjs.server",
-                *("klein", "prometheus_client", "sqlite3", "tomllib", "txredisapi"),
+                *("prometheus_client", "sqlite3", "tomllib", "txredisapi"),
                 "importlib.metadata",
                 "prompt_toolkit",
             },

@@ -96,7 +96,7 @@ class BridgeTests(MakingTestCase):
         with mock.patch("txtokensock.tap.bridge.find_spec", return_value=None):
             status, said = self.exit_of("bridge", "--config", self.config(self.GOOD))
         self.assertEqual((status, said.count("\n")), (2, 1))
-        self.assertIn("bridge needs klein: pip install 'txtokensock[bridge]'", said)
+        self.assertIn("bridge needs prometheus_client: pip install 'txtokensock[bridge]'", said)
 
     def test_bridge_port_in_use(self) -> None:
         """One line, and exit status 1."""

@@ -19,8 +19,6 @@ from .twistd_options import BridgeOptions
 
 __all__ = ["make_bridge"]
 
-_NEEDS = ("klein", "prometheus_client")
-
 
 class _StartedByTwistd(Bridge):
     """A bridge that ends the process with one line if it cannot start."""
@@ -48,9 +46,8 @@ def make_bridge(options: BridgeOptions, reactor: Any) -> IService:
         a library is not installed; with 1 if the bridge cannot be started; with 0 if the
         configuration was only to be checked.
     """
-    for module in _NEEDS:
-        if find_spec(module) is None:
-            fail(f"bridge needs {module}: pip install 'txtokensock[bridge]'", 2)
+    if find_spec("prometheus_client") is None:
+        fail("bridge needs prometheus_client: pip install 'txtokensock[bridge]'", 2)
 
     # A check alone starts no log.
     warn = {"warn": say} if options["check"] else {}

@@ -106,7 +106,7 @@ class MetricsTests(HttpTestCase):
 
 
 class RequestTests(HttpTestCase):
-    """A request as Twisted and Klein read it."""
+    """A request as the pages read it."""
 
     def test_header(self) -> None:
         """A header is bytes for who names it in bytes, and text for the others."""

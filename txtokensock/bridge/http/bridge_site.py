@@ -1,16 +1,14 @@
 """
-The bridge's site, which Klein reads requests from.
+The bridge's site.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, AnyStr
 
-from twisted.web.resource import IResource, Resource
+from twisted.web.resource import IResource
 
-from ...web.server.answers import answer
 from ...web.server.bounded_request import BoundedRequest
 from ...web.server.site import BoundedSite
 from ...web.server.site_limits import Refusal, SiteLimits
@@ -21,7 +19,7 @@ __all__ = ["bridge_site", "site_limits"]
 
 
 class _BridgeRequest(BoundedRequest):
-    """A request that Klein can read."""
+    """A request whose headers are text for who asks in text."""
 
     def getHeader(self, key: AnyStr) -> AnyStr | None:
         """
@@ -32,30 +30,6 @@ class _BridgeRequest(BoundedRequest):
             return super().getHeader(key)
         value = super().getHeader(key.encode())
         return None if value is None else value.decode("utf-8", "surrogateescape")
-
-    def getRequestHostname(self) -> bytes:
-        """
-        Return the same name for every request.  No page depends on it, and Klein raises for
-        a ``Host`` that is not valid.  :class:`.api_keys.ApiKeys` checks ``Host``.
-        """
-        return b"bridge"
-
-
-class _Readable(Resource):
-    """Answers 400 where the method or path is not UTF-8: Klein would log a traceback."""
-
-    isLeaf = True
-
-    def __init__(self, resource: IResource) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._resource = resource
-
-    def render(self, request: Any) -> Any:
-        try:
-            b"/".join([request.method, *request.prepath, *request.postpath]).decode("utf-8")
-        except UnicodeDecodeError:
-            return answer(request, HTTPStatus.BAD_REQUEST)
-        return self._resource.render(request)
 
 
 def site_limits(section: HttpConfig) -> SiteLimits:
@@ -79,12 +53,12 @@ def bridge_site(
     """
     A site that logs no requests, because the query of a signed one is secret.
 
-    :param resource: Klein's; it answers bodies that are too large in its own way.
+    :param resource: answers bodies that are too large in its own way.
     :param section: of the configuration.
     :param on_refusal: called with the limit that a connection has crossed, each time.
     """
     return BoundedSite(
-        _Readable(resource),
+        resource,
         site_limits(section),
         logged=False,
         answers_too_large=True,

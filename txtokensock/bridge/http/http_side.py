@@ -87,8 +87,7 @@ class HttpSide(Service):
             states=states,
             reactor=reactor,
         )
-        resource = self._pages.app.resource()
-        self.site = bridge_site(resource, section, reactor, self._pages.counts.refused)
+        self.site = bridge_site(self._pages, section, reactor, self._pages.counts.refused)
         self._port: IListeningPort | None = None
         self._health = Health(self.name, reactor.seconds)
 

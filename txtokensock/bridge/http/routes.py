@@ -1,20 +1,21 @@
 """
-The routes of the HTTP side, on Klein.
+The pages of the HTTP side, and what requests for them have in common.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
 from io import SEEK_END
-from typing import Any
+from typing import Any, TypeAlias
 
-from klein import Klein
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from werkzeug.exceptions import HTTPException
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
 
 from ...client.socket import TokenSocket
 from ...errors import TokenSocketError
@@ -37,11 +38,17 @@ from .slots import Slots
 __all__ = ["Pages"]
 
 _NOBODY = "nobody"
-_HEADERS = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 """Of every response."""
 
+_GET = (b"GET", b"HEAD")
+_POST = (b"POST",)
 
-class Pages:
+
+_Page: TypeAlias = Callable[[Any], Coroutine[Any, Any, bytes | None]]
+
+
+class Pages(Resource):
     """
     ==================  ================================================================
     ``POST /call``      calls a function of the server
@@ -64,7 +71,7 @@ class Pages:
     :ivar stopping: whether nothing new is taken any more.
     """
 
-    app = Klein()
+    isLeaf = True
     _log = Logger()
 
     def __init__(
@@ -78,6 +85,7 @@ class Pages:
         states: Callable[[], list[SideState]],
         reactor: IReactorTime,
     ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self._socket = socket
         self._shares = shares
         self._counters = counters
@@ -99,6 +107,15 @@ class Pages:
         self.counts = BridgeMetrics(counters, states, gauges)
         self._authentication = authentication
         self.configure(section, authentication)
+        self._pages: dict[bytes, tuple[tuple[bytes, ...], _Page]] = {
+            b"call": (_POST, self.call),
+            b"publish": (_POST, self.publish),
+            b"broadcast": (_POST, self.broadcast),
+            b"events": (_GET, self.events),
+            b"healthz": (_GET, self.healthz),
+            b"readyz": (_GET, self.readyz),
+            b"metrics": (_GET, self.metrics),
+        }
 
     def configure(self, section: HttpConfig, authentication: ApiKeys) -> None:
         """
@@ -115,9 +132,19 @@ class Pages:
             section.idempotency_expiry, section.idempotency_limit, section.idempotency_bytes
         )
 
+    def render(self, request: Any) -> int | bytes:
+        """Answer with the page of that path.  It is given up where the connection is lost."""
+        methods, page = self._pages.get(b"/".join(request.postpath), ((), None))
+        if page is None or request.method not in methods:
+            return self._no_page(request, methods)
+        answered = Deferred.fromCoroutine(page(request))
+        answered.addErrback(self._failed, request).addCallback(_write, request)
+        if not answered.called:
+            request.notifyFinish().addErrback(lambda _: answered.cancel())
+        return NOT_DONE_YET
+
     # -- what the server does for those who ask
 
-    @app.route("/call", methods=["POST"])
     async def call(self, request: Any) -> bytes:
         """Answer ``POST /call`` with the result of a function of the server."""
 
@@ -137,7 +164,6 @@ class Pages:
 
         return await self._post(request, "call", read_call, allowed, do)
 
-    @app.route("/publish", methods=["POST"])
     async def publish(self, request: Any) -> bytes:
         """Answer ``POST /publish``: publish to a channel."""
 
@@ -154,7 +180,6 @@ class Pages:
 
         return await self._post(request, "publish", read_publish, allowed, do)
 
-    @app.route("/broadcast", methods=["POST"])
     async def broadcast(self, request: Any) -> bytes:
         """Answer ``POST /broadcast``: publish to everybody who is subscribed to anything."""
 
@@ -170,7 +195,6 @@ class Pages:
             request, "broadcast", read_broadcast, lambda caller, _: caller.broadcast, do
         )
 
-    @app.route("/events", methods=["GET"])
     async def events(self, request: Any) -> bytes | None:
         """Answer ``GET /events`` with a stream that lasts until one end closes it."""
         rule = _NOBODY
@@ -193,13 +217,11 @@ class Pages:
 
     # -- for those who run it
 
-    @app.route("/healthz", methods=["GET"])
-    def healthz(self, request: Any) -> bytes:
+    async def healthz(self, request: Any) -> bytes:
         """Answer ``GET /healthz``: who gets an answer knows that the reactor turns."""
         return self._respond(request, "healthz", json_response(HTTPStatus.OK, {"alive": True}))
 
-    @app.route("/readyz", methods=["GET"])
-    def readyz(self, request: Any) -> bytes:
+    async def readyz(self, request: Any) -> bytes:
         """Answer ``GET /readyz``; only those who may read metrics learn why a side is down."""
         try:
             details = self._caller(request, b"").metrics
@@ -208,8 +230,7 @@ class Pages:
         now = self._reactor.seconds()
         return self._respond(request, "readyz", readiness(self._states(), now, details))
 
-    @app.route("/metrics", methods=["GET"])
-    def metrics(self, request: Any) -> bytes:
+    async def metrics(self, request: Any) -> bytes:
         """Answer ``GET /metrics``, to callers whose key allows it."""
         try:
             if not self._caller(request, b"").metrics:
@@ -298,23 +319,33 @@ class Pages:
         if self.stopping:
             request.setHeader("connection", "close")
 
-    @app.handle_errors(HTTPException)
-    def _no_page(self, request: Any, failure: Failure) -> bytes:
-        """404, or 405 with what could be asked."""
-        problem: Any = failure.value
-        if problem.code == HTTPStatus.METHOD_NOT_ALLOWED:
-            allow = (("allow", ", ".join(sorted(problem.valid_methods or ()))),)
-            refusal = Refusal(ErrorKind.NO_SUCH_METHOD, problem.name, headers=allow)
-        else:  # also what werkzeug would redirect
+    def _no_page(self, request: Any, methods: tuple[bytes, ...]) -> bytes:
+        """Answer 404, or 405 with what could be asked."""
+        if methods:
+            allow = (("allow", b", ".join(methods).decode()),)
+            phrase = HTTPStatus.METHOD_NOT_ALLOWED.phrase
+            refusal = Refusal(ErrorKind.NO_SUCH_METHOD, phrase, headers=allow)
+        else:
             refusal = Refusal(ErrorKind.NO_SUCH_PAGE, "there is no such page")
         return self._respond(request, "other", refusal.answer)
 
-    @app.handle_errors(Exception)
-    def _failed(self, request: Any, failure: Failure) -> bytes:
-        """500: it is our fault, and in the log."""
+    def _failed(self, failure: Failure, request: Any) -> bytes | None:
+        """Answer 500: it is our fault, and in the log."""
+        if request.channel is None and failure.check(CancelledError):
+            return None  # who asked is gone
         self._log.failure("a request failed", failure, event="http.failed")
+        if request.channel is None:
+            return None
         refusal = Refusal(ErrorKind.RUNTIME_ERROR)
         return self._respond(request, "other", refusal.answer)
+
+
+def _write(body: bytes | None, request: Any) -> None:
+    """End the response, unless who asked is gone."""
+    if request.channel is not None:
+        if body is not None:
+            request.write(body)
+        request.finish()
 
 
 def _size(request: Any) -> int:
