@@ -16,13 +16,13 @@ import platform
 import re
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ import psutil
 from tests.interop.support import install_packages
 from tests.kit.certificates import self_signed
 from tests.kit.ports import ReservedPort
+
+from .report import print_table, write
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
@@ -41,7 +43,11 @@ _CPUCLOCK_SCHED = 2
 """Of a process's clock, which ``clock_getcpuclockid`` of C makes of its id."""
 
 
-_MEMORY = {"open": "peers", "wait": "count", "publish": "count"}
+_MEMORY = {
+    "idle, 2000 peers": "peers",
+    "100,000 calls that wait": "count",
+    "1,000,000 publishes": "count",
+}
 """The works that are looked at for their memory, with the field that says for how many."""
 
 
@@ -143,28 +149,46 @@ OURS = [Pair("ours", server) for server in VARIANTS]
 PEERS = [Pair("peers", server) for server in ("ours", "node", *VARIANTS)]
 IDLE = [Pair("peers", server) for server in ("ours", "node", "ours-tls")]
 BRIDGES = [Pair("http", server) for server in ("bridge", "crossbar")]
+EVENTS = [Pair("wamp", server) for server in ("bridge_wamp", "crossbar_wamp")]
 COMMAND = [Pair("command", "ours")]
 
-_IN_FLIGHT = {30: (1, 10, 100, 1000, 9000), 10_000: (1, 100), 1_000_000: (1,)}
+IN_FLIGHT = {30: (1, 10, 100, 1000, 10_000), 100: (1, 100), 10_000: (1, 100), 1_000_000: (1,)}
 """How many calls are in flight, by the bytes of each."""
+
+FAN_OUT = ((10, 1, 30), (10, 100, 30), (10, 10_000, 30), (100, 1, 30), (1000, 1, 30))
+"""To how many peers, each in how many channels, how many bytes."""
+
+
+def _callers(size: int, in_flight: int) -> list[Pair]:
+    """Who calls so: everybody in the rows that most look for, ours and npm's in the others."""
+    pairs = list(SOCKJS)
+    if in_flight in (1, 100) and size != 100:
+        pairs += [*OTHERS, *(OURS + OVER_HTTP if size == 30 else [])]
+    return pairs
+
 
 WORKS: dict[str, tuple[list[Pair], dict[str, Any]]] = {
     "receive, one a frame": (
         [*SOCKJS, *OURS, Pair("socketio", "socketio")],
         {"work": "receive", "count": 2000, "size": 30},
     ),
+    "receive, one a frame, 5000 channels": (
+        SOCKJS,
+        {"work": "receive", "channels": 5000, "count": 2000, "size": 30},
+    ),
     **{
         f"call, {in_flight} in flight, {size} B": (
-            [*SOCKJS, *OURS, *OTHERS, *(OVER_HTTP if size == 30 else [])],
+            _callers(size, in_flight),
             {"work": "rpc", "in_flight": in_flight, "size": size},
         )
-        for size, flights in (
-            (30, (1, 10, 100, 1000, 9000)),
-            (10_000, (1, 100)),
-            (1_000_000, (1,)),
-        )
+        for size, flights in IN_FLIGHT.items()
         for in_flight in flights
     },
+    "call to the client, 100 in flight, 30 B": (
+        SOCKJS,
+        {"work": "called", "count": 100, "size": 30},
+    ),
+    "publish, 1000 at a time, 30 B": (SOCKJS, {"work": "publish", "count": 1000, "size": 30}),
     **{
         f"echo, {name}": (PEERS, {"work": "echo", "peers": 1, "size": 30, **fields})
         for name, fields in {
@@ -175,25 +199,29 @@ WORKS: dict[str, tuple[list[Pair], dict[str, Any]]] = {
     },
     **{
         f"fan-out, {peers} peers, {channels} channels each, {size} B": (
-            PEERS,
+            PEERS if peers == 1000 else PEERS[:2],
             {"work": "fan-out", "peers": peers, "channels": channels, "size": size},
         )
-        for peers, channels, size in (
-            (10, 1, 30),
-            (100, 1, 30),
-            (100, 100, 30),
-            (1000, 1, 30),
-            (1000, 1, 12_000),
-        )
+        for peers, channels, size in (*FAN_OUT, (1000, 1, 12_000))
     },
     "connect, authenticate, subscribe": (PEERS, {"work": "connect", "peers": 0}),
     "idle, 2000 peers": (IDLE, {"work": "open", "peers": 2000}),
     "100,000 calls that wait": ([Pair("ours", "ours")], {"work": "wait", "count": 100_000}),
-    "1,000,000 publishes": ([Pair("ours", "ours")], {"work": "publish", "count": 1_000_000}),
+    "1,000,000 publishes": (
+        [Pair("ours", "ours")],
+        {"work": "publish", "count": 1_000_000, "size": 30},
+    ),
     **{
         f"{path}, {size} B": (BRIDGES, {"work": "post", "path": path, "size": size})
         for path in ("/call", "/publish")
         for size in (30, 10_000)
+    },
+    **{
+        f"WAMP event, {in_flight} in flight": (
+            EVENTS,
+            {"work": "rpc", "in_flight": in_flight, "size": 30},
+        )
+        for in_flight in (1, 100)
     },
     **{
         f"start, {name}": (COMMAND, {"work": "start", "command": command})
@@ -209,10 +237,10 @@ WORKS: dict[str, tuple[list[Pair], dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Run what is asked for, print the table, and write JSON and a picture."""
+    """Run what is asked for, print the table, and write JSON, tables and pictures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__)
     parser.add_argument("--only", default="", help="a pattern of works and pairs")
-    parser.add_argument("--seconds", type=float, default=2.0, help="for one work, in one round")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for one work, in one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--base", type=Path, help="JSON of an earlier run, to compare with")
     parser.add_argument("--out", type=Path, default=_ROOT / "benchmarks" / "results")
@@ -228,17 +256,23 @@ def main() -> None:
     ]
     with Contestants({pair for _, pair in plan}) as contestants:
         figures = measure(plan, contestants, options.rounds, options.seconds)
-    report = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} processors, "
-        f"Python {platform.python_version()}, load {os.getloadavg()[2]:.1f} in 15 minutes",
+    report: dict[str, Any] = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors; "
+        f"Python {platform.python_version()}, Twisted {version('twisted')}, "
+        f"Node.js {_node_version()}; {options.rounds} rounds of {options.seconds:g} s, "
+        f"load {os.getloadavg()[2]:.1f} in the last 15 minutes",
         "figures": {f"{work}: {pair}": asdict(figure) for (work, pair), figure in figures.items()},
     }
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "bench.json").write_text(json.dumps(report, indent=1))
     base = json.loads(options.base.read_text())["figures"] if options.base else {}
-    print_table(figures, base)
-    draw(figures, options.out / "bench.png")
-    draw_growth(figures, options.out / "growth.png")
+    print_table(report["figures"], base)
+    write(report, options.out)
+
+
+def _node_version() -> str:
+    done = subprocess.run(["node", "--version"], capture_output=True, check=True, text=True)
+    return done.stdout.strip().removeprefix("v")
 
 
 class Contestants:
@@ -326,9 +360,9 @@ def measure(
         for work, pair in plan:
             figure = figures[work, pair] if turn else Figure()
             fields = WORKS[work][1]
-            if fields["work"] in _MEMORY:
+            if work in _MEMORY:
                 if turn == 1:  # which is not a matter of chance
-                    client_bytes, server_bytes = memory(pair, fields)
+                    client_bytes, server_bytes = memory(pair, fields, _MEMORY[work])
                     figure.client_bytes.append(client_bytes)
                     figure.server_bytes.append(server_bytes)
                 continue
@@ -359,9 +393,8 @@ def work_on(client: Process, server: Process, figure: Figure, fields: dict[str, 
     figure.p99_us.append(result["p99"] * 1e6)
 
 
-def memory(pair: Pair, fields: dict[str, Any]) -> tuple[float, float]:
+def memory(pair: Pair, fields: dict[str, Any], count: str) -> tuple[float, float]:
     """What each takes of a client and server that are new: used ones have memory to use again."""
-    count = _MEMORY[fields["work"]]
     with Contestants([pair]) as contestants:
         ends = contestants.clients[pair], contestants.servers[pair.server]
         ends[0].do(**{**fields, count: 3000 if count == "count" else 3})
@@ -373,112 +406,6 @@ def memory(pair: Pair, fields: dict[str, Any]) -> tuple[float, float]:
             for end, was in zip(ends, before, strict=True)
         )
         return client, server
-
-
-_RIVALS = {"bridge": "crossbar"}
-"""With what a server is compared that is not JavaScript's."""
-
-
-def print_table(figures: dict[tuple[str, Pair], Figure], base: dict[str, Any]) -> None:
-    """Medians with their spread, and ratios to JavaScript."""
-    print(f"{'':64} {'client us':>30} {'server us':>30} {'a second':>9} {'p50':>8} {'p99':>8}")
-    for (work, pair), figure in figures.items():
-        name = f"{work}: {pair}"
-        client, server, held, kept = (
-            _cell(
-                getattr(figure, kind),
-                getattr(figures.get((work, rival)), kind, []),
-                base.get(name, {}).get(kind, []),
-            )
-            for kind, rival in (
-                ("client_us", replace(pair, client="node")),
-                ("server_us", replace(pair, server=_RIVALS.get(pair.server, "node"))),
-                ("client_bytes", replace(pair, client="node")),
-                ("server_bytes", replace(pair, server="node")),
-            )
-        )
-        if kept:
-            print(f"{name:64} {held:>30} {kept:>30} bytes")
-            continue
-        rest = (figure.per_second, figure.p50_us, figure.p99_us)
-        columns = zip(map(statistics.median, rest), (9, 8, 8), strict=True)
-        print(
-            f"{name:64} {client:>30} {server:>30}",
-            *(f"{value:{width}.0f}" for value, width in columns),
-        )
-
-
-def _cell(values: list[float], rivals: list[float], earlier: list[float]) -> str:
-    """The median, its spread, and its ratio to another's, unless that is itself."""
-    if not values:
-        return ""
-    middle = statistics.median(values)
-    text = f"{middle:.1f} ({min(values):.1f}-{max(values):.1f})"
-    if rivals and rivals is not values:
-        text += f" x{middle / statistics.median(rivals):.2f}"
-    if earlier:
-        text += f" base x{middle / statistics.median(earlier):.2f}"
-    return text
-
-
-def draw(figures: dict[tuple[str, Pair], Figure], path: Path) -> None:
-    """A picture: for each work the processor time of both ends, by pair."""
-    from matplotlib.figure import Figure as Picture
-
-    figures = {entry: figure for entry, figure in figures.items() if figure.client_us}
-    works = list(dict.fromkeys(work for work, _ in figures))
-    if not works:
-        return
-    picture = Picture(figsize=(10, 2.6 * len(works)), layout="constrained")
-    for axes, work in zip(picture.subplots(len(works), squeeze=False)[:, 0], works, strict=True):
-        chosen = {pair: figure for (name, pair), figure in figures.items() if name == work}
-        names = [str(pair) for pair in chosen]
-        client = [statistics.median(figure.client_us) for figure in chosen.values()]
-        server = [statistics.median(figure.server_us) for figure in chosen.values()]
-        axes.barh(names, client, label="client")
-        axes.barh(names, server, left=client, label="server")
-        axes.set_title(work, loc="left", fontsize=10)
-        axes.set_xlabel("microseconds of processor time each")
-        axes.invert_yaxis()
-        axes.legend()
-    picture.savefig(path, dpi=110)
-
-
-_GROWTH = (
-    ("a call", "calls in flight", "call, {} in flight, 30 B", _IN_FLIGHT[30]),
-    ("a call, 1 in flight", "bytes", "call, 1 in flight, {} B", tuple(_IN_FLIGHT)),
-    ("a delivery", "peers", "fan-out, {} peers, 1 channels each, 30 B", (10, 100, 1000)),
-    (
-        "a delivery",
-        "channels of 100 peers",
-        "fan-out, 100 peers, {} channels each, 30 B",
-        (1, 100),
-    ),
-)
-_ENDS = {
-    "ours": (Pair("ours", "ours"), Pair("peers", "ours")),
-    "npm's": (Pair("node", "node"), Pair("peers", "node")),
-}
-
-
-def draw_growth(figures: dict[tuple[str, Pair], Figure], path: Path) -> None:
-    """How cost grows: of a call that of both ends, of a delivery that of the server."""
-    from matplotlib.figure import Figure as Picture
-
-    picture = Picture(figsize=(10, 7), layout="constrained")
-    for axes, (what, scale, work, sizes) in zip(picture.subplots(2, 2).flat, _GROWTH, strict=True):
-        for name, (both, peers) in _ENDS.items():
-            pair = peers if what == "a delivery" else both
-            found = [(size, figures.get((work.format(size), pair))) for size in sizes]
-            points = [
-                (size, min(figure.server_us) + min(figure.client_us) * (pair is both))
-                for size, figure in found
-                if figure
-            ]
-            axes.loglog(*zip(*points, strict=True) if points else ([], []), marker="o", label=name)
-        axes.set(xlabel=scale, title=f"microseconds for {what}")
-        axes.legend()
-    picture.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 HTTP in front of a router: our bridge with our server behind it, and Crossbar with a callee.
 
 Both take the same bodies.  What a call or publish takes of the processor is that of all the
-processes behind the port.  Works, each over one connection:
+processes behind the port.
+
+The other way, an event that a WAMP client publishes goes to those who speak no WAMP: by our
+bridge to a channel of our server, which sends it over a WebSocket; by Crossbar's
+``MessageForwarder`` in an HTTP request.  Works over HTTP, each over one connection:
 
 ``{"work": "post", "path": "/call" or "/publish", "size": BYTES, "seconds": S}``
     one request at a time.
@@ -10,9 +14,11 @@ processes behind the port.  Works, each over one connection:
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -20,13 +26,25 @@ from typing import Any
 
 from autobahn.twisted.component import Component
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.web.resource import Resource
+from twisted.web.server import Site
 
 from tests.interop.crossbar import REALM, Crossbar
 from tests.interop.twistd import Bridge
+from tests.kit.ports import ReservedPort
+from txtokensock import TokenSocket
 
 from .drivers import HOST, listening, obey, outcome, say, stdin_end
 
-__all__ = ["bridge_server", "crossbar_server", "run"]
+__all__ = [
+    "bridge_server",
+    "bridge_wamp_server",
+    "crossbar_server",
+    "crossbar_wamp_server",
+    "publisher",
+    "run",
+]
 
 _BRIDGE = """
 [upstream]
@@ -40,15 +58,19 @@ authentication = "none"
 
 async def bridge_server(reactor: Any) -> None:
     """``twistd tokensock bridge``, and a server in this process."""
+    await _bridge_server(reactor, _BRIDGE)
+
+
+async def _bridge_server(reactor: Any, config: str, router_port: str = "", **fields: str) -> None:
     with tempfile.TemporaryDirectory(prefix="txtokensock-bench-") as directory:
         upstream = await listening(reactor)
         bridge = Bridge(directory=Path(directory))
-        text = _BRIDGE.format(host=HOST, upstream=upstream, port=bridge.port)
+        text = config.format(host=HOST, upstream=upstream, port=bridge.port, **fields)
         (Path(directory) / "bridge.toml").write_text(text)
         try:
             await bridge.start()
             await bridge.until_ready()
-            say(port=bridge.port)
+            say(port=f"{router_port} channel {upstream}" if router_port else bridge.port)
             await stdin_end()
         finally:
             await bridge.close()
@@ -88,6 +110,117 @@ async def crossbar_server(reactor: Any) -> None:
         await stdin_end()
     finally:
         await node.close()
+
+
+# -- events of a WAMP topic, for those who speak no WAMP
+
+_TOPIC = "com.bench"
+
+_EVENTS = (
+    _BRIDGE
+    + """
+[wamp]
+url = "{router}"
+realm = "{realm}"
+
+[[wamp.channels]]
+channel = "bench"
+topic = "{topic}"
+direction = "to-upstream"
+"""
+)
+
+
+async def bridge_wamp_server(reactor: Any) -> None:
+    """A router, our bridge, and our server in this process: an event goes to a channel of its."""
+    node = Crossbar()
+    await node.start()
+    try:
+        await _bridge_server(
+            reactor, _EVENTS, str(node.port), router=node.url, realm=REALM, topic=_TOPIC
+        )
+    finally:
+        await node.close()
+
+
+async def crossbar_wamp_server(reactor: Any) -> None:
+    """A router, and Crossbar's ``MessageForwarder``: it posts events to a port of the client's."""
+    receiver = ReservedPort()
+    subscription = {"url": f"http://{HOST}:{receiver.number}/", "topic": _TOPIC}
+    forwarder = {
+        "classname": "crossbar.bridge.rest.MessageForwarder",
+        "extra": {"subscriptions": [subscription]},
+    }
+    node = Crossbar(forwarder)
+    try:
+        await node.start()
+        say(port=f"{node.port} post {receiver.number}")
+        await stdin_end()
+    finally:
+        await node.close()
+        receiver.release()
+
+
+class Publisher:
+    """Publishes events, and waits for each where it arrives."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._waiting: dict[int, Deferred[str]] = {}
+        self._numbers = itertools.count()
+
+    def arrived(self, event: str) -> None:
+        """One is where it was to go."""
+        number, _, data = event.partition(" ")
+        self._waiting.pop(int(number)).callback(data)
+
+    async def call(self, data: str) -> str:
+        number, arrives = next(self._numbers), Deferred[str]()
+        self._waiting[number] = arrives
+        self._session.publish(_TOPIC, f"{number} {data}")
+        return await arrives
+
+    async def burst(self, count: int, data: str, on_message: Callable[[Any], None]) -> None:
+        raise NotImplementedError("a router publishes nothing by itself")
+
+
+class Receiver(Resource):
+    """Is posted events."""
+
+    isLeaf = True
+
+    def __init__(self, arrived: Callable[[str], None]) -> None:
+        super().__init__()
+        self._arrived = arrived
+
+    def render_POST(self, request: Any) -> bytes:
+        self._arrived(json.load(request.content)["args"][0])
+        return b""
+
+
+async def publisher(reactor: Any, ports: str) -> Publisher:
+    """
+    Join the router, and be there where the events arrive.
+
+    :param ports: of the router; ``channel`` or ``post``; of our server, or our own.
+    """
+    router, how, port = ports.split()
+    component = Component(transports=f"ws://{HOST}:{router}/ws", realm=REALM)
+    joined: Deferred[Any] = Deferred()
+    component.on_join(lambda session, details: joined.callback(session))
+    component.start(reactor)
+    result = Publisher(await joined)
+    if how == "post":
+        endpoint = TCP4ServerEndpoint(reactor, int(port), interface=HOST)
+        await endpoint.listen(Site(Receiver(result.arrived)))
+    else:
+        socket = TokenSocket(HOST, port=int(port), reactor=reactor)
+        socket.startService()
+        await socket.subscribe("bench", result.arrived)
+    return result
+
+
+# -- requests over HTTP
 
 
 def run(port: str) -> None:

@@ -10,8 +10,12 @@ line of stdin, does it, and prints what came of it:
     has the server publish that many messages, again and again, and compares each;
 ``{"work": "wait", "count": N}``
     calls that often what never answers;
-``{"work": "publish", "count": N}``
-    publishes that often, 1,000 at a time;
+``{"work": "called", "count": N, "size": BYTES, "seconds": S}``
+    has the server call it that often at a time, and compare the answers;
+``{"work": "publish", "count": N, "size": BYTES}``, and ``"seconds": S`` for again and again,
+    publishes that often, 1,000 at a time, and then calls, which is answered after them;
+``{"work": "open", "channels": N}``, ``{"work": "close"}``
+    subscribes to so many channels, in which there is nothing; unsubscribes from them;
 ``{"work": "start", "command": NAME, "seconds": S}``
     starts that command of ``benchmarks/start.py`` again and again.
 
@@ -32,7 +36,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 __all__ = ["main"]
 
@@ -51,6 +55,25 @@ class Client(Protocol):
         """Have the server publish ``data`` so often; each message goes to ``on_message``."""
 
 
+class Whole(Client, Protocol):
+    """What a driver of ``TokenSocket`` has to do besides."""
+
+    async def wait(self, count: int) -> None:
+        """Make calls that are not answered."""
+
+    async def open(self, channels: int) -> None:
+        """Subscribe."""
+
+    async def close(self) -> None:
+        """Unsubscribe from those."""
+
+    async def publish(self, count: int, data: str) -> None:
+        """Publish, and wait until the server has all."""
+
+    async def called(self, count: int, data: str) -> int:
+        """Have the server call; how many answers it found right."""
+
+
 class Spread:
     """Works on a client, by coroutines that any event loop runs."""
 
@@ -60,19 +83,28 @@ class Spread:
 
     async def do(self, work: dict[str, Any]) -> dict[str, Any]:
         """Do one work, and say what came of it."""
-        if work["work"] in ("wait", "publish"):
-            await getattr(self._client, work["work"])(work["count"])
+        name, client = work.pop("work"), cast(Whole, self._client)
+        if name in ("wait", "open", "close"):
+            await getattr(client, name)(**work)
             return {}
         data = "x" * work["size"]
         self._done = self._wrong = 0
         self._latencies: list[float] = []
         begun = time.perf_counter()
-        end = begun + work["seconds"]
-        if work["work"] == "rpc":
+        end = begun + work.get("seconds", 0)
+        if name == "rpc":
             await self._gather(*(self._calls(data, end) for _ in range(work["in_flight"])))
-        else:
-            while time.perf_counter() < end:
-                await self._client.burst(work["count"], data, lambda got: self._count(got == data))
+            return outcome(begun, self._latencies, self._done, self._wrong)
+        count = work["count"]
+        while not self._done or time.perf_counter() < end:
+            if name == "receive":
+                await client.burst(count, data, lambda got: self._count(got == data))
+            elif name == "publish":
+                await client.publish(count, data)
+                self._done += count
+            else:
+                self._wrong += count - await client.called(count, data)
+                self._done += count
         return outcome(begun, self._latencies, self._done, self._wrong)
 
     def _count(self, right: bool) -> None:
@@ -127,20 +159,18 @@ def http(port: str, transport: str) -> None:
     run(port)
 
 
-def bridge_server() -> None:
+def wamp(port: str, transport: str) -> None:
+    from .bridges import publisher
+
+    run_twisted(lambda reactor: publisher(reactor, port))
+
+
+def bridge(name: str) -> None:
     from twisted.internet.task import react
 
-    from .bridges import bridge_server
+    from . import bridges
 
-    react(bridge_server)
-
-
-def crossbar_server() -> None:
-    from twisted.internet.task import react
-
-    from .bridges import crossbar_server
-
-    react(crossbar_server)
+    react(getattr(bridges, name))
 
 
 def command(port: str, transport: str) -> None:
@@ -212,13 +242,23 @@ class Ours:
             self._waiting += [call.addErrback(lambda _: None) for call in calls]
             await deferLater(reactor, 0)
 
-    async def publish(self, count: int) -> None:
-        """Publish to nobody else, a thousand after the other."""
-        for _ in range(count // 1000):
-            await twisted_gather(*(self._publish() for _ in range(1000)))
+    async def open(self, channels: int) -> None:
+        names = [f"{CHANNEL}-{number}" for number in range(channels)]
+        subscribed = [self._socket.subscribe(name, lambda message: None) for name in names]
+        self._subscriptions = await gathered(subscribed)
 
-    async def _publish(self) -> None:
-        await self._socket.publish(f"{CHANNEL}-silent", "x" * 30)
+    async def close(self) -> None:
+        await gathered([each.unsubscribe() for each in self._subscriptions])
+
+    async def publish(self, count: int, data: str) -> None:
+        channel = f"{CHANNEL}-silent"  # nobody listens
+        for _ in range(count // 1000):
+            await gathered([self._socket.publish(channel, data) for _ in range(1000)])
+            await self._socket.rpc("echo")
+
+    async def called(self, count: int, data: str) -> int:
+        right: int = await self._socket.rpc("ask", {"data": data, "count": count})
+        return right
 
 
 class AutobahnEcho:
@@ -235,11 +275,18 @@ class AutobahnEcho:
         raise NotImplementedError("an echo server publishes nothing")
 
 
+def gathered(deferreds: Any) -> Any:
+    """Fires with all their results."""
+    from twisted.internet.defer import gatherResults
+
+    return gatherResults(deferreds)
+
+
 def twisted_gather(*calls: Any) -> Any:
     """As ``asyncio.gather``."""
-    from twisted.internet.defer import Deferred, gatherResults
+    from twisted.internet.defer import Deferred
 
-    return gatherResults([Deferred.fromCoroutine(call) for call in calls])
+    return gathered([Deferred.fromCoroutine(call) for call in calls])
 
 
 def run_twisted(connect: Callable[[Any], Awaitable[Client]]) -> None:
@@ -281,6 +328,7 @@ def ours(port: str, transport: str) -> None:
         socket = TokenSocket(
             f"https://{HOST}" if tls else HOST,
             port=int(port),
+            actions={"echo": lambda data: data},
             transports=[transport],
             queue_limit=200_000,
             tls=TLSPolicy(authorities=tls) if tls else None,
@@ -319,12 +367,17 @@ async def listening(reactor: Any) -> int:
         await gatherResults(published)
         return len(published)
 
+    async def ask(data: Any, peer: Any) -> int:
+        calls = [peer.rpc("echo", data["data"]) for _ in range(data["count"])]
+        return sum(answer == data["data"] for answer in await gatherResults(calls))
+
     limits = Limits(
         messages_per_second=1e6,
         message_burst=10**7,
         message_size=4_000_000,
         buffered=64 * 1024 * 1024,
         calls=20_000,
+        channels=20_000,
         connections_per_address=20_000,
         peers_per_address=20_000,
         tokens_per_second=10_000.0,
@@ -334,7 +387,7 @@ async def listening(reactor: Any) -> int:
     def wait(data: Any, peer: Any) -> Deferred[Any]:
         return Deferred()
 
-    actions = {"echo": lambda data, peer: data, "burst": burst, "wait": wait}
+    actions = {"echo": lambda data, peer: data, "burst": burst, "ask": ask, "wait": wait}
     server = TokenSocketServer(
         lambda request: True, actions=actions, limits=limits, store=store(), reactor=reactor
     )
@@ -602,7 +655,10 @@ def main() -> None:
 
         asyncioreactor.install()
     name, *arguments = sys.argv[1:]
-    globals()[name](*arguments)
+    if name.startswith(("bridge", "crossbar")):
+        bridge(name)
+    else:
+        globals()[name](*arguments)
 
 
 if __name__ == "__main__":

@@ -77,10 +77,12 @@ class Peer:
         headers = {"Host": f"{HOST}:{port}", "User-Agent": "bench", **UPGRADE, **offers}
         self.socket.sendall(request("GET", path, headers))
         self._upgraded()
-        self._request({"rpc": "auth", "token": token}, "uuid")
-        for channel in range(channels):
-            name = f"{CHANNEL}-{channel}" if channel else CHANNEL
-            self._request({"rpc": "_subscribe", "req": {"channel": name}}, "command")
+        self._request("uuid", {"rpc": "auth", "token": token})
+        names = [CHANNEL, *(f"{CHANNEL}-{number}" for number in range(1, channels))][:channels]
+        for begin in range(0, channels, 1000):
+            some = names[begin : begin + 1000]
+            requests = [{"rpc": "_subscribe", "req": {"channel": name}} for name in some]
+            self._request("command", *requests)
 
     def _upgraded(self) -> None:
         data = b""
@@ -91,10 +93,11 @@ class Peer:
             raise RuntimeError(head)
         self._reader.feed(frames)
 
-    def _request(self, message: dict[str, Any], answer: str) -> None:
-        self.socket.sendall(_frame({**message, "uuid": "bench"}))
-        while not any(answer in message for message in self.read()):
-            pass
+    def _request(self, answer: str, *messages: dict[str, Any]) -> None:
+        self.socket.sendall(_frame(*({**message, "uuid": "bench"} for message in messages)))
+        missing = len(messages)
+        while missing:
+            missing -= sum(answer in message for message in self.read())
 
     def read(self) -> list[dict[str, Any]]:
         """The messages that the next bytes complete."""
@@ -121,17 +124,19 @@ class Peers:
     def __init__(self, port: int) -> None:
         self._port = port
         self._peers: list[Peer] = []
+        self._channels = 0
 
     def open(self, peers: int, channels: int = 1) -> dict[str, Any]:
         """Open so many."""
         self._peers += [Peer(self._port, channels) for _ in range(peers)]
+        self._channels = peers * channels
         return {}
 
     def close(self) -> dict[str, Any]:
         """Close all, and give the server time for it."""
         while self._peers:
             self._peers.pop().socket.close()
-        time.sleep(0.5)
+        time.sleep(0.5 + self._channels / 60_000)
         return {}
 
     def connect(self, seconds: float) -> dict[str, Any]:

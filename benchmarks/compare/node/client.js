@@ -7,7 +7,8 @@
 const readline = require("readline");
 const [port, transport] = process.argv.slice(2);
 const Session = require(process.env.SESSION).over(transport);
-const session = new Session({ host: "127.0.0.1", port: Number(port), authentication: {} }, {});
+const session = new Session({ host: "127.0.0.1", port: Number(port), authentication: {} },
+  { echo: (data, callback) => callback(null, data) });
 
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 const now = () => Number(process.hrtime.bigint()) / 1e9;
@@ -52,6 +53,43 @@ const works = {
       else finish(result(now() - begun, done, [], wrong));
     };
     burst();
+  },
+
+  called({ count, size, seconds }, finish) {
+    const data = "x".repeat(size), begun = now();
+    let done = 0, wrong = 0;
+    const ask = () => session.rpc("ask", { data, count }, (error, right) => {
+      done += count;
+      wrong += count - right;
+      if (now() - begun < seconds) ask();
+      else finish(result(now() - begun, done, [], wrong));
+    });
+    ask();
+  },
+
+  publish({ count, size, seconds }, finish) {
+    const data = "x".repeat(size), begun = now();
+    let done = 0;
+    const publish = () => {
+      for (let sent = 0; sent < count; sent++) session.publish(`${CHANNEL}-silent`, data);
+      session.rpc("echo", data, () => {
+        done += count;
+        if (now() - begun < seconds) publish();
+        else finish(result(now() - begun, done, [], 0));
+      });
+    };
+    publish();
+  },
+
+  open({ channels }, finish) {
+    for (let number = 0; number < channels; number++)
+      session.subscribe(`${CHANNEL}-${number}`, () => {});
+    session.rpc("echo", "", () => finish({}));
+  },
+
+  close(_, finish) {
+    for (const channel of session.channels) if (channel !== CHANNEL) session.unsubscribe(channel);
+    session.rpc("echo", "", () => finish({}));
   },
 };
 

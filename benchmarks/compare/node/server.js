@@ -1,6 +1,6 @@
 /*
- * node-token-sockjs with the actions of the comparison: echo, and burst, which publishes that many
- * messages.  Environment: REDIS_PORT, MODULES (where npm installed).
+ * node-token-sockjs with the actions of the comparison: echo; burst, which publishes that many
+ * messages; ask, which calls its caller so often.  Environment: REDIS_PORT, MODULES (where npm installed).
  */
 "use strict";
 
@@ -24,6 +24,14 @@ const server = new TokenSocketServer(app, connect(), sockets, {
     burst: (auth, { channel, data, count }, callback) => {
       for (let sent = 0; sent < count; sent++) server.publish(channel, data);
       callback(null, count);
+    },
+    ask: (auth, { data, count }, callback, caller) => {
+      let missing = count, right = 0;
+      for (let sent = 0; sent < count; sent++)
+        server.rpc(caller, "echo", data, (error, answer) => {
+          right += !error && answer === data;
+          if (!--missing) callback(null, right);
+        });
     },
   },
 });
