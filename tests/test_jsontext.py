@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kit.turns import python_calls
 from txtokensock.errors import InvalidData
-from txtokensock.jsontext import Decoder, Malformed, dumps, loads, nested_deeper_than
+from txtokensock.jsontext import Malformed, decoder, dumps, loads, nested_deeper_than
 from txtokensock.messages.from_server import encode_answer
 
 VALUES = st.recursive(
@@ -222,7 +222,7 @@ class LoadsTests(SynchronousTestCase):
 
     def test_wrong_type(self) -> None:
         """A decoder of one type refuses others, and says what differs."""
-        decode = Decoder(dict[str, int])
+        decode = decoder(dict[str, int])
         self.assertEqual(decode(b'{"a":1}'), {"a": 1})
         for text in (b"[]", b'{"a":"1"}', b'{"a":1.5}', b"null"):
             self.assertIn("Expected", str(self.assertRaises(Malformed, decode, text)))

@@ -21,15 +21,16 @@ import gc
 import json
 import math
 import re
+from collections.abc import Callable
 from itertools import accumulate, count
 from operator import sub
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from .errors import InvalidData, shorten
 
-__all__ = ["Decoder", "Malformed", "dumps", "loads", "nested_deeper_than"]
+__all__ = ["Malformed", "decoder", "dumps", "loads", "nested_deeper_than"]
 
 T = TypeVar("T")
 
@@ -49,25 +50,23 @@ class Malformed(ValueError):
     """A peer's text is not the JSON that was expected; the text says how it differs."""
 
 
-class Decoder(Generic[T]):
+def decoder(type: type[T]) -> Callable[[bytes], T]:
     """
-    Decodes JSON text into one type.
+    Make a function that decodes JSON text into one type.
 
     :param type: what the text must be, as msgspec understands it; a wrong type
         inside is refused.
+    :return: takes text in UTF-8.  It raises :class:`Malformed` for anything but that type in
+        JSON, nested at most as deep as the interpreter's stack allows.
     """
+    decode_plainly = msgspec.json.Decoder(type).decode
 
-    def __init__(self, type: type[T]) -> None:
-        self._decode = msgspec.json.Decoder(type).decode
-
-    def __call__(self, text: bytes) -> T:
-        """
-        :param text: UTF-8.
-        :raises Malformed: for anything but that type in JSON, nested at most as
-            deep as the interpreter's stack allows.
-        """
+    # The __call__ of an object would take as long again as msgspec does for a small message.
+    def decode(text: bytes) -> T:
         try:
-            return self._decode(text) if len(text) < _LARGE else self._decode_large(text)
+            if len(text) < _LARGE:
+                return decode_plainly(text)
+            return _without_collector(decode_plainly, text)
         except msgspec.ValidationError as problem:
             raise Malformed(shorten(str(problem))) from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
@@ -75,22 +74,25 @@ class Decoder(Generic[T]):
             if isinstance(problem, msgspec.DecodeError) and b"\\u" in text:
                 whole, halves = _without_half_pairs(text)
                 if 0 < halves < _MOST_HALF_PAIRS:
-                    return self(whole)
+                    return decode(whole)
             raise Malformed(shorten(str(problem))) from None
 
-    def _decode_large(self, text: bytes) -> T:
-        """
-        Decode without the garbage collector, which would go again and again through all that
-        this makes, and through everything else: for a megabyte of empty lists it takes ten
-        times as long as the decoder.
-        """
-        collects = gc.isenabled()
-        gc.disable()
-        try:
-            return self._decode(text)
-        finally:
-            if collects:
-                gc.enable()
+    return decode
+
+
+def _without_collector(decode: Callable[[bytes], T], text: bytes) -> T:
+    """
+    Decode without the garbage collector, which would go again and again through all that
+    this makes, and through everything else: for a megabyte of empty lists it takes ten
+    times as long as the decoder.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return decode(text)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _without_half_pairs(text: bytes) -> tuple[bytes, int]:
@@ -177,7 +179,7 @@ def dumps(value: Any) -> bytes:
     return text
 
 
-loads: Decoder[Any] = Decoder(object)
+loads: Callable[[bytes], Any] = decoder(object)
 """Any JSON at all."""
 
 

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import InvalidData, is_error
-from ..jsontext import Decoder, Malformed, dumps
+from ..jsontext import Malformed, decoder, dumps
 from ..support.portable import Portable
 
 __all__ = [
@@ -85,7 +85,7 @@ class _Auth(Struct):
     uuid: str
 
 
-class _Request(Struct):
+class _Request(Struct, gc=False):
     rpc: str
     req: Any
     uuid: str
@@ -279,11 +279,11 @@ class _Outcome(Struct):
 _OWN_NAME = b'{"rpc":"_'
 """How most of the protocol's own requests begin, as clients write them."""
 
-_decode_call = Decoder(_PlainCall)
-_decode = Decoder(_FromClient)
-_decode_any = Decoder(object)
-_decode_pubsub = Decoder(_PubSub)
-_decode_outcome = Decoder(_Outcome)
+_decode_call = decoder(_PlainCall)
+_decode = decoder(_FromClient)
+_decode_any = decoder(object)
+_decode_pubsub = decoder(_PubSub)
+_decode_outcome = decoder(_Outcome)
 
 
 def decode_client_message(data: bytes) -> ClientMessage:
@@ -342,8 +342,8 @@ _ENDS = 512
 
 _MOST_REPEATED = 4096
 
-_decode_raw_head = Decoder(_RawHead)
-_decode_head = Decoder(RequestHead)
+_decode_raw_head = decoder(_RawHead)
+_decode_head = decoder(RequestHead)
 
 
 def decode_head(data: bytes) -> RequestHead | None:

@@ -27,7 +27,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import InvalidData, is_error
-from ..jsontext import Decoder, Malformed, dumps
+from ..jsontext import Malformed, decoder, dumps
 from .announced_limits import AnnouncedLimits
 from .from_client import Uuid
 
@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """
     :ivar uuid: the request's.
     :ivar result: None where there was none; meaningless beside an error.
@@ -106,7 +106,7 @@ class Unsubscribed(Struct, frozen=True):
     channel: str
 
 
-class ChannelMessage(Struct, frozen=True):
+class ChannelMessage(Struct, frozen=True, gc=False):
     """A message that was published or broadcast."""
 
     channel: str
@@ -127,7 +127,7 @@ ServerMessage: TypeAlias = (
 # -- decoding: the client's half ------------------------------------------------
 
 
-class _FromServer(Struct):
+class _FromServer(Struct, gc=False):
     """Every field of every shape: one pass over the text finds out which it is."""
 
     uuid: str | None = None
@@ -153,9 +153,9 @@ class _ChannelData(Struct):
     gap: Any = None
 
 
-_decode = Decoder(_FromServer)
-_decode_call = Decoder(_CallData)
-_decode_channel = Decoder(_ChannelData)
+_decode = decoder(_FromServer)
+_decode_call = decoder(_CallData)
+_decode_channel = decoder(_ChannelData)
 
 
 def decode_server_message(data: bytes) -> ServerMessage:

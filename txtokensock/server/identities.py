@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ..errors import InvalidData, InvalidOption, shorten
-from ..jsontext import Decoder, Malformed, dumps, nested_deeper_than
+from ..jsontext import Malformed, decoder, dumps, nested_deeper_than
 from ..sockjs.frames import check_close
 from ..support.checks import check_instance, check_seconds
 from ..support.slices import Slices
@@ -113,9 +113,9 @@ class _Called(Struct, omit_defaults=True):
     uncalled: int = 0
 
 
-_decode_question: Decoder[_Close | _Call] = Decoder(_Close | _Call)  # type: ignore[arg-type]
-_decode_closed = Decoder(_Closed)
-_decode_called = Decoder(_Called)
+_decode_question: Callable[[bytes], _Close | _Call] = decoder(_Close | _Call)  # type: ignore[arg-type]
+_decode_closed = decoder(_Closed)
+_decode_called = decoder(_Called)
 
 
 def matches(match: Any, value: Any) -> bool:

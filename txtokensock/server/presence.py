@@ -12,7 +12,7 @@ from itertools import islice
 from msgspec import Raw, Struct
 
 from ..errors import InvalidData
-from ..jsontext import Decoder, Malformed, dumps, loads
+from ..jsontext import Malformed, decoder, dumps, loads
 from ..support.checks import Check, is_number
 from ..support.slices import Slices
 from .peer import Peer
@@ -77,8 +77,8 @@ class _Part(Struct):
     identities: list[Raw]
 
 
-_decode_question = Decoder(_Question)
-_decode_part = Decoder(_Part)
+_decode_question = decoder(_Question)
+_decode_part = decoder(_Part)
 
 
 def ask_presence(channel: str, limit: int) -> bytes:

@@ -20,7 +20,7 @@ from typing import TypeAlias
 import msgspec
 
 from ..errors import InvalidData, InvalidOption, shorten
-from ..jsontext import Decoder, Malformed
+from ..jsontext import Malformed, decoder
 
 __all__ = [
     "ARRAY_TOO_LONG",
@@ -106,9 +106,9 @@ ServerFrame: TypeAlias = Open | Heartbeat | Messages | Close
 _OPEN = Open()
 _HEARTBEAT = Heartbeat()
 
-_decode_texts = Decoder(list[str])
-_decode_text = Decoder(str)
-_decode_close = Decoder(tuple[int, str])
+_decode_texts = decoder(list[str])
+_decode_text = decoder(str)
+_decode_close = decoder(tuple[int, str])
 
 
 def decode_server_frame(frame: bytes) -> ServerFrame | None:

@@ -16,7 +16,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from ...errors import StoreUnavailable, UsageError
-from ...jsontext import Decoder, Malformed, dumps
+from ...jsontext import Malformed, decoder, dumps
 from ...web.server.answers import JSON, Answer, LateAnswer, method_not_allowed, no_page
 from ..close_codes import CLOSED_BY_APPLICATION
 from ..service import TokenSocketServer
@@ -40,8 +40,8 @@ class _Close(Struct, forbid_unknown_fields=True):
     code: int = CLOSED_BY_APPLICATION.code
 
 
-_decode_publish = Decoder(_Publish)
-_decode_close = Decoder(_Close)
+_decode_publish = decoder(_Publish)
+_decode_close = decoder(_Close)
 
 
 class AdminAPI(Resource):

@@ -5,12 +5,13 @@ Names of keys and channels in Redis, and the messages that servers exchange ther
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from msgspec import Raw, Struct
 
 from ...errors import InvalidOption
-from ...jsontext import Decoder, Malformed, dumps, loads
+from ...jsontext import Malformed, decoder, dumps, loads
 
 __all__ = [
     "Answer",
@@ -194,8 +195,8 @@ class Answer(Struct):
 
 Command: TypeAlias = UnsubscribeAll | Question
 
-_decode_command: Decoder[Command] = Decoder(Command)  # type: ignore[arg-type]
-_decode_answer = Decoder(Answer)
+_decode_command: Callable[[bytes], Command] = decoder(Command)  # type: ignore[arg-type]
+_decode_answer = decoder(Answer)
 
 
 def encode_unsubscribe_all(channel: str) -> bytes:
