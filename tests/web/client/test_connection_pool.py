@@ -55,9 +55,12 @@ class PoolTests(SynchronousTestCase):
 
     def get(self, server: str = "a.test") -> HTTPConnection:
         """A connection."""
-        getting = self.pool.get(server, self.network.endpoint())
+        idle = self.pool.get(server)
+        if idle is not None:
+            return idle
+        connecting = self.pool.connect(server, self.network.endpoint())
         self.settle()
-        return self.successResultOf(getting)
+        return self.successResultOf(connecting)
 
     def use(self, connection: HTTPConnection) -> None:
         """A request and its response."""
@@ -153,10 +156,10 @@ class PoolTests(SynchronousTestCase):
 
     def test_connecting(self) -> None:
         """It fails as the endpoint does, and is cancelled as that is."""
-        refused = self.pool.get("a.test", self.network.endpoint(lambda: False))
+        refused = self.pool.connect("a.test", self.network.endpoint(lambda: False))
         self.settle()
         self.failureResultOf(refused, ConnectionRefusedError)
-        waiting = self.pool.get("a.test", self.network.endpoint(lambda: None))
+        waiting = self.pool.connect("a.test", self.network.endpoint(lambda: None))
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)
 
@@ -165,7 +168,7 @@ class PoolTests(SynchronousTestCase):
         nobody."""
         connection = self.get()
         self.use(connection)
-        late: Deferred[HTTPConnection] = self.pool.get("a.test", self.network.endpoint())
+        late: Deferred[HTTPConnection] = self.pool.connect("a.test", self.network.endpoint())
         self.pool.abort()
         self.settle()
         self.assertEqual((len(self.pool), len(self.connected)), (0, 1))

@@ -23,7 +23,7 @@ from zope.interface.verify import verifyObject
 
 from txtokensock.web.client.http11 import BadResponse
 from txtokensock.web.client.http_connection import HTTPConnection, State
-from txtokensock.web.client.http_request import ClientRequest, Content
+from txtokensock.web.client.http_request import ClientRequest
 
 OK = b"HTTP/1.1 200 OK\r\n"
 EMPTY = OK + b"Content-Length: 0\r\n\r\n"
@@ -113,13 +113,14 @@ class ConnectionTestCase(SynchronousTestCase):
         body: IBodyProducer | None = None,
         headers: dict[str, list[str]] | None = None,
         *,
+        content: bytes | None = None,
         last: bool = False,
-    ) -> Deferred[IResponse]:
+    ) -> Deferred[Any]:
         """A request."""
         request = ClientRequest(
             method, b"http://a.test/x", b"/x", b"a.test", Headers(headers or {}), body, last=last
         )
-        return self.connection.send(request)
+        return self.connection.send(request, content)
 
     def respond(self, data: bytes, **options: Any) -> IResponse:
         """The response to a request that is sent for it."""
@@ -155,8 +156,8 @@ class RequestTests(ConnectionTestCase):
         """Head and body leave in one piece; an empty one has a length as well."""
         written: list[bytes] = []
         self.transport.write = written.append  # type: ignore[method-assign]
-        self.respond(EMPTY, method=b"POST", body=Content(b"abc"))
-        self.respond(EMPTY, method=b"POST", body=Content(b""))
+        self.respond(EMPTY, method=b"POST", content=b"abc")
+        self.respond(EMPTY, method=b"POST", content=b"")
         self.respond(EMPTY, method=b"PUT")
         self.respond(EMPTY, method=b"DELETE")
         head = b" /x HTTP/1.1\r\nHost: a.test\r\n"
@@ -272,7 +273,7 @@ class ResponseTests(ConnectionTestCase):
 
     def test_interim(self) -> None:
         """100 and 103 are passed over, whether they were expected or not."""
-        sent = self.send(b"POST", Content(b"x"), {"Expect": ["100-continue"]})
+        sent = self.send(b"POST", None, {"Expect": ["100-continue"]}, content=b"x")
         self.connection.dataReceived(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.assertNoResult(sent)
         self.connection.dataReceived(b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" + EMPTY)

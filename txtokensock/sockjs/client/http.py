@@ -15,8 +15,10 @@ from twisted.web import http
 from twisted.web.iweb import IResponse
 
 from ...errors import HandshakeRefused, SessionLost, SockJSClosed, shorten
-from ...support.timeouts import add_deadline, transfer_time
+from ...support.timeouts import transfer_time
+from ...support.timer import Deadline
 from ...web.client.http_client import BodyTooLong, read_body
+from ...web.client.http_response import Response
 from ...web.tls.policy import explain
 from ..frames import encode_texts
 from ..producer import ProducerFlow
@@ -28,6 +30,9 @@ from .session import ClientSession
 from .session_target import SessionTarget
 
 __all__ = ["open_http"]
+
+_SENT_TYPE = "text/plain;charset=UTF-8"
+"""Of what xhr_send sends: sockjs-node reads nothing else as it is."""
 
 
 def open_http(framing: Framing, session: ClientSession, target: SessionTarget) -> Deferred[None]:
@@ -58,13 +63,19 @@ class _HTTPFrameConnection:
         self._session = session
         self._target = target
         self._reactor = target.http_context.reactor
-        self._url = target.url(target.new_session())
         self._client = target.http_context.client(
-            persistent=True,
-            plain=True,
-            connected=self._on_connected,
-            read_ended=self._read_ended,
+            persistent=True, connected=self._on_connected, read_ended=self._read_ended
         )
+        url = target.url(target.new_session())
+        accept = {"Accept": framing.content_type or "*/*"}
+        self._ask = self._client.repeated(
+            framing.method, f"{url}/{framing.page}", {**target.headers, **accept}
+        )
+        self._xhr_send = self._client.repeated(
+            "POST", f"{url}/xhr_send", {**target.headers, "Content-Type": _SENT_TYPE}
+        )
+        self._send_time = 0.0
+        self._send_deadline = Deadline(self._reactor, self._sending_late)
         self._flow = ProducerFlow(self._reactor)
         self._sender = Sender(
             self._reactor,
@@ -74,7 +85,7 @@ class _HTTPFrameConnection:
             lambda: session.frame_limits,
         )
         self._receiver = Receiver(
-            self._ask,
+            self._ask.send,
             lambda: framing.reader(target.max_message_size),
             on_response=self._accepts,
             on_bytes=session.bytes_received,
@@ -114,6 +125,7 @@ class _HTTPFrameConnection:
         self._dropped = True
         self._receiver.stop()
         self._sender.stop()
+        self._send_deadline.stop()
         self._client.abort()
         if self._transport is None:
             self._connected.errback(Failure(problem))
@@ -127,37 +139,27 @@ class _HTTPFrameConnection:
 
     # -- requests
 
-    def _ask(self) -> Deferred[IResponse]:
-        url = f"{self._url}/{self._framing.page}"
-        accept = self._framing.content_type or "*/*"
-        headers = {**self._target.request_headers(url), "Accept": accept}
-        return self._client.request(self._framing.method, url, headers=headers)
+    def _post(self, body: bytes) -> Deferred[object]:
+        self._send_time = self._target.timeouts.send + transfer_time(len(body))
+        # It runs on after the answer: to start it again costs less than another one for each.
+        self._send_deadline.start(self._send_time)
+        return self._xhr_send.send(body).addCallback(self._answered)
 
-    def _post(self, body: bytes) -> Deferred[None]:
-        seconds = self._target.timeouts.send + transfer_time(len(body))
-
-        def timed_out(*_: object) -> Failure:
-            return Failure(SessionLost(f"xhr_send was not answered within {seconds:g} seconds"))
-
-        posted = Deferred.fromCoroutine(self._post_and_wait(body))
-        return add_deadline(posted, seconds, self._reactor, timed_out)
-
-    async def _post_and_wait(self, body: bytes) -> None:
-        url = f"{self._url}/xhr_send"
-        # sockjs-node reads nothing else as it is.
-        kind = "text/plain;charset=UTF-8"
-        headers = {**self._target.request_headers(url), "Content-Type": kind}
-        response = await self._client.request("POST", url, headers=headers, body=body)
+    def _answered(self, response: Response) -> Deferred[bytes]:
         # Not counted as a sign of life: it says nothing about the other connection.
         if response.code not in (http.OK, http.NO_CONTENT):
             raise _lost("xhr_send", response.code)
-        try:
-            await read_body(response, 0)
-        except BodyTooLong:
-            raise SessionLost("the answer to xhr_send is not that of a SockJS server") from None
+        return read_body(response, 0)
+
+    def _sending_late(self) -> None:
+        if self._sender.posting:
+            text = f"xhr_send was not answered within {self._send_time:g} seconds"
+            self._drop(SessionLost(text))
 
     def _sending_failed(self, problem: Exception) -> None:
-        if not isinstance(problem, SessionLost):
+        if isinstance(problem, BodyTooLong):
+            problem = SessionLost("the answer to xhr_send is not that of a SockJS server")
+        elif not isinstance(problem, SessionLost):
             problem = SessionLost(f"xhr_send failed: {explain(problem)}")
         self._drop(problem)
 

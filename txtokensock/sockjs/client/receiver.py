@@ -45,7 +45,7 @@ class Receiver:
 
     def __init__(
         self,
-        request: Callable[[], Deferred[IResponse]],
+        request: Callable[[], Deferred[Any]],
         new_reader: Callable[[], FrameReader],
         *,
         on_response: Callable[[IResponse], bool],

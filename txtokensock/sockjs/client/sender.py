@@ -41,7 +41,7 @@ class Sender:
     def __init__(
         self,
         reactor: IReactorTime,
-        post: Callable[[bytes], Deferred[None]],
+        post: Callable[[bytes], Deferred[Any]],
         flow: ProducerFlow,
         failed: Callable[[Exception], object],
         limits: Callable[[], tuple[int | None, int | None]],
@@ -53,9 +53,14 @@ class Sender:
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
         self._next_turn = NextTurn(reactor, self._send)
-        self._posting: Deferred[None] | None = None
+        self._posting: Deferred[Any] | None = None
         self._when_idle: Callable[[], object] | None = None
         self._stopped = False
+
+    @property
+    def posting(self) -> bool:
+        """Whether a request is under way."""
+        return self._posting is not None
 
     def send(self, texts: list[bytes]) -> None:
         """

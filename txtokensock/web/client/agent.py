@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -16,9 +17,10 @@ from zope.interface import implementer
 
 from ...address import Address
 from .connection_pool import ConnectionPool
-from .http_request import ClientRequest
+from .http_request import ClientRequest, Content
+from .http_response import Response
 
-__all__ = ["Agent"]
+__all__ = ["Agent", "Prepared"]
 
 _ADDRESS = re.compile(rb"(https?://[^/?#]+)([^#]*)", re.IGNORECASE)
 
@@ -33,6 +35,31 @@ class _Server:
 
     endpoint: IStreamClientEndpoint
     host: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """
+    A request that is valid, and knows its way.
+    """
+
+    _pool: ConnectionPool
+    _origin: bytes
+    _endpoint: IStreamClientEndpoint
+    _request: ClientRequest
+
+    def send(self, content: bytes | None = None) -> Deferred[Response]:
+        """
+        Send the request, once more.
+
+        :param content: the body, where nothing produces one.
+        :return: see :meth:`Agent.request`.
+        """
+        connection = self._pool.get(self._origin)
+        if connection is not None:
+            return connection.send(self._request, content)
+        connecting = self._pool.connect(self._origin, self._endpoint)
+        return connecting.addCallback(lambda made: made.send(self._request, content))
 
 
 @implementer(IAgent)
@@ -69,22 +96,29 @@ class Agent:
             :class:`~.http11.BadResponse`, and with ``ValueError`` for a method, address or
             header that is not valid HTTP.  Cancelling it closes the connection.
         """
+        content = bodyProducer.content if isinstance(bodyProducer, Content) else None
+        producer = bodyProducer if content is None else None
         try:
-            origin, target = _split(uri)
-            server = self._server(origin, uri)
-            request = ClientRequest(
-                method,
-                uri,
-                target,
-                server.host,
-                headers or Headers(),
-                bodyProducer,
-                last=not self._pool.persistent,
-            )
+            prepared = self.prepare(method, uri, headers or Headers(), producer)
         except Exception:
             return fail()
-        connecting = self._pool.get(origin, server.endpoint)
-        return connecting.addCallback(lambda connection: connection.send(request))
+        sent: Deferred[Any] = prepared.send(content)
+        return sent
+
+    def prepare(
+        self, method: bytes, uri: bytes, headers: Headers, body: IBodyProducer | None = None
+    ) -> Prepared:
+        """
+        Put a request together, which may be sent many times; see :meth:`request`.
+
+        :raises ValueError: for a method, address or header that is not valid HTTP.
+        """
+        origin, target = _split(uri)
+        server = self._server(origin, uri)
+        request = ClientRequest(
+            method, uri, target, server.host, headers, body, last=not self._pool.persistent
+        )
+        return Prepared(self._pool, origin, server.endpoint, request)
 
     def _server(self, origin: bytes, uri: bytes) -> _Server:
         server = self._servers.get(origin)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 
@@ -57,21 +57,30 @@ class ConnectionPool:
         """How many connections there are, busy or idle."""
         return len(self._timers)
 
-    def get(self, server: Hashable, endpoint: IStreamClientEndpoint) -> Deferred[HTTPConnection]:
+    def get(self, server: Hashable) -> HTTPConnection | None:
         """
-        Get a connection for one request, after which it returns to the pool by itself.
+        Get an idle connection for one request, after which it returns to the pool by itself.
 
-        :param server: identifies the server; an idle connection to it is used again.
-        :param endpoint: makes a new connection where there is none.
-        :return: fires with the connection.  Fails as the endpoint does; cancelling it
-            cancels the endpoint.
+        :param server: identifies the server.
+        :return: the connection; None where there is none, and :meth:`connect` makes one.
         """
         idle = self._idle.get(server)
         while idle:
             connection = idle.pop()  # the one used last: the server may be about to close others
-            self._timers[connection].stop()
             if connection.state is State.IDLE:
-                return succeed(connection)
+                return connection
+        return None
+
+    def connect(
+        self, server: Hashable, endpoint: IStreamClientEndpoint
+    ) -> Deferred[HTTPConnection]:
+        """
+        Make a connection for one request, after which it goes to the pool by itself.
+
+        :param server: identifies the server.
+        :return: fires with the connection.  Fails as the endpoint does; cancelling it
+            cancels the endpoint.
+        """
         connecting: Any = endpoint.connect(_Factory(self, server))
         return connecting  # type: ignore[no-any-return]
 
@@ -125,16 +134,20 @@ class ConnectionPool:
             closing.callback(None)
 
     def _expired(self, connection: HTTPConnection) -> None:
-        if connection.state is State.IDLE:
-            self._forget_idle(connection)
+        # While a connection is in use its timer runs on: to start it again costs less than to
+        # stop it and set another one, for each request.
+        if self._forget_idle(connection):
             connection.close()
-        else:  # with TLS, an orderly close waits for the server
+        elif connection.state is State.CLOSED:  # with TLS, an orderly close waits for the server
             connection.abort()
 
-    def _forget_idle(self, connection: HTTPConnection) -> None:
+    def _forget_idle(self, connection: HTTPConnection) -> bool:
+        """:return: whether it was idle."""
         idle = self._idle.get(connection.server, [])
-        if connection in idle:
+        found = connection in idle
+        if found:
             idle.remove(connection)
+        return found
 
 
 class _Factory(Factory):

@@ -17,8 +17,10 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
-__all__ = ["CompressedResponse", "Uncompressed"]
+__all__ = ["UNCOMPRESSED", "CompressedResponse", "Uncompressed", "check_uncompressed"]
 
+UNCOMPRESSED = ("Accept-Encoding", ["identity"])
+"""The header that asks for a response as it is."""
 
 _NONE = (b"identity", b"")
 _GZIP = (b"gzip", b"x-gzip")  # RFC 9110, section 8.4.1.3
@@ -42,12 +44,10 @@ class Uncompressed:
     :class:`CompressedResponse`.
 
     :param agent: sends the requests.
-    :param strict: whether gzip fails, too.
     """
 
-    def __init__(self, agent: IAgent, strict: bool) -> None:
+    def __init__(self, agent: IAgent) -> None:
         self._agent = agent
-        self._strict = strict
 
     def request(
         self,
@@ -57,20 +57,33 @@ class Uncompressed:
         bodyProducer: IBodyProducer | None = None,
     ) -> Deferred[IResponse]:
         headers = headers or Headers()  # treq has set the header in this copy of its own
-        headers.setRawHeaders("Accept-Encoding", ["identity"])
-        return self._agent.request(method, uri, headers, bodyProducer).addCallback(self._plain)
+        headers.setRawHeaders(*UNCOMPRESSED)
+        return self._agent.request(method, uri, headers, bodyProducer).addCallback(_plain)
 
-    def _plain(self, response: IResponse) -> IResponse:
-        lines = response.headers.getRawHeaders(b"content-encoding", [b"identity"])
-        coding = b",".join(lines).strip().lower()
-        response.headers.setRawHeaders(b"content-encoding", [b"identity"])  # for treq
-        if coding in _GZIP and not self._strict:
-            gunzipped: IResponse = _Gunzipped(response)
-            return gunzipped
-        # Of a refusal the status counts; its body stays as it came, and nobody can read it.
-        if coding not in _NONE and response.code == OK:
-            raise CompressedResponse("the response is compressed, which was not asked for")
-        return response
+
+def _plain(response: IResponse) -> IResponse:
+    lines = response.headers.getRawHeaders(b"content-encoding", [])
+    response.headers.setRawHeaders(b"content-encoding", [b"identity"])  # for treq
+    if _coding(lines) in _GZIP:
+        gunzipped: IResponse = _Gunzipped(response)
+        return gunzipped
+    check_uncompressed(response.code, lines)
+    return response
+
+
+def check_uncompressed(status: int, lines: list[bytes]) -> None:
+    """
+    :param status: of a response.
+    :param lines: its ``Content-Encoding``.
+    :raises CompressedResponse: if its body has to be decompressed.  Of a refusal the status
+        counts; its body stays as it came, and nobody can read it.
+    """
+    if lines and status == OK and _coding(lines) not in _NONE:
+        raise CompressedResponse("the response is compressed, which was not asked for")
+
+
+def _coding(lines: list[bytes]) -> bytes:
+    return b",".join(lines).strip().lower()
 
 
 class _Gunzipped(proxyForInterface(IResponse)):  # type: ignore[misc]

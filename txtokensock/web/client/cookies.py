@@ -21,7 +21,7 @@ from zope.interface import implementer
 from ...address import ip_address_of
 from .retry_after import http_date
 
-__all__ = ["Cookies", "cookie_header", "new_jar", "take_cookies"]
+__all__ = ["Cookies", "cookie_header", "new_jar", "take_cookies", "with_cookies"]
 
 _MOST_COOKIES = 50
 _LARGEST_COOKIE = 4096
@@ -49,6 +49,18 @@ def cookie_header(jar: CookieJar, url: str) -> str:
     request = Request(url)
     jar.add_cookie_header(request)
     return request.get_header("Cookie") or ""
+
+
+def with_cookies(headers: Mapping[str, str], cookies: str) -> dict[str, str]:
+    """
+    :param headers: of a request.
+    :param cookies: see :func:`cookie_header`.
+    :return: the headers, with these cookies after those that they had.
+    """
+    complete = {name: text for name, text in headers.items() if name.lower() != "cookie"}
+    own = [text for name, text in headers.items() if name.lower() == "cookie"]
+    every = "; ".join(filter(None, [*own, cookies]))
+    return {**complete, "Cookie": every} if every else complete
 
 
 def take_cookies(jar: CookieJar, url: str, set_cookie: Iterable[bytes]) -> None:

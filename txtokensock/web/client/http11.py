@@ -30,6 +30,11 @@ _BLANKS = b" " * _MOST_BLANKS
 _HEAD_END = re.compile(rb"\n\r?\n")
 _HEAD_START = b"HTTP/"
 
+_WITH_BODY = (b"POST", b"PUT")
+"""Methods that are expected to have a body: where there is none, the length says so."""
+
+_END = h11.EndOfMessage()
+
 Event: TypeAlias = (
     h11.InformationalResponse | h11.Response | h11.Data | h11.EndOfMessage | type[h11.NEED_DATA]
 )
@@ -67,8 +72,8 @@ class HTTP11:
         self._unread = bytearray()
         self._searched = 0
         self._heads_size = 0
-        self._chunked = False
-        self._kept_by_old = False
+        self._response: h11.Response | None = None
+        self._starved = False  # while the body is read, h11 has used up what it was given
         self._closed = False
         self.ended_by_close = False
 
@@ -83,9 +88,14 @@ class HTTP11:
         Whether another request may follow: request and response are complete, neither side
         wants to close, and nothing came in after the response.
         """
-        states = {self._http.our_state, self._http.their_state}
-        kept = states == {h11.DONE} or (states == {h11.MUST_CLOSE} and self._kept_by_old)
-        return kept and not self._unread and not self._http.trailing_data[0]
+        state = self._http.our_state
+        kept = state is h11.DONE or (state is h11.MUST_CLOSE and self._kept_by_old)
+        return (
+            kept
+            and state is self._http.their_state
+            and not self._unread
+            and not self._http.trailing_data[0]
+        )
 
     @property
     def switched(self) -> bool:
@@ -103,6 +113,23 @@ class HTTP11:
         :raises h11.LocalProtocolError: if the event may not be sent now.
         """
         return self._http.send(event)
+
+    def send_whole(self, head: h11.Request, content: bytes | None) -> bytes:
+        """
+        Send a request all at once.  h11 hears of no body: it would look at the head anew for
+        each length, and count what is complete.
+
+        :param head: says nothing of a body, so that it may serve for many requests.
+        :param content: the body, if there is one.
+        :return: the bytes to write.
+        """
+        written = self._http.send(head)
+        self._http.send(_END)
+        if content is None:
+            if head.method not in _WITH_BODY:
+                return written
+            content = b""
+        return b"%bContent-Length: %d\r\n\r\n%b" % (written[:-2], len(content), content)
 
     def start_next_cycle(self) -> None:
         """Begin another request; see :attr:`reusable`."""
@@ -126,7 +153,10 @@ class HTTP11:
         :return: ``NEED_DATA`` where the event has not come in yet.
         :raises BadResponse: if the response is not valid HTTP, or breaks off.
         """
-        if self._http.their_state is h11.SEND_RESPONSE and not self._pass_head():
+        if self._http.their_state is h11.SEND_RESPONSE:
+            if not self._pass_head():
+                return h11.NEED_DATA
+        elif self._starved and not self._pass_body():
             return h11.NEED_DATA
         try:
             event = self._http.next_event()
@@ -138,8 +168,8 @@ class HTTP11:
             raise BadResponse("the server switched to another protocol")
         if isinstance(event, h11.Response):
             self._heads_size = 0
-            self._chunked = b"transfer-encoding" in dict(event.headers)
-            self._kept_by_old = _is_kept_by_old(event)
+            self._response = event
+        self._starved = event is h11.NEED_DATA
         allowed: Any = event
         return allowed  # type: ignore[no-any-return]
 
@@ -172,10 +202,27 @@ class HTTP11:
             self._http.receive_data(b"")
             return True
         size = len(self._unread)
-        if self._chunked and _BLANKS in self._unread.replace(b"\t", b" "):
+        if _BLANKS in self._unread.replace(b"\t", b" ") and self._is_chunked:
             size = _MOST_BLANKS  # so that no long line comes in one piece
         self._http.receive_data(self._take(size))
         return True
+
+    @property
+    def _is_chunked(self) -> bool:
+        return self._response is not None and b"transfer-encoding" in dict(self._response.headers)
+
+    @property
+    def _kept_by_old(self) -> bool:
+        """
+        Whether a server of HTTP/1.0 keeps the connection (RFC 9112, section 9.3): h11 does not
+        look at that.
+        """
+        response = self._response
+        if response is None or response.http_version >= b"1.1":
+            return False
+        options = b",".join(value for name, value in response.headers if name == b"connection")
+        names = {option.strip().lower() for option in options.split(b",")}
+        return b"keep-alive" in names and b"close" not in names
 
     def _take(self, size: int) -> bytes:
         taken = bytes(self._unread[:size])
@@ -185,15 +232,3 @@ class HTTP11:
 
 def _new() -> h11.Connection:
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_LINE)
-
-
-def _is_kept_by_old(response: h11.Response) -> bool:
-    """
-    Whether a server of HTTP/1.0 keeps the connection (RFC 9112, section 9.3): h11 does not
-    look at that.
-    """
-    if response.http_version >= b"1.1":
-        return False
-    options = b",".join(value for name, value in response.headers if name == b"connection")
-    names = {option.strip().lower() for option in options.split(b",")}
-    return b"keep-alive" in names and b"close" not in names

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from hyperlink import EncodedURL
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -27,15 +27,17 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
 from ...errors import TokenSocketError
 from ...support.providers import AnyAgent
 from ..tls.policy import is_tls_problem
-from .agent import Agent
+from .agent import Agent, Prepared
 from .connection_pool import ConnectionPool
-from .content_coding import Uncompressed
-from .cookies import Cookies
+from .content_coding import UNCOMPRESSED, Uncompressed, check_uncompressed
+from .cookies import Cookies, cookie_header, take_cookies, with_cookies
 from .http11 import BadResponse
 from .http_request import Content
+from .http_response import Response
 
 __all__ = [
     "BodyTooLong",
+    "RepeatedRequest",
     "WebClient",
     "read_body",
     "read_body_up_to",
@@ -59,9 +61,6 @@ class WebClient:
     :param dialer: gives the endpoints of servers.
     :param cookies: are sent to the servers that they belong to, and take what servers set.
     :param persistent: whether connections are used for more than one request.
-    :param plain: whether compressed responses fail: a few bytes can become a lot of them; and
-        requests go to the agent as they are, with the cookies that their headers have, and
-        without treq, which would put agents of its own around it for each.
     :param most_idle: at most so many idle connections are kept for each server.
     :param connected: called with the transport of each new connection.
     :param read_ended: called when all of what came in together was delivered.
@@ -75,7 +74,6 @@ class WebClient:
         cookies: CookieJar,
         *,
         persistent: bool = False,
-        plain: bool = False,
         most_idle: int = 2,
         connected: Callable[[Any], None] = lambda _: None,
         read_ended: Callable[[], object] = lambda: None,
@@ -90,9 +88,10 @@ class WebClient:
             read_ended=read_ended,
         )
         any_jar: Any = cookies  # treq says that any will do; its annotation does not
-        sender = Agent(dialer, self._pool) if agent is None else cast(IAgent, agent)
-        self._agent = Cookies(Uncompressed(sender, plain), cookies)
-        self._client = None if plain else HTTPClient(self._agent, cookiejar=any_jar)
+        self._agent = Agent(dialer, self._pool)
+        self._cookies = cookies
+        sender = self._agent if agent is None else cast(IAgent, agent)
+        self._client = HTTPClient(Cookies(Uncompressed(sender), cookies), cookiejar=any_jar)
 
     def request(
         self,
@@ -113,20 +112,24 @@ class WebClient:
             connection.
         """
         lines = Headers({name: [value] for name, value in headers.items()})
-        content = None if body is None else Content(body)
-        responding: Deferred[Any]
-        if self._client is None:
-            responding = self._agent.request(method.encode(), url.encode(), lines, content)
-        else:
-            responding = self._client.request(
-                method,
-                _URL(url),
-                headers=lines,
-                data=content,
-                allow_redirects=False,
-                unbuffered=True,
-            )
+        responding: Deferred[Any] = self._client.request(
+            method,
+            _URL(url),
+            headers=lines,
+            data=None if body is None else Content(body),
+            allow_redirects=False,
+            unbuffered=True,
+        )
         return responding.addErrback(unwrap)
+
+    def repeated(self, method: str, url: str, headers: Mapping[str, str]) -> RepeatedRequest:
+        """
+        A request that is to be sent many times, over these connections (and not by ``agent``).
+
+        :param url: in ASCII, with its query.
+        :param headers: without the cookies that servers set.
+        """
+        return RepeatedRequest(self._agent, self._cookies, method, url, headers)
 
     def close(self) -> Deferred[None]:
         """
@@ -140,6 +143,57 @@ class WebClient:
     def abort(self) -> None:
         """Close all connections at once, and those that are still being made."""
         self._pool.abort()
+
+
+class RepeatedRequest:
+    """
+    A request that is sent again and again.  What stays the same is put together, and checked,
+    once; it goes past treq, which would put agents of its own around it each time.
+
+    A compressed response fails: a few bytes can become a lot of them.
+
+    The parameters are those of :meth:`WebClient.repeated`.
+    """
+
+    def __init__(
+        self, agent: Agent, cookies: CookieJar, method: str, url: str, headers: Mapping[str, str]
+    ) -> None:
+        self._agent = agent
+        self._jar = cookies
+        self._method = method.encode()
+        self._url = url
+        self._headers = headers
+        self._cookies = ""
+        self._prepared: Prepared | None = None
+
+    def send(self, content: bytes | None = None) -> Deferred[Response]:
+        """
+        Send the request, once more.
+
+        :param content: the body, if there is one.
+        :return: see :meth:`WebClient.request`.
+        """
+        cookies = cookie_header(self._jar, self._url)
+        if self._prepared is None or cookies != self._cookies:
+            try:
+                self._prepared = self._prepare(cookies)
+            except Exception:
+                return fail()
+            self._cookies = cookies
+        return self._prepared.send(content).addCallbacks(self._responded, unwrap)
+
+    def _prepare(self, cookies: str) -> Prepared:
+        headers = with_cookies(self._headers, cookies)
+        lines = Headers({name: [value] for name, value in headers.items()})
+        lines.setRawHeaders(*UNCOMPRESSED)
+        return self._agent.prepare(self._method, self._url.encode(), lines)
+
+    def _responded(self, response: Response) -> Response:
+        set_cookie = response.values(b"set-cookie")
+        if set_cookie:
+            take_cookies(self._jar, self._url, set_cookie)
+        check_uncompressed(response.code, response.values(b"content-encoding"))
+        return response
 
 
 class _URL(EncodedURL):

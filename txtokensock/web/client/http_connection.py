@@ -17,11 +17,11 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
-from twisted.web.iweb import IBodyProducer, IResponse
+from twisted.web.iweb import IBodyProducer
 
 from ...support.write_now import write_now
 from .http11 import HTTP11, BadResponse
-from .http_request import ClientRequest, Content
+from .http_request import ClientRequest
 from .http_response import Body, Response
 
 __all__ = ["HTTPConnection", "Owner", "State"]
@@ -81,17 +81,18 @@ class HTTPConnection(Protocol):
         self._owner = owner
         self._http = HTTP11()
         self._request: ClientRequest | None = None
-        self._waiting: Deferred[IResponse] | None = None
+        self._waiting: Deferred[Response] | None = None
         self._body: Body | None = None
         self._held: bytes | None = None
         self._lost: Failure | None = None
         self._advancing = False
         self._reading = True
 
-    def send(self, request: ClientRequest) -> Deferred[IResponse]:
+    def send(self, request: ClientRequest, content: bytes | None = None) -> Deferred[Response]:
         """
         Send a request.
 
+        :param content: its body, where nothing produces one.
         :return: fires with the response when its head has arrived.  Fails with the reason
             why the connection ended, with :class:`~.http11.BadResponse`, and with the error
             of the body's producer.  Cancelling it closes the connection.
@@ -100,11 +101,10 @@ class HTTPConnection(Protocol):
             return fail(self._lost or ConnectionLost("before the request was sent"))
         self.state = State.WAITING
         self._request = request
-        waiting: Deferred[IResponse] = Deferred(lambda _: self._cancelled())
+        waiting: Deferred[Response] = Deferred(self._cancelled)
         self._waiting = waiting
-        if request.body is None or isinstance(request.body, Content):
-            data = [h11.Data(data=request.body.content)] if request.body else []
-            self._write(request.head, *data, h11.EndOfMessage())
+        if request.body is None:
+            self.transport.write(self._http.send_whole(request.head, content))
             write_now(self.transport)  # the request is complete: nothing joins it
         else:
             self._write(request.head)
@@ -123,15 +123,15 @@ class HTTPConnection(Protocol):
         self.transport.abortConnection()
         self._advance()
 
-    def _cancelled(self) -> None:
+    def _cancelled(self, _: object) -> None:
         self._waiting = None
         self.abort()
 
     # -- sending
 
-    def _write(self, *events: h11.Request | h11.Data | h11.EndOfMessage) -> None:
+    def _write(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
         if self.state in (State.WAITING, State.BODY):
-            data = b"".join(map(self._http.send, events))
+            data = self._http.send(event)
             if data:
                 self.transport.write(data)
 

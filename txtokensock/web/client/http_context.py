@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...support.providers import AnyAgent, AnyClientEndpoint, AnyTLSPolicy
-from .cookies import cookie_header, new_jar, take_cookies
+from .cookies import cookie_header, new_jar, take_cookies, with_cookies
 from .dialer import Dialer
 from .http_client import WebClient
 from .proxies import ProxyOption
@@ -60,12 +60,7 @@ class HTTPContext:
         The headers of one request: those of the attempt, and the cookies for ``url`` after
         those that the user gave.
         """
-        complete = {name: text for name, text in headers.items() if name.lower() != "cookie"}
-        cookies = [text for name, text in headers.items() if name.lower() == "cookie"]
-        cookies.append(cookie_header(self.cookies, url))
-        if any(cookies):
-            complete["Cookie"] = "; ".join(filter(None, cookies))
-        return complete
+        return with_cookies(headers, cookie_header(self.cookies, url))
 
     def take_cookies(self, url: str, set_cookie: Iterable[bytes]) -> None:
         """See :func:`~.cookies.take_cookies`; :meth:`client` does it by itself."""
@@ -75,7 +70,6 @@ class HTTPContext:
         self,
         *,
         persistent: bool = False,
-        plain: bool = False,
         connected: Callable[[Any], None] = lambda _: None,
         read_ended: Callable[[], object] = lambda: None,
         agent: AnyAgent | None = None,
@@ -86,7 +80,6 @@ class HTTPContext:
             self.dialer,
             self.cookies,
             persistent=persistent,
-            plain=plain,
             connected=connected,
             read_ended=read_ended,
             agent=agent,

@@ -16,24 +16,21 @@ __all__ = ["ClientRequest", "Content"]
 _FRAMING = (b"content-length", b"transfer-encoding")
 """Headers that say how long a body is; they are ours to set."""
 
-_WITH_BODY = (b"POST", b"PUT")
-"""Methods that are expected to have a body: where it is empty, the length says so."""
-
 
 @implementer(IClientRequest)
 class ClientRequest:
     """
-    One request.
+    One request, or many that differ in their content alone.
 
     :param method: such as ``b"GET"``.
     :param uri: the whole address.
     :param target: the part of it that goes into the request line.
     :param host: the value of ``Host``, where ``headers`` has none.
     :param headers: are sent with it.
-    :param body: produces the body, if there is one.
+    :param body: produces the body, unless there is none or it is sent along as a whole.
     :param last: whether the server is asked to close the connection after its response.
     :raises ValueError: if one of these is not valid in HTTP; the text does not quote it.
-    :ivar head: the request line and the headers.
+    :ivar head: the request line and the headers, except for the length of content.
     """
 
     def __init__(
@@ -61,7 +58,8 @@ class ClientRequest:
             lines.append((b"Host", host))
         if last:
             lines.append((b"Connection", b"close"))
-        lines += _framing(method, body)
+        if body is not None:
+            lines.append(_framing(body))
         try:
             self.head = h11.Request(method=method, target=target, headers=lines)
         except h11.LocalProtocolError:
@@ -73,13 +71,11 @@ class ClientRequest:
         return f"<ClientRequest {self.method.decode('ascii', 'replace')}>"
 
 
-def _framing(method: bytes, body: IBodyProducer | None) -> list[tuple[bytes, bytes]]:
-    """The headers that say how long the body is: RFC 9112, section 6."""
-    if body is None:
-        return [(b"Content-Length", b"0")] if method in _WITH_BODY else []
+def _framing(body: IBodyProducer) -> tuple[bytes, bytes]:
+    """The header that says how long the body is: RFC 9112, section 6."""
     if body.length is UNKNOWN_LENGTH:
-        return [(b"Transfer-Encoding", b"chunked")]
-    return [(b"Content-Length", b"%d" % body.length)]
+        return (b"Transfer-Encoding", b"chunked")
+    return (b"Content-Length", b"%d" % body.length)
 
 
 @implementer(IBodyProducer)

@@ -5,6 +5,7 @@ Responses, as users of the HTTP client get them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import h11
@@ -106,28 +107,40 @@ class Response:
         self.version = (b"HTTP", int(major), int(minor))
         self.code = head.status_code
         self.phrase = head.reason
-        self.headers = Headers()
-        for name, value in head.headers.raw_items():
-            self.headers.addRawHeader(name, value)
-        self.length = _length(request.method, head)
         self.request = request
+        self._fields = head.headers.raw_items()
         self._body = body
 
     def __repr__(self) -> str:
         return f"<Response {self.code}>"
+
+    @cached_property
+    def headers(self) -> Headers:
+        """All headers; to make these takes longer than to look for a few with :meth:`values`."""
+        headers = Headers()
+        for name, value in self._fields:
+            headers.addRawHeader(name, value)
+        return headers
+
+    @cached_property
+    def length(self) -> int | str:
+        """The length of the body: RFC 9112, section 6.3."""
+        if self.code in _WITHOUT_BODY or self.request.method == b"HEAD":
+            return 0
+        lengths = self.values(b"content-length")
+        if self.values(b"transfer-encoding") or not lengths:
+            return UNKNOWN_LENGTH
+        return int(lengths[0])
+
+    def values(self, name: bytes) -> list[bytes]:
+        """
+        :param name: of a header, in lower case.
+        :return: what it says, where it may be there more than once.
+        """
+        return [value for found, value in self._fields if found.lower() == name]
 
     def deliverBody(self, protocol: IProtocol) -> None:
         self._body.deliver_to(protocol)
 
     def setPreviousResponse(self, response: IResponse) -> None:
         self.previousResponse = response
-
-
-def _length(method: bytes, head: h11.Response) -> int | str:
-    """The length of the body: RFC 9112, section 6.3."""
-    if head.status_code in _WITHOUT_BODY or method == b"HEAD":
-        return 0
-    fields = dict(head.headers)
-    if b"transfer-encoding" in fields or b"content-length" not in fields:
-        return UNKNOWN_LENGTH
-    return int(fields[b"content-length"])
