@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.iweb import IResponse
@@ -17,7 +18,7 @@ from twisted.web.iweb import IResponse
 from ...errors import HandshakeRefused, SessionLost, SockJSClosed, shorten
 from ...support.timeouts import transfer_time
 from ...support.timer import Deadline
-from ...web.client.http_client import BodyTooLong, read_body
+from ...web.client.http_client import COMPLETE, unwrap
 from ...web.client.http_response import Response
 from ...web.tls.policy import explain
 from ..frames import encode_texts
@@ -74,6 +75,7 @@ class _HTTPFrameConnection:
         self._xhr_send = self._client.repeated(
             "POST", f"{url}/xhr_send", {**target.headers, "Content-Type": _SENT_TYPE}
         )
+        self._posting: Deferred[Any] | None = None
         self._send_time = 0.0
         self._send_deadline = Deadline(self._reactor, self._sending_late)
         self._flow = ProducerFlow(self._reactor)
@@ -81,7 +83,6 @@ class _HTTPFrameConnection:
             self._reactor,
             self._post,
             self._flow,
-            self._sending_failed,
             lambda: session.frame_limits,
         )
         self._receiver = Receiver(
@@ -96,6 +97,7 @@ class _HTTPFrameConnection:
         self._connected: Deferred[None] = Deferred(lambda _: self._give_up())
         self._transport: Any = None
         self._accepted = False
+        self._in_read = False
         self._dropped = False
 
     def __repr__(self) -> str:
@@ -126,6 +128,8 @@ class _HTTPFrameConnection:
         self._receiver.stop()
         self._sender.stop()
         self._send_deadline.stop()
+        if self._posting is not None:
+            self._posting.cancel()
         self._client.abort()
         if self._transport is None:
             self._connected.errback(Failure(problem))
@@ -139,27 +143,32 @@ class _HTTPFrameConnection:
 
     # -- requests
 
-    def _post(self, body: bytes) -> Deferred[object]:
+    def _post(self, body: bytes) -> None:
         self._send_time = self._target.timeouts.send + transfer_time(len(body))
         # It runs on after the answer: to start it again costs less than another one for each.
         self._send_deadline.start(self._send_time)
-        return self._xhr_send.send(body).addCallback(self._answered)
+        self._posting = posting = self._xhr_send.send(body)
+        posting.addCallback(self._answered).addErrback(self.sending_failed)
 
-    def _answered(self, response: Response) -> Deferred[bytes]:
+    def _answered(self, response: Response) -> None:
         # Not counted as a sign of life: it says nothing about the other connection.
         if response.code not in (http.OK, http.NO_CONTENT):
             raise _lost("xhr_send", response.code)
-        return read_body(response, 0)
+        response.deliverBody(_Answer(self))
+
+    def sent(self) -> None:
+        """The server has taken what was sent."""
+        self._sender.posted()
 
     def _sending_late(self) -> None:
         if self._sender.posting:
             text = f"xhr_send was not answered within {self._send_time:g} seconds"
             self._drop(SessionLost(text))
 
-    def _sending_failed(self, problem: Exception) -> None:
-        if isinstance(problem, BodyTooLong):
-            problem = SessionLost("the answer to xhr_send is not that of a SockJS server")
-        elif not isinstance(problem, SessionLost):
+    def sending_failed(self, failure: Failure) -> None:
+        """What was sent, or the answer to it, is lost."""
+        problem: Any = failure.value
+        if not isinstance(problem, SessionLost):
             problem = SessionLost(f"xhr_send failed: {explain(problem)}")
         self._drop(problem)
 
@@ -190,11 +199,13 @@ class _HTTPFrameConnection:
 
     def _frames_received(self, frames: list[bytes]) -> None:
         # Each chunk of a response comes by itself, also where one read had several.
+        self._in_read = True
         self._session.read_begins()
         self._session.frames_received(frames)
 
     def _read_ended(self) -> None:
-        if not self._dropped:
+        if self._in_read and not self._dropped:
+            self._in_read = False
             self._session.read_ends()
             self._sender.flush()
 
@@ -237,6 +248,23 @@ class _HTTPFrameConnection:
 
     def host_address(self) -> IAddress:
         return self._transport.getHost()  # type: ignore[no-any-return]
+
+
+class _Answer(Protocol):
+    """The body of an answer to xhr_send, in which nothing may be."""
+
+    def __init__(self, connection: _HTTPFrameConnection) -> None:
+        self._connection = connection
+
+    def dataReceived(self, data: bytes) -> None:
+        problem = "the answer to xhr_send is not that of a SockJS server"
+        self._connection.sending_failed(Failure(SessionLost(problem)))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if isinstance(reason.value, COMPLETE):
+            self._connection.sent()
+        else:
+            self._connection.sending_failed(unwrap(reason))
 
 
 def _lost(page: str, status: int) -> SessionLost:

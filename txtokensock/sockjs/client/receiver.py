@@ -10,12 +10,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
-from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IResponse
 
 from ...errors import SessionLost
-from ...web.client.http_client import unwrap
+from ...web.client.http_client import COMPLETE, unwrap
 from ...web.tls.policy import explain
 from ..frames import FrameError
 from .frame_readers import FrameReader
@@ -145,8 +143,7 @@ class Receiver:
         if self._stopped:
             return
         self._body = None
-        # PotentialDataLoss: a response without a length, as HTTP/1.0 has them.
-        if not reason.check(ResponseDone, PotentialDataLoss):
+        if not isinstance(reason.value, COMPLETE):
             problem = explain(unwrap(reason).value)
             self._on_failure(SessionLost(f"a response broke off: {problem}"))
         elif not body.reader.complete:

@@ -6,11 +6,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
 from ...support.timer import NextTurn
 from ..producer import ProducerFlow
@@ -30,37 +27,29 @@ class Sender:
     the request before was under way, or until :meth:`flush`, or in one turn of the reactor.
 
     :param reactor: for the next turn.
-    :param post: sends one body; fires when the server has taken it.
+    :param post: sends one body; :meth:`posted` is called when the server has taken it.
     :param flow: the protocol's producer.
-    :param failed: called with what a request failed with; after that, and after
-        :meth:`stop`, nothing is sent.
     :param limits: the most bytes and messages of one request, each None for any; a message
         that is larger by itself is sent all the same.
+    :ivar posting: whether a request is under way.
     """
 
     def __init__(
         self,
         reactor: IReactorTime,
-        post: Callable[[bytes], Deferred[Any]],
+        post: Callable[[bytes], object],
         flow: ProducerFlow,
-        failed: Callable[[Exception], object],
         limits: Callable[[], tuple[int | None, int | None]],
     ) -> None:
         self._post = post
         self._flow = flow
-        self._on_failed = failed
         self._limits = limits
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
         self._next_turn = NextTurn(reactor, self._send)
-        self._posting: Deferred[Any] | None = None
+        self.posting = False
         self._when_idle: Callable[[], object] | None = None
         self._stopped = False
-
-    @property
-    def posting(self) -> bool:
-        """Whether a request is under way."""
-        return self._posting is not None
 
     def send(self, texts: list[bytes]) -> None:
         """
@@ -74,7 +63,7 @@ class Sender:
         self._bytes_waiting += sum(map(len, texts))
         if self._bytes_waiting > _HIGH_WATER:
             self._flow.hold()
-        if self._posting is None:
+        if not self.posting:
             self._next_turn.schedule()
 
     def flush(self) -> None:
@@ -85,26 +74,24 @@ class Sender:
 
     def when_idle(self, action: Callable[[], object]) -> None:
         """Call ``action`` as soon as the server has taken everything: perhaps now."""
-        if self._waiting or self._posting is not None:
+        if self._waiting or self.posting:
             self._when_idle = action
         else:
             action()
 
     def stop(self) -> None:
-        """Forget what waits, and drop a request that is under way."""
+        """Forget what waits, and send nothing more."""
         self._stopped = True
         self._next_turn.cancel()
         self._waiting.clear()
         self._when_idle = None
-        if self._posting is not None:
-            self._posting.cancel()
 
     def _send(self) -> None:
         batch = self._take()
-        self._posting = posting = self._post(b"[" + b",".join(batch) + b"]")
+        self.posting = True
+        self._post(b"[" + b",".join(batch) + b"]")
         if self._bytes_waiting <= _HIGH_WATER:
             self._flow.release()
-        posting.addCallbacks(self._posted, self._failed)
 
     def _take(self) -> list[bytes]:
         largest, most = self._limits()
@@ -118,18 +105,12 @@ class Sender:
         self._bytes_waiting -= size - len(batch) - 1
         return batch
 
-    def _posted(self, _: object) -> None:
-        self._posting = None
+    def posted(self) -> None:
+        """Send what waits, now that the server has taken what was sent before."""
+        self.posting = False
         if self._stopped:
             return
         if self._waiting:
             self._send()
         elif self._when_idle is not None:
             self._when_idle()
-
-    def _failed(self, failure: Failure) -> None:
-        self._posting = None
-        if not self._stopped:
-            problem: Any = failure.value
-            self.stop()
-            self._on_failed(problem)

@@ -154,7 +154,7 @@ class HTTP11:
         :raises BadResponse: if the response is not valid HTTP, or breaks off.
         """
         if self._http.their_state is h11.SEND_RESPONSE:
-            if not self._pass_head():
+            if not self._unread or not self._pass_head():
                 return h11.NEED_DATA
         elif self._starved and not self._pass_body():
             return h11.NEED_DATA
@@ -164,9 +164,10 @@ class HTTP11:
                 event = self._http.next_event()
         except h11.RemoteProtocolError:
             raise BadResponse("the response is not valid HTTP") from None
-        if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
+        # h11's classes are abstract ones, for which isinstance takes long.
+        if type(event) is h11.InformationalResponse and event.status_code == 101:
             raise BadResponse("the server switched to another protocol")
-        if isinstance(event, h11.Response):
+        if type(event) is h11.Response:
             self._heads_size = 0
             self._response = event
         self._starved = event is h11.NEED_DATA

@@ -36,6 +36,7 @@ from .http_request import Content
 from .http_response import Response
 
 __all__ = [
+    "COMPLETE",
     "BodyTooLong",
     "RepeatedRequest",
     "WebClient",
@@ -43,6 +44,9 @@ __all__ = [
     "read_body_up_to",
     "unwrap",
 ]
+
+COMPLETE = (ResponseDone, PotentialDataLoss)
+"""Why a body ends that is complete; of HTTP/1.0 it may lack a length."""
 
 _LISTS = (RequestGenerationFailed, RequestTransmissionFailed, ResponseFailed)
 
@@ -290,7 +294,7 @@ class _Body(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.read.called:
             return
-        if reason.check(ResponseDone, PotentialDataLoss):
+        if isinstance(reason.value, COMPLETE):
             self.read.callback((b"".join(self._parts), True))
         else:
             self.read.errback(reason)

@@ -42,6 +42,10 @@ class State(Enum):
     CLOSED = "closed, by us or by the server, or about to be"
 
 
+IDLE, WAITING, BODY, DRAINING, CLOSED = State
+_BUSY = (WAITING, BODY, DRAINING)
+
+
 class Owner(typing.Protocol):
     """
     Callbacks of a connection.
@@ -77,7 +81,7 @@ class HTTPConnection(Protocol):
 
     def __init__(self, owner: Owner, server: Hashable) -> None:
         self.server = server
-        self.state = State.IDLE
+        self.state = IDLE
         self._owner = owner
         self._http = HTTP11()
         self._request: ClientRequest | None = None
@@ -97,9 +101,9 @@ class HTTPConnection(Protocol):
             why the connection ended, with :class:`~.http11.BadResponse`, and with the error
             of the body's producer.  Cancelling it closes the connection.
         """
-        if self.state is not State.IDLE:
+        if self.state is not IDLE:
             return fail(self._lost or ConnectionLost("before the request was sent"))
-        self.state = State.WAITING
+        self.state = WAITING
         self._request = request
         waiting: Deferred[Response] = Deferred(self._cancelled)
         self._waiting = waiting
@@ -113,13 +117,13 @@ class HTTPConnection(Protocol):
 
     def close(self) -> None:
         """Close the connection in order; only while no request is under way."""
-        self.state = State.CLOSED
+        self.state = CLOSED
         self.transport.loseConnection()
         self._owner.connection_closing(self)
 
     def abort(self) -> None:
         """Drop the connection; a request under way fails as soon as it is gone."""
-        self.state = State.CLOSED
+        self.state = CLOSED
         self.transport.abortConnection()
         self._advance()
 
@@ -130,7 +134,7 @@ class HTTPConnection(Protocol):
     # -- sending
 
     def _write(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
-        if self.state in (State.WAITING, State.BODY):
+        if self.state in (WAITING, BODY):
             data = self._http.send(event)
             if data:
                 self.transport.write(data)
@@ -144,7 +148,7 @@ class HTTPConnection(Protocol):
 
     def _produced(self, outcome: object) -> None:
         self.transport.unregisterProducer()
-        if isinstance(outcome, Failure) and self.state in (State.WAITING, State.BODY):
+        if isinstance(outcome, Failure) and self.state in (WAITING, BODY):
             self._fail(outcome)
 
     # -- receiving
@@ -155,21 +159,21 @@ class HTTPConnection(Protocol):
         self._owner.connection_made(self)
 
     def dataReceived(self, data: bytes) -> None:
-        if self.state is State.IDLE:
+        if self.state is IDLE:
             # Such as the 408 of a server that waits no longer.
             self.abort()
-        elif self.state is not State.CLOSED:
+        elif self.state is not CLOSED:
             self._http.receive_data(data)
             self._advance()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._owner.connection_lost(self)
         self._lost = reason
-        if self.state is State.BODY:
-            self.state = State.DRAINING
+        if self.state is BODY:
+            self.state = DRAINING
             self._http.receive_eof()
         else:
-            self.state = State.CLOSED
+            self.state = CLOSED
         self._advance()
 
     def _advance(self) -> None:
@@ -178,30 +182,28 @@ class HTTPConnection(Protocol):
             return  # a body's protocol called back while it was called from here
         self._advancing = True
         try:
-            while self._step():
+            while self.state in _BUSY and self._step():
                 pass
         except BadResponse:
             self._fail(self._lost or Failure())
         finally:
             self._advancing = False
-        if self.state is State.CLOSED and self._lost is not None:
+        if self.state is CLOSED and self._lost is not None:
             self._fail(self._lost)
         self._hold_or_read()
         self._owner.read_ended()
 
     def _step(self) -> bool:
         """:return: whether there may be more to do."""
-        if self.state not in (State.WAITING, State.BODY, State.DRAINING):
-            return False
         if self._held is not None:
             return self._deliver()
         event = self._http.next_event()
-        if isinstance(event, h11.Response):
-            self._responded(event)
-        elif isinstance(event, h11.Data):
+        if type(event) is h11.Data:
             self._held = bytes(event.data)
-        elif isinstance(event, h11.EndOfMessage):
+        elif type(event) is h11.EndOfMessage:
             self._finished()
+        elif type(event) is h11.Response:
+            self._responded(event)
         return event is not h11.NEED_DATA
 
     def _deliver(self) -> bool:
@@ -222,18 +224,18 @@ class HTTPConnection(Protocol):
         assert self._waiting is not None
         waiting, self._waiting = self._waiting, None
         self._body = body = Body(self._advance, self.abort)
-        self.state = State.BODY
+        self.state = BODY
         waiting.callback(Response(self._request, head, body))
 
     def _finished(self) -> None:
         """Take the next request, or close, now that the response is complete."""
         body, self._body = self._body, None
         assert body is not None
-        if self.state is State.DRAINING:
-            self.state = State.CLOSED
+        if self.state is DRAINING:
+            self.state = CLOSED
         elif self._http.reusable:
             self._http.start_next_cycle()
-            self.state = State.IDLE
+            self.state = IDLE
             self._owner.connection_idle(self)
         elif self._http.request_sent:
             self.close()
@@ -245,8 +247,8 @@ class HTTPConnection(Protocol):
         """Fail the request that is under way, and drop the connection."""
         waiting, self._waiting = self._waiting, None
         body, self._body = self._body, None
-        if self.state is not State.CLOSED:
-            self.state = State.CLOSED
+        if self.state is not CLOSED:
+            self.state = CLOSED
             self.transport.abortConnection()
         if waiting is not None:
             waiting.errback(reason)

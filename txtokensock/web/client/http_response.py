@@ -103,16 +103,24 @@ class Response:
     previousResponse: IResponse | None = None
 
     def __init__(self, request: IClientRequest, head: h11.Response, body: Body) -> None:
-        major, _, minor = head.http_version.partition(b".")
-        self.version = (b"HTTP", int(major), int(minor))
         self.code = head.status_code
         self.phrase = head.reason
         self.request = request
+        self._version = head.http_version
         self._fields = head.headers.raw_items()
+        self._values: dict[bytes, list[bytes]] = {}
+        for name, value in self._fields:
+            self._values.setdefault(name.lower(), []).append(value)
         self._body = body
 
     def __repr__(self) -> str:
         return f"<Response {self.code}>"
+
+    @property
+    def version(self) -> tuple[bytes, int, int]:
+        """``HTTP``, and the two parts of the server's version of it."""
+        major, _, minor = self._version.partition(b".")
+        return (b"HTTP", int(major), int(minor))
 
     @cached_property
     def headers(self) -> Headers:
@@ -137,7 +145,7 @@ class Response:
         :param name: of a header, in lower case.
         :return: what it says, where it may be there more than once.
         """
-        return [value for found, value in self._fields if found.lower() == name]
+        return self._values.get(name, [])
 
     def deliverBody(self, protocol: IProtocol) -> None:
         self._body.deliver_to(protocol)
