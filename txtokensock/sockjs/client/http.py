@@ -191,8 +191,11 @@ class _HTTPFrameConnection:
             if self._accepted:
                 return _lost(page, status)
             return refused(page, status, lambda name: header_of(response, name))
-        expected, kind = self._framing.content_type, header_of(response, "content-type")
-        if expected is None or kind.partition(";")[0].strip().lower() == expected:
+        expected = self._framing.content_type
+        if expected is None:
+            return None
+        kind = header_of(response, "content-type")
+        if kind.partition(";")[0].strip().lower() == expected:
             return None
         text = f"{page} was answered with {shorten(kind) or 'no content type'}, not {expected}"
         return SessionLost(text) if self._accepted else HandshakeRefused(text)

@@ -5,7 +5,7 @@ HTTP requests: the client's home of treq.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar
+from http.cookiejar import Cookie, CookieJar
 from typing import Any, cast
 
 from hyperlink import EncodedURL
@@ -167,7 +167,7 @@ class RepeatedRequest:
         self._method = method.encode()
         self._url = url
         self._headers = headers
-        self._cookies = ""
+        self._cookies: list[Cookie] = []
         self._prepared: Prepared | None = None
 
     def send(self, content: bytes | None = None) -> Deferred[Response]:
@@ -177,17 +177,17 @@ class RepeatedRequest:
         :param content: the body, if there is one.
         :return: see :meth:`WebClient.request`.
         """
-        cookies = cookie_header(self._jar, self._url)
+        cookies = [cookie for cookie in self._jar if not cookie.is_expired()]
         if self._prepared is None or cookies != self._cookies:
             try:
-                self._prepared = self._prepare(cookies)
+                self._prepared = self._prepare()
             except Exception:
                 return fail()
             self._cookies = cookies
         return self._prepared.send(content).addCallbacks(self._responded, unwrap)
 
-    def _prepare(self, cookies: str) -> Prepared:
-        headers = with_cookies(self._headers, cookies)
+    def _prepare(self) -> Prepared:
+        headers = with_cookies(self._headers, cookie_header(self._jar, self._url))
         lines = Headers({name: [value] for name, value in headers.items()})
         lines.setRawHeaders(*UNCOMPRESSED)
         return self._agent.prepare(self._method, self._url.encode(), lines)
