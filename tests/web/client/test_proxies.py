@@ -6,7 +6,7 @@ import os
 from typing import Any
 from unittest import mock
 
-from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import BrowserLikePolicyForHTTPS
@@ -314,13 +314,13 @@ class ThroughTests(SynchronousTestCase):
         self.assertEqual(
             repr(endpoint), "<ConnectEndpoint to server.test:443 through http://10.0.0.1:3128>"
         )
-        self.assertIsInstance(endpoint._proxy_endpoint, HostnameEndpoint)
+        self.assertIsInstance(endpoint._proxy_endpoint, TCP4ClientEndpoint)
 
     def test_https(self) -> None:
         """TLS to the proxy."""
         endpoint = self.endpoint("https://10.0.0.1")
         self.assertIsInstance(endpoint, ConnectEndpoint)
-        self.assertNotIsInstance(endpoint._proxy_endpoint, HostnameEndpoint)
+        self.assertNotIsInstance(endpoint._proxy_endpoint, TCP4ClientEndpoint)
 
     def test_socks(self) -> None:
         """SOCKS, whatever it is called."""

@@ -5,12 +5,12 @@ HTTP requests: the client's home of treq.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http.cookiejar import Cookie, CookieJar
+from http.cookiejar import CookieJar
 from typing import Any, cast
 
 from hyperlink import EncodedURL
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -27,18 +27,17 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory, IResponse
 from ...errors import TokenSocketError
 from ...support.providers import AnyAgent
 from ..tls.policy import is_tls_problem
-from .agent import Agent, Prepared
+from .agent import Agent
 from .connection_pool import ConnectionPool
-from .content_coding import UNCOMPRESSED, Uncompressed, check_uncompressed
-from .cookies import Cookies, cookie_header, take_cookies, with_cookies
+from .content_coding import Uncompressed
+from .cookies import Cookies
 from .http11 import BadResponse
 from .http_request import Content
-from .http_response import Response
+from .repeated_request import RepeatedRequest
 
 __all__ = [
     "COMPLETE",
     "BodyTooLong",
-    "RepeatedRequest",
     "WebClient",
     "read_body",
     "read_body_up_to",
@@ -128,10 +127,8 @@ class WebClient:
 
     def repeated(self, method: str, url: str, headers: Mapping[str, str]) -> RepeatedRequest:
         """
-        A request that is to be sent many times, over these connections (and not by ``agent``).
-
-        :param url: in ASCII, with its query.
-        :param headers: without the cookies that servers set.
+        A request that is to be sent many times, over these connections (and not by ``agent``);
+        see :class:`~.repeated_request.RepeatedRequest`.
         """
         return RepeatedRequest(self._agent, self._cookies, method, url, headers)
 
@@ -147,57 +144,6 @@ class WebClient:
     def abort(self) -> None:
         """Close all connections at once, and those that are still being made."""
         self._pool.abort()
-
-
-class RepeatedRequest:
-    """
-    A request that is sent again and again.  What stays the same is put together, and checked,
-    once; it goes past treq, which would put agents of its own around it each time.
-
-    A compressed response fails: a few bytes can become a lot of them.
-
-    The parameters are those of :meth:`WebClient.repeated`.
-    """
-
-    def __init__(
-        self, agent: Agent, cookies: CookieJar, method: str, url: str, headers: Mapping[str, str]
-    ) -> None:
-        self._agent = agent
-        self._jar = cookies
-        self._method = method.encode()
-        self._url = url
-        self._headers = headers
-        self._cookies: list[Cookie] = []
-        self._prepared: Prepared | None = None
-
-    def send(self, content: bytes | None = None) -> Deferred[Response]:
-        """
-        Send the request, once more.
-
-        :param content: the body, if there is one.
-        :return: see :meth:`WebClient.request`.
-        """
-        cookies = [cookie for cookie in self._jar if not cookie.is_expired()]
-        if self._prepared is None or cookies != self._cookies:
-            try:
-                self._prepared = self._prepare()
-            except Exception:
-                return fail()
-            self._cookies = cookies
-        return self._prepared.send(content).addCallbacks(self._responded, unwrap)
-
-    def _prepare(self) -> Prepared:
-        headers = with_cookies(self._headers, cookie_header(self._jar, self._url))
-        lines = Headers({name: [value] for name, value in headers.items()})
-        lines.setRawHeaders(*UNCOMPRESSED)
-        return self._agent.prepare(self._method, self._url.encode(), lines)
-
-    def _responded(self, response: Response) -> Response:
-        set_cookie = response.values(b"set-cookie")
-        if set_cookie:
-            take_cookies(self._jar, self._url, set_cookie)
-        check_uncompressed(response.code, response.values(b"content-encoding"))
-        return response
 
 
 class _URL(EncodedURL):

@@ -1,6 +1,6 @@
 """
 Hosts for which Twisted's own endpoint will not do: names with an underscore, as Docker has
-them, and addresses of one of several links.
+them, and addresses, which need no resolver.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, TCP6ClientEndpoint
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import (
     IAddress,
@@ -35,8 +36,10 @@ def tcp_endpoint(reactor: Any, host: str, port: int) -> IStreamClientEndpoint:
     :param host: a name or an IP address, IPv6 without brackets.
     :return: the endpoint that resolves it and connects.
     """
-    if "%" in host:
-        # Twisted's would resolve it, and lose the zone.
+    # Twisted's would have a thread resolve an address, and lose its zone.
+    if isIPAddress(host):
+        return TCP4ClientEndpoint(reactor, host, port)
+    if isIPv6Address(host):
         return TCP6ClientEndpoint(reactor, host, port)
     if "_" in host:
         return _AnyNameEndpoint(reactor, host, port)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment
 
 from ...address import Address, ascii_name, ip_address_of, is_loopback, url_host
 from ...errors import InvalidOption
@@ -145,20 +144,30 @@ def proxy_for(option: ProxyOption, host: str, port: int, *, secure: bool) -> Pro
         raise InvalidOption("proxy must be the URL of a proxy, True or False")
     if not option:
         return None
-    # Python's own reading of the environment: it knows that HTTP_PROXY may be a header of
-    # a request where this is a CGI program.
-    proxies = getproxies_environment()
-    kind = next((k for k in ("https" if secure else "http", "all") if proxies.get(k)), None)
-    if kind is None or _is_direct(host, port, proxies):
-        return None
-    return Proxy.parse(proxies[kind], _variable(f"{kind}_proxy"))
-
-
-def _is_direct(host: str, port: int, proxies: dict[str, str]) -> bool:
-    """Whether a host is reached without the environment's proxy."""
     if is_loopback(host):
-        return True
-    entries = re.split(r"[\s,]+", proxies.get("no", ""))
+        return None
+    for kind in ("https" if secure else "http", "all"):
+        variable, url = _from_environment(f"{kind}_proxy")
+        if url:
+            direct = _is_direct(host, port)
+            return None if direct else Proxy.parse(url, f"{variable} in the environment")
+    return None
+
+
+def _from_environment(name: str) -> tuple[str, str]:
+    """
+    :param name: of a variable, in lower case.
+    :return: its name as it is written, and its value.
+    """
+    # In a CGI program HTTP_PROXY may be a header of the request.
+    only_lower = name == "http_proxy" and "REQUEST_METHOD" in os.environ
+    written = name if name in os.environ or only_lower else name.upper()
+    return written, os.environ.get(written, "")
+
+
+def _is_direct(host: str, port: int) -> bool:
+    """Whether a host is reached without the environment's proxy."""
+    entries = re.split(r"[\s,]+", _from_environment("no_proxy")[1])
     return any(_names(entry, host, port) for entry in entries if entry)
 
 
@@ -196,8 +205,3 @@ def _contains(network: str, address: IPv4Address | IPv6Address) -> bool:
 
 
 _NO_BRACKETS = str.maketrans("", "", "[]")
-
-
-def _variable(name: str) -> str:
-    """The spelling of the variable that was read."""
-    return f"{name if os.environ.get(name) else name.upper()} in the environment"
