@@ -259,6 +259,22 @@ class SendingTests(PeerTestCase):
             self.assertIn("within 7 seconds", str(reason))
             self.assert_nothing_left()
 
+    def test_deadline_of_each(self) -> None:
+        """A request has all of its time, whatever was left of that of the one before."""
+        protocol = self.connected("xhr-streaming", timeouts=Timeouts(send=7))
+        for _ in range(3):
+            protocol.transport.write(b"x")
+            self.host.advance(5)
+            self.sent().respond(204)
+            self.host.advance(1)
+        self.host.advance(60)
+        self.assertEqual(protocol.lost, [])
+        protocol.transport.write(b"x")
+        self.host.advance(6.9)
+        self.assertEqual(protocol.lost, [])
+        self.host.advance(0.1)
+        self.assertIn("within 7 seconds", str(self.lost(protocol)))
+
     def test_answers_are_no_sign_of_life(self) -> None:
         """
         Where the connection for frames is dead, and the other is not, whoever asks for a sign

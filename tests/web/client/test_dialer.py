@@ -72,6 +72,16 @@ class EndpointTests(SynchronousTestCase):
                 text = self.failureResultOf(connecting, DNSLookupError).getErrorMessage()
                 self.assertIn("my_app", text)
 
+    def test_address(self) -> None:
+        """It is connected to without a resolver."""
+        for host in ("10.0.0.7", "::1", "fe80::1", "::ffff:10.0.0.7"):
+            reactor: Any = MemoryReactorClock()
+            names: list[str] = []
+            reactor.installNameResolver(_Names(names, []))
+            Dialer(reactor, proxy=False).endpoint(host, 80, secure=False).connect(Factory())
+            self.assertEqual(reactor.tcpClients[0][:2], (host, 80))
+            self.assertEqual(names, [])
+
     def test_zone(self) -> None:
         """An address with a zone is connected to as it is."""
         dialer = Dialer(self.reactor, proxy=False)

@@ -5,6 +5,7 @@ HTTP requests of the client.
 from __future__ import annotations
 
 import gzip
+import time
 import tracemalloc
 from http.cookiejar import CookieJar
 from typing import Any
@@ -368,6 +369,38 @@ class PersistentTests(ClientTestCase):
             self.clock.advance(3)
             self.settle()
         self.assertEqual(len(self.client._pool), 0)
+
+    def test_repeated(self) -> None:
+        """A request that is sent many times has the cookies that hold at each of them."""
+        request = self.client.repeated("POST", "http://a.test/path", {"Cookie": "own=1"})
+
+        def cookie(*answered: bytes) -> bytes:
+            sent = request.send(b"abc")
+            self.settle()
+            self.peer.answer(b"", *answered)
+            self.settle()
+            read_body(self.successResultOf(sent), 0)
+            head = self.peer.heads[-1].removeprefix(b"abc")
+            self.assertIn(b"\r\nAccept-Encoding: identity\r\n", head)
+            self.assertTrue(head.endswith(b"\r\nContent-Length: 3"), head)
+            return head.partition(b"Cookie: ")[2].partition(b"\r\n")[0]
+
+        self.assertEqual(cookie(b"Set-Cookie: a=1; Max-Age=9; Path=/"), b"own=1")
+        self.assertEqual(cookie(b"Set-Cookie: b=2; Path=/elsewhere"), b"own=1; a=1")
+        self.assertEqual(cookie(b"Set-Cookie: a=3; Max-Age=9; Path=/"), b"own=1; a=1")
+        self.assertEqual(cookie(), b"own=1; a=3")
+        later = time.time() + 10
+        self.patch(time, "time", lambda: later)
+        self.assertEqual(cookie(), b"own=1")
+        self.assertEqual(len(self.network.peers), 1)
+
+    def test_repeated_in_vain(self) -> None:
+        """What is not valid fails each time, before anything is connected."""
+        request = self.client.repeated("POST", "http://a.test/", {"X": "s3cret\0"})
+        for _ in range(2):
+            problem = self.failureResultOf(request.send(), ValueError).value
+            self.assertNotIn("s3cret", str(problem))
+        self.assertEqual(self.network.peers, [])
 
     def test_no_request_is_sent_twice(self) -> None:
         """A connection that ends under a request fails it, also where it was idle before."""
