@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from http import HTTPStatus
-from io import SEEK_END
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -44,6 +44,9 @@ _HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosni
 _GET = (b"GET", b"HEAD")
 _POST = (b"POST",)
 
+
+_Work: TypeAlias = Callable[[Caller, ApiRequest, int], Awaitable[ApiResponse]]
+"""Does what is asked for; the number is the size of the body, in bytes."""
 
 _Page: TypeAlias = Callable[[Any], Coroutine[Any, Any, bytes | None]]
 
@@ -148,13 +151,12 @@ class Pages(Resource):
     async def call(self, request: Any) -> bytes:
         """Answer ``POST /call`` with the result of a function of the server."""
 
-        async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
+        async def do(caller: Caller, asked: ApiRequest, size: int) -> ApiResponse:
             if not self._socket.connected:
                 raise unavailable("not connected to the server")
             timeout = min(asked.timeout or math.inf, self.section.call_timeout)
             value = await self._share(request, caller).call(
-                lambda: self._socket.rpc(asked.name, asked.data, timeout=timeout),
-                _size(request),
+                lambda: self._socket.rpc(asked.name, asked.data, timeout=timeout), size
             )
             self._counters.count("http", f"{caller.name}/call", "out")
             return json_response(HTTPStatus.OK, {"args": [value]})
@@ -167,11 +169,11 @@ class Pages(Resource):
     async def publish(self, request: Any) -> bytes:
         """Answer ``POST /publish``: publish to a channel."""
 
-        async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
+        async def do(caller: Caller, asked: ApiRequest, size: int) -> ApiResponse:
             return await self.publishing.publish(
                 f"{caller.name}/publish",
                 self._share(request, caller),
-                _size(request),
+                size,
                 lambda: self._socket.publish(asked.name, asked.data),
             )
 
@@ -183,11 +185,11 @@ class Pages(Resource):
     async def broadcast(self, request: Any) -> bytes:
         """Answer ``POST /broadcast``: publish to everybody who is subscribed to anything."""
 
-        async def do(caller: Caller, asked: ApiRequest) -> ApiResponse:
+        async def do(caller: Caller, asked: ApiRequest, size: int) -> ApiResponse:
             return await self.publishing.publish(
                 f"{caller.name}/broadcast",
                 self._share(request, caller),
-                _size(request),
+                size,
                 lambda: self._socket.broadcast(asked.data),
             )
 
@@ -247,7 +249,7 @@ class Pages(Resource):
         route: str,
         read: Callable[[bytes], ApiRequest],
         allowed: Callable[[Caller, ApiRequest], bool],
-        do: Callable[[Caller, ApiRequest], Awaitable[ApiResponse]],
+        do: _Work,
     ) -> bytes:
         """Whatever is wrong with a request is its answer."""
         name = _NOBODY
@@ -261,11 +263,9 @@ class Pages(Resource):
             if not allowed(caller, asked):
                 raise forbidden(f"this key may not {route}" + f" {asked.name}".rstrip())
 
-            async def once() -> ApiResponse:
-                return await self._do(f"{name}/{route}", caller, asked, do)
-
+            work = partial(self._do, f"{name}/{route}", caller, asked, len(body), do)
             key = request.getHeader("idempotency-key")
-            result = await self.answered.once(name, route, key, body, once)
+            result = await self.answered.once(name, route, key, body, work)
         except Refusal as refusal:
             result = refusal.answer
         if result.status >= HTTPStatus.BAD_REQUEST:
@@ -277,12 +277,13 @@ class Pages(Resource):
         rule: str,
         caller: Caller,
         asked: ApiRequest,
-        do: Callable[[Caller, ApiRequest], Awaitable[ApiResponse]],
+        size: int,
+        do: _Work,
     ) -> ApiResponse:
         with self.requests.one(caller.name, caller.concurrency):
             self._counters.count("http", rule, "in")
             try:
-                return await do(caller, asked)
+                return await do(caller, asked, size)
             except TokenSocketError as problem:
                 raise refusal_of(problem) from None
 
@@ -346,9 +347,3 @@ def _write(body: bytes | None, request: Any) -> None:
         if body is not None:
             request.write(body)
         request.finish()
-
-
-def _size(request: Any) -> int:
-    """Bytes of the body."""
-    size: int = request.content.seek(0, SEEK_END)
-    return size
