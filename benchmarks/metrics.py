@@ -82,7 +82,7 @@ def caller(observer: Observer | None) -> Callable[[], None]:
     server.startService()
     peer = PeerProtocol(server._context, IPv4Address("TCP", "127.0.0.1", 1))
     peer.makeConnection(Nowhere())
-    peer._state.identity = {}
+    peer.state.identity = {}
 
     def batch() -> None:
         for _ in range(BATCH):

@@ -10,8 +10,7 @@ from twisted.logger import Logger, LogLevel, LogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from txtokensock.server import Limits
-from txtokensock.server.peer import Peer, PeerState
+from txtokensock.server.peer import Peer
 from txtokensock.tap.json_log import json_line
 
 
@@ -65,8 +64,8 @@ class JSONLogTests(SynchronousTestCase):
     def test_peer(self) -> None:
         """A peer is its id, and where it is."""
         where = IPv4Address("TCP", "192.0.2.1", 5)
-        nothing: Any = None
-        peer = Peer(PeerState(Limits()), where, calls=nothing, channels_of=nothing, end=nothing)
+        connection: Any = None
+        peer = Peer(connection, where)
         self.log.info("{peer}", peer=peer)
         record = self.logged()
         self.assertEqual((record["peer"], record["peer_address"]), (peer.id, "192.0.2.1:5"))

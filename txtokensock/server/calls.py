@@ -60,6 +60,16 @@ class ServerCalls:
     :param timeout: seconds for a call that says nothing else.
     """
 
+    __slots__ = (
+        "_closed",
+        "_credit",
+        "_deadlines",
+        "_send",
+        "_slices",
+        "_timeout",
+        "_waiting",
+    )
+
     def __init__(
         self,
         slices: Slices,

@@ -86,6 +86,8 @@ class KeyedQueue:
     time; work for different keys does not wait for each other.
     """
 
+    __slots__ = ("_queues",)
+
     def __init__(self) -> None:
         self._queues: dict[Hashable, _Queue] = {}
 

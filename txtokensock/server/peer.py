@@ -5,10 +5,9 @@ A connected client, as actions, hooks and the application see it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IAddress
@@ -21,7 +20,7 @@ from .close_codes import CloseCode
 from .limits import Limits
 from .tokens import Identity
 
-__all__ = ["Peer", "PeerState"]
+__all__ = ["Peer", "PeerConnection", "PeerState"]
 
 T = TypeVar("T")
 
@@ -41,6 +40,34 @@ class PeerState:
     ended: bool = False
 
 
+class PeerConnection(Protocol):
+    """The connection of a peer, as what works for that peer sees it."""
+
+    @property
+    def peer(self) -> Peer:
+        """The peer, for the hooks."""
+
+    @property
+    def state(self) -> PeerState:
+        """What changes about the peer."""
+
+    @property
+    def calls(self) -> ServerCalls:
+        """The calls to the peer."""
+
+    def channels(self) -> list[str]:
+        """Names of the channels that the peer is subscribed to, oldest first."""
+
+    def authenticated(self) -> None:
+        """An ``auth`` has succeeded, which is not answered yet."""
+
+    def send(self, message: bytes) -> None:
+        """Send an encoded message; nothing happens if the peer is gone."""
+
+    def end(self, why: CloseCode) -> None:
+        """Close the connection; what was sent before goes out first."""
+
+
 class Peer:
     """
     One connected client, as actions and hooks see it.  The server makes them.
@@ -48,24 +75,13 @@ class Peer:
     :ivar id: unique among all peers of all servers.
     """
 
-    def __init__(
-        self,
-        state: PeerState,
-        address: IAddress,
-        *,
-        calls: ServerCalls,
-        channels_of: Callable[[Peer], list[str]],
-        end: Callable[[CloseCode], None],
-    ) -> None:
+    def __init__(self, connection: PeerConnection, address: IAddress) -> None:
         self.id = str(uuid.uuid4())
-        self._state = state
+        self._connection = connection
         self._address = address
-        self._calls = calls
-        self._channels_of = channels_of
-        self._end = end
 
     def __repr__(self) -> str:
-        state = self._state
+        state = self._connection.state
         word = "closed" if state.ended else "new" if state.identity is None else "authenticated"
         return f"<Peer {self.id} {word}>"
 
@@ -76,17 +92,18 @@ class Peer:
         True); None until it is authenticated.  A later ``auth`` with a fresh token
         replaces it.
         """
-        return self._state.identity
+        return self._connection.state.identity
 
     @property
     def authenticated(self) -> bool:
         """Whether it is authenticated and its end has not begun."""
-        return self._state.identity is not None and not self._state.ended
+        state = self._connection.state
+        return state.identity is not None and not state.ended
 
     @property
     def limits(self) -> Limits:
         """What it may use."""
-        return self._state.limits
+        return self._connection.state.limits
 
     @property
     def address(self) -> IAddress:
@@ -96,7 +113,7 @@ class Peer:
     @property
     def channels(self) -> list[str]:
         """Names of the channels that it is subscribed to, oldest first."""
-        return self._channels_of(self)
+        return self._connection.channels()
 
     @overload
     def rpc(
@@ -138,12 +155,12 @@ class Peer:
             Cancelling it drops the answer.
         """
         if type is None:
-            return self._calls.call(name, data, timeout)
+            return self._connection.calls.call(name, data, timeout)
         try:
             read = reader_of(type, f"the answer to rpc {name!r}")
         except InvalidOption as problem:
             return fail(problem)
-        return self._calls.call(name, data, timeout).addCallback(read)
+        return self._connection.calls.call(name, data, timeout).addCallback(read)
 
     def close(self, code: int = NORMAL_CLOSURE[0], reason: str = NORMAL_CLOSURE[1]) -> None:
         """
@@ -154,4 +171,4 @@ class Peer:
         :raises InvalidOption: for another code or reason.
         """
         check_close(code, reason)
-        self._end(CloseCode(code, reason))
+        self._connection.end(CloseCode(code, reason))

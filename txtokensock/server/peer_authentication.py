@@ -4,7 +4,6 @@ Authentication of one peer: ``auth`` with a token.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -23,11 +22,10 @@ from .close_codes import (
     IDENTITY_EXPIRED,
     NOT_AUTHENTICATED,
     STORE_UNAVAILABLE,
-    CloseCode,
 )
 from .hooks import Refused
 from .ops.observer import Outcome
-from .peer import Peer, PeerState
+from .peer import PeerConnection
 from .server_context import ServerContext
 from .tokens import Identity, seconds_left, spend
 
@@ -40,32 +38,18 @@ class PeerAuthentication:
     node-token-sockjs has it: while that is pending, the peer keeps its identity.
 
     :param context: what the server's peers share.
-    :param peer: for the hooks.
-    :param state: of the peer; its identity is written here.
-    :param send: sends it an encoded message.
-    :param end: closes it.
-    :param authenticated: called when an ``auth`` has succeeded, before its answer.
+    :param connection: of the peer.
     """
+
+    __slots__ = ("_closed", "_connection", "_context", "_deadline", "_expiry", "_pending")
 
     _log = Logger()
 
-    def __init__(
-        self,
-        context: ServerContext,
-        peer: Peer,
-        state: PeerState,
-        send: Callable[[bytes], None],
-        end: Callable[[CloseCode], None],
-        authenticated: Callable[[], None],
-    ) -> None:
+    def __init__(self, context: ServerContext, connection: PeerConnection) -> None:
         self._context = context
-        self._peer = peer
-        self._state = state
-        self._send = send
-        self._end = end
-        self._authenticated = authenticated
+        self._connection = connection
         self._pending: Deferred[Identity] | None = None
-        self._deadline = Deadline(context.reactor, partial(end, AUTHENTICATION_TIMEOUT))
+        self._deadline: Deadline | None = None  # for the time that it takes
         self._expiry: Timer | None = None  # for the few that have one
         self._closed = False
 
@@ -76,18 +60,25 @@ class PeerAuthentication:
 
     def start_deadline(self) -> None:
         """Give the peer, which is connected now, ``Limits.auth_timeout`` seconds for ``auth``."""
+        end = partial(self._connection.end, AUTHENTICATION_TIMEOUT)
+        self._deadline = Deadline(self._context.reactor, end)
         self._deadline.start(self._context.limits.auth_timeout)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.stop()
+            self._deadline = None
 
     def handle(self, request: Auth) -> None:
         """Handle an ``auth``; it is answered when the token and the hooks have decided."""
         if self._pending is not None:
             # With two tokens at once, chance would decide which identity stays.
             self._context.observer.request_answered("auth", "refused", 0.0)
-            self._send(encode_error_answer("auth", request.uuid, "Forbidden"))
-            if self._state.identity is None:
-                self._end(NOT_AUTHENTICATED)
+            self._connection.send(encode_error_answer("auth", request.uuid, "Forbidden"))
+            if self._connection.state.identity is None:
+                self._connection.end(NOT_AUTHENTICATED)
             return
-        if not self._deadline.running:
+        if self._deadline is None:
             self.start_deadline()
         uuid = request.uuid
         self._pending = Deferred.fromCoroutine(self._prove(request.token))
@@ -102,7 +93,7 @@ class PeerAuthentication:
     def close(self) -> None:
         """Stop: the peer is gone, and its ``auth`` is not answered any more."""
         self._closed = True
-        self._deadline.stop()
+        self._stop_deadline()
         if self._expiry is not None:
             self._expiry.stop()
         if self._pending is not None:
@@ -118,27 +109,27 @@ class PeerAuthentication:
         left = self._seconds_left(identity)
         if left is not None and left <= 0:
             raise Refused(IDENTITY_EXPIRED.reason)
-        await self._context.hooks.ask("authentication", self._peer, identity)
+        await self._context.hooks.ask("authentication", self._connection.peer, identity)
         return identity
 
     def _proved(self, identity: Identity, uuid: Uuid, begun: float) -> None:
         self._pending = None
         if not self._closed:
             self._answered("success", begun)
-            self._deadline.stop()
-            self._state.limits = limits = self._context.limits_of(identity)
-            self._state.identity = identity
-            self._authenticated()
+            self._stop_deadline()
+            self._connection.state.limits = limits = self._context.limits_of(identity)
+            self._connection.state.identity = identity
+            self._connection.authenticated()
             left = self._seconds_left(identity)
             self._expire_in(left)
             announced = limits.announced() if self._context.acks else None
-            self._send(encode_auth_success(uuid, announced, left))
+            self._connection.send(encode_auth_success(uuid, announced, left))
 
     def _expire_in(self, seconds: float | None) -> None:
         if self._expiry is not None:
             self._expiry.stop()
         if seconds is not None:
-            end = partial(self._end, IDENTITY_EXPIRED)
+            end = partial(self._connection.end, IDENTITY_EXPIRED)
             self._expiry = self._expiry or Timer(self._context.reactor, end)
             self._expiry.start(max(0.0, seconds))
 
@@ -151,19 +142,19 @@ class PeerAuthentication:
             self._answered("cancelled", begun)
             return  # also the CancelledError of our own making
         self._answered(_problem(failure), begun)
-        self._deadline.stop()
-        self._send(encode_error_answer("auth", uuid, self._refusal(failure)))
+        self._stop_deadline()
+        self._connection.send(encode_error_answer("auth", uuid, self._refusal(failure)))
         if not failure.check(StoreUnavailable):
-            self._end(AUTHENTICATION_REFUSED)
-        elif self._state.identity is None:
-            self._end(STORE_UNAVAILABLE)
+            self._connection.end(AUTHENTICATION_REFUSED)
+        elif self._connection.state.identity is None:
+            self._connection.end(STORE_UNAVAILABLE)
 
     def _refusal(self, failure: Failure) -> Any:
         if isinstance(failure.value, Refused):
             return failure.value.error
         if failure.check(StoreUnavailable):
             return "Store unavailable"
-        return self._context.outcome_error(failure, "auth", self._peer)
+        return self._context.outcome_error(failure, "auth", self._connection.peer)
 
     def _answered(self, outcome: Outcome, begun: float) -> None:
         context = self._context

@@ -58,25 +58,14 @@ class PeerProtocol(Protocol):
     transport: SessionTransport
 
     def __init__(self, context: ServerContext, address: IAddress) -> None:
-        limits = context.limits
         self._context = context
-        self._state = PeerState(limits)
-        self._calls = ServerCalls(
-            context.slices, context.deadlines, self._send, self._credit, limits.call_timeout
-        )
-        self.peer = Peer(
-            self._state,
-            address,
-            calls=self._calls,
-            channels_of=context.hub.channels_of,
-            end=self._end,
-        )
+        self.state = PeerState(context.limits)
+        self._calls: ServerCalls | None = None
+        self.peer = Peer(self, address)
         self._requests = PeerRequests(
-            context, self.peer, self._send, self._charge, self._idle, self._slow_down
+            context, self.peer, self.send, self._charge, self._idle, self._slow_down
         )
-        self._authentication = PeerAuthentication(
-            context, self.peer, self._state, self._send, self._end, self._authenticated
-        )
+        self._authentication = PeerAuthentication(context, self)
         self._leaving = False
         self._slowed = 0
         self._close_code: CloseCode | None = None
@@ -98,7 +87,7 @@ class PeerProtocol(Protocol):
         elif refusal is close_codes.TOO_MANY_PEERS:
             self._turn_away(refusal, "peers_per_address")
         else:
-            self._end(refusal)
+            self.end(refusal)
 
     def connectionClosing(self, reason: Failure) -> None:
         self._forget()
@@ -114,10 +103,10 @@ class PeerProtocol(Protocol):
             self._context.observer.peer_gone(code, by_server=False)
 
     def dataReceived(self, data: bytes) -> None:
-        if self._state.ended:
+        if self.state.ended:
             return
         self._context.observer.message_received(len(data))
-        limits = self._state.limits
+        limits = self.state.limits
         if len(data) > limits.message_size:
             self._exceeds("message_size", data, close_codes.MESSAGE_TOO_LARGE)
             return
@@ -129,7 +118,7 @@ class PeerProtocol(Protocol):
         except Malformed as problem:
             self._context.observer.message_refused("invalid_message")
             if not self._unreadable_answer(data, problem):
-                self._send(encode_error("Invalid message"))
+                self.send(encode_error("Invalid message"))
             self.transport.charge(MALFORMED - 1)  # it was counted as a message already
         except InvalidRequest as problem:
             if problem.rpc == "_rpc" and self._unreadable_answer(data, problem):
@@ -140,13 +129,13 @@ class PeerProtocol(Protocol):
                 self._answered(message)
             elif isinstance(message, Auth):
                 self._authentication.handle(message)
-            elif self._state.identity is None:
+            elif self.state.identity is None:
                 self._refuse("not_authenticated", request_name(message), message.uuid, "Forbidden")
             elif self._leaving:
                 self._context.observer.message_refused("shutting_down")
                 encode = encode_leaving if self._context.acks else encode_error_answer
                 error = close_codes.SHUTTING_DOWN.reason
-                self._send(encode(request_name(message), message.uuid, error))
+                self.send(encode(request_name(message), message.uuid, error))
             else:
                 self._requests.handle(message, data)
 
@@ -160,7 +149,7 @@ class PeerProtocol(Protocol):
         if head is None:
             self._turn_away(close_code, limit)
             return
-        exceeded = LimitExceeded.of(limit, self._state.limits, len(data))
+        exceeded = LimitExceeded.of(limit, self.state.limits, len(data))
         self._charge(exceeded.work)
         if head.rpc == "_rpc":
             self._answered(
@@ -168,7 +157,7 @@ class PeerProtocol(Protocol):
             )
         elif head.rpc == "auth":
             self._context.observer.message_refused("limit")
-            self._send(encode_error_answer("auth", head.uuid, str(exceeded)))
+            self.send(encode_error_answer("auth", head.uuid, str(exceeded)))
         else:
             self._refuse("limit", head.rpc, head.uuid, str(exceeded))
 
@@ -178,28 +167,70 @@ class PeerProtocol(Protocol):
         if head is None or head.rpc != "_rpc" or not head.fid:
             return False
         error = f"the answer cannot be read: {problem}"
-        return self._calls.answered(ActionAnswer(head.fid, error=error))
+        return self._is_answered(ActionAnswer(head.fid, error=error))
 
     def _answered(self, answer: ActionAnswer) -> None:
-        waited_for = self._calls.answered(answer)
-        if waited_for or self._state.identity is not None or self._authentication.pending:
+        waited_for = self._is_answered(answer)
+        if waited_for or self.state.identity is not None or self._authentication.pending:
             return
         self._refuse("not_authenticated", "_rpc", None, "Forbidden")
 
+    def _is_answered(self, answer: ActionAnswer) -> bool:
+        """:return: whether anybody waited for it."""
+        return self._calls is not None and self._calls.answered(answer)
+
+    # -- PeerConnection
+
+    @property
+    def calls(self) -> ServerCalls:
+        """The calls to the peer; most servers make none."""
+        if self._calls is None:
+            context = self._context
+            self._calls = ServerCalls(
+                context.slices,
+                context.deadlines,
+                self.send,
+                self._credit,
+                context.limits.call_timeout,
+            )
+        return self._calls
+
+    def channels(self) -> list[str]:
+        """Names of the channels that the peer is subscribed to, oldest first."""
+        return self._context.hub.channels_of(self.peer)
+
+    def authenticated(self) -> None:
+        """Limit what the peer may send by what it is."""
+        self.transport.limit_input(self.state.limits.input(), self._too_much)
+
+    def send(self, message: bytes) -> None:
+        """Send an encoded message; nothing happens if the peer is gone."""
+        if not self.state.ended:
+            self._outbox.write(message)
+
+    def end(self, why: CloseCode) -> None:
+        """Close the connection; what was sent before goes out first."""
+        if self.state.ended:
+            return
+        self._log.debug(
+            "{peer} is closed: {reason}", event="peer.closed", peer=self.peer, reason=why.reason
+        )
+        self._close_code = why
+        self._outbox.flush()
+        self._forget()
+        self.transport.close(why.code, why.reason)
+
     # -- what the peer may send
 
-    def _authenticated(self) -> None:
-        self.transport.limit_input(self._state.limits.input(), self._too_much)
-
     def _too_much(self) -> None:
-        limits, limit = self._state.limits, "messages_per_second"
+        limits, limit = self.state.limits, "messages_per_second"
         strangers = limits.unauthenticated_per_second < limits.messages_per_second
-        if self._state.identity is None and strangers:
+        if self.state.identity is None and strangers:
             limit = "unauthenticated_per_second"
         self._turn_away(close_codes.TOO_MANY_MESSAGES, limit)
 
     def _charge(self, messages: int) -> None:
-        if messages and not self._state.ended:
+        if messages and not self.state.ended:
             self.transport.charge(messages)
 
     def _credit(self, messages: int) -> None:
@@ -211,18 +242,13 @@ class PeerProtocol(Protocol):
         Answer with an error.  For a peer that is not authenticated it is always "Forbidden",
         and the end, as with node-token-sockjs.
         """
-        if self._state.identity is None:
+        if self.state.identity is None:
             self._context.observer.message_refused("not_authenticated")
-            self._send(encode_error_answer(rpc, uuid, "Forbidden"))
-            self._end(close_codes.NOT_AUTHENTICATED)
+            self.send(encode_error_answer(rpc, uuid, "Forbidden"))
+            self.end(close_codes.NOT_AUTHENTICATED)
         else:
             self._context.observer.message_refused(problem)
-            self._send(encode_error_answer(rpc, uuid, error))
-
-    def _send(self, message: bytes) -> None:
-        """Send an encoded message; nothing happens if the peer is gone."""
-        if not self._state.ended:
-            self._outbox.write(message)
+            self.send(encode_error_answer(rpc, uuid, error))
 
     def _slow_down(self, slower: bool) -> None:
         """Do not read what the peer sends, until this was said as often with False."""
@@ -245,31 +271,20 @@ class PeerProtocol(Protocol):
         if self.transport.seconds_away() > _RETURN:
             self.transport.abortConnection()  # a close would wait until it is fetched
         else:
-            self._end(close_codes.SHUTTING_DOWN)
+            self.end(close_codes.SHUTTING_DOWN)
 
     def _turn_away(self, why: CloseCode, limit: str) -> None:
         """End a peer that exceeds a limit, which the reason and the log name."""
-        if not self._state.ended:
-            limits = self._state.limits
+        if not self.state.ended:
+            limits = self.state.limits
             self._context.refusals.exceeded(limit, limits, "connections")
-            self._end(why.naming(limit, getattr(limits, limit)))
-
-    def _end(self, why: CloseCode) -> None:
-        if self._state.ended:
-            return
-        self._log.debug(
-            "{peer} is closed: {reason}", event="peer.closed", peer=self.peer, reason=why.reason
-        )
-        self._close_code = why
-        self._outbox.flush()
-        self._forget()
-        self.transport.close(why.code, why.reason)
+            self.end(why.naming(limit, getattr(limits, limit)))
 
     def _forget(self) -> None:
         """Leave every table at once, for a close may take seconds."""
-        if self._state.ended:
+        if self.state.ended:
             return
-        self._state.ended = True
+        self.state.ended = True
         self._context.hub.discard(self.peer)
         self._authentication.close()
-        self._requests.close(self._calls)
+        self._requests.close(self.calls)

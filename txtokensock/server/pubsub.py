@@ -23,7 +23,7 @@ from ..messages.from_server import (
 )
 from .fan_out import PACE
 from .hooks import Refused
-from .keyed_queue import Place
+from .keyed_queue import KeyedQueue, Place
 from .limits import LimitExceeded
 from .peer import Peer
 from .renewal import Renewal
@@ -41,19 +41,21 @@ class PubSub:
     :param context: what the server's peers share.
     :param peer: whose requests.
     :param slow_down: stops the reading of what the peer sends, and with False starts it again.
-    :param enter: gives a place in the queue of a channel.
+    :param queues: of the peer's requests, by channel.
     """
+
+    __slots__ = ("_context", "_peer", "_queues", "_slow_down", "_unpaced")
 
     def __init__(
         self,
         context: ServerContext,
         peer: Peer,
         slow_down: Callable[[bool], None],
-        enter: Callable[[str], Place],
+        queues: KeyedQueue,
     ) -> None:
         self._context = context
         self._peer = peer
-        self._enter = enter
+        self._queues = queues
         self._slow_down = slow_down
         self._unpaced = 0  # bytes for one receiver since the slow ones were waited for
 
@@ -98,7 +100,7 @@ class PubSub:
         if seconds is None:
             await context.hub.subscribe(peer, channel)
         else:
-            renewal = Renewal(context, peer, channel, self._enter, seconds)
+            renewal = Renewal(context, peer, channel, self._queues.enter, seconds)
             await context.hub.subscribe(peer, channel, renewal.cancel)
         if context.acks:
             return [*self._ack("_subscribe", uuid), encode_subscribed(channel)]

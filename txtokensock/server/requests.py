@@ -98,7 +98,7 @@ class PeerRequests:
         # A slow hook must not turn "subscribe, unsubscribe" around, nor lose what is
         # published between them.
         self._channel_queues = KeyedQueue()
-        self._pubsub = PubSub(context, peer, slow_down, self._channel_queues.enter)
+        self._pubsub = PubSub(context, peer, slow_down, self._channel_queues)
 
     def __len__(self) -> int:
         return len(self._in_flight)

@@ -272,6 +272,7 @@ class ServerSession:
         self._state = CLOSING
         self._reason = Failure(SockJSClosed(code, reason))
         self._beat.stop()
+        self._deadline.stop()
         return True
 
     def _on_beat(self) -> None:

@@ -60,6 +60,7 @@ class SessionTable:
         self._by_id: dict[str, PollingSession] = {}
         self.buffers = SharedBuffers(options.max_buffered_total)
         self._ends: Waiters[None] = Waiters()
+        self._on_end = self._remove  # one object for all sessions
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -100,7 +101,7 @@ class SessionTable:
         :param protocol: what :meth:`admit` gave.
         """
         session = session_type(
-            protocol, info, self.options, self.reactor, self._slices, self._remove, self.buffers
+            protocol, info, self.options, self.reactor, self._slices, self._on_end, self.buffers
         )
         self._add(session)
         return session
@@ -122,7 +123,7 @@ class SessionTable:
             self.options,
             self.reactor,
             self._slices,
-            self._remove,
+            self._on_end,
             self.buffers,
             forget,
         )

@@ -15,7 +15,6 @@ from ...errors import InvalidData
 from ...support.in_transit import InTransit
 from ...support.slices import Slices
 from ...support.timeouts import transfer_time
-from ...support.timer import Deadline
 from ..frames import (
     HEARTBEAT_FRAME,
     NO_HEARTBEAT,
@@ -101,7 +100,6 @@ class WebSocketSession(ServerSession):
         "_in_transit",
         "_pinged",
         "_pong_time",
-        "_silence",
         "_stalled",
         "_waiting",
         "_websocket",
@@ -129,7 +127,6 @@ class WebSocketSession(ServerSession):
         self._bytes_unfinished = 0
         self._buffer_full = False
         self._stalled = 0
-        self._silence = Deadline(reactor, self._on_silence)
         self._in_transit = InTransit(reactor)
         self._pong_time = options.heartbeat_timeout
         self._pinged = False
@@ -242,7 +239,7 @@ class WebSocketSession(ServerSession):
     def buffer_full(self) -> None:
         """Let frames wait here, for the TCP buffer is full."""
         self._buffer_full = True
-        self._silence.stop()
+        self._await_nothing()
         self._flow.hold()
 
     def buffer_empty(self) -> None:
@@ -255,16 +252,16 @@ class WebSocketSession(ServerSession):
         if not self._buffer_full:
             self._flow.release()
             if self._pinged and self._state is OPEN:
-                self._silence.start(self._pong_time)
+                self._deadline.start(self._pong_time)
 
     def websocket_closing(self) -> None:
         """Start the deadline of the closing handshake, which either side has begun."""
         if self._state is ENDED:
             return
+        self._await_nothing()
         self._state = CLOSING
         self.transport.closing(self._reason or Failure(ConnectionDone("the client closes")))
         self._beat.stop()
-        self._silence.stop()
         if not self._deadline.running:
             self._deadline.start(self._options.close_timeout)
         if self._websocket is not None:
@@ -272,7 +269,6 @@ class WebSocketSession(ServerSession):
 
     def websocket_lost(self, reason: Failure) -> None:
         """End the session: the WebSocket is closed, or lost."""
-        self._silence.stop()
         self._drop_waiting()
         self._end(reason)
 
@@ -362,11 +358,17 @@ class WebSocketSession(ServerSession):
         self._pinged, self._free_pongs = True, _FREE_PONGS
         self._pong_time = self._options.heartbeat_timeout + self._in_transit.delay()
         if not self._buffer_full:
-            self._silence.start(self._pong_time)
+            self._deadline.start(self._pong_time)
 
-    def _on_silence(self) -> None:
-        # While reading is paused, an answer would not be read.
-        if self._pinged and not self._reading_paused:
+    def _await_nothing(self) -> None:
+        """While the session is open, its deadline is that of an answer to a ping."""
+        if self._state is OPEN:
+            self._deadline.stop()
+
+    def _on_deadline(self) -> None:
+        if self._state is not OPEN:
+            super()._on_deadline()
+        elif self._pinged and not self._reading_paused:  # or an answer would not be read
             self.transport.close_by_session(*NO_HEARTBEAT)
 
     # -- the end
@@ -393,8 +395,8 @@ class WebSocketSession(ServerSession):
                 self._websocket.close(code, reason)
 
     def abort(self) -> None:
+        self._await_nothing()
         super().abort()
-        self._silence.stop()
         if self._websocket is not None and self._state is not ENDED:
             self._websocket.abort()
 
