@@ -165,8 +165,11 @@ class RequestQueue:
 
     def answered(self, answer: Answer) -> None:
         """
-        Finish the request that this is the answer to.  One that the server has not begun, for it
-        is about to close, stays in flight if it may be sent again: :meth:`detach` sees to that.
+        Finish the request that this is the answer to.  What it makes room for is sent by
+        :meth:`flush`, which is called when all that came in together was delivered.
+
+        One that the server has not begun, for it is about to close, stays in flight if it may be
+        sent again: :meth:`detach` sees to that.
         """
         request = self._in_flight.get(answer.uuid)
         if request is None:
@@ -179,8 +182,6 @@ class RequestQueue:
                 return
         del self._in_flight[answer.uuid]
         self._acceptance.answered(request.number)
-        if self._queue or self._suspects:
-            self._schedule_flush()
         if request.payload:
             self._let_go(request)
         self._deadlines.remove(request, request.timeout)
@@ -195,7 +196,6 @@ class RequestQueue:
         """Nobody waits for it, but it may show that there is room, or be a refusal."""
         if answer.uuid in self._abandoned:
             self._acceptance.answered(self._abandoned.pop(answer.uuid)[0])
-        self._schedule_flush()
         sent = self._sends.pop(answer.uuid, None)
         if sent is not None and answer.error is not None:
             self._report(remote_error(answer.error, f"{sent.what} was refused"))
