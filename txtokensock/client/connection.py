@@ -63,6 +63,7 @@ class ConnectionOwner(Protocol):
     The callbacks of a connection.
 
     :ivar answered: takes the answers to everything but ``auth`` and pings.
+    :ivar delivered: sends what was asked for while what came in together was being delivered.
     :ivar running_actions: also those whose connection is lost: they go on.
     """
 
@@ -70,6 +71,7 @@ class ConnectionOwner(Protocol):
     expose_errors: bool
     running_actions: set[Deferred[Any]]
     answered: Callable[[Answer], object]
+    delivered: Callable[[], object]
 
     def channel_message(self, message: ChannelMessage) -> None:
         """Take what was published or broadcast."""
@@ -82,9 +84,6 @@ class ConnectionOwner(Protocol):
 
     def connection_writable(self) -> None:
         """Send what waits: the transport takes messages again."""
-
-    def delivered(self) -> None:
-        """Send what was asked for while what came in together was being delivered."""
 
     def connection_lost(self, reason: Exception, last_heard: float) -> None:
         """
@@ -191,7 +190,8 @@ class Connection(TwistedProtocol):
         self.transport.after_delivery = self._delivered
 
     def _delivered(self) -> None:
-        self._send_answers()
+        if self._answers:
+            self._send_answers()
         if self._established and not self.closing:
             self._owner.delivered()
 
@@ -252,7 +252,7 @@ class Connection(TwistedProtocol):
 
     @property
     def delivering(self) -> bool:
-        """Whether what came in together is being delivered; see :meth:`.delivered`."""
+        """Whether what came in together is being delivered."""
         return bool(self.transport.delivering)
 
     @property
@@ -426,5 +426,5 @@ class Connection(TwistedProtocol):
 
     def _send_answers(self) -> None:
         answers, self._answers, self._answers_size = self._answers, [], 0
-        if answers and not self.closing:
+        if not self.closing:
             self._send_frames(answers)

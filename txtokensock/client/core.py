@@ -39,6 +39,7 @@ class ClientCore:
     :ivar actions: what the server may call.
     :ivar expose_errors: whether it gets the texts of their unexpected exceptions.
     :ivar answered: passes an answer on to the requests.
+    :ivar delivered: sends the requests that wait, now.
     :ivar ignored: how many messages could not be read so far.
     :ivar when_given_up: called when there will be no more attempts, before anybody is told.
     """
@@ -82,6 +83,7 @@ class ClientCore:
             partial(self.events.emit, "gap"),
         )
         self.answered = self.request_queue.answered
+        self.delivered = self.request_queue.flush
         self.ignored = 0
         self._complained = False
         self._told: str | None = None  # why the last attempt has failed
@@ -156,10 +158,6 @@ class ClientCore:
     def connection_writable(self) -> None:
         """Send the requests that wait, in the next turn."""
         self.request_queue.writable()
-
-    def delivered(self) -> None:
-        """Send the requests that wait, now."""
-        self.request_queue.flush()
 
     def connection_lost(self, reason: Exception, last_heard: float) -> None:
         """End or keep what is in flight, and have the channels wait for the next connection."""

@@ -148,9 +148,10 @@ class RequestQueue:
         connection = self._connection
         if connection is not None and not connection.delivering and not self._next_flush.scheduled:
             alone = not self._in_flight and not self._abandoned
-            self._schedule_flush(
-                at_once=alone and (request.completion is _ANSWER or connection.acks)
-            )
+            if alone and (request.completion is _ANSWER or connection.acks):
+                self.flush()  # nothing is gathered
+            else:
+                self._schedule_flush()
         return deferred
 
     def _waiting(self) -> str:
@@ -366,43 +367,43 @@ class RequestQueue:
     def _room(self) -> int:
         """How many requests can be sent now."""
         connection = self._connection
-        if connection is None or not connection.writable or self._acceptance.waiting:
+        if connection is None or not connection.writable:
+            return 0
+        if self._acceptance.waiting or self._paced.running:
             return 0
         if self._leaving:
             return 0  # it would only be refused
         return self._limits.in_flight - len(self._in_flight) - len(self._abandoned)
 
-    def _schedule_flush(self, *, at_once: bool = False) -> None:
-        """:param at_once: whether nothing is gathered."""
+    def _schedule_flush(self) -> None:
         connection = self._connection
-        if connection is None or connection.delivering or self._next_flush.scheduled:
-            return
-        if (self._queue or self._suspects) and not self._paced.running and self._room() > 0:
-            if at_once:
-                self.flush()
-            else:
-                self._next_flush.schedule()
+        if (
+            (self._queue or self._suspects)
+            and connection is not None
+            and not connection.delivering
+            and self._room() > 0
+        ):
+            self._next_flush.schedule()
 
     def flush(self) -> None:
         """Send what waits, as much as can be sent now."""
         # Firing Deferreds runs the caller's code, which may do anything at all, so
         # that everything is looked at again for each frame.
         while (
-            (self._queue or self._suspects)
-            and self._connection is not None
-            and not self._paced.running
+            (queue := self._queue or self._suspects)
+            and (connection := self._connection) is not None
             and (room := self._room()) > 0
         ):
-            allowed = self._limits.room(self._reactor.seconds())
-            first = next(iter((self._queue or self._suspects).values()))
-            cost = self._limits.cost(len(first.payload), ping=not self._queue)
+            limits, first = self._limits, next(iter(queue.values()))
+            allowed = limits.room(self._reactor.seconds())
+            cost = limits.cost(len(first.payload), ping=queue is self._suspects)
             if allowed < cost:
-                self._paced.start(self._limits.wait(cost))
+                self._paced.start(limits.wait(cost))
                 return
-            if self._queue:
-                self._send_frame(self._connection, self._queue, min(room, allowed))
+            if queue is self._queue:
+                self._send_frame(connection, queue, min(room, allowed))
             else:
-                self._send_suspect(self._connection)
+                self._send_suspect(connection)
 
     def _send_suspect(self, connection: RequestConnection) -> None:
         """Send it, and nothing with it; but first see to it that all before it was taken."""
@@ -463,14 +464,14 @@ class RequestQueue:
         limits = self._limits
         frame: list[Request] = []
         refused: list[tuple[Request, UsageError]] = []
-        size, small = 0, limits.surely_fits(most)
+        size, small = 0, limits.surely_fits(most) if len(queue) > 1 else 0.0
         while queue and len(frame) < most and size < FRAME_BYTES:
             uuid, request = queue.popitem(last=False)
             with_it = size + len(request.payload)
             problem = limits.problem(request)
             if problem is not None:
                 refused.append((request, problem))
-            elif with_it > small and frame and limits.fills(len(frame) + 1, with_it):
+            elif frame and with_it > small and limits.fills(len(frame) + 1, with_it):
                 queue[uuid] = request
                 queue.move_to_end(uuid, last=False)
                 break

@@ -175,7 +175,9 @@ def decode_server_message(data: bytes) -> ServerMessage:
     if message.internal:
         return _internal(message)
     if message.uuid is not None:
-        error = message.error if is_error(message.error) else None
+        error = message.error
+        if error is not None and not is_error(error):
+            error = None
         answer = Answer(message.uuid, message.resp, error)
         return answer if message.tx is None else _with_hints(answer, message.tx)
     if message.channel is not None:
