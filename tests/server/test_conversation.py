@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs, eventAsText
 
+from tests.kit.turns import one_turn
 from tests.kit.websocket import TEXT, encode_frame
 from txtokensock.errors import (
     ActionError,
@@ -103,6 +104,17 @@ class AuthenticationTests(ServerTestCase):
         server.turn(10)
         self.assertEqual((quiet.texts(), quiet.closed), ([], (4408, "Not authenticated in time")))
         self.assertEqual((busy.texts(), busy.closed), ([], None))
+
+    def test_authenticated_in_the_last_turn(self) -> None:
+        """Of many who are late, one that authenticates before its turn to be closed stays."""
+        server = self.serve(limits={"auth_timeout": 10})
+        clients = [server.client() for _ in range(100)]
+        last, token = clients[-1], server.token()
+        server.clock.rightNow += 10
+        while len(server.service.peers()) == 100:
+            one_turn(server.clock)
+        last.send({"rpc": "auth", "token": token, "uuid": "u"})
+        self.assertEqual([peer.authenticated for peer in server.service.peers()], [True])
 
     def test_fresh_token_replaces_the_identity(self) -> None:
         """A second ``auth`` refreshes who the peer is."""

@@ -15,7 +15,7 @@ from ..errors import StoreUnavailable
 from ..messages.from_client import Auth, Uuid
 from ..messages.from_server import encode_auth_success, encode_error_answer
 from ..support.steady_clock import wall_seconds
-from ..support.timer import Deadline, Timer
+from ..support.timer import Timer
 from .close_codes import (
     AUTHENTICATION_REFUSED,
     AUTHENTICATION_TIMEOUT,
@@ -41,7 +41,7 @@ class PeerAuthentication:
     :param connection: of the peer.
     """
 
-    __slots__ = ("_closed", "_connection", "_context", "_deadline", "_expiry", "_pending")
+    __slots__ = ("_closed", "_connection", "_context", "_expiry", "_pending", "_within")
 
     _log = Logger()
 
@@ -49,7 +49,7 @@ class PeerAuthentication:
         self._context = context
         self._connection = connection
         self._pending: Deferred[Identity] | None = None
-        self._deadline: Deadline | None = None  # for the time that it takes
+        self._within: float | None = None  # seconds that it may take, while it is awaited
         self._expiry: Timer | None = None  # for the few that have one
         self._closed = False
 
@@ -60,14 +60,19 @@ class PeerAuthentication:
 
     def start_deadline(self) -> None:
         """Give the peer, which is connected now, ``Limits.auth_timeout`` seconds for ``auth``."""
-        end = partial(self._connection.end, AUTHENTICATION_TIMEOUT)
-        self._deadline = Deadline(self._context.reactor, end)
-        self._deadline.start(self._context.limits.auth_timeout)
+        context = self._context
+        self._within = context.limits.auth_timeout
+        context.deadlines.add(self, self._within, context.reactor.seconds())
 
     def _stop_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.stop()
-            self._deadline = None
+        if self._within is not None:
+            self._context.deadlines.remove(self, self._within)
+            self._within = None
+
+    def late(self) -> None:
+        """No ``auth`` has succeeded in time, nor in this turn before those that were late too."""
+        if self._within is not None:
+            self._connection.end(AUTHENTICATION_TIMEOUT)
 
     def handle(self, request: Auth) -> None:
         """Handle an ``auth``; it is answered when the token and the hooks have decided."""
@@ -78,7 +83,7 @@ class PeerAuthentication:
             if self._connection.state.identity is None:
                 self._connection.end(NOT_AUTHENTICATED)
             return
-        if self._deadline is None:
+        if self._within is None:
             self.start_deadline()
         uuid = request.uuid
         self._pending = Deferred.fromCoroutine(self._prove(request.token))
