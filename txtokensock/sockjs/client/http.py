@@ -12,7 +12,7 @@ from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web import http
+from twisted.web.http import NO_CONTENT, NOT_FOUND, OK
 from twisted.web.iweb import IResponse
 
 from ...errors import HandshakeRefused, SessionLost, SockJSClosed, shorten
@@ -152,7 +152,7 @@ class _HTTPFrameConnection:
 
     def _answered(self, response: Response) -> None:
         # Not counted as a sign of life: it says nothing about the other connection.
-        if response.code not in (http.OK, http.NO_CONTENT):
+        if response.code not in (OK, NO_CONTENT):
             raise _lost("xhr_send", response.code)
         response.deliverBody(_Answer(self))
 
@@ -187,7 +187,7 @@ class _HTTPFrameConnection:
     def _problem(self, response: IResponse) -> Exception | None:
         """Why a response cannot be read as frames; None if it can."""
         page, status = self._framing.page, response.code
-        if status != http.OK:
+        if status != OK:
             if self._accepted:
                 return _lost(page, status)
             return refused(page, status, lambda name: header_of(response, name))
@@ -272,6 +272,6 @@ class _Answer(Protocol):
 
 def _lost(page: str, status: int) -> SessionLost:
     """The error of a session that the server had accepted."""
-    if status == http.NOT_FOUND:
+    if status == NOT_FOUND:
         return SessionLost(f"{page} was answered with 404: the server has lost the session", 404)
     return SessionLost(f"{page} was answered with {status}", status)
