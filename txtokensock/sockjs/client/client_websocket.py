@@ -7,7 +7,7 @@ What it uses of Autobahn that is not public is listed in :mod:`~txtokensock.sock
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.defer import Deferred
@@ -314,8 +314,16 @@ def _connect(
     factory.log = _ClientWebSocket.log
     factory.noisy = False
     limit = target.max_message_size
-    build: Any = lambda: websocket(session, target.http_context, url, host, limit)  # noqa: E731
-    factory.protocol = build
+
+    def build() -> _ClientWebSocket:
+        made = websocket(session, target.http_context, url, host, limit)
+        # Autobahn would compose a debug message of what it copies from the factory, which takes
+        # longer than the handshake.
+        vars(made).update((name, getattr(factory, name)) for name in made.CONFIG_ATTRS)
+        made.CONFIG_ATTRS = []
+        return made
+
+    factory.protocol = cast(Any, build)
     factory.setProtocolOptions(
         **TIMERS_OFF,
         serverConnectionDropTimeout=0,
