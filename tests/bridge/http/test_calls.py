@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 
@@ -232,6 +233,25 @@ class OutcomeTests(HttpTestCase):
         self.session.answer(self.requests[-1], 1)
         self.answers["f"] = 2
         self.assertEqual(self.ask("/call", {"rpc": "f"}).status, 200)
+
+    def test_our_fault(self) -> None:
+        """500, and a traceback in the log; for who has hung up there is the latter alone."""
+        self.serve()
+
+        def call(name: str, data: object, timeout: float) -> Deferred[None]:
+            if name == "f":
+                raise ZeroDivisionError
+            return Deferred(lambda waiting: waiting.errback(ZeroDivisionError()))
+
+        self.patch(self.upstream, "rpc", call)
+        status, uri, _ = self.ask("/call", {"rpc": "f"}).error
+        self.assertEqual((status, uri), (500, "wamp.error.runtime_error"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        waiting = self.send("/call", {"rpc": "waits"})
+        waiting.cancel()
+        self.settle()
+        self.failureResultOf(waiting)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_no_secret_in_log(self) -> None:
         """What was sent is in no log."""
