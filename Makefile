@@ -45,7 +45,7 @@ mutants: .venv/installed
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks.compare $(if $(ONLY),--only="$(ONLY)") \
 		$(if $(SECONDS),--seconds=$(SECONDS)) $(if $(ROUNDS),--rounds=$(ROUNDS)) \
-		$(if $(BASE),--base=$(BASE))
+		$(if $(BASE),--base=$(BASE)) $(if $(DOCS),--docs)
 
 # Such as: make scale PEERS=5000 SECONDS=10; on an idle machine, see docs/scaling.rst.
 scale: .venv/installed

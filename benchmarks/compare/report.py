@@ -1,6 +1,7 @@
 """
 What came of a run, from its JSON: the table on the terminal, the tables of the documentation, and
-the pictures.  ``python -m benchmarks.compare.report bench.json`` writes them again.
+the pictures.  ``python -m benchmarks.compare.report bench.json`` puts an earlier run into the
+documentation.
 
 A figure is named ``work: client on server``, as in :mod:`benchmarks.compare.__main__`.
 """
@@ -16,10 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["print_table", "write"]
+__all__ = ["document", "print_table", "write"]
 
 Figures = dict[str, dict[str, list[float]]]
 
+_DOCS = Path(__file__).parents[2] / "docs"
 _NAME = re.compile(r"(?P<work>.*): (?P<client>\w+) on (?P<server>[\w-]+)(?P<over>.*)")
 _RIVALS = {"bridge": "crossbar", "bridge_wamp": "crossbar_wamp"}
 """With what a server is compared that is not JavaScript's."""
@@ -30,9 +32,20 @@ def write(report: dict[str, Any], out: Path) -> None:
     figures = report["figures"]
     out.mkdir(parents=True, exist_ok=True)
     (out / "bench.json").write_text(json.dumps(report, indent=1))
-    (out / "tables.inc").write_text("".join(_sections(report["machine"], figures)))
     draw(figures, out / "bench.png")
-    draw_growth(figures, out / "growth.png")
+    _write_page(report, out / "tables.inc", out / "growth.png")
+
+
+def document(report: dict[str, Any]) -> None:
+    """Put a run into ``docs/performance.rst``."""
+    _write_page(
+        report, _DOCS / "performance-tables.inc", _DOCS / "images" / "performance-growth.png"
+    )
+
+
+def _write_page(report: dict[str, Any], tables: Path, growth: Path) -> None:
+    tables.write_text("".join(_sections(report["machine"], report["figures"])))
+    draw_growth(report["figures"], growth)
 
 
 # -- on the terminal
@@ -158,7 +171,7 @@ _STARTS = (
 def _sections(machine: str, figures: Figures) -> Iterator[str]:
     """Each between two comments, by which the page includes it."""
     medians = _Medians(figures)
-    yield ".. Written by make bench: copied from benchmarks/results/tables.inc.\n\n"
+    yield ".. Written by make bench DOCS=1.\n\n"
     tables: dict[str, Callable[[_Medians], Iterator[str]]] = {
         "server": _server_table,
         "client": _client_table,
@@ -520,5 +533,4 @@ def draw_growth(figures: Figures, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    _path = Path(sys.argv[1])
-    write(json.loads(_path.read_text()), _path.parent)
+    document(json.loads(Path(sys.argv[1]).read_text()))
