@@ -31,7 +31,11 @@ def without_query(url: bytes) -> bytes:
 
 
 def _without_credentials(url: bytes) -> bytes:
-    return _SESSION.sub(rb"\1-\2", without_query(url))
+    return _SESSION.sub(_without_session, without_query(url))
+
+
+def _without_session(found: re.Match[bytes]) -> bytes:
+    return found[1] + b"-" + found[2]
 
 
 def _escaped(value: bytes) -> str:
@@ -55,7 +59,8 @@ def access_log_line(timestamp: str, request: Any) -> str:
     host = address.host if isinstance(address, IPv4Address | IPv6Address) else "-"
     uri = _escaped(_without_credentials(request.uri))
     target = f"{_escaped(request.method)} {uri} {_escaped(request.clientproto)}"
-    referrer = _escaped(_without_credentials(request.getHeader(b"referer") or b"-"))
+    referrer = request.getHeader(b"referer")
+    referrer = _escaped(_without_credentials(referrer)) if referrer else "-"
     agent = _escaped(request.getHeader(b"user-agent") or b"-")
     length = request.sentLength or "-"
     return f'"{host}" - - {timestamp} "{target}" {request.code} {length} "{referrer}" "{agent}"'

@@ -31,6 +31,7 @@ class Arrival:
 
     __slots__ = (
         "_began",
+        "_begins",
         "_deadlines",
         "_late",
         "_limits",
@@ -53,6 +54,7 @@ class Arrival:
         self._late = late
         self._seconds: float | None = None  # that what is awaited has
         self._refusal: Refusal = "head_timeout"
+        self._begins = False  # a body, in this read
         self._began = 0.0
         self.body_bytes = 0
 
@@ -67,14 +69,21 @@ class Arrival:
         self._start(self._limits.head_timeout)
 
     def body(self) -> None:
-        """The head is there, and its body has to come."""
+        """The head is there, and its body has to come, unless it has at the end of this read."""
+        self.complete()
         self._refusal = "body_timeout"
-        self._began = self._reactor.seconds()
+        self._begins = True
         self.body_bytes = 0
-        self._start(self._limits.body_timeout)
+
+    def read(self) -> None:
+        """All that has come was taken."""
+        if self._begins:
+            self._began = self._reactor.seconds()
+            self._start(self._limits.body_timeout)
 
     def complete(self) -> None:
         """The request is there, or nobody waits for it any more."""
+        self._begins = False
         if self._seconds is not None:
             self._deadlines.remove(self, self._seconds)
             self._seconds = None

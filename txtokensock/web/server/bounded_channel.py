@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress, IHalfCloseableDescriptor, IReadDescriptor
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.basic import LineReceiver
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -118,16 +119,24 @@ class BoundedChannel(HTTPChannel):
         """Take what came, which may be the beginning of a request."""
         self._silent = False
         self._reading = True
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
-        if not self.requests and not self._lost and not self.arrival.awaited:
+        self._take(data)
+        arrival = self.arrival
+        if not self.requests and not self._lost and not arrival.awaited:
             begun = self.clearLineBuffer()  # type: ignore[no-untyped-call]
             if begun:
-                self.arrival.head()
-                super().dataReceived(begun)  # type: ignore[no-untyped-call]
+                arrival.head()
+                self._take(begun)
+        arrival.read()
+        if arrival.awaited:
+            self.resetTimeout()
         self._reading = False
         if self._answered:
             self._answered = False
             write_now(self.transport)
+
+    def _take(self, data: bytes) -> None:
+        # twisted.web's own sets the timeout anew each time, which a whole request ends.
+        LineReceiver.dataReceived(self, data)
 
     def answered(self) -> None:
         """
@@ -146,7 +155,7 @@ class BoundedChannel(HTTPChannel):
             if (headers := _HEADERS.match(read)) is not None:
                 self._take_head(line, headers[0], read[headers.end() :])
                 return
-            super().dataReceived(read)  # type: ignore[no-untyped-call]
+            self._take(read)
         if not self.arrival.awaited:
             self.arrival.head()
         if self._has_room(len(line), 1):
@@ -175,7 +184,7 @@ class BoundedChannel(HTTPChannel):
             elif not self.headerReceived(line):
                 return
         if rest:
-            super().dataReceived(rest)  # type: ignore[no-untyped-call]
+            self._take(rest)
         super().lineReceived(b"")  # type: ignore[no-untyped-call]
 
     def _has_room(self, size: int, lines: int) -> bool:

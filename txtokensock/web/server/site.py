@@ -108,7 +108,7 @@ class BoundedSite(Site):
         self._descriptors = descriptors or Descriptors()
         self._logged = logged
         self._headless: dict[CountedConnection, float] = {}
-        self._body_bytes: Counter[str | None] = Counter()
+        self._body_bytes: dict[str | None, int] = {}
         self._files: Counter[str | None] = Counter()
 
     # -- connections
@@ -176,9 +176,11 @@ class BoundedSite(Site):
         :param size: how many have come; negative for those that are gone.
         :return: whether there was room for them.
         """
-        now = self._body_bytes[client] = self._body_bytes[client] + size
-        if not now:
-            del self._body_bytes[client]
+        now = self._body_bytes.get(client, 0) + size
+        if now:
+            self._body_bytes[client] = now
+        else:
+            self._body_bytes.pop(client, None)
         if size < 0 or client is None or now <= self.limits.most_body_bytes:
             return True
         self.refusals.add("bodies_per_address", self.limits.most_body_bytes)
