@@ -83,6 +83,7 @@ class PollingSession(ServerSession):
         self._on_forgotten = on_forgotten
         self._stream: FrameStream | None = None
         self._quiet_beats = 0
+        self._receiving = False  # what is written now leaves at the end of it
         self._waiting: deque[bytes] = deque()
         self._bytes_waiting = 0
         self._close_frame: bytes | None = None
@@ -130,8 +131,10 @@ class PollingSession(ServerSession):
         most = min(self._most_undelivered, self._options.max_buffered)
         if self._reading_paused and self._bytes_undelivered + size > most:
             return SERVICE_UNAVAILABLE
+        self._receiving = True
         self._deliver(messages)
-        if self._next_turn.scheduled:
+        self._receiving = False
+        if self._waiting:
             self._flush()  # what they provoked leaves with them
         if not self._reading_paused or self._state is ENDED:
             return NO_CONTENT
@@ -194,7 +197,7 @@ class PollingSession(ServerSession):
         self._account()
         if self._bytes_waiting > _HIGH_WATER:
             self._flow.hold()
-        if self._stream is not None:
+        if self._stream is not None and not self._receiving:
             self._next_turn.schedule()
 
     def _flush(self) -> None:

@@ -11,7 +11,12 @@ from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IAddress, IHalfCloseableDescriptor, IReadDescriptor
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableDescriptor,
+    IReadDescriptor,
+    ISSLTransport,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.protocols.policies import ProtocolWrapper
@@ -106,6 +111,10 @@ class BoundedChannel(HTTPChannel):
         if self._host is None:
             self._host = self.transport.getHost()
         return self._host
+
+    def isSecure(self) -> bool:
+        """:return: whether it is over TLS."""
+        return bool(ISSLTransport.providedBy(self.transport))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.arrival.end()

@@ -7,6 +7,9 @@ from __future__ import annotations
 import os
 import sys
 
+if sys.platform != "win32":
+    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+
 __all__ = ["Descriptors"]
 
 _SHARE = 8
@@ -29,8 +32,6 @@ class Descriptors:
         """How many the process may have open; it may change while the process runs."""
         if sys.platform == "win32":
             return sys.maxsize
-        from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
-
         soft, _ = getrlimit(RLIMIT_NOFILE)
         return sys.maxsize if soft == RLIM_INFINITY else soft
 
