@@ -316,7 +316,9 @@ class _Work:
             return
         self._handing = True
         try:
-            self._call(message)
+            running = call_listener(self._handler, message)
+            if running is not None:
+                self._follow(running)
         finally:
             self._handing = False
         if self._buffer.messages:
@@ -327,15 +329,15 @@ class _Work:
         self._handing = True
         try:
             while self._buffer.messages and self._running < self._limit:
-                self._call(self._buffer.pop())
+                running = call_listener(self._handler, self._buffer.pop())
+                if running is not None:
+                    self._follow(running)
         finally:
             self._handing = False
 
-    def _call(self, message: Any) -> None:
-        running = call_listener(self._handler, message)
-        if running is not None:
-            self._running += 1
-            running.addCallback(self._done)
+    def _follow(self, running: Deferred[Any]) -> None:
+        self._running += 1
+        running.addCallback(self._done)
 
     def _done(self, result: Any) -> Any:
         self._running -= 1
