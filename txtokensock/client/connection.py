@@ -204,20 +204,16 @@ class Connection(TwistedProtocol):
         if isinstance(message, ChannelMessage):
             self._owner.channel_message(message)
         elif isinstance(message, Answer):
-            self._answered(message)
+            if message.uuid == self._auth_uuid:
+                self._auth_answered(message)
+            elif message.uuid == self._keep_alive.ping_uuid:
+                self._keep_alive.answered()
+            else:
+                self._owner.answered(message)
         elif isinstance(message, ServerCall):
             self._called(message)
         else:
             self._owner.message_received(message)
-
-    def _answered(self, answer: Answer) -> None:
-        uuid = answer.uuid
-        if uuid == self._auth_uuid:
-            self._auth_answered(answer)
-        elif uuid == self._keep_alive.ping_uuid:
-            self._keep_alive.answered()
-        else:
-            self._owner.answered(answer)
 
     def connectionClosing(self, reason: Failure) -> None:
         # One that is not authenticated waits for its end: to abort it here would reset TCP.

@@ -46,9 +46,9 @@ class Request(Struct, eq=False):
     :ivar idempotent: it may be sent again on the next connection.
     :ivar channel_request: it speaks of this connection only: it is not kept for the next.
     :ivar channel: the name that the server is told, where it is told one.
-    :ivar sent: it was handed to a transport at least once.
     :ivar sent_at: when that was the last time, in seconds of the reactor's clock.
-    :ivar number: its place among all that was sent on this connection, from 1.
+    :ivar number: its place among all that was sent on this connection, from 1; 0 where it was
+        sent on none so far.
     :ivar suspect: a server may have closed for it: it is sent alone.
     :ivar timeout: seconds that it may take, in all.
     :ivar deferred: fires once, with the result or a failure; None before and after.
@@ -63,7 +63,6 @@ class Request(Struct, eq=False):
     idempotent: bool = False
     channel: str | None = None
     channel_request: bool = False
-    sent: bool = False
     sent_at: float = 0.0
     number: int = 0
     suspect: bool = False
@@ -75,6 +74,11 @@ class Request(Struct, eq=False):
     def what(self) -> str:
         """What was asked, for people, such as ``rpc 'echo'``."""
         return self.verb if self.name is None else f"{self.verb} {self.name!r}"
+
+    @property
+    def sent(self) -> bool:
+        """Whether it was handed to a transport at least once."""
+        return self.number > 0
 
     @property
     def done(self) -> bool:

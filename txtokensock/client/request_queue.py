@@ -442,7 +442,7 @@ class RequestQueue:
             payload = request.payload
             payloads.append(payload)
             number += 1
-            request.number, request.sent, request.sent_at = number, True, now
+            request.number, request.sent_at = number, now
             if acks or request.completion is _ANSWER:
                 in_flight[request.uuid] = request
             else:
