@@ -59,19 +59,16 @@ class Outbox:
             self.flush()
         elif not (self._due or self._transport.delivering):
             self._due = True
-            self._slices.call(self._turn_ended)
+            self._slices.call(self.flush)
 
     def flush(self) -> None:
         """Send everything that was written, at once."""
+        self._due = False
         if self._messages:
             messages, size = self._messages, self._size
             self._messages, self._size = [], 0
             self._observer.messages_sent(len(messages), size)
             self._transport.writeSequence(messages)
-
-    def _turn_ended(self) -> None:
-        self._due = False
-        self.flush()
 
     # -- IPushProducer
 

@@ -35,12 +35,14 @@ the two sides:
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from ..support.direct_writes import follow_buffer
 from ..support.quiet_log import Quiet
 from .message_buffer import MessageBuffer
 from .pongs import Pongs
@@ -88,6 +90,7 @@ class WebSocketConnection:
         self._pongs = Pongs()
         self._fragments = 0
         self._producing = False
+        self._write: Callable[[bytes], object] | None = None
 
     def bytes_received(self, data: bytes) -> None:
         """
@@ -159,7 +162,8 @@ class WebSocketConnection:
             self.sendPong(payload)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        self.transport.write(data)
+        write = self._write or self.transport.write
+        write(data)
 
     def texts_received(self, payloads: list[bytes]) -> None:
         """The text messages of one read have come, in order."""
@@ -182,7 +186,8 @@ class WebSocketConnection:
     def send_frame(self, frame: bytes) -> None:
         """Send one message in its frame, unless the WebSocket is closing."""
         if self.state == self.STATE_OPEN:
-            self.transport.write(frame)
+            write = self._write or self.transport.write
+            write(frame)
 
     def ping(self) -> None:
         """Ask for a pong, unless the WebSocket is closing."""
@@ -225,9 +230,9 @@ class WebSocketConnection:
         return self._pongs.held
 
     def follow_buffer(self) -> None:
-        """Follow the TCP buffer from now on."""
-        self.transport.registerProducer(self, True)
+        """Follow the TCP buffer from now on; what was written before leaves now."""
         self._producing = True
+        self._write = follow_buffer(self.transport, self)
 
     def unregisterProducer(self) -> None:
         """Autobahn calls this before it closes: TLS never ends while there is a producer."""

@@ -76,8 +76,13 @@ class Slices:
         :param function: called without arguments; it must not raise.
         :param long: whether it may take longer than 5 ms.
         """
-        (self._long if long else self._due).append(function)
-        self._turn.schedule()
+        if long:
+            self._long.append(function)
+            self._turn.schedule()
+            return
+        if not self._due:  # or else it is scheduled already, or will be at the end of this turn
+            self._turn.schedule()
+        self._due.append(function)
 
     def for_each(
         self, items: Iterable[T], function: Callable[[T], object], at_a_time: int = 16

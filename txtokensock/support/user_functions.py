@@ -34,6 +34,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+_PLAIN = frozenset((str, dict, list, int, float, bool, type(None)))
+"""What most results are: to find out which of the others one is takes longer."""
+
 _log = Logger()
 
 
@@ -98,6 +101,8 @@ def begin_user_function(function: Callable[..., Any], *arguments: Any) -> Any:
         result = function(*arguments)
     except BaseException:
         return fail().addErrback(_as_exception)
+    if type(result) in _PLAIN:
+        return result
     if isinstance(result, Failure):
         return fail(result).addErrback(_as_exception)
     if iscoroutine(result):

@@ -46,7 +46,7 @@ class FramedTests(SynchronousTestCase):
         written: list[bytes] = []
         for protocol in server.protocols:
             session: Any = protocol.transport._session
-            session._websocket.transport.write = written.append
+            session._websocket._write = written.append
         for messages in ([b"a"], [b"a", b"b"]):
             for protocol in server.protocols:
                 protocol.transport.writeSequence(list(messages))

@@ -19,7 +19,6 @@ from twisted.python.failure import Failure
 from ...address import url_host
 from ...errors import InvalidData, SockJSClosed, shorten
 from ...support.timer import Timer
-from ...support.write_now import write_now
 from ...web.client.http_context import HTTPContext
 from ...web.tls.policy import is_tls_problem
 from ..frames import encode_client_frame
@@ -74,7 +73,6 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         self._host = host
         self._handshake_size = 0
         self._lost_by: BaseException | None = None
-        self._has_sent = False
         self._flow = ProducerFlow(http_context.reactor)
 
     def __repr__(self) -> str:
@@ -96,7 +94,6 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
         if in_handshake:
             self._handshake_size += len(data)
         self._session.bytes_received(len(data))
-        self._has_sent = False
         self._session.read_begins()
         try:
             self.bytes_received(data)
@@ -110,8 +107,6 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
                 )
             self._session.violation("bytes that are not WebSocket frames")
         self._session.read_ends()
-        if self._has_sent:
-            write_now(self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost_by = reason.value
@@ -200,7 +195,6 @@ class _ClientWebSocket(WebSocketConnection, WebSocketClientProtocol):  # type: i
     # -- FrameConnection, with what both sides have
 
     def send(self, messages: list[bytes]) -> None:
-        self._has_sent = True
         self.send_frame(masked_text_frame(encode_client_frame(messages)))
 
     def end(self) -> None:
@@ -266,7 +260,6 @@ class _RawClientWebSocket(_ClientWebSocket):
     def send(self, messages: list[bytes]) -> None:
         if not all(map(_is_text, messages)):
             raise InvalidData("a SockJS message must be text in UTF-8")
-        self._has_sent = True
         for message in messages:
             self.send_frame(masked_text_frame(message))
 

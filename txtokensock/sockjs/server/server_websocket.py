@@ -17,7 +17,6 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from ...errors import SockJSClosed, shorten
-from ...support.write_now import write_now
 from ..text_frames import TextFrameReader
 from ..websocket import TIMERS_OFF, WebSocketConnection
 from .websocket_session import WebSocketSession
@@ -109,8 +108,9 @@ class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
         accepted = sha1(self._key.encode("ascii") + _GUID, usedforsecurity=False)
         self.transport.write(_ACCEPTED % b64encode(accepted.digest()))
         self._key = ""  # it is not needed any more
-        self.follow_buffer()
         self._session.websocket_open(self)
+        if self.state == self.STATE_OPEN:
+            self.follow_buffer()
 
     def dataReceived(self, data: bytes) -> None:
         self._session.bytes_received()
@@ -198,7 +198,7 @@ class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
         self._reading_paused = True
         super().connectionLost(reason)
         self._producing = False
-        self.transport = None
+        self._write = self.transport = None
 
     def ignore_input(self) -> None:
         """
@@ -231,10 +231,6 @@ class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
             if tail[start] == 0x88 and tail[start + 1] == 0x80 | (len(tail) - start - 6):
                 self.dropConnection()
                 return
-
-    def send_frame(self, frame: bytes) -> None:
-        super().send_frame(frame)
-        write_now(self.transport)
 
     # -- from Autobahn
 

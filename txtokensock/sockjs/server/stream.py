@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from ...support.write_now import write_now
+from ...support.direct_writes import write_now
 from ...web.server.answers import unbuffered
 from .framing import Framing
 

@@ -66,14 +66,14 @@ class _LastFrame:
 
     def __init__(self) -> None:
         self._messages: list[bytes] = []
-        self._frame = text_frame(encode_server_frame([]))
+        self._frames: list[bytes] = []
 
-    def of(self, messages: list[bytes]) -> bytes:
-        """The frame of messages, which are not changed any more."""
+    def frames(self, messages: list[bytes]) -> list[bytes]:
+        """:return: the frame of messages, which are not changed any more."""
         if messages != self._messages:
-            self._frame = text_frame(encode_server_frame(messages))
+            self._frames = [text_frame(encode_server_frame(messages))]
             self._messages = messages
-        return self._frame
+        return self._frames
 
 
 _last_frame = _LastFrame()
@@ -280,8 +280,7 @@ class WebSocketSession(ServerSession):
     def _decode(self, payload: bytes) -> list[bytes]:
         return decode_client_frame(payload) if payload else []
 
-    def _encode(self, messages: list[bytes]) -> list[bytes]:
-        return [_last_frame.of(messages)]
+    _encode: Callable[[list[bytes]], list[bytes]] = staticmethod(_last_frame.frames)
 
     def _last_words(self, code: int, reason: str) -> tuple[list[bytes], tuple[int, str]]:
         """The frames that announce the close, and the code and reason of the WebSocket's."""
@@ -296,8 +295,12 @@ class WebSocketSession(ServerSession):
     def send(self, messages: list[bytes]) -> None:
         frames = self._encode(messages)
         if self._state is OPEN:
+            websocket = self._websocket
             for frame in frames:
-                self._put(frame)
+                if websocket is None or self._buffer_full or self._waiting:
+                    self._wait(frame)
+                else:
+                    self._transmit(websocket, frame)
             waiting = self._bytes_waiting + self._bytes_in_buffer
             if waiting > self._options.max_buffered:
                 self._overflow()

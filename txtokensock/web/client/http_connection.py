@@ -19,7 +19,7 @@ from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IBodyProducer
 
-from ...support.write_now import write_now
+from ...support.direct_writes import write_now
 from .http11 import HTTP11, BadResponse
 from .http_request import ClientRequest
 from .http_response import Body, Response

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 
-from ...support.write_now import write_now
+from ...support.direct_writes import write_now
 from .admissions import CountedConnection
 from .answers import raw_answer
 from .arrival import Arrival
