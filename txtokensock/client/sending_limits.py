@@ -29,6 +29,9 @@ _SHARE = 0.9
 Of the rate that a server announced: its clock is another, and pings and pongs count as well.
 """
 
+_AROUND = len('"rpc":"","uuid":""}')
+"""Bytes that each request has, besides its uuid."""
+
 _LEAST_WAIT = 0.01
 
 
@@ -100,7 +103,8 @@ class SendingLimits:
         payload, channel = request.payload, request.channel
         size = len(payload)
         if size > self._plain_size or (
-            size > self._plain_depth  # a count of two is most of what this takes
+            # What is around the data holds no brackets, so that most are too short to be counted.
+            size - len(request.uuid) - _AROUND > self._plain_depth
             and payload.count(b"[") + payload.count(b"{") > self._plain_depth
         ):  # else, as nearly always, there is nothing to look for
             try:
