@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 
-from .timer import Deadline
+from .timer import Deadline, Timer
 
 __all__ = ["Deadlines", "Late"]
 
@@ -40,16 +40,22 @@ class Deadlines(Generic[T]):
 
     :param reactor: for the timer.
     :param expired: called with what is over, in the order of deadlines; it was removed.
+    :param timer: of which kind: what no peer has to do in time needs no :class:`Deadline`.
     """
 
-    def __init__(self, reactor: IReactorTime, expired: Callable[[list[T]], object]) -> None:
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        expired: Callable[[list[T]], object],
+        timer: type[Timer] = Deadline,
+    ) -> None:
         self._reactor = reactor
         self._expired = expired
         self._lines: dict[float, dict[T, float]] = {}  # when each is due, in that order
         self._firsts: list[tuple[float, float]] = []  # a heap: when to look at each line, its key
         self._tidy_at = _FEW
         self._due = math.inf  # when the timer was set to be over
-        self._timer = Deadline(reactor, self._look)
+        self._timer = timer(reactor, self._look)
 
     def __len__(self) -> int:
         """How many deadlines are waited for."""

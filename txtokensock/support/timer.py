@@ -43,6 +43,11 @@ class Timer:
         return self._call is not None
 
     @property
+    def noticed(self) -> float:
+        """Up to when what is due is over, in seconds of the reactor's clock: now."""
+        return self._reactor.seconds()
+
+    @property
     def due(self) -> float:
         """When, in seconds of the reactor's clock; ``math.inf`` while it is not running."""
         return math.inf if self._call is None else self._call.getTime()
@@ -70,17 +75,19 @@ class Deadline(Timer):
     A timer for what a peer has to do in time.  It is over only after the network was read once
     more, and many times where the reactor was held up, by a function that took long or because
     the process was stopped: what has arrived meanwhile still counts.
-
-    :ivar noticed: when the time was over, in seconds of the reactor's clock: what was due
-        later has not been judged yet.
     """
 
-    __slots__ = ("_turns", "noticed")
+    __slots__ = ("_noticed", "_turns")
 
     def __init__(self, reactor: IReactorTime, action: Callable[[], object]) -> None:
         super().__init__(reactor, action)
         self._turns = 0
-        self.noticed = 0.0
+        self._noticed = 0.0
+
+    @property
+    def noticed(self) -> float:
+        """When the time was over: what was due later has not been judged yet."""
+        return self._noticed
 
     def start(self, seconds: float) -> None:
         self._turns = 0
@@ -94,9 +101,9 @@ class Deadline(Timer):
         if self._turns:
             self._turns -= 1
         else:
-            self.noticed = self._reactor.seconds()
+            self._noticed = self._reactor.seconds()
             assert self._call is not None
-            late = self.noticed - self._call.getTime()
+            late = self._noticed - self._call.getTime()
             self._turns = _TURNS if late > _HELD_UP else 1
         # The reactor handles what is ready to be read before what is called later.
         self._call = self._reactor.callLater(0, self._over)

@@ -14,6 +14,8 @@ from txtokensock.sockjs.server.request_info import RequestInfo
 from txtokensock.sockjs.server.resource import SockJSResource
 from txtokensock.sockjs.server.session import ServerSession, State
 from txtokensock.sockjs.server.shared_buffers import SharedBuffers
+from txtokensock.support.deadlines import Deadlines
+from txtokensock.support.timer import Timer
 
 from ..test_transport import Events
 from .support import Recorders
@@ -51,10 +53,16 @@ class Stage:
         self.info = RequestInfo("test", b"/", nowhere, nowhere, False)
         self.options = options(self.clock)
         self.buffers = SharedBuffers(self.options.max_buffered_total)
+        self.beats: Deadlines[ServerSession] = Deadlines(self.clock, self._beat, Timer)
+
+    def _beat(self, sessions: list[ServerSession]) -> None:
+        for session in sessions:
+            session.beat()
 
     def on_end(self, _: ServerSession) -> None:
         """The session told the table that it has ended."""
         self.noted.append("counted")
+        self.beats.stop()  # as the table does when none is left
 
     def forget(self) -> None:
         """Note what comes from now on."""
@@ -77,7 +85,10 @@ class Stage:
             else f"lost:{type(event).__name__}"
             for event in self.protocol.events
         ]  # fmt: skip
-        due = [f"{c.getTime() - self.clock.seconds():g}s" for c in self.clock.getDelayedCalls()]
+        timers = self.clock.getDelayedCalls()
+        times = [call.getTime() for call in timers if call is not self.beats._timer._call]
+        times += [time for line in self.beats._lines.values() for time in line.values()]
+        due = [f"{time - self.clock.seconds():g}s" for time in times]
         return " ".join([*self.noted, *heard, *sorted(due), self.state.name])
 
 

@@ -61,6 +61,7 @@ class PollingStage(Stage):
             Slices(self.clock),
             self.on_end,
             self.buffers,
+            self.beats,
             lambda: self.noted.append("forgotten"),
         )
 

@@ -4,12 +4,14 @@ How a session over a WebSocket ends, and how a dead peer is found out.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 from weakref import ref
 
 from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.kit.site_client import TCP_BUFFER
 from tests.kit.websocket import CLOSE, PING, PONG, TEXT, close_frame, encode_frame
 from txtokensock.errors import SockJSClosed
 
@@ -227,6 +229,23 @@ class HeartbeatTests(SynchronousTestCase):
         self.assertEqual(client.frames()[0], (TEXT, b'c[3000,"No response from heartbeat"]'))
         server.clock.pump([5, 0])
         self.assertEqual(server.protocols[0].lost[0].value.code, 3000)
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_ended_by_the_one_before(self) -> None:
+        """A session has no heartbeat that another one ends whose heartbeat is due before."""
+        server = Server(Recorder)
+        clients = [server.websocket() for _ in range(2)]
+        first, second = (protocol.transport for protocol in server.protocols)
+        ends_second = SimpleNamespace(
+            pauseProducing=second.abortConnection, stopProducing=lambda: None
+        )
+        clients[0].tcp.stop_reading()
+        first.registerProducer(ends_second, True)
+        first.write(b"x" * (TCP_BUFFER - 9))  # there is room for its frame, and for nothing more
+        clients[1].frames()
+        server.clock.advance(25)
+        self.assertEqual((clients[1].frames(), clients[1].tcp.aborting), ([], True))
+        clients[0].connection.drop()
         self.assertEqual(server.clock.getDelayedCalls(), [])
 
     def test_any_byte_counts(self) -> None:

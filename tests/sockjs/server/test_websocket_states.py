@@ -62,6 +62,7 @@ class WebSocketStage(Stage):
             Slices(self.clock),
             self.on_end,
             self.buffers,
+            self.beats,
         )
 
     def open(self) -> None:

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import NO_CONTENT, NOT_FOUND, SERVICE_UNAVAILABLE
 
+from ...support.deadlines import Deadlines
 from ...support.slices import Slices
 from ...support.timeouts import transfer_time
 from ...support.timer import Deadline, NextTurn
@@ -77,9 +78,10 @@ class PollingSession(ServerSession):
         slices: Slices,
         on_end: Callable[[ServerSession], object],
         buffers: SharedBuffers,
+        beats: Deadlines[ServerSession],
         on_forgotten: Callable[[], object],
     ) -> None:
-        super().__init__(protocol, info, options, reactor, slices, on_end, buffers)
+        super().__init__(protocol, info, options, reactor, slices, on_end, buffers, beats)
         self._on_forgotten = on_forgotten
         self._stream: FrameStream | None = None
         self._quiet_beats = 0
@@ -107,7 +109,7 @@ class PollingSession(ServerSession):
         self._stream = stream
         self._quiet_beats = 0
         stream.follow(self._interrupted, self._flush)
-        self._beat.start(self._options.heartbeat)
+        self._start_beat()
         if self._state is OPENING:
             self._write(OPEN_FRAME)
             self._start()
@@ -168,7 +170,7 @@ class PollingSession(ServerSession):
         """End the response; the client has to send another request."""
         assert self._stream is not None
         stream, self._stream = self._stream, None
-        self._beat.stop()
+        self._stop_beat()
         self._absence.start(self._options.disconnect_delay + transfer_time(stream.written))
         stream.finish()
 
@@ -247,7 +249,7 @@ class PollingSession(ServerSession):
             if stall > transfer_time(self._stream.written):
                 self._interrupted()
         if self._stream is not None:
-            self._beat.start(self._options.heartbeat)
+            self._start_beat()
 
     # -- the end
 
@@ -283,7 +285,7 @@ class PollingSession(ServerSession):
     def _drop_all(self) -> None:
         """Drop what waits, and the connection of an open response."""
         self._next_turn.cancel()
-        self._beat.stop()
+        self._stop_beat()
         self._drop_waiting()
         stream, self._stream = self._stream, None
         if stream is not None:

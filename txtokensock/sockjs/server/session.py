@@ -15,8 +15,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...errors import SockJSClosed
+from ...support.deadlines import Deadlines
 from ...support.slices import Slices
-from ...support.timer import Deadline, Timer
+from ...support.timer import Deadline
 from ..frames import ARRAY_TOO_LONG, TOO_SLOW
 from ..interfaces import ISockJSSession
 from ..producer import ProducerFlow
@@ -119,13 +120,15 @@ class ServerSession:
     :param slices: of all sessions, for what is too much for one turn of the reactor.
     :param on_end: called with the session when it has ended.
     :param buffers: what it and the other sessions hold.
+    :param beats: the times of its heartbeats, and of theirs.
     :ivar transport: the protocol's transport.
     :ivar meter: counts all that the client sends.
     :ivar frame_size: the most bytes of a frame from the client.
     """
 
     __slots__ = (
-        "_beat",
+        "_beating",
+        "_beats",
         "_buffers",
         "_bytes_undelivered",
         "_deadline",
@@ -137,6 +140,7 @@ class ServerSession:
         "_on_exceeded",
         "_options",
         "_protocol",
+        "_reactor",
         "_reading_paused",
         "_reason",
         "_state",
@@ -156,13 +160,16 @@ class ServerSession:
         slices: Slices,
         on_end: Callable[[ServerSession], object],
         buffers: SharedBuffers,
+        beats: Deadlines[ServerSession],
     ) -> None:
+        self._reactor = reactor
         self._protocol = protocol
         self._info = info
         self._options = options
         self._on_end = on_end
         self._flow = ProducerFlow(reactor)
-        self._beat = Timer(reactor, self._on_beat)
+        self._beats = beats
+        self._beating = False
         self._deadline = Deadline(reactor, self._on_deadline)
         self._state = OPENING
         self._reason: Failure | None = None
@@ -198,6 +205,12 @@ class ServerSession:
             self.abort()
         else:
             self._overflow()
+
+    def beat(self) -> None:
+        """A heartbeat is due, unless what was due before it has stopped that."""
+        if self._beating:
+            self._beating = False
+            self._on_beat()
 
     def delivered(self) -> None:
         """The protocol has had all messages, and has been told of the end."""
@@ -258,7 +271,7 @@ class ServerSession:
         if self._state is ENDED:
             return
         self._state = ENDED
-        self._beat.stop()
+        self._stop_beat()
         self._deadline.stop()
         self._flow.stop()
         self._on_end(self)
@@ -271,13 +284,24 @@ class ServerSession:
             return False
         self._state = CLOSING
         self._reason = Failure(SockJSClosed(code, reason))
-        self._beat.stop()
+        self._stop_beat()
         self._deadline.stop()
         return True
 
     def _on_beat(self) -> None:
         """Send a heartbeat: ``heartbeat`` seconds have passed since the last one."""
         raise NotImplementedError
+
+    def _start_beat(self) -> None:
+        """Send a heartbeat in ``heartbeat`` seconds."""
+        self._stop_beat()
+        self._beating = True
+        self._beats.add(self, self._options.heartbeat, self._reactor.seconds())
+
+    def _stop_beat(self) -> None:
+        if self._beating:
+            self._beating = False
+            self._beats.remove(self, self._options.heartbeat)
 
     def _on_deadline(self) -> None:
         """Drop what is left of an orderly close that took too long."""
@@ -295,7 +319,7 @@ class ServerSession:
         if self._state is not ENDED:
             self._state = CLOSING
             self._reason = self._reason or Failure(ConnectionAborted())
-            self._beat.stop()
+            self._stop_beat()
 
     def pause_reading(self) -> None:
         raise NotImplementedError

@@ -13,7 +13,9 @@ from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, I
 from twisted.logger import Logger
 from twisted.web.http import FORBIDDEN, INTERNAL_SERVER_ERROR, SERVICE_UNAVAILABLE
 
+from ...support.deadlines import Deadlines
 from ...support.slices import Slices
+from ...support.timer import Timer
 from ...support.waiters import Waiters
 from ...web.server.admissions import Admissions
 from .options import SockJSOptions
@@ -61,6 +63,7 @@ class SessionTable:
         self.buffers = SharedBuffers(options.max_buffered_total)
         self._ends: Waiters[None] = Waiters()
         self._on_end = self._remove  # one object for all sessions
+        self._beats: Deadlines[ServerSession] = Deadlines(reactor, self._beat, Timer)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -101,7 +104,14 @@ class SessionTable:
         :param protocol: what :meth:`admit` gave.
         """
         session = session_type(
-            protocol, info, self.options, self.reactor, self._slices, self._on_end, self.buffers
+            protocol,
+            info,
+            self.options,
+            self.reactor,
+            self._slices,
+            self._on_end,
+            self.buffers,
+            self._beats,
         )
         self._add(session)
         return session
@@ -125,6 +135,7 @@ class SessionTable:
             self._slices,
             self._on_end,
             self.buffers,
+            self._beats,
             forget,
         )
         self._add(session)
@@ -136,7 +147,16 @@ class SessionTable:
 
     def _remove(self, session: ServerSession) -> None:
         self._sessions.remove(session)
+        if not self._sessions:
+            self._beats.stop()
         self._tell_the_end()
+
+    def _beat(self, sessions: list[ServerSession]) -> None:
+        for session in sessions:
+            try:
+                session.beat()
+            except Exception:
+                self._log.failure("a heartbeat could not be sent", event="sockjs.failed")
 
     def find(self, session_id: str) -> PollingSession | None:
         """The polling session of that name, also for some seconds after its end."""

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.python.failure import Failure
 
 from ...errors import InvalidData
+from ...support.deadlines import Deadlines
 from ...support.in_transit import InTransit
 from ...support.slices import Slices
 from ...support.timeouts import transfer_time
@@ -117,8 +118,9 @@ class WebSocketSession(ServerSession):
         slices: Slices,
         on_end: Callable[[ServerSession], object],
         buffers: SharedBuffers,
+        beats: Deadlines[ServerSession],
     ) -> None:
-        super().__init__(protocol, info, options, reactor, slices, on_end, buffers)
+        super().__init__(protocol, info, options, reactor, slices, on_end, buffers, beats)
         self.slices = slices
         self._websocket: WebSocketConnection | None = None
         self._waiting: deque[bytes] | tuple[()] = ()  # an empty deque takes 760 bytes
@@ -142,7 +144,7 @@ class WebSocketSession(ServerSession):
             return
         self._websocket = websocket
         self._open()
-        self._beat.start(self._options.heartbeat)
+        self._start_beat()
         self._start()
 
     def bytes_received(self) -> None:
@@ -261,7 +263,7 @@ class WebSocketSession(ServerSession):
         self._await_nothing()
         self._state = CLOSING
         self.transport.closing(self._reason or Failure(ConnectionDone("the client closes")))
-        self._beat.stop()
+        self._stop_beat()
         if not self._deadline.running:
             self._deadline.start(self._options.close_timeout)
         if self._websocket is not None:
@@ -349,7 +351,7 @@ class WebSocketSession(ServerSession):
 
     def _on_beat(self) -> None:
         assert self._websocket is not None
-        self._beat.start(self._options.heartbeat)
+        self._start_beat()
         if self._buffer_full:
             self._stalled += 1
             stall = self._stalled * self._options.heartbeat
