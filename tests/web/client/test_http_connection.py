@@ -398,6 +398,19 @@ class FlowTests(ConnectionTestCase):
             self.connection.connectionLost(LOST)
             self.assertEqual((reader.received, reader.reason.reasons), ([b"a"], [LOST]))
 
+    def test_dropped_at_once(self) -> None:
+        """A reader that wants nothing of a body hears once that it has ended."""
+
+        class Refusing(Reader):
+            def connectionMade(self) -> None:
+                self.transport.loseConnection()
+
+        reader = Refusing()
+        response = self.respond(CHUNKED + b"1\r\na\r\n")
+        self.connection.connectionLost(LOST)
+        response.deliverBody(reader)
+        self.assertEqual((reader.received, reader.reason.reasons), ([], [LOST]))
+
     def test_dropped_while_draining(self) -> None:
         """There is no other end to come."""
         reader = Reader(lambda reader: reader.transport.loseConnection())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Protocol
 
 from ..frames import HEARTBEAT_FRAME, FrameError
@@ -72,7 +73,7 @@ class LineReader:
     """
 
     def __init__(self, limit: int) -> None:
-        self._lines = _Lines(limit, lambda data: data.split(b"\n"))
+        self._lines = _Lines(limit, _split_at_line_feeds)
 
     @property
     def complete(self) -> bool:
@@ -80,6 +81,9 @@ class LineReader:
 
     def feed(self, data: bytes) -> list[bytes]:
         return [_without_padding(line) for line in self._lines.feed(data) if line]
+
+
+_split_at_line_feeds = methodcaller("split", b"\n")
 
 
 def _without_padding(line: bytes) -> bytes:

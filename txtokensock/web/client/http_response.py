@@ -33,6 +33,7 @@ class Body:
         self._changed = changed
         self._drop = drop
         self._protocol: IProtocol | None = None
+        self._delivered = False
         self._paused = False
         self._reason: Failure | None = None
 
@@ -47,13 +48,14 @@ class Body:
 
         :raises RuntimeError: if it was delivered before.
         """
-        if self._protocol is not None:
+        if self._delivered:
             raise RuntimeError("the body of a response can be delivered only once")
+        self._delivered = True
         self._protocol = protocol
         transport: Any = self  # IResponse asks for an IPushProducer and no more
         protocol.makeConnection(transport)
         if self._reason is not None:
-            protocol.connectionLost(self._reason)
+            self.ended(self._reason)
         else:
             self._changed()
 
@@ -65,8 +67,9 @@ class Body:
     def ended(self, reason: Failure) -> None:
         """End the body; ``IResponse.deliverBody`` lists the reasons."""
         self._reason = reason
-        if self._protocol is not None:
-            self._protocol.connectionLost(reason)
+        protocol, self._protocol = self._protocol, None  # no cycle for the garbage collector
+        if protocol is not None:
+            protocol.connectionLost(reason)
 
     # -- ITransport for the protocol; these do nothing once the body has ended
 
