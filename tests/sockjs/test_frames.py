@@ -21,6 +21,7 @@ from txtokensock.sockjs.frames import (
     Messages,
     Open,
     decode_client_frame,
+    decode_client_frames,
     decode_server_frame,
     encode_client_frame,
     encode_close_frame,
@@ -136,6 +137,36 @@ class ClientFrameTests(SynchronousTestCase):
         """What clients encode, servers decode."""
         encoded = [message.encode() for message in messages]
         self.assertEqual(decode_client_frame(encode_client_frame(encoded)), encoded)
+
+    @given(
+        st.lists(
+            st.one_of(
+                texts.map(lambda them: json.dumps(them).encode()),
+                st.text('[]",a\n \\', max_size=8).map(str.encode),
+                st.sampled_from(
+                    [b"", b'"a"', b'["a"] ["b"]', b'["c"', b"]", b'["a",', b"[[]", rb'["\ud800"]']
+                ),
+            ),
+            max_size=6,
+        )
+    )
+    def test_together(self, frames: list[bytes]) -> None:
+        """What comes together is decoded as each frame is by itself, whatever is in them."""
+        try:
+            expected = [decode_client_frame(frame) for frame in frames]
+        except FrameError:
+            self.assertRaises(FrameError, decode_client_frames, frames)
+        else:
+            self.assertEqual(decode_client_frames(frames), expected)
+
+    def test_values_are_not_lines(self) -> None:
+        """As many values as frames are not enough: each frame has to be one."""
+        for frames in (
+            [b'["a"] ["b"]', b'["c"', b"]"],
+            [b'["a"]["b"]', b""],
+            [b'["a"', b'] ["b"]'],
+        ):
+            self.assertRaises(FrameError, decode_client_frames, frames)
 
     def test_no_text(self) -> None:
         """A message that is not UTF-8 is the caller's mistake."""

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
 from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe
 from ..messages.from_server import encode_answer, encode_error_answer
-from ..support.user_functions import begin_user_function, cancel_user_function
+from ..support.user_functions import PLAIN_TYPES, begin_user_function, cancel_user_function
 from .calls import ServerCalls
 from .hooks import Refused
 from .in_flight import held_by
@@ -193,7 +193,7 @@ class PeerRequests:
             self._send(encode_error_answer(call.name, call.uuid, "Function not found"))
             return
         outcome = begin_user_function(action, call.data, self._peer)
-        if not isinstance(outcome, Deferred):
+        if type(outcome) in PLAIN_TYPES or not isinstance(outcome, Deferred):
             try:
                 answer = encode_answer(call.name, call.uuid, outcome)
             except InvalidData:

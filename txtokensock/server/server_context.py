@@ -4,6 +4,7 @@ Everything that the peers of one server share.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +42,7 @@ class ServerContext:
         connect from then on.
     :ivar limits_for: gives a peer its own; it may change, too.
     :ivar actions: which peers may call; looked up at each call, so they may change.
-    :ivar own_actions: the server's own actions, which take precedence.
+    :ivar own_actions: the server's own actions by their whole names, which take precedence.
     :ivar hooks: decide what peers may do.
     :ivar hub: delivers messages of channels.
     :ivar acks: whether requests are acknowledged, see PROTOCOL section 5.
@@ -61,7 +62,7 @@ class ServerContext:
     limits: Limits
     limits_for: LimitsFor | None
     actions: Actions
-    own_actions: Actions
+    own_actions: Mapping[str, Action]
     hooks: Hooks
     hub: Hub
     acks: bool
@@ -84,7 +85,7 @@ class ServerContext:
 
     def find_action(self, name: str) -> Action | None:
         """Find the action of that name; None if there is none."""
-        return find_action(self.own_actions, name) or find_action(self.actions, name)
+        return self.own_actions.get(name) or find_action(self.actions, name)
 
     def limits_of(self, identity: Identity) -> Limits:
         """The limits of a peer; where ``limits_for`` fails, those of all."""

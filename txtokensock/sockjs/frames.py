@@ -41,6 +41,7 @@ __all__ = [
     "check_close",
     "check_close_reason",
     "decode_client_frame",
+    "decode_client_frames",
     "decode_server_frame",
     "encode_client_frame",
     "encode_close_frame",
@@ -165,6 +166,45 @@ def decode_client_frame(frame: bytes) -> list[bytes]:
         return [text.encode() for text in _decode_texts(frame)]
     except Malformed as problem:
         raise FrameError(f"broken framing: {problem}") from None
+
+
+def decode_client_frames(frames: list[bytes]) -> list[list[bytes]]:
+    """
+    Decode what came in together, in one go.
+
+    :return: what :func:`decode_client_frame` makes of each frame.
+    :raises FrameError: if one is not valid.
+    """
+    lists = _decode_lists(frames)
+    if lists is None:
+        return [decode_client_frame(frame) for frame in frames]
+    return [[text.encode() for text in texts] for texts in lists]
+
+
+_decode_lines = msgspec.json.Decoder(list[str]).decode_lines
+
+
+def _decode_lists(lists: list[bytes]) -> list[list[str]] | None:
+    """
+    Decode lists of texts, one a line, which takes half as long as one by one.
+
+    msgspec goes by the values, not by the lines.  Where every line begins with a bracket and ends
+    with one, no two can be one value, for a comma would be missing: as many values as lines are
+    one in each.
+
+    :return: None if they are not all such lists, without a line break.
+    """
+    others = len(lists) - 1
+    text = b"\n".join(lists)
+    if not others or text.count(b"\n") != others or text.count(b"]\n[") != others:
+        return None
+    if not (text.startswith(b"[") and text.endswith(b"]")):
+        return None
+    try:
+        decoded = _decode_lines(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    return decoded if len(decoded) == len(lists) else None
 
 
 def encode_client_frame(messages: Sequence[bytes]) -> bytes:

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from .portable import Portable
 
 __all__ = [
+    "PLAIN_TYPES",
     "UserFunctionError",
     "UserFunctionTimeout",
     "abandonable",
@@ -34,8 +35,11 @@ __all__ = [
 
 T = TypeVar("T")
 
-_PLAIN = frozenset((str, dict, list, int, float, bool, type(None)))
-"""What most results are: to find out which of the others one is takes longer."""
+PLAIN_TYPES = frozenset((str, dict, list, int, float, bool, type(None)))
+"""
+What most results are: whether one is a ``Deferred``, which has an abstract base, takes as long to
+find out as several calls.
+"""
 
 _log = Logger()
 
@@ -101,7 +105,7 @@ def begin_user_function(function: Callable[..., Any], *arguments: Any) -> Any:
         result = function(*arguments)
     except BaseException:
         return fail().addErrback(_as_exception)
-    if type(result) in _PLAIN:
+    if type(result) in PLAIN_TYPES:
         return result
     if isinstance(result, Failure):
         return fail(result).addErrback(_as_exception)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import chain
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProtocol, IReactorTime
@@ -24,6 +25,7 @@ from ..frames import (
     TOO_SLOW,
     FrameError,
     decode_client_frame,
+    decode_client_frames,
     encode_close_frame,
     encode_server_frame,
     is_utf8,
@@ -154,34 +156,31 @@ class WebSocketSession(ServerSession):
 
     def texts_received(self, payloads: list[bytes]) -> None:
         """Take the text messages of one read, in order, as long as they are not too many."""
-        frames, taken = 0, []
-        for payload in payloads:
-            messages = None
-            if self._state is OPEN and not self._reading_paused:
-                messages = self._taken(payload)
+        if self._state is OPEN and not self._reading_paused:
+            messages = self._messages_of(payloads)
             if messages is not None:
-                frames += 1
-                taken += messages
-                continue
-            if frames:
-                self._deliver_together(frames, taken)
-                frames, taken = 0, []
+                self._deliver_together(len(payloads), messages)
+                return
+        for payload in payloads:
             if not self._text_received(payload):
                 return
-        if frames:
-            self._deliver_together(frames, taken)
 
-    def _taken(self, payload: bytes) -> list[bytes] | None:
-        """:return: the messages of a frame as most are; None if there is more to say of it."""
+    def _messages_of(self, payloads: list[bytes]) -> list[bytes] | None:
+        """
+        :return: the messages of frames as most are; None, with nothing counted, if there is more
+            to say of one of them.
+        """
         try:
-            messages = self._decode(payload)
+            frames = self._decode_all(payloads)
         except FrameError:
             return None
-        count, most = len(messages), self._options.max_array_length
-        if most is not None and count > most:
+        most = self._options.max_array_length
+        if not all(frames) or (most is not None and max(map(len, frames)) > most):
             return None
-        kind = MESSAGES if messages else EMPTY
-        return messages if self.meter.has_room(kind, len(payload), count) else None
+        messages = list(chain.from_iterable(frames))
+        # Only one that comes alone can be so large that its size counts.
+        size = len(payloads[0]) if len(payloads) == 1 else 0
+        return messages if self.meter.has_room(MESSAGES, size, len(messages)) else None
 
     def _deliver_together(self, frames: int, messages: list[bytes]) -> None:
         self.transport.frames_received += frames
@@ -281,6 +280,9 @@ class WebSocketSession(ServerSession):
 
     def _decode(self, payload: bytes) -> list[bytes]:
         return decode_client_frame(payload) if payload else []
+
+    def _decode_all(self, payloads: list[bytes]) -> list[list[bytes]]:
+        return decode_client_frames(payloads)
 
     _encode: Callable[[list[bytes]], list[bytes]] = staticmethod(_last_frame.frames)
 
@@ -456,6 +458,9 @@ class RawWebSocketSession(WebSocketSession):
         if not is_utf8(payload):
             raise FrameError("a text message that is not UTF-8")
         return [payload]
+
+    def _decode_all(self, payloads: list[bytes]) -> list[list[bytes]]:
+        return [self._decode(payload) for payload in payloads]
 
     def _encode(self, messages: list[bytes]) -> list[bytes]:
         try:
