@@ -338,6 +338,20 @@ class OriginTests(ServerTestCase):
         ):
             self.assertEqual(self.statuses(server, **headers), {200}, headers)
 
+    def test_judged_once(self) -> None:
+        """A function that decides is asked once for each request, which it may count or log."""
+        asked: list[str] = []
+
+        def decide(_: Any, origin: str) -> bool:
+            asked.append(origin)
+            return origin == "http://a.example"
+
+        server = self.serve(allowed_origins=decide)
+        for origin, status in (("http://a.example", 200), ("http://b.example", 403)):
+            asked.clear()
+            self.assertEqual(self.statuses(server, Origin=origin), {status})
+            self.assertEqual(asked, [origin] * len(self.paths))
+
     def test_foreign_origins(self) -> None:
         """Others may not, whichever header gives them away."""
         server = self.serve()

@@ -112,13 +112,14 @@ class TokenRoute(Resource):
         """Answer ``GET``, and the ``OPTIONS`` of a page that asks whether it may."""
         warn_of_parsed_forms(request)
         self._proxies.look_at(request)
+        readable = self._allow_reading(request)
         if not self._hosts.allow(request):
             return self._refuse(request, HTTPStatus.MISDIRECTED_REQUEST, MISDIRECTED)
         callback = self._callback(request)
         if request.method not in (b"GET", b"OPTIONS"):
             request.setHeader(b"allow", b"GET, OPTIONS")
             return self._refuse(request, NOT_ALLOWED, "Method not allowed")
-        if not self._allow(request, callback):
+        if not self._allow(request, callback, readable):
             return self._refuse(request, FORBIDDEN, "Forbidden")
         if callback is not None and not _is_callback(callback):
             return self._refuse(request, BAD_REQUEST, "Invalid callback")
@@ -140,9 +141,9 @@ class TokenRoute(Resource):
         deciding.addCallback(give)
         return NOT_DONE_YET
 
-    def _allow(self, request: Any, callback: bytes | None) -> bool:
+    def _allow(self, request: Any, callback: bytes | None, readable: bool | None) -> bool:
         if callback is None:
-            return self._origins.allow(request)
+            return self._origins.allow(request, readable)
         return self._origins.allow_script(request, everyone=self._jsonp)
 
     def _too_many(self, request: Any) -> tuple[int, dict[str, Any]]:
@@ -168,7 +169,6 @@ class TokenRoute(Resource):
         wanted = request.getHeader(b"access-control-request-headers")
         if wanted is not None:
             request.setHeader(b"access-control-allow-headers", wanted)
-        self._allow_reading(request)
         self._context.observer.token_answered(NO_CONTENT)
         _hide_query(request)
         return done(request, NO_CONTENT)
@@ -224,7 +224,6 @@ class TokenRoute(Resource):
         :return: status, body and content type.
         """
         self._context.observer.token_answered(status)
-        self._allow_reading(request)
         _hide_query(request)
         try:
             text = dumps(body)
@@ -235,15 +234,23 @@ class TokenRoute(Resource):
         # A browser does not run the script of an error, and its page would not hear why.
         return OK, _script(callback, text), "text/javascript; charset=utf-8"
 
-    def _allow_reading(self, request: Any) -> None:
-        """The headers that keep an answer to those that it is for."""
+    def _allow_reading(self, request: Any) -> bool | None:
+        """
+        Set the headers that keep an answer to those that it is for.
+
+        :return: whether its ``Origin`` is allowed; None without one.
+        """
         request.setHeader(b"cache-control", b"no-store")
         request.setHeader(b"x-content-type-options", b"nosniff")
         request.setHeader(b"vary", b"Origin")
         origin = header(request, b"origin")
-        if origin is not None and self._origins.allow_origin(request, origin):
+        if origin is None:
+            return None
+        allowed = self._origins.allow_origin(request, origin)
+        if allowed:
             request.setHeader(b"access-control-allow-origin", request.getHeader(b"origin"))
             request.setHeader(b"access-control-allow-credentials", b"true")
+        return allowed
 
 
 def _hide_query(request: Any) -> None:

@@ -73,7 +73,7 @@ class OriginPolicy:
         """The hosts of the origins that are listed, IPv6 without brackets."""
         return {origin.host.strip("[]") for origin in self._listed if origin.host}
 
-    def allow(self, request: Any) -> bool:
+    def allow(self, request: Any, origin_allowed: bool | None = None) -> bool:
         """
         Whether the request comes from a page that may make it, or from no page at all.
 
@@ -82,8 +82,10 @@ class OriginPolicy:
         tells these apart, and ``Referer`` names the page.
 
         :param request: an :class:`~twisted.web.iweb.IRequest`.
+        :param origin_allowed: what :meth:`allow_origin` has said of its ``Origin``, if it was
+            asked.
         """
-        allowed = self._allow(request)
+        allowed = self._allow(request) if origin_allowed is None else origin_allowed
         if not allowed:
             # If a proxy rewrites Host, only this line says why every page is refused.
             self._log.info(
