@@ -13,13 +13,15 @@ from zope.interface import provider
 
 __all__ = ["access_log_line", "without_query"]
 
+_IP = (IPv4Address, IPv6Address)
+
 # A client may have escaped the question mark by mistake: what follows is as secret.
 _QUERY = re.compile(rb"[?#]|%3f", re.IGNORECASE)
 
 
 # A SockJS resource hides those of its own; here it is a page somewhere else, or the referrer.
 _SESSION = re.compile(
-    rb"(/|%2f)[^/?#%]+(\1(?:xhr(?:_streaming|_send)?|eventsource|htmlfile|jsonp(?:_send)?|websocket))"
+    rb"(/|%2f)(?!-\1)[^/?#%]+(\1(?:xhr(?:_streaming|_send)?|eventsource|htmlfile|jsonp(?:_send)?|websocket))"
     rb"(?=[/;%]|\Z)",
     re.IGNORECASE,
 )
@@ -27,7 +29,8 @@ _SESSION = re.compile(
 
 def without_query(url: bytes) -> bytes:
     """The part of a URL before its query and fragment."""
-    return _QUERY.split(url, maxsplit=1)[0]
+    found = _QUERY.search(url)
+    return url if found is None else url[: found.start()]
 
 
 def _without_credentials(url: bytes) -> bytes:
@@ -56,11 +59,12 @@ def access_log_line(timestamp: str, request: Any) -> str:
     :param request: a finished :class:`twisted.web.server.Request`.
     """
     address = request.getClientAddress()
-    host = address.host if isinstance(address, IPv4Address | IPv6Address) else "-"
-    uri = _escaped(_without_credentials(request.uri))
-    target = f"{_escaped(request.method)} {uri} {_escaped(request.clientproto)}"
+    host = address.host if isinstance(address, _IP) else "-"
+    uri = _without_credentials(request.uri)
+    target = _escaped(b" ".join((request.method, uri, request.clientproto)))
     referrer = request.getHeader(b"referer")
     referrer = _escaped(_without_credentials(referrer)) if referrer else "-"
-    agent = _escaped(request.getHeader(b"user-agent") or b"-")
+    agent = request.getHeader(b"user-agent")
+    agent = _escaped(agent) if agent else "-"
     length = request.sentLength or "-"
     return f'"{host}" - - {timestamp} "{target}" {request.code} {length} "{referrer}" "{agent}"'

@@ -289,10 +289,11 @@ class BoundedChannel(HTTPChannel):
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Write the head of an answer, in one piece: a transport looks at each that it gets."""
-        head = [b"%b %b %b\r\n" % (version, code, reason)]
+        head = [version, b" ", code, b" ", reason]
         for name, values in headers.getAllRawHeaders():
-            head += [b"%b: %b\r\n" % (name, value) for value in values]
-        head.append(b"\r\n")
+            for value in values:
+                head += (b"\r\n", name, b": ", value)
+        head.append(b"\r\n\r\n")
         self.transport.write(b"".join(head))
 
     def in_turn(self, process: Callable[[], None], long: bool) -> None:
