@@ -132,6 +132,21 @@ class DeadlineTests(SiteTestCase):
             self.assertTrue(connection.tcp.lost)
             self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_others_have_their_time_too(self) -> None:
+        """What is told of refusals raises for one connection, and all others are closed."""
+        self.site = BoundedSite(
+            self.page, self.limits, on_refusal=lambda _: {}["a"], reactor=self.clock
+        )
+        connections = [self.connect() for _ in range(3)]
+        idle = self.connect()
+        self.assertEqual(idle.request("POST", "/page", body=b"x").status, 200)
+        self.clock.pump([10, 0])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 3)
+        self.clock.pump([50, 0, 0])
+        self.assertTrue(idle.tcp.lost or idle.tcp.disconnecting)
+        for connection in connections:
+            connection.drop()
+
     def test_idle(self) -> None:
         """A connection without a request is closed after a minute."""
         connection = self.connect()

@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
@@ -36,9 +37,15 @@ _FEW = 10
 """So many connections of one address are too few to look at the limits."""
 
 
+_log = Logger()
+
+
 def _expired(late: list[Late]) -> None:
     for each in late:
-        each.late()
+        try:
+            each.late()
+        except Exception:  # of what is told of refusals: the others have had their time as well
+            _log.failure("a connection could not be closed", event="site.failed")
 
 
 class BoundedSite(Site):
