@@ -30,6 +30,7 @@ _TWISTED = {
     "twisted.internet.task.Clock": "class",
     "twisted.python.failure.Failure": "class",
     "twisted.python.filepath.FilePath": "class",
+    "twisted.web.http_headers.Headers": "class",
     "twisted.web.iweb.IAgent": "class",
     "twisted.web.iweb.IPolicyForHTTPS": "class",
     "twisted.web.iweb.IRequest": "class",
