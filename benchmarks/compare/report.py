@@ -338,13 +338,13 @@ def _carries_table(medians: _Medians) -> Iterator[str]:
 def _peers_table(medians: _Medians) -> Iterator[str]:
     held = medians.get("idle, 2000 peers: peers on ours", "server_bytes")
     connecting = medians.get("connect, authenticate, subscribe: peers on ours", "server_us")
-    rows = [["memory, GB", _number(held and held / 1000)]]
+    rows = [["GB of memory", _number(held and held / 1000)]]
     rows += [
         [
-            f"processes that have all back within {minutes} minutes",
-            "" if connecting is None else str(math.ceil(connecting / 60 / minutes)),
+            f"processes that have all back within {within}",
+            "" if connecting is None else str(math.ceil(connecting / seconds)),
         ]
-        for minutes in (1, 10)
+        for within, seconds in (("a minute", 60), ("ten minutes", 600))
     ]
     return _table("A million idle peers |", rows)
 
@@ -527,6 +527,7 @@ def draw_growth(figures: Figures, path: Path) -> None:
                 *zip(*points, strict=True) if points else ([], []), marker="o", label=label
             )
         axes.set(xlabel=scale, title=f"microseconds for {what}")
+        axes.margins(y=0.2)
         axes.set_ylim(bottom=1)
         axes.legend()
     picture.savefig(path, dpi=90)
