@@ -64,6 +64,15 @@ class PeerConnection(Protocol):
     def send(self, message: bytes) -> None:
         """Send an encoded message; nothing happens if the peer is gone."""
 
+    def charge(self, messages: int) -> None:
+        """Count messages that the peer has not sent, for what it sent made as much work."""
+
+    def slow_down(self, slower: bool) -> None:
+        """Do not read what the peer sends, until this was said as often with False."""
+
+    def idle(self) -> None:
+        """Nothing that the peer has asked for is in flight any more."""
+
     def end(self, why: CloseCode) -> None:
         """Close the connection; what was sent before goes out first."""
 

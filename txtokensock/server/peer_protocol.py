@@ -62,9 +62,7 @@ class PeerProtocol(Protocol):
         self.state = PeerState(context.limits)
         self._calls: ServerCalls | None = None
         self.peer = Peer(self, address)
-        self._requests = PeerRequests(
-            context, self.peer, self.send, self._charge, self._idle, self._slow_down
-        )
+        self._requests = PeerRequests(context, self)
         self._authentication = PeerAuthentication(context, self)
         self._leaving = False
         self._slowed = 0
@@ -150,7 +148,7 @@ class PeerProtocol(Protocol):
             self._turn_away(close_code, limit)
             return
         exceeded = LimitExceeded.of(limit, self.state.limits, len(data))
-        self._charge(exceeded.work)
+        self.charge(exceeded.work)
         if head.rpc == "_rpc":
             self._answered(
                 ActionAnswer(head.fid or "", error=f"the answer was not read: {exceeded}")
@@ -229,7 +227,8 @@ class PeerProtocol(Protocol):
             limit = "unauthenticated_per_second"
         self._turn_away(close_codes.TOO_MANY_MESSAGES, limit)
 
-    def _charge(self, messages: int) -> None:
+    def charge(self, messages: int) -> None:
+        """Count messages that the peer has not sent, for what it sent made as much work."""
         if messages and not self.state.ended:
             self.transport.charge(messages)
 
@@ -250,7 +249,7 @@ class PeerProtocol(Protocol):
             self._context.observer.message_refused(problem)
             self.send(encode_error_answer(rpc, uuid, error))
 
-    def _slow_down(self, slower: bool) -> None:
+    def slow_down(self, slower: bool) -> None:
         """Do not read what the peer sends, until this was said as often with False."""
         self._slowed += 1 if slower else -1
         if slower and self._slowed == 1:
@@ -263,9 +262,10 @@ class PeerProtocol(Protocol):
     def _leave(self) -> None:
         """The server stops: answer what is in flight, begin nothing new, and close."""
         self._leaving = True
-        self._idle()
+        self.idle()
 
-    def _idle(self) -> None:
+    def idle(self) -> None:
+        """End a peer that was told to leave, once nothing of it is in flight."""
         if not self._leaving or self._requests:
             return
         if self.transport.seconds_away() > _RETURN:

@@ -5,7 +5,6 @@ broadcast.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -25,7 +24,7 @@ from .fan_out import PACE
 from .hooks import Refused
 from .keyed_queue import KeyedQueue, Place
 from .limits import LimitExceeded
-from .peer import Peer
+from .peer import PeerConnection
 from .renewal import Renewal
 from .server_context import ServerContext
 
@@ -39,24 +38,19 @@ class PubSub:
     Does what a peer's requests about channels ask for.
 
     :param context: what the server's peers share.
-    :param peer: whose requests.
-    :param slow_down: stops the reading of what the peer sends, and with False starts it again.
+    :param connection: of the peer whose requests they are.
     :param queues: of the peer's requests, by channel.
     """
 
-    __slots__ = ("_context", "_peer", "_queues", "_slow_down", "_unpaced")
+    __slots__ = ("_connection", "_context", "_peer", "_queues", "_unpaced")
 
     def __init__(
-        self,
-        context: ServerContext,
-        peer: Peer,
-        slow_down: Callable[[bool], None],
-        queues: KeyedQueue,
+        self, context: ServerContext, connection: PeerConnection, queues: KeyedQueue
     ) -> None:
         self._context = context
-        self._peer = peer
+        self._connection = connection
+        self._peer = connection.peer
         self._queues = queues
-        self._slow_down = slow_down
         self._unpaced = 0  # bytes for one receiver since the slow ones were waited for
 
     async def handle(self, request: PubSubRequest, place: Place) -> list[bytes]:
@@ -164,7 +158,7 @@ class PubSub:
         delivered = context.hub.delivered(channel)
         if delivered is None and self._unpaced < PACE:
             return
-        self._slow_down(True)
+        self._connection.slow_down(True)
         try:
             if delivered is not None:
                 await delivered
@@ -172,7 +166,7 @@ class PubSub:
                 self._unpaced = 0
                 await context.hub.drain(channel)
         finally:
-            context.slices.call(partial(self._slow_down, False))  # after the answer
+            context.slices.call(partial(self._connection.slow_down, False))  # after the answer
 
     def _ack(self, rpc: str, uuid: Uuid) -> list[bytes]:
         # The answer first, then the notice: the one order in which all three JavaScript

@@ -4,7 +4,6 @@ The requests of one authenticated peer: each gets exactly one answer, in bounded
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, fail
@@ -21,7 +20,7 @@ from .in_flight import held_by
 from .keyed_queue import KeyedQueue, Place
 from .limits import LimitExceeded
 from .ops.observer import Outcome, RequestKind
-from .peer import Peer
+from .peer import PeerConnection
 from .pubsub import PubSub, PubSubRequest
 from .server_context import ServerContext
 
@@ -34,7 +33,7 @@ class _InFlight:
     """
     One request that is being worked on.
 
-    :param late: called when its time is over.
+    :param requests: are told when it ends, and when its time is over.
     :ivar kind: of request.
     :ivar begun: when it came.
     :ivar rpc: what was asked.
@@ -43,7 +42,7 @@ class _InFlight:
     :ivar answered: nothing that comes later counts.
     """
 
-    __slots__ = ("_late", "answered", "begun", "kind", "outcome", "rpc", "timeout", "uuid")
+    __slots__ = ("_requests", "answered", "begun", "kind", "outcome", "rpc", "timeout", "uuid")
 
     def __init__(
         self,
@@ -51,7 +50,7 @@ class _InFlight:
         begun: float,
         timeout: float,
         outcome: Deferred[Any],
-        late: Callable[[_InFlight], None],
+        requests: PeerRequests,
     ) -> None:
         self.kind = _kind(request)
         self.begun = begun
@@ -60,45 +59,55 @@ class _InFlight:
         self.timeout = timeout
         self.outcome = outcome
         self.answered = False
-        self._late = late
+        self._requests = requests
+
+    def ended(self, outcome: Any) -> None:
+        """
+        :param outcome: what its Deferred has fired with.
+        """
+        if isinstance(outcome, Failure):
+            self._requests.failed(outcome, self)
+        else:
+            self._requests.succeeded(outcome, self)
 
     def late(self) -> None:
-        self._late(self)
+        self._requests.late(self)
 
 
 class PeerRequests:
     """
     :param context: what the server's peers share.
-    :param peer: whose requests.
-    :param send: sends it an encoded message.
-    :param charge: counts messages that it has not sent, for what it sent made as much work.
-    :param idle: called when the last request in flight was answered.
-    :param slow_down: stops the reading of what the peer sends, and with False starts it again.
+    :param connection: of the peer whose requests they are.
     """
+
+    __slots__ = (
+        "_channel_queues",
+        "_closed",
+        "_connection",
+        "_context",
+        "_held",
+        "_in_flight",
+        "_peer",
+        "_pubsub",
+    )
 
     _log = Logger()
 
     def __init__(
         self,
         context: ServerContext,
-        peer: Peer,
-        send: Callable[[bytes], None],
-        charge: Callable[[int], object],
-        idle: Callable[[], None],
-        slow_down: Callable[[bool], None],
+        connection: PeerConnection,
     ) -> None:
         self._context = context
-        self._peer = peer
-        self._send = send
-        self._charge = charge
-        self._idle = idle
+        self._connection = connection
+        self._peer = connection.peer
         self._in_flight: dict[_InFlight, int] = {}  # what it holds; in order
         self._held = 0
         self._closed = False
         # A slow hook must not turn "subscribe, unsubscribe" around, nor lose what is
         # published between them.
         self._channel_queues = KeyedQueue()
-        self._pubsub = PubSub(context, peer, slow_down, self._channel_queues)
+        self._pubsub = PubSub(context, connection, self._channel_queues)
 
     def __len__(self) -> int:
         return len(self._in_flight)
@@ -163,7 +172,9 @@ class PeerRequests:
 
     def _refuse(self, request: PeerRequest, problem: LimitExceeded) -> None:
         self._context.observer.request_answered(_kind(request), "limit", 0.0)
-        self._send(encode_error_answer(request_name(request), request.uuid, str(problem)))
+        self._connection.send(
+            encode_error_answer(request_name(request), request.uuid, str(problem))
+        )
 
     def close(self, calls: ServerCalls) -> None:
         """
@@ -190,7 +201,7 @@ class PeerRequests:
         action = self._context.find_action(call.name)
         if action is None:
             self._context.observer.request_answered("call", "function_not_found", 0.0)
-            self._send(encode_error_answer(call.name, call.uuid, "Function not found"))
+            self._connection.send(encode_error_answer(call.name, call.uuid, "Function not found"))
             return
         outcome = begin_user_function(action, call.data, self._peer)
         if type(outcome) in PLAIN_TYPES or not isinstance(outcome, Deferred):
@@ -208,7 +219,7 @@ class PeerRequests:
         context = self._context
         context.observer.request_answered(kind, "success", context.reactor.seconds() - begun)
         for message in messages:
-            self._send(message)
+            self._connection.send(message)
         self._done()
 
     # -- answers
@@ -222,32 +233,32 @@ class PeerRequests:
         :param text: of the request.
         """
         timeout = self._peer.limits.call_timeout
-        entry = _InFlight(request, begun, timeout, outcome, self._late)
-        outcome.addBoth(self._ended, entry)
+        entry = _InFlight(request, begun, timeout, outcome, self)
+        outcome.addBoth(entry.ended)
         if not entry.answered:
             held = self._in_flight[entry] = held_by(text)
             self._hold(held)
             self._context.deadlines.add(entry, timeout, begun)
 
-    def _ended(self, outcome: Any, entry: _InFlight) -> None:
-        if isinstance(outcome, Failure):
-            self._failed(outcome, entry)
-        else:
-            self._succeeded(outcome, entry)
-
-    def _succeeded(self, result: Any, entry: _InFlight) -> None:
+    def succeeded(self, result: Any, entry: _InFlight) -> None:
+        """
+        :param result: of a call, and else the messages to send.
+        """
         if entry.kind == "call" and not self._closed:
             try:
                 result = [encode_answer(entry.rpc, entry.uuid, result)]
             except InvalidData:
-                self._failed(Failure(), entry)
+                self.failed(Failure(), entry)
                 return
         if self._finish(entry, "success"):
             for message in result:
-                self._send(message)
+                self._connection.send(message)
             self._done()
 
-    def _failed(self, failure: Failure, entry: _InFlight) -> None:
+    def failed(self, failure: Failure, entry: _InFlight) -> None:
+        """
+        :param failure: of what it asked for, which its answer says.
+        """
         error = failure.value
         if not self._finish(entry, _problem(error)):
             return  # also the CancelledError of our own making
@@ -255,15 +266,16 @@ class PeerRequests:
             text = error.error
         elif isinstance(error, LimitExceeded):
             text = str(error)
-            self._charge(error.work)
+            self._connection.charge(error.work)
         elif isinstance(error, StoreUnavailable):
             text = "Store unavailable"
         else:
             text = self._context.outcome_error(failure, entry.rpc, self._peer)
-        self._send(encode_error_answer(entry.rpc, entry.uuid, text))
+        self._connection.send(encode_error_answer(entry.rpc, entry.uuid, text))
         self._done()
 
-    def _late(self, entry: _InFlight) -> None:
+    def late(self, entry: _InFlight) -> None:
+        """Its time is over: answer, and let nothing that comes later count."""
         if self._finish(entry, "timeout"):
             self._log.warn(
                 "{rpc} of {peer} took too long and is cancelled",
@@ -271,7 +283,7 @@ class PeerRequests:
                 rpc=shorten(entry.rpc),
                 peer=self._peer,
             )
-            self._send(encode_error_answer(entry.rpc, entry.uuid, "Timeout"))
+            self._connection.send(encode_error_answer(entry.rpc, entry.uuid, "Timeout"))
             cancel_user_function(entry.outcome)
             self._done()
 
@@ -297,7 +309,7 @@ class PeerRequests:
 
     def _done(self) -> None:
         if not self._in_flight:
-            self._idle()
+            self._connection.idle()
 
 
 def _problem(error: BaseException | None) -> Outcome:
