@@ -4,13 +4,13 @@ The token-sockjs server as a service.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -415,11 +415,9 @@ class TokenSocketServer(Service):
             :class:`~txtokensock.errors.StoreUnavailable` if the store cannot be reached
             or this server does not run.
         """
-        return Deferred.fromCoroutine(self._unsubscribe_all(channel))
-
-    async def _unsubscribe_all(self, channel: str) -> None:
-        await self._hub.unsubscribe_everywhere(check_channel(channel))
-        await self._delivered(channel)
+        return self._delivered_after(
+            lambda: self._hub.unsubscribe_everywhere(check_channel(channel)), channel
+        )
 
     def publish(self, channel: str, data: Any) -> Deferred[None]:
         """
@@ -429,11 +427,9 @@ class TokenSocketServer(Service):
         :return: as :meth:`unsubscribe_all`; also fails with
             :class:`~txtokensock.errors.InvalidData`.
         """
-        return Deferred.fromCoroutine(self._publish(channel, data))
-
-    async def _publish(self, channel: str, data: Any) -> None:
-        await self._hub.publish(check_channel(channel), dumps(data))
-        await self._delivered(channel)
+        return self._delivered_after(
+            lambda: self._hub.publish(check_channel(channel), dumps(data)), channel
+        )
 
     def broadcast(self, data: Any) -> Deferred[None]:
         """
@@ -444,16 +440,20 @@ class TokenSocketServer(Service):
         :param data: any JSON.
         :return: as :meth:`publish`.
         """
-        return Deferred.fromCoroutine(self._broadcast(data))
+        return self._delivered_after(lambda: self._hub.broadcast(dumps(data)), None)
 
-    async def _broadcast(self, data: Any) -> None:
-        await self._hub.broadcast(dumps(data))
-        await self._delivered(None)
-
-    async def _delivered(self, channel: str | None) -> None:
-        delivered = self._hub.delivered(channel)
-        if delivered is not None:
-            await delivered
+    def _delivered_after(
+        self, store: Callable[[], Deferred[None]], channel: str | None
+    ) -> Deferred[None]:
+        """
+        Have the store do something, then wait until what waits for a channel, or None for all,
+        has been delivered.
+        """
+        try:
+            stored = store()
+        except Exception:
+            return fail()
+        return stored.addCallback(lambda _: self._hub.delivered(channel))
 
     def presence(self, channel: str, *, limit: int = 100) -> Deferred[Presence]:
         """
