@@ -73,6 +73,9 @@ class PeerConnection(Protocol):
     def idle(self) -> None:
         """Nothing that the peer has asked for is in flight any more."""
 
+    def leave(self) -> None:
+        """The server stops: let the peer finish what it has asked for, and close it."""
+
     def end(self, why: CloseCode) -> None:
         """Close the connection; what was sent before goes out first."""
 

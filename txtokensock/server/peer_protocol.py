@@ -79,7 +79,7 @@ class PeerProtocol(Protocol):
         context.observer.peer_connected()
         context.hub.add(self.peer, self._outbox)
         self.transport.limit_input(context.limits.unauthenticated_input(), self._too_much)
-        refusal = context.peers.admit(self.peer, context.limits, self._leave)
+        refusal = context.peers.admit(self, context.limits)
         if refusal is None:
             self._authentication.start_deadline()
         elif refusal is close_codes.TOO_MANY_PEERS:
@@ -92,7 +92,7 @@ class PeerProtocol(Protocol):
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._forget()
-        self._context.peers.remove(self.peer)
+        self._context.peers.remove(self)
         why = None if reason is None else reason.value
         if self._close_code is not None:
             self._context.observer.peer_gone(self._close_code.code, by_server=True)
@@ -259,7 +259,7 @@ class PeerProtocol(Protocol):
 
     # -- the end
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """The server stops: answer what is in flight, begin nothing new, and close."""
         self._leaving = True
         self.idle()

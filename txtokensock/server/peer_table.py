@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from ..web.server.admissions import Admissions
 from .close_codes import SHUTTING_DOWN, TOO_MANY_PEERS, CloseCode
 from .limits import Limits
-from .peer import Peer
+from .peer import Peer, PeerConnection
 
 __all__ = ["PeerTable"]
 
@@ -29,45 +29,42 @@ class PeerTable:
         self.open = False
         self.ready = False
         self.since = 0.0
-        self._peers: Admissions[Peer] = Admissions()
-        self._leave: dict[Peer, Callable[[], object]] = {}
+        self._connections: Admissions[PeerConnection] = Admissions()
 
     def __len__(self) -> int:
-        return len(self._peers)
+        return len(self._connections)
 
     def set_ready(self, is_ready: bool, now: float) -> None:
         """Say from now on that new peers may come, or that they had better go elsewhere."""
         self.ready = is_ready
         self.since = now
 
-    def admit(self, peer: Peer, limits: Limits, leave: Callable[[], object]) -> CloseCode | None:
+    def admit(self, connection: PeerConnection, limits: Limits) -> CloseCode | None:
         """
         Count a peer that has just connected.
 
-        :param leave: called when the server stops, to let the peer finish and close it.
         :return: with what it must be closed at once, or None.
         """
-        self._peers.add(peer, peer.address)
-        self._leave[peer] = leave
+        address = connection.peer.address
+        self._connections.add(connection, address)
         if not self.open:
             return SHUTTING_DOWN
-        if self._peers.count(peer.address) > limits.peers_per_address:
+        if self._connections.count(address) > limits.peers_per_address:
             return TOO_MANY_PEERS
         return None
 
-    def remove(self, peer: Peer) -> None:
+    def remove(self, connection: PeerConnection) -> None:
         """Forget a peer whose connection is gone."""
-        self._leave.pop(peer, None)
-        self._peers.remove(peer)
+        self._connections.remove(connection)
 
     def all(self) -> list[Peer]:
         """All peers, in the order in which they connected."""
-        return list(self._peers)
+        return [connection.peer for connection in self._connections]
 
     def leaves(self) -> list[Callable[[], object]]:
         """For each peer, what lets it finish what it asked for, and closes it."""
-        return list(self._leave.values())
+        return [connection.leave for connection in self._connections]
 
     def when_empty(self) -> Deferred[None]:
         """:return: fires with None when the last peer is gone; cancelling stops the wait."""
-        return self._peers.when_empty()
+        return self._connections.when_empty()

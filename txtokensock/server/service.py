@@ -236,7 +236,7 @@ class TokenSocketServer(Service):
 
     def __repr__(self) -> str:
         state = "running" if self.running else "stopped"
-        return f"<TokenSocketServer {state} {len(self._context.peers.all())} peers>"
+        return f"<TokenSocketServer {state} {len(self._context.peers)} peers>"
 
     def resource(self, rest: AnyResource | None = None) -> IResource:
         """

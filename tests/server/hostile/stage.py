@@ -127,7 +127,7 @@ class Stage(TokenServer):
         table = self.service._running_server.sockjs._table  # type: ignore[union-attr]
         counts = {
             "peers": len(context.peers.all()),
-            "addresses of peers": len(context.peers._peers._by_client),
+            "addresses of peers": len(context.peers._connections._by_client),
             "peers with channels": len(context.hub._subscribers),
             "channels": len(context.hub.channels()),
             "tokens": len(self.service._store._tokens),  # type: ignore[attr-defined]
