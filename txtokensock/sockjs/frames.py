@@ -175,7 +175,7 @@ def decode_client_frames(frames: list[bytes]) -> list[list[bytes]]:
     :return: what :func:`decode_client_frame` makes of each frame.
     :raises FrameError: if one is not valid.
     """
-    lists = _decode_lists(frames)
+    lists = _decode_lists(frames) if len(frames) > 1 else None
     if lists is None:
         return [decode_client_frame(frame) for frame in frames]
     return [[text.encode() for text in texts] for texts in lists]
@@ -196,7 +196,7 @@ def _decode_lists(lists: list[bytes]) -> list[list[str]] | None:
     """
     others = len(lists) - 1
     text = b"\n".join(lists)
-    if not others or text.count(b"\n") != others or text.count(b"]\n[") != others:
+    if text.count(b"\n") != others or text.count(b"]\n[") != others:
         return None
     if not (text.startswith(b"[") and text.endswith(b"]")):
         return None

@@ -28,23 +28,19 @@ class TextFrameReader:
     :param masked: whether the peer masks its frames, as clients must and servers must not.
     :param limit: bytes of a payload; a longer frame is left to Autobahn, as are those of more
         than 64 KiB.
+    :ivar tail: the beginning of a frame that is kept for what follows.
     """
 
-    __slots__ = ("_limit", "_masked", "_tail")
+    __slots__ = ("_limit", "_masked", "tail")
 
     def __init__(self, *, masked: bool, limit: int) -> None:
         self._masked = masked
         self.limit(limit)
-        self._tail = b""
+        self.tail = b""
 
     def limit(self, size: int) -> None:
         """Leave frames with a longer payload to Autobahn from now on."""
         self._limit = min(size, _LONG)
-
-    @property
-    def kept(self) -> int:
-        """Bytes of the beginning of a frame that are kept."""
-        return len(self._tail)
 
     def take(self, data: bytes, most: int = sys.maxsize) -> tuple[list[bytes], bytes]:
         """
@@ -53,9 +49,9 @@ class TextFrameReader:
         :return: the payloads of the frames that are whole, and what follows them; without any,
             it is for Autobahn.  The beginning of one more such frame is kept for the next call.
         """
-        if self._tail:
-            data = self._tail + data
-            self._tail = b""
+        if self.tail:
+            data = self.tail + data
+            self.tail = b""
         payloads: list[bytes] = []
         start, end = 0, len(data)
         mask_size = 4 if self._masked else 0
@@ -70,7 +66,7 @@ class TextFrameReader:
                     break
                 body += 2
                 if end < body:
-                    self._tail = data[start:]
+                    self.tail = data[start:]
                     return payloads, b""
                 size = data[start + 2] << 8 | data[start + 3]
                 if size <= _SHORT:
@@ -80,7 +76,7 @@ class TextFrameReader:
             payload = body + mask_size
             following = payload + size
             if end < following:
-                self._tail = data[start:]
+                self.tail = data[start:]
                 return payloads, b""
             if mask_size:
                 payloads.append(_masked(data[payload:following], data[body:payload]))
@@ -90,13 +86,13 @@ class TextFrameReader:
             if len(payloads) == most:
                 return payloads, data[start:]
         if end - start == 1 and data[start] == _FINAL_TEXT:
-            self._tail = data[start:]
+            self.tail = data[start:]
             return payloads, b""
         return payloads, data[start:] if start else data
 
     def release(self) -> bytes:
         """:return: the beginning of a frame that was kept, which is Autobahn's now."""
-        tail, self._tail = self._tail, b""
+        tail, self.tail = self.tail, b""
         return tail
 
 

@@ -178,8 +178,8 @@ class _ServerWebSocket(WebSocketConnection, _Opened):  # type: ignore[misc]
         elif self.inside_message or self.current_frame is not None:
             self._unfinished += len(data) - len(rest)
             self._session.unfinished(self._unfinished)
-        elif self._unfinished or self._text_frames.kept:
-            self._unfinished = self._text_frames.kept
+        elif self._unfinished or self._text_frames.tail:
+            self._unfinished = len(self._text_frames.tail)
             self._session.unfinished(self._unfinished)
         return rest
 

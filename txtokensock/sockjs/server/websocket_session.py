@@ -177,9 +177,11 @@ class WebSocketSession(ServerSession):
         most = self._options.max_array_length
         if not all(frames) or (most is not None and max(map(len, frames)) > most):
             return None
-        messages = list(chain.from_iterable(frames))
         # Only one that comes alone can be so large that its size counts.
-        size = len(payloads[0]) if len(payloads) == 1 else 0
+        if len(payloads) == 1:
+            messages, size = frames[0], len(payloads[0])
+        else:
+            messages, size = list(chain.from_iterable(frames)), 0
         return messages if self.meter.has_room(MESSAGES, size, len(messages)) else None
 
     def _deliver_together(self, frames: int, messages: list[bytes]) -> None:
