@@ -13,7 +13,12 @@ from twisted.python.failure import Failure
 from ..errors import ActionError, InvalidData, StoreUnavailable, shorten
 from ..messages.from_client import Broadcast, Call, Publish, Subscribe, Unsubscribe
 from ..messages.from_server import encode_answer, encode_error_answer
-from ..support.user_functions import PLAIN_TYPES, begin_user_function, cancel_user_function
+from ..support.user_functions import (
+    PLAIN_TYPES,
+    as_exception,
+    begin_user_function,
+    cancel_user_function,
+)
 from .calls import ServerCalls
 from .hooks import Refused
 from .in_flight import held_by
@@ -66,7 +71,7 @@ class _InFlight:
         :param outcome: what its Deferred has fired with.
         """
         if isinstance(outcome, Failure):
-            self._requests.failed(outcome, self)
+            self._requests.failed(as_exception(outcome), self)
         else:
             self._requests.succeeded(outcome, self)
 

@@ -28,7 +28,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from ..errors import ActionError, InvalidData, StoreUnavailable
 from ..jsontext import dumps
-from ..support.user_functions import UserFunctionTimeout, begin_user_function, within
+from ..support.user_functions import UserFunctionTimeout, as_exception, begin_user_function, within
 from ..web.server.answers import (
     MISDIRECTED,
     Answer,
@@ -190,6 +190,7 @@ class TokenRoute(Resource):
             return SERVICE_UNAVAILABLE, {"error": "Service unavailable"}
         identity = begin_user_function(self._authenticate, request)
         if isinstance(identity, Deferred):
+            identity.addErrback(as_exception)
             identity = await within(context.limits.hook_timeout, context.reactor, identity)
         if identity is None or identity is False:
             return FORBIDDEN, {"error": "Forbidden"}

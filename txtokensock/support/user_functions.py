@@ -25,6 +25,7 @@ __all__ = [
     "UserFunctionError",
     "UserFunctionTimeout",
     "abandonable",
+    "as_exception",
     "begin_user_function",
     "call_in_next_turn",
     "call_plain_function",
@@ -90,7 +91,7 @@ def call_user_function(function: Callable[..., Any], *arguments: Any) -> Deferre
         returned, or that its coroutine waits for.
     """
     begun = begin_user_function(function, *arguments)
-    return begun if isinstance(begun, Deferred) else succeed(begun)
+    return begun.addErrback(as_exception) if isinstance(begun, Deferred) else succeed(begun)
 
 
 def begin_user_function(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -98,23 +99,27 @@ def begin_user_function(function: Callable[..., Any], *arguments: Any) -> Any:
     Call a function now, of any kind.  Most return at once, and a Deferred costs several times
     what the call does.
 
-    :return: its result; or a Deferred, as :func:`call_user_function` returns it, of a function
-        that is not done yet, or has failed.
+    :return: its result; or a Deferred of a function that is not done yet, or has failed, with
+        anything, of which :func:`as_exception` makes an ``Exception``.
     """
     try:
         result = function(*arguments)
     except BaseException:
-        return fail().addErrback(_as_exception)
+        return fail()
     if type(result) in PLAIN_TYPES:
         return result
     if isinstance(result, Failure):
-        return fail(result).addErrback(_as_exception)
+        return fail(result)
     if iscoroutine(result):
-        result = Deferred.fromCoroutine(result)
-    return result.addErrback(_as_exception) if isinstance(result, Deferred) else result
+        return Deferred.fromCoroutine(result)
+    return result
 
 
-def _as_exception(failure: Failure) -> Failure:
+def as_exception(failure: Failure) -> Failure:
+    """
+    :param failure: of a function of the user's.
+    :return: the same; or one with :class:`UserFunctionError`, if that is no ``Exception``.
+    """
     raised = failure.value
     if raised is None or isinstance(raised, Exception):
         return failure
