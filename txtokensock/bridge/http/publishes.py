@@ -21,7 +21,7 @@ from .responses import ApiResponse, json_response, unavailable
 
 __all__ = ["Publishing"]
 
-_LARGEST_ID = 2**53
+_ID_BITS = 53  # those of WAMP are 1 to 2**53
 _STORE_UNAVAILABLE = "Store unavailable"
 """What txtokensock's server says where it could not publish at present."""
 
@@ -135,4 +135,4 @@ class Publishing:
 
 def _accepted(**more: object) -> ApiResponse:
     """With an id, as Crossbar's publisher gives one."""
-    return json_response(HTTPStatus.ACCEPTED, {"id": secrets.randbelow(_LARGEST_ID) + 1, **more})
+    return json_response(HTTPStatus.ACCEPTED, {"id": secrets.randbits(_ID_BITS) + 1, **more})
