@@ -614,6 +614,7 @@ def socketio(port: str, transport: str) -> None:
         client = library.AsyncClient()
         await client.connect(f"http://{HOST}:{port}", transports=[transport])
         await asyncio_works(SocketIO(client))
+        await client.disconnect()
 
     asyncio.run(main())
 

@@ -86,10 +86,9 @@ def _cell(values: list[float], rivals: list[float] | None, earlier: list[float] 
     """The median, its spread, and its ratio to another's, unless that is itself."""
     middle = statistics.median(values)
     text = f"{middle:.1f} ({min(values):.1f}-{max(values):.1f})"
-    if rivals and rivals is not values:
-        text += f" x{middle / statistics.median(rivals):.2f}"
-    if earlier:
-        text += f" base x{middle / statistics.median(earlier):.2f}"
+    for word, others in (("", rivals), (" base", earlier)):
+        if others and others is not values and (other := statistics.median(others)):
+            text += f"{word} x{middle / other:.2f}"
     return text
 
 
