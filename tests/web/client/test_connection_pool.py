@@ -64,9 +64,7 @@ class PoolTests(SynchronousTestCase):
 
     def use(self, connection: HTTPConnection) -> None:
         """A request and its response."""
-        request = ClientRequest(
-            b"GET", b"http://a.test/", b"/", b"a.test", Headers(), None, last=False
-        )
+        request = ClientRequest(b"GET", b"http://a.test/", b"/", b"a.test", Headers(), last=False)
         sent = connection.send(request)
         self.settle()
         self.successResultOf(sent)
@@ -172,7 +170,5 @@ class PoolTests(SynchronousTestCase):
         self.pool.abort()
         self.settle()
         self.assertEqual((len(self.pool), len(self.connected)), (0, 1))
-        request = ClientRequest(
-            b"GET", b"http://a.test/", b"/", b"a.test", Headers(), None, last=False
-        )
+        request = ClientRequest(b"GET", b"http://a.test/", b"/", b"a.test", Headers(), last=False)
         self.failureResultOf(self.successResultOf(late).send(request), ConnectionLost)

@@ -7,8 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from h11 import LocalProtocolError
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
@@ -17,8 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IClientRequest, IResponse
-from zope.interface import implementer
+from twisted.web.iweb import UNKNOWN_LENGTH, IClientRequest, IResponse
 from zope.interface.verify import verifyObject
 
 from txtokensock.web.client.http11 import BadResponse
@@ -72,27 +70,6 @@ class PausedReader(Reader):
         self.transport.pauseProducing()
 
 
-@implementer(IBodyProducer)
-class Producer:
-    """A body that comes by and by."""
-
-    def __init__(self, length: Any) -> None:
-        self.length = length
-        self.done: Deferred[None] = Deferred()
-        self.stopped = False
-
-    def startProducing(self, consumer: Any) -> Deferred[None]:
-        self.consumer = consumer
-        return self.done
-
-    def pauseProducing(self) -> None: ...
-
-    def resumeProducing(self) -> None: ...
-
-    def stopProducing(self) -> None:
-        self.stopped = True
-
-
 class ConnectionTestCase(SynchronousTestCase):
     """With a connection, whose transport says nothing by itself."""
 
@@ -110,7 +87,6 @@ class ConnectionTestCase(SynchronousTestCase):
     def send(
         self,
         method: bytes = b"GET",
-        body: IBodyProducer | None = None,
         headers: dict[str, list[str]] | None = None,
         *,
         content: bytes | None = None,
@@ -118,7 +94,7 @@ class ConnectionTestCase(SynchronousTestCase):
     ) -> Deferred[Any]:
         """A request."""
         request = ClientRequest(
-            method, b"http://a.test/x", b"/x", b"a.test", Headers(headers or {}), body, last=last
+            method, b"http://a.test/x", b"/x", b"a.test", Headers(headers or {}), last=last
         )
         return self.connection.send(request, content)
 
@@ -156,6 +132,7 @@ class RequestTests(ConnectionTestCase):
         """Head and body leave in one piece; an empty one has a length as well."""
         written: list[bytes] = []
         self.transport.write = written.append  # type: ignore[method-assign]
+        self.connection.makeConnection(self.transport)
         self.respond(EMPTY, method=b"POST", content=b"abc")
         self.respond(EMPTY, method=b"POST", content=b"")
         self.respond(EMPTY, method=b"PUT")
@@ -170,62 +147,6 @@ class RequestTests(ConnectionTestCase):
                 b"DELETE" + head + b"\r\n",
             ],
         )
-
-    def test_producer(self) -> None:
-        """The transport paces it; a length that is not known makes chunks."""
-        for length, sent in ((5, b"ab" + b"cde"), (UNKNOWN_LENGTH, b"2\r\nab\r\n3\r\ncde\r\n")):
-            self.transport.clear()
-            producer = Producer(length)
-            response = self.send(b"POST", producer)
-            self.assertIs(self.transport.producer, producer)
-            producer.consumer.write(b"ab")
-            producer.consumer.write(b"cde")
-            producer.done.callback(None)
-            self.assertIsNone(self.transport.producer)
-            _, _, body = self.transport.value().partition(b"\r\n\r\n")
-            self.assertEqual(body, sent + (b"0\r\n\r\n" if length is UNKNOWN_LENGTH else b""))
-            self.connection.dataReceived(EMPTY)
-            self.assertEqual(self.successResultOf(response).code, 200)
-
-    def test_producer_that_is_wrong(self) -> None:
-        """Too much, too little, or broken: the request fails, and the connection is closed."""
-
-        def too_much(producer: Producer) -> None:
-            self.assertRaises(LocalProtocolError, producer.consumer.write, b"1234")
-            producer.done.callback(None)
-
-        def too_little(producer: Producer) -> None:
-            producer.consumer.write(b"12")
-            producer.done.callback(None)
-
-        def breaks(producer: Producer) -> None:
-            producer.done.errback(ValueError())
-
-        for wrong in (too_much, too_little, breaks):
-            self.setUp()
-            producer = Producer(3)
-            response = self.send(b"POST", producer)
-            wrong(producer)
-            self.failureResultOf(response, LocalProtocolError, ValueError)
-            self.assertEqual((self.aborted, self.connection.state), (1, State.CLOSED))
-
-    def test_producer_that_does_not_start(self) -> None:
-        """Likewise."""
-        producer = Producer(3)
-        producer.startProducing = lambda consumer: 1 / 0  # type: ignore[method-assign]
-        self.failureResultOf(self.send(b"POST", producer), ZeroDivisionError)
-        self.assertEqual(self.aborted, 1)
-
-    def test_response_before_the_body_is_sent(self) -> None:
-        """It counts; the connection does not go on from there."""
-        producer = Producer(3)
-        response = self.send(b"POST", producer)
-        self.connection.dataReceived(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
-        self.assertEqual(self.successResultOf(response).code, 413)
-        self.assertEqual((self.aborted, self.connection.state), (1, State.CLOSED))
-        producer.consumer.write(b"123")
-        producer.done.callback(None)
-        self.assertNotIn(b"123", self.transport.value())
 
     def test_one_at_a_time(self) -> None:
         """A connection that is busy, or gone, sends nothing."""
@@ -273,7 +194,7 @@ class ResponseTests(ConnectionTestCase):
 
     def test_interim(self) -> None:
         """100 and 103 are passed over, whether they were expected or not."""
-        sent = self.send(b"POST", None, {"Expect": ["100-continue"]}, content=b"x")
+        sent = self.send(b"POST", {"Expect": ["100-continue"]}, content=b"x")
         self.connection.dataReceived(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.assertNoResult(sent)
         self.connection.dataReceived(b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" + EMPTY)
@@ -544,26 +465,3 @@ class StateTests(ConnectionTestCase):
                 self.assertEqual(len(ends), 0 if reader or state is State.IDLE else 1)
                 if reader is not None:
                     self.assertIsNotNone(reader.reason, (state, name))
-
-
-class PacedTests(ConnectionTestCase):
-    """Bodies of requests, and connections that end."""
-
-    def test_stopped(self) -> None:
-        """The transport stops a producer; its end comes late, and changes nothing."""
-        producer = Producer(3)
-        sent = self.send(b"POST", producer)
-        sent.cancel()
-        self.failureResultOf(sent, CancelledError)
-        self.connection.connectionLost(LOST)
-        producer.consumer.write(b"x")
-        producer.done.errback(ValueError())
-        self.assertEqual(self.aborted, 1)
-
-    def test_at_once(self) -> None:
-        """A producer may be done before it is asked for more."""
-        producer = Producer(0)
-        producer.startProducing = lambda consumer: succeed(None)  # type: ignore[method-assign]
-        sent = self.send(b"POST", producer)
-        self.connection.dataReceived(EMPTY)
-        self.successResultOf(sent)

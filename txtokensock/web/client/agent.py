@@ -52,7 +52,7 @@ class Prepared:
         """
         Send the request, once more.
 
-        :param content: the body, where nothing produces one.
+        :param content: the body, if there is one.
         :return: see :meth:`Agent.request`.
         """
         connection = self._pool.get(self._origin)
@@ -91,23 +91,22 @@ class Agent:
 
         :param uri: ``http`` or ``https``, in ASCII.
         :param headers: are sent, except those that say how long the body is.
+        :param bodyProducer: a :class:`~.http_request.Content`, or None.
         :return: fires with the response when its head has arrived.  Fails with the error of
             connecting, with the reason why the connection ended, with
             :class:`~.http11.BadResponse`, and with ``ValueError`` for a method, address or
             header that is not valid HTTP.  Cancelling it closes the connection.
         """
-        content = bodyProducer.content if isinstance(bodyProducer, Content) else None
-        producer = bodyProducer if content is None else None
+        assert bodyProducer is None or isinstance(bodyProducer, Content)
+        content = None if bodyProducer is None else bodyProducer.content
         try:
-            prepared = self.prepare(method, uri, headers or Headers(), producer)
+            prepared = self.prepare(method, uri, headers or Headers())
         except Exception:
             return fail()
         sent: Deferred[Any] = prepared.send(content)
         return sent
 
-    def prepare(
-        self, method: bytes, uri: bytes, headers: Headers, body: IBodyProducer | None = None
-    ) -> Prepared:
+    def prepare(self, method: bytes, uri: bytes, headers: Headers) -> Prepared:
         """
         Put a request together, which may be sent many times; see :meth:`request`.
 
@@ -116,7 +115,7 @@ class Agent:
         origin, target = _split(uri)
         server = self._server(origin, uri)
         request = ClientRequest(
-            method, uri, target, server.host, headers, body, last=not self._pool.persistent
+            method, uri, target, server.host, headers, last=not self._pool.persistent
         )
         return Prepared(self._pool, origin, server.endpoint, request)
 

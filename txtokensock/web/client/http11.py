@@ -78,11 +78,6 @@ class HTTP11:
         self.ended_by_close = False
 
     @property
-    def request_sent(self) -> bool:
-        """Whether the whole request was given to :meth:`send`."""
-        return self._http.our_state in (h11.DONE, h11.MUST_CLOSE, h11.SWITCHED_PROTOCOL)
-
-    @property
     def reusable(self) -> bool:
         """
         Whether another request may follow: request and response are complete, neither side

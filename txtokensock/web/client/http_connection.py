@@ -10,21 +10,23 @@ from enum import Enum
 from typing import Any
 
 import h11
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
-from twisted.web.iweb import IBodyProducer
 
-from ...support.direct_writes import write_now
+from ...support.direct_writes import follow_buffer, is_plain_tcp
 from .http11 import HTTP11, BadResponse
-from .http_request import ClientRequest
+from .http_request import ClientRequest, Content
 from .http_response import Body, Response
 
 __all__ = ["HTTPConnection", "Owner", "State"]
+
+_UNPACED = Content(b"")
+"""What is paused while a buffer is full: nothing, for each request is written as a whole."""
 
 _DONE = Failure(ResponseDone("the response is complete"))
 _PERHAPS_DONE = Failure(PotentialDataLoss("the response ended with the connection"))
@@ -96,10 +98,10 @@ class HTTPConnection(Protocol):
         """
         Send a request.
 
-        :param content: its body, where nothing produces one.
+        :param content: its body, if there is one.
         :return: fires with the response when its head has arrived.  Fails with the reason
-            why the connection ended, with :class:`~.http11.BadResponse`, and with the error
-            of the body's producer.  Cancelling it closes the connection.
+            why the connection ended, and with :class:`~.http11.BadResponse`.  Cancelling it
+            closes the connection.
         """
         if self.state is not IDLE:
             return fail(self._lost or ConnectionLost("before the request was sent"))
@@ -107,12 +109,7 @@ class HTTPConnection(Protocol):
         self._request = request
         waiting: Deferred[Response] = Deferred(self._cancelled)
         self._waiting = waiting
-        if request.body is None:
-            self.transport.write(self._http.send_whole(request.head, content))
-            write_now(self.transport)  # the request is complete: nothing joins it
-        else:
-            self._write(request.head)
-            self._produce(request.body)
+        self._write(self._http.send_whole(request.head, content))
         return waiting
 
     def close(self) -> None:
@@ -131,31 +128,15 @@ class HTTPConnection(Protocol):
         self._waiting = None
         self.abort()
 
-    # -- sending
-
-    def _write(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
-        if self.state in (WAITING, BODY):
-            data = self._http.send(event)
-            if data:
-                self.transport.write(data)
-
-    def _produce(self, producer: IBodyProducer) -> None:
-        consumer: Any = _Consumer(self)
-        self.transport.registerProducer(producer, True)
-        producing = maybeDeferred(producer.startProducing, consumer)
-        producing.addCallback(lambda _: self._write(h11.EndOfMessage()))
-        producing.addBoth(self._produced)
-
-    def _produced(self, outcome: object) -> None:
-        self.transport.unregisterProducer()
-        if isinstance(outcome, Failure) and self.state in (WAITING, BODY):
-            self._fail(outcome)
-
     # -- receiving
 
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
+        if is_plain_tcp(self.transport):
+            self._write = follow_buffer(self.transport, _UNPACED)
+        else:
+            self._write = self.transport.write
         self._owner.connection_made(self)
 
     def dataReceived(self, data: bytes) -> None:
@@ -237,10 +218,8 @@ class HTTPConnection(Protocol):
             self._http.start_next_cycle()
             self.state = IDLE
             self._owner.connection_idle(self)
-        elif self._http.request_sent:
-            self.close()
         else:
-            self.abort()
+            self.close()
         body.ended(_PERHAPS_DONE if self._http.ended_by_close else _DONE)
 
     def _fail(self, reason: Failure) -> None:
@@ -264,16 +243,3 @@ class HTTPConnection(Protocol):
                 self.transport.resumeProducing()
             else:
                 self.transport.pauseProducing()
-
-
-class _Consumer:
-    """The consumer that a body's producer writes to."""
-
-    def __init__(self, connection: HTTPConnection) -> None:
-        self._connection = connection
-
-    def write(self, data: bytes) -> None:
-        """
-        :raises h11.LocalProtocolError: if the body is longer than announced, or has ended.
-        """
-        self._connection._write(h11.Data(data=data))

@@ -8,7 +8,7 @@ import h11
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IClientRequest
+from twisted.web.iweb import IBodyProducer, IClientRequest
 from zope.interface import implementer
 
 __all__ = ["ClientRequest", "Content"]
@@ -27,10 +27,9 @@ class ClientRequest:
     :param target: the part of it that goes into the request line.
     :param host: the value of ``Host``, where ``headers`` has none.
     :param headers: are sent with it.
-    :param body: produces the body, unless there is none or it is sent along as a whole.
     :param last: whether the server is asked to close the connection after its response.
     :raises ValueError: if one of these is not valid in HTTP; the text does not quote it.
-    :ivar head: the request line and the headers, except for the length of content.
+    :ivar head: the request line and the headers, except for the length of the content.
     """
 
     def __init__(
@@ -40,14 +39,12 @@ class ClientRequest:
         target: bytes,
         host: bytes,
         headers: Headers,
-        body: IBodyProducer | None,
         *,
         last: bool,
     ) -> None:
         self.method = method
         self.absoluteURI = uri
         self.headers = headers
-        self.body = body
         lines = [
             (name, value.strip(b" \t"))
             for name, values in headers.getAllRawHeaders()
@@ -58,8 +55,6 @@ class ClientRequest:
             lines.append((b"Host", host))
         if last:
             lines.append((b"Connection", b"close"))
-        if body is not None:
-            lines.append(_framing(body))
         try:
             self.head = h11.Request(method=method, target=target, headers=lines)
         except h11.LocalProtocolError:
@@ -71,18 +66,12 @@ class ClientRequest:
         return f"<ClientRequest {self.method.decode('ascii', 'replace')}>"
 
 
-def _framing(body: IBodyProducer) -> tuple[bytes, bytes]:
-    """The header that says how long the body is: RFC 9112, section 6."""
-    if body.length is UNKNOWN_LENGTH:
-        return (b"Transfer-Encoding", b"chunked")
-    return (b"Content-Length", b"%d" % body.length)
-
-
 @implementer(IBodyProducer)
 class Content:
     """
-    A body that is complete, and written at once.  (treq's own producer writes it in pieces,
-    on the global reactor.)
+    A body that is complete, and written at once: our own agent takes nothing else, and another
+    takes it as what produces a body.  (treq's own producer writes it in pieces, on the global
+    reactor.)
 
     :ivar content: the body.
     """
