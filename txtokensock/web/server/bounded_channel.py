@@ -37,7 +37,7 @@ _LARGEST_HEAD = 16384
 _MOST_LINES = 130
 """
 Bytes of a request's head, and lines: its first, 128 headers, and the empty one.  A header takes
-some 200 bytes of memory however short it is, and a session keeps those that it began with.
+some 200 bytes of memory however short it is.
 """
 
 _HEADERS = re.compile(rb"(?:[!#-'*+.^-`|~\w-]+:[^\0\r\n]*\r\n)*\r\n")
