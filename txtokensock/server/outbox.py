@@ -35,6 +35,18 @@ class Outbox:
         reactor's clock.
     """
 
+    __slots__ = (
+        "_drains",
+        "_due",
+        "_messages",
+        "_observer",
+        "_size",
+        "_slices",
+        "_transport",
+        "full",
+        "patience_from",
+    )
+
     def __init__(self, transport: SockJSTransport, slices: Slices, observer: Observer) -> None:
         self._transport = transport
         self._slices = slices
