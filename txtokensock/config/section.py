@@ -5,14 +5,24 @@ What all sections are made of.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
-from ..errors import InvalidOption
+from ..errors import InvalidOption, UsageError
 
-__all__ = ["WAYS_TO_WRITE", "Problem", "Secret", "SecretUnavailable", "Section"]
+__all__ = [
+    "WAYS_TO_WRITE",
+    "Problem",
+    "Secret",
+    "SecretUnavailable",
+    "Section",
+    "checked",
+    "revealed",
+]
 
 
 WAYS_TO_WRITE = 'a secret is { env = "NAME" } or { file = "path" }'
@@ -38,6 +48,19 @@ class Problem:
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.where, self.path, self.message)))
+
+
+def checked(path: str, check: Callable[..., object], *values: Any) -> Iterator[Problem]:
+    """
+    The problem that a check raises, if any.
+
+    :param path: where it is.
+    :param check: called with the values; raises :class:`~txtokensock.errors.UsageError`.
+    """
+    try:
+        check(*values)
+    except UsageError as problem:
+        yield Problem(path, str(problem))
 
 
 class SecretUnavailable(InvalidOption):
@@ -92,3 +115,12 @@ class Secret(Section, frozen=True):
         if not secret.isascii() or not secret.isprintable() or " " in secret:
             raise InvalidOption("the secret holds a space or a character that is not ASCII")
         return secret
+
+
+def revealed(value: str | Secret) -> str:
+    """
+    A value that may be a secret, read now.
+
+    :raises SecretUnavailable: see :meth:`Secret.reveal`.
+    """
+    return value.reveal() if isinstance(value, Secret) else value

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from random import random
 from typing import Any
 
@@ -19,9 +18,9 @@ from twisted.web.iweb import IPolicyForHTTPS
 from ...address import Address, addresses, url_path
 from ...client.credentials import encode_credentials
 from ...config.numbers import counts, seconds
-from ...config.section import Problem, Secret, Section
+from ...config.section import Problem, Secret, Section, checked, revealed
 from ...config.tls import TlsConfig
-from ...errors import InvalidAddress, InvalidOption, UsageError
+from ...errors import InvalidAddress, InvalidOption
 from ...sockjs import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_TRANSPORTS
 from ...sockjs.client.transports import check_transports
 from ...support.backoff import Backoff
@@ -129,11 +128,11 @@ class UpstreamConfig(Section, frozen=True):
 
     def revealed_headers(self) -> dict[str, str]:
         """``headers`` with their secrets; see :meth:`credentials`."""
-        return {name: _revealed_text(value) for name, value in self.headers.items()}
+        return {name: revealed(value) for name, value in self.headers.items()}
 
     def revealed_proxy(self) -> str | bool:
         """``proxy``, read now; see :meth:`credentials`."""
-        return self.proxy if isinstance(self.proxy, bool) else _revealed_text(self.proxy)
+        return self.proxy if isinstance(self.proxy, bool) else revealed(self.proxy)
 
     def policy(self) -> IPolicyForHTTPS | None:
         """
@@ -154,29 +153,18 @@ def _revealed(value: Any) -> Any:
     return value
 
 
-def _revealed_text(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
-
-
 def problems(section: UpstreamConfig, path: str) -> Iterator[Problem]:
     """What is wrong with ``[upstream]``."""
-    checks: list[tuple[str, Callable[[], object]]] = [
-        ("host", section.addresses),
-        ("token_path", lambda: url_path("token_path", section.token_path)),
-        ("socket_prefix", lambda: url_path("socket_prefix", section.socket_prefix)),
-        ("tls", section.policy),
-        ("transports", lambda: check_transports(section.transports)),
-        ("proxy", partial(_check_proxy, section)),
-    ]
+    yield from checked(f"{path}.host", section.addresses)
+    yield from checked(f"{path}.token_path", url_path, "token_path", section.token_path)
+    yield from checked(f"{path}.socket_prefix", url_path, "socket_prefix", section.socket_prefix)
+    yield from checked(f"{path}.tls", section.policy)
+    yield from checked(f"{path}.transports", check_transports, section.transports)
+    yield from checked(f"{path}.proxy", _check_proxy, section)
     for key, value in section.authentication.items():
-        checks.append((f"authentication.{key}", partial(_check_credentials, {key: value})))
+        yield from checked(f"{path}.authentication.{key}", _check_credentials, {key: value})
     for name, header in section.headers.items():
-        checks.append((f"headers.{name}", partial(_check_header, name, header)))
-    for name, check in checks:
-        try:
-            check()
-        except UsageError as problem:
-            yield Problem(f"{path}.{name}", str(problem))
+        yield from checked(f"{path}.headers.{name}", _check_header, name, header)
     yield from seconds(section, path, "ping", "ping_timeout", "silence_timeout", "call_timeout")
     yield from counts(section, path, "queue_limit", "buffer_limit", "max_message_size")
     yield from backoff_problems(section.backoff, f"{path}.backoff")
@@ -197,4 +185,4 @@ def _check_proxy(section: UpstreamConfig) -> None:
 
 
 def _check_header(name: str, value: str | Secret) -> None:
-    check_headers({name: _revealed_text(value)})
+    check_headers({name: revealed(value)})

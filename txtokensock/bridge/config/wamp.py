@@ -11,11 +11,11 @@ from itertools import combinations
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from ...actions import check_actions
+from ...actions import check_actions, names_overlap
 from ...config.numbers import counts, seconds
-from ...config.section import Problem, Secret, SecretUnavailable, Section
+from ...config.section import Problem, Secret, Section, checked
 from ...config.tls import TlsConfig
-from ...errors import InvalidOption, UsageError
+from ...errors import InvalidOption
 from ...messages import check_channel
 from ...messages.from_client import check_name
 from ...support.patterns import Pattern, pattern_problem
@@ -228,14 +228,9 @@ def problems(section: WampConfig, path: str) -> Iterator[Problem]:
             f"{path}.endpoint", "is not an endpoint: write it as tcp:HOST:PORT or unix:PATH"
         )
     if section.authentication is not None:
-        try:
-            section.authentication.secret.reveal()
-        except SecretUnavailable as problem:
-            yield Problem(f"{path}.authentication.secret", str(problem))
-    try:
-        section.tls.policy()
-    except InvalidOption as problem:
-        yield Problem(f"{path}.tls", str(problem))
+        secret = section.authentication.secret
+        yield from checked(f"{path}.authentication.secret", secret.reveal)
+    yield from checked(f"{path}.tls", section.tls.policy)
     yield from seconds(section, path, "connect_timeout", "ping", "ping_timeout")
     yield from seconds(section, path, "stop_timeout")
     yield from backoff_problems(section.backoff, f"{path}.backoff")
@@ -282,10 +277,7 @@ def _channel_problems(rule: ChannelRule, path: str) -> Iterator[Problem]:
     yield from _pair(path, ("channel", rule.channel), ("topic", rule.topic))
     yield from _uri(f"{path}.topic", rule.topic, pattern=True)
     pattern = Pattern(rule.channel)
-    try:
-        check_channel(rule.channel)
-    except UsageError as problem:
-        yield Problem(f"{path}.channel", str(problem))
+    yield from checked(f"{path}.channel", check_channel, rule.channel)
     if rule.channels and (pattern.exact or not rule.to_wamp):
         yield Problem(f"{path}.channels", "has no use here: channel has no *, or nothing goes out")
     for index, channel in enumerate(rule.channels):
@@ -300,10 +292,7 @@ def _channel_problems(rule: ChannelRule, path: str) -> Iterator[Problem]:
 def _call_problems(rule: CallRule, path: str) -> Iterator[Problem]:
     yield from _pair(path, ("rpc", rule.rpc), ("procedure", rule.procedure))
     yield from _uri(f"{path}.procedure", rule.procedure, pattern=True)
-    try:
-        check_name(rule.rpc)
-    except UsageError as problem:
-        yield Problem(f"{path}.rpc", str(problem))
+    yield from checked(f"{path}.rpc", check_name, rule.rpc)
     yield from seconds(rule, path, "timeout")
     yield from counts(rule, path, "concurrency")
 
@@ -352,7 +341,7 @@ def _conflicts(section: WampRules, path: str) -> Iterator[Problem]:
                 yield Problem(here, f"takes the same messages to the same place as {there}")
             elif kind == "calls" and one.procedure == other.procedure:
                 yield Problem(f"{here}.procedure", f"is also that of {there}")
-            elif kind == "actions" and _same_action(one.action, other.action):
+            elif kind == "actions" and names_overlap(one.action, other.action):
                 yield Problem(f"{here}.action", f"is in conflict with that of {there}")
     named: dict[str, str] = {}
     for kind in ("channels", "calls", "actions"):
@@ -386,7 +375,3 @@ def _same_rest(one: ChannelRule, other: ChannelRule) -> bool:
         for rule, rest in zip((one, other), rests, strict=True)
     ]
     return channels[0] == channels[1]
-
-
-def _same_action(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")

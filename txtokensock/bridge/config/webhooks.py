@@ -11,9 +11,9 @@ from typing import Literal
 from twisted.web.iweb import IPolicyForHTTPS
 
 from ...config.numbers import counts, seconds
-from ...config.section import Problem, Secret, SecretUnavailable, Section
+from ...config.section import Problem, Secret, Section, checked, revealed
 from ...config.tls import TlsConfig
-from ...errors import InvalidOption, UsageError
+from ...errors import InvalidOption
 from ...messages import check_channel
 from ...messages.from_client import check_name
 from ...support.overflow import DropPolicy
@@ -140,10 +140,7 @@ def problems(section: WebhooksConfig, path: str) -> Iterator[Problem]:
     :param path: where the section is, such as ``webhooks``.
     """
     yield from seconds(section, path, "stop_timeout")
-    try:
-        section.policy()
-    except InvalidOption as problem:
-        yield Problem(f"{path}.tls", str(problem))
+    yield from checked(f"{path}.tls", section.policy)
     if section.channels and section.spool is None:
         yield Problem(f"{path}.spool", "is needed: it is where messages of channels wait")
     if section.spool is not None and not Path(section.spool).absolute().parent.is_dir():
@@ -181,10 +178,7 @@ def _channel_rule(rule: ChannelRule, path: str) -> Iterator[Problem]:
     if not rule.channels:
         yield Problem(f"{path}.channels", "is empty: name at least one channel")
     for number, channel in enumerate(rule.channels):
-        try:
-            check_channel(channel)
-        except UsageError as problem:
-            yield Problem(f"{path}.channels[{number}]", str(problem))
+        yield from checked(f"{path}.channels[{number}]", check_channel, channel)
         if channel in rule.channels[:number]:
             yield Problem(f"{path}.channels[{number}]", f"{channel!r} is named twice")
     yield from backoff_problems(rule.backoff, f"{path}.backoff")
@@ -196,47 +190,48 @@ def _channel_rule(rule: ChannelRule, path: str) -> Iterator[Problem]:
 
 
 def _call_rule(rule: CallRule, path: str) -> Iterator[Problem]:
-    try:
-        check_name(rule.action)
-        if not all(rule.action.split(".")):
-            raise InvalidOption(f"{rule.action!r} has an empty part")
-    except UsageError as problem:
-        yield Problem(f"{path}.action", str(problem))
+    yield from checked(f"{path}.action", _check_action, rule.action)
     yield from counts(rule, path, "concurrency")
     yield from _webhook(rule, path)
+
+
+def _check_action(action: str) -> None:
+    check_name(action)
+    if not all(action.split(".")):
+        raise InvalidOption(f"{action!r} has an empty part")
 
 
 def _webhook(rule: Rule, path: str) -> Iterator[Problem]:
     if "\n" in rule.name or len(rule.name) > 200:
         yield Problem(f"{path}.name", "must be one line of at most 200 characters")
-    try:
-        check_url(rule.url)
-    except InvalidOption as problem:
-        yield Problem(f"{path}.url", str(problem))
+    yield from checked(f"{path}.url", check_url, rule.url)
     yield from seconds(rule, path, "timeout")
     for name, value in rule.headers.items():
-        try:
-            check_fixed_field(name, value.reveal() if isinstance(value, Secret) else value)
-        except InvalidOption as problem:
-            yield Problem(f"{path}.headers.{name}", str(problem))
+        yield from checked(f"{path}.headers.{name}", _check_header, name, value)
     fixed = {name.lower() for name in rule.headers}
     for number, name in enumerate(rule.allow_headers):
-        try:
-            check_field(name)
-            if name.lower() in fixed:
-                raise InvalidOption(f"{name!r} is fixed by headers: a message cannot set it")
-        except InvalidOption as problem:
-            yield Problem(f"{path}.allow_headers[{number}]", str(problem))
+        yield from checked(f"{path}.allow_headers[{number}]", _check_allowed, name, fixed)
     yield from _secrets(rule, path)
+
+
+def _check_header(name: str, value: str | Secret) -> None:
+    check_fixed_field(name, revealed(value))
+
+
+def _check_allowed(name: str, fixed: set[str]) -> None:
+    check_field(name)
+    if name.lower() in fixed:
+        raise InvalidOption(f"{name!r} is fixed by headers: a message cannot set it")
 
 
 def _secrets(rule: Rule, path: str) -> Iterator[Problem]:
     for field in ("secret", "previous_secret"):
         secret: Secret | None = getattr(rule, field)
         if secret is not None:
-            try:
-                signing_key(secret.reveal())
-            except (SecretUnavailable, InvalidOption) as problem:
-                yield Problem(f"{path}.{field}", str(problem))
+            yield from checked(f"{path}.{field}", _check_secret, secret)
     if rule.previous_secret is not None and rule.secret is None:
         yield Problem(f"{path}.previous_secret", "needs a secret beside it")
+
+
+def _check_secret(secret: Secret) -> None:
+    signing_key(secret.reveal())

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...config.section import Secret
+from ...config.section import revealed
 from ..config.fields import signing_key
 from ..config.webhooks import Rule
 
@@ -38,9 +38,6 @@ class Target:
             method=rule.method,
             timeout=rule.timeout,
             allowed=frozenset(name.lower() for name in rule.allow_headers),
-            headers={
-                name: value.reveal() if isinstance(value, Secret) else value
-                for name, value in rule.headers.items()
-            },
+            headers={name: revealed(value) for name, value in rule.headers.items()},
             keys=tuple(signing_key(secret.reveal()) for secret in secrets),
         )
