@@ -1,5 +1,5 @@
 """
-The bridge's site.
+The site of the bridge's HTTP side: its limits, and what keeps secrets out of its log.
 """
 
 from __future__ import annotations

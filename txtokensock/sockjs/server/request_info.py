@@ -59,7 +59,7 @@ class RequestInfo:
 
     @property
     def path(self) -> str:
-        """The URL's path."""
+        """The path of the request's URL, as text: what is not UTF-8 in it is replaced."""
         return self._head.partition(b"\n")[0].decode("utf-8", "replace")
 
     @property
