@@ -18,6 +18,7 @@ from math import isfinite
 from typing import Any
 
 import msgspec
+from attrs import define
 
 from ...jsontext import Malformed, dumps, loads
 
@@ -33,6 +34,7 @@ _TO_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _LONG = re.compile(rb"(?:\A|[\[:,])-?[0-9]{16}")
 
 
+@define(eq=False)
 class Expected:
     """
     One message that was published, and has not come back yet.
@@ -41,11 +43,8 @@ class Expected:
     :ivar until: when it is not expected any more.
     """
 
-    __slots__ = ("forms", "until")
-
-    def __init__(self, forms: tuple[bytes, ...], until: float) -> None:
-        self.forms = forms
-        self.until = until
+    forms: tuple[bytes, ...]
+    until: float
 
 
 class Echoes:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -30,20 +31,19 @@ from .rule_counters import RuleCounters
 __all__ = ["ForwardedChannel", "publish_failed"]
 
 
+@define(eq=False, repr=False)
 class _Message:
     """One message on its way to the channel."""
 
-    __slots__ = ("caller", "data", "expected", "rule", "sending", "size")
-
-    def __init__(self, rule: str, data: Any, caller: str) -> None:
-        self.rule = rule
-        self.data = data
-        self.caller = caller
-        self.expected: Expected | None = None
-        self.sending: Deferred[None] | None = None
-        self.size = 0  # while it waits
+    rule: str
+    data: Any
+    caller: str
+    expected: Expected | None = None
+    sending: Deferred[None] | None = None
+    size: int = 0  # while it waits
 
 
+@define(eq=False, repr=False)
 class ForwardedChannel:
     """
     Nothing is published before the server has confirmed the subscription on the present
@@ -62,35 +62,22 @@ class ForwardedChannel:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        name: str,
-        socket: TokenSocket,
-        shares: Shares,
-        rule_counters: RuleCounters,
-        room: Capacity,
-        room_bytes: Capacity,
-        echoes: Echoes,
-        deliver: Callable[[str, Any], object],
-        retry: RetryPolicy,
-    ) -> None:
-        self.name = name
-        self._socket = socket
-        self._shares = shares
-        self._rule_counters = rule_counters
-        self._room = room
-        self._room_bytes = room_bytes
-        self._deliver = deliver
-        self._echoes = echoes
-        self._missing = 0
-        self._retry = retry
-        self._confirmed = False
-        self._subscribing: Deferred[Subscription] | None = None
-        self._subscription: Subscription | None = None
-        self._waiting: deque[_Message] = deque()
-        self._sent: dict[_Message, None] = {}
-        self._held = False
-        self._stopped = False
+    name: str
+    _socket: TokenSocket
+    _shares: Shares
+    _rule_counters: RuleCounters
+    _room: Capacity
+    _room_bytes: Capacity
+    _echoes: Echoes
+    _deliver: Callable[[str, Any], object]
+    _retry: RetryPolicy
+    _missing: int = field(init=False, default=0)
+    _confirmed: bool = field(init=False, default=False)
+    _subscribing: Deferred[Any] | None = field(init=False, default=None)
+    _waiting: deque[_Message] = field(init=False, factory=deque)
+    _sent: dict[_Message, None] = field(init=False, factory=dict)
+    _held: bool = field(init=False, default=False)
+    _stopped: bool = field(init=False, default=False)
 
     # -- the subscription
 
@@ -99,10 +86,7 @@ class ForwardedChannel:
         self._subscribing = self._socket.subscribe(
             self.name, self._received, retry=self._retry, on_confirmation=self._notice
         )
-        self._subscribing.addCallbacks(self._subscribed, lambda failure: None)
-
-    def _subscribed(self, subscription: Subscription) -> None:
-        self._subscription = subscription
+        self._subscribing.addErrback(lambda _: None)
 
     def _notice(self, _: Subscription, error: Exception | None) -> None:
         self._confirmed = error is None
@@ -228,10 +212,10 @@ class ForwardedChannel:
         for message in waiting:
             self._room_bytes.give(message.size)
             self._rule_counters.dropped(message.rule, why)
-        if self._subscription is not None:
-            self._subscription.unsubscribe().addErrback(lambda _: None)
-        elif self._subscribing is not None:
-            self._subscribing.cancel()
+        if self._subscribing is not None:
+            self._subscribing.cancel()  # which does nothing where it has fired
+            self._subscribing.addCallback(lambda found: found and found.unsubscribe())
+            self._subscribing.addErrback(lambda _: None)
 
 
 def publish_failed(rule_counters: RuleCounters, rule: str, failure: Failure) -> None:

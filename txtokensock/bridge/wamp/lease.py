@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -19,6 +20,7 @@ __all__ = ["Lease"]
 _TAKEN = "wamp.error.procedure_already_exists"
 
 
+@define(eq=False, repr=False)
 class Lease:
     """
     An exclusive registration: the router gives it to one session, and takes it back when
@@ -34,25 +36,19 @@ class Lease:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        realm: Realm,
-        procedure: str,
-        *,
-        retry: float,
-        reactor: IReactorTime,
-        granted: Callable[[], object],
-        refused: Callable[[str], object],
-    ) -> None:
-        self._realm = realm
-        self._procedure = procedure
-        self._retry = retry
-        self._granted = granted
-        self._refused = refused
-        self._undo: Undo | None = None
-        self._later = Timer(reactor, self.start)
-        self._told = False
-        self._stopped = False
+    _realm: Realm
+    _procedure: str
+    _retry: float
+    _reactor: IReactorTime
+    _granted: Callable[[], object]
+    _refused: Callable[[str], object]
+    _undo: Undo | None = field(init=False, default=None)
+    _later: Timer = field(init=False)
+    _told: bool = field(init=False, default=False)
+    _stopped: bool = field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._later = Timer(self._reactor, self.start)
 
     def start(self) -> None:
         """Ask for it, until it is ours."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from attrs import define
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, clientFromString
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
@@ -98,6 +99,7 @@ class Joined(ServiceConnection):
 
 
 @implementer(IStreamClientEndpoint)
+@define(eq=False, repr=False)
 class RouterEndpoint:
     """
     Connects and joins, or fails and leaves nothing open.
@@ -107,15 +109,9 @@ class RouterEndpoint:
     :param reactor: for the deadline.
     """
 
-    def __init__(
-        self,
-        connect: Callable[[WampConfig, Any], Awaitable[Joined]],
-        section: WampConfig,
-        reactor: Any,
-    ) -> None:
-        self._connect = connect
-        self._section = section
-        self._reactor = reactor
+    _connect: Callable[[WampConfig, Any], Awaitable[Joined]]
+    _section: WampConfig
+    _reactor: Any
 
     def __repr__(self) -> str:
         return f"<WAMP router {self._section.url}>"

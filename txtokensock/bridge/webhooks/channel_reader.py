@@ -5,8 +5,10 @@ Takes the messages of one channel for one rule.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 
@@ -18,6 +20,7 @@ from ...support.backoff import RetryPolicy
 __all__ = ["ChannelReader"]
 
 
+@define(eq=False, repr=False)
 class ChannelReader:
     """
     :param take: called with each message; where it returns a Deferred, the next is taken
@@ -28,24 +31,15 @@ class ChannelReader:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        socket: TokenSocket,
-        rule: str,
-        channel: str,
-        take: Callable[[Any], Deferred[None] | None],
-        *,
-        retry: RetryPolicy,
-    ) -> None:
-        self.problem: str | None = None
-        self._socket = socket
-        self._rule = rule
-        self._channel = channel
-        self._take = take
-        self._retry = retry
-        self._subscribing: Deferred[Subscription] | None = None
-        self._subscription: Subscription | None = None
-        self._ended: Deferred[None] = succeed(None)
+    _socket: TokenSocket
+    _rule: str
+    _channel: str
+    _take: Callable[[Any], Deferred[None] | None]
+    _retry: RetryPolicy
+    problem: str | None = field(init=False, default=None)
+    _subscribing: Deferred[Subscription] | None = field(init=False, default=None)
+    _subscription: Subscription | None = field(init=False, default=None)
+    _ended: Deferred[None] = field(init=False, factory=partial(succeed, None))
 
     def start(self) -> None:
         """Subscribe, now or when there is a connection, and take what comes."""

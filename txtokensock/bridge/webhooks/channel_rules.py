@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -15,6 +16,7 @@ from twisted.logger import Logger
 from ...client.socket import TokenSocket
 from ...errors import InvalidData
 from ...jsontext import dumps
+from ...support.timer import Pause
 from ..config.webhooks import ChannelRule
 from ..counters import Counters
 from ..shares import Shares
@@ -34,6 +36,7 @@ __all__ = ["ChannelRules"]
 SIDE = "webhooks"
 
 
+@define(eq=False, repr=False)
 class ChannelRules:
     """
     :param new_id: makes the id of a delivery.
@@ -42,35 +45,23 @@ class ChannelRules:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        socket: TokenSocket,
-        requests: Requests,
-        counters: Counters,
-        reactor: IReactorTime,
-        new_id: Callable[[], str],
-        *,
-        shares: Shares,
-        jitter: Callable[[], float],
-        now: Callable[[], float],
-    ) -> None:
-        self.uncertain = 0
-        self._socket = socket
-        self._shares = shares
-        self._requests = requests
-        self._counters = counters
-        self._reactor = reactor
-        self._new_id = new_id
-        self._jitter = jitter
-        self._now = now
-        self._spool: Spool | None = None
-        self._rules: dict[str, ChannelRule] = {}
-        self._targets: Mapping[str, Target] = {}
-        self._readers: dict[tuple[str, str], ChannelReader] = {}
-        self._deliveries: dict[str, Deliveries] = {}
-        self._waiting: dict[str, int] = {}
-        self._orphans: set[str] = set()
-        self._full: set[str] = set()
+    _socket: TokenSocket
+    _requests: Requests
+    _counters: Counters
+    _reactor: IReactorTime
+    _new_id: Callable[[], str]
+    _shares: Shares
+    _jitter: Callable[[], float]
+    _now: Callable[[], float]
+    uncertain: int = field(init=False, default=0)
+    _spool: Spool | None = field(init=False, default=None)
+    _rules: dict[str, ChannelRule] = field(init=False, factory=dict)
+    _targets: Mapping[str, Target] = field(init=False, factory=dict)
+    _readers: dict[tuple[str, str], ChannelReader] = field(init=False, factory=dict)
+    _deliveries: dict[str, Deliveries] = field(init=False, factory=dict)
+    _waiting: dict[str, int] = field(init=False, factory=dict)
+    _orphans: set[str] = field(init=False, factory=set)
+    _full: set[str] = field(init=False, factory=set)
 
     @property
     def problem(self) -> str | None:
@@ -140,7 +131,7 @@ class ChannelRules:
             spool=self._spool,
             requests=self._requests,
             counters=self._counters,
-            reactor=self._reactor,
+            pause=Pause(self._reactor),
             jitter=self._jitter,
             now=self._now,
         )

@@ -4,13 +4,12 @@ One rule's way from the spool to its webhook: one message at a time, in order.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ...errors import shorten
@@ -36,66 +35,49 @@ status (401, 404, a redirect) speaks of the webhook, and that can be mended.
 """
 
 
+@define(eq=False, repr=False)
 class Deliveries:
     """
     :param rule: as the configuration has it.
     :param target: where it goes.
     :param spool: where messages wait.
+    :param pause: for the waits between attempts.
     :param jitter: a number from 0 to 1, see :class:`~txtokensock.Backoff`.
     :param now: seconds since the epoch.
     :ivar failing: why the last attempt failed, in one line, or None.
+    :ivar active: whether messages are delivered, or will be when they come.
     """
 
     _log = Logger()
 
-    def __init__(
-        self,
-        rule: ChannelRule,
-        target: Target,
-        *,
-        spool: Spool,
-        requests: Requests,
-        counters: Counters,
-        reactor: IReactorTime,
-        jitter: Callable[[], float],
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self.failing: str | None = None
-        self._name = rule.rule
-        self._spool = spool
-        self._requests = requests
-        self._counters = counters
-        self._jitter = jitter
-        self._now = now
-        self._failures = 0
-        self._settled = 0  # the id of the last one that was; the disk may not know yet
-        self._active = True
-        self._working = False
-        self._pause = Pause(reactor)
-        self._request: Deferred[WebhookResponse] | None = None
-        self._ends: Waiters[None] = Waiters()
-        self._take(rule, target)
-
-    @property
-    def active(self) -> bool:
-        """Whether messages are delivered, or will be when they come."""
-        return self._active
+    _rule: ChannelRule
+    _target: Target
+    _spool: Spool
+    _requests: Requests
+    _counters: Counters
+    _pause: Pause
+    _jitter: Callable[[], float]
+    _now: Callable[[], float]
+    failing: str | None = field(init=False, default=None)
+    active: bool = field(init=False, default=True)
+    _failures: int = field(init=False, default=0)
+    # The id of the last one that was settled; the disk may not know yet.
+    _settled: int = field(init=False, default=0)
+    _working: bool = field(init=False, default=False)
+    _request: Deferred[WebhookResponse] | None = field(init=False, default=None)
+    _ends: Waiters[None] = field(init=False, factory=Waiters)
 
     def replace(self, rule: ChannelRule, target: Target) -> None:
         """Go on with a rule of the same name; what is in flight is not concerned."""
-        self._take(rule, target)
-        self._active = True
+        self._rule = rule
+        self._target = target
+        self.active = True
         self._pause.end()
         self.wake()
 
-    def _take(self, rule: ChannelRule, target: Target) -> None:
-        self._rule = rule
-        self._target = target
-        self._backoff = rule.backoff.build(jitter=self._jitter)
-
     def wake(self) -> None:
         """Start to deliver, for messages wait; nothing happens where that is under way."""
-        if self._active and not self._working:
+        if self.active and not self._working:
             self._working = True
             working = Deferred.fromCoroutine(self._work())
             working.addErrback(
@@ -103,7 +85,7 @@ class Deliveries:
                     "deliveries of {rule} stopped",
                     failure,
                     event="webhooks.failed",
-                    rule=self._name,
+                    rule=self._rule.rule,
                 )
             )
             working.addBoth(lambda _: self._ended())
@@ -114,7 +96,7 @@ class Deliveries:
 
         :return: fires when nothing is in flight; see :meth:`abandon`.
         """
-        self._active = False
+        self.active = False
         self._pause.end()
         return self._ends.wait() if self._working else succeed(None)
 
@@ -135,21 +117,23 @@ class Deliveries:
     async def _work(self) -> None:
         """Deliver until nothing waits, or until stopped."""
         try:
-            while self._active:
+            while self.active:
                 delivery = await self._spool.submit(
-                    partial(store.begin, rule=self._name, after=self._settled),
-                    without_writing=partial(store.first, rule=self._name, after=self._settled),
+                    partial(store.begin, rule=self._rule.rule, after=self._settled),
+                    without_writing=partial(
+                        store.first, rule=self._rule.rule, after=self._settled
+                    ),
                 )
                 if delivery is None:
                     return
-                if not self._active:
+                if not self.active:
                     self._record(partial(store.untouched, delivery=delivery))
                     return
                 wait = await self._attempt(delivery)
-                if wait and self._active:
+                if wait and self.active:
                     await self._pause.wait(wait)
         except CancelledError:
-            self._active = False  # abandoned, or the spool is closed
+            self.active = False  # abandoned, or the spool is closed
 
     async def _attempt(self, delivery: Delivery) -> float:
         """
@@ -186,7 +170,7 @@ class Deliveries:
         self._settled = delivery.id
         # The next message is taken in the same transaction: see _work.
         self._record(partial(store.finish, delivery=delivery))
-        self._counters.count(SIDE, self._name, "out")
+        self._counters.count(SIDE, self._rule.rule, "out")
         self._answers()
 
     def _answers(self) -> None:
@@ -196,7 +180,7 @@ class Deliveries:
             self._log.info(
                 "the webhook of {rule} accepts messages again",
                 event="webhooks.recovered",
-                rule=self._name,
+                rule=self._rule.rule,
             )
 
     def _not_accepted(self, delivery: Delivery, problem: str, asked: float | None) -> float:
@@ -205,29 +189,30 @@ class Deliveries:
             self._log.warn(
                 "the webhook of {rule} accepts no messages, they wait: {problem}",
                 event="webhooks.failing",
-                rule=self._name,
+                rule=self._rule.rule,
                 problem=problem,
             )
         self.failing = problem
         self._failures += 1
+        backoff = self._rule.backoff.build(jitter=self._jitter)
         old = self._now() - delivery.queued >= self._rule.give_up_after
         if old or (self._rule.attempts is not None and delivery.attempts >= self._rule.attempts):
             self._give_up(delivery, problem)
         else:
             self._record(partial(store.postpone, delivery=delivery, error=problem))
-            self._counters.count(SIDE, self._name, "retried")
-        return max(self._backoff.delay(self._failures), asked or 0.0)
+            self._counters.count(SIDE, self._rule.rule, "retried")
+        return max(backoff.delay(self._failures), asked or 0.0)
 
     def _give_up(self, delivery: Delivery, problem: str) -> None:
         self._log.warn(
             "{delivery} of {rule} is a dead letter after {attempts} attempts: {problem}",
             event="webhooks.dead_letter",
             delivery=delivery.delivery,
-            rule=self._name,
+            rule=self._rule.rule,
             attempts=delivery.attempts,
             problem=problem,
         )
-        self._counters.count(SIDE, self._name, "refused")
+        self._counters.count(SIDE, self._rule.rule, "refused")
         self._settled = delivery.id
         buried = self._spool.submit(
             partial(
@@ -242,12 +227,12 @@ class Deliveries:
 
     def _buried(self, dropped: int) -> None:
         if dropped:
-            self._counters.count(SIDE, self._name, "dropped", dropped)
+            self._counters.count(SIDE, self._rule.rule, "dropped", dropped)
             self._log.warn(
                 "the oldest {count} dead letters of {rule} made room for new ones",
                 event="webhooks.dropped",
                 count=dropped,
-                rule=self._name,
+                rule=self._rule.rule,
             )
 
     def _record(self, change: Callable[[Cursor], None]) -> None:

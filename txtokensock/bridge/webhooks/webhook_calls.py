@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from ...errors import ActionError, InvalidData
@@ -24,6 +25,7 @@ __all__ = ["WebhookCalls"]
 SIDE = "webhooks"
 
 
+@define(eq=False, repr=False)
 class WebhookCalls:
     """
     The action of one rule.  It is tried once, within the rule's timeout: whoever called
@@ -32,23 +34,14 @@ class WebhookCalls:
     :param new_id: makes the id of a delivery.
     """
 
-    def __init__(
-        self,
-        rule: CallRule,
-        target: Target,
-        *,
-        requests: Requests,
-        counters: Counters,
-        new_id: Callable[[], str],
-    ) -> None:
-        self.failing: str | None = None
-        self._rule = rule
-        self._target = target
-        self._requests = requests
-        self._counters = counters
-        self._new_id = new_id
-        self._running: set[Deferred[WebhookResponse]] = set()
-        self._idle: Waiters[None] = Waiters()
+    _rule: CallRule
+    _target: Target
+    _requests: Requests
+    _counters: Counters
+    _new_id: Callable[[], str]
+    failing: str | None = field(init=False, default=None)
+    _running: set[Deferred[WebhookResponse]] = field(init=False, factory=set)
+    _idle: Waiters[None] = field(init=False, factory=Waiters)
 
     def __call__(self, data: Any = None) -> Deferred[Any]:
         """
