@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Raw, Struct
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-class Layout(Protocol):
+class Layout:
     """
     How tokens, channels and messages are named and written in Redis.
 
@@ -36,33 +36,46 @@ class Layout(Protocol):
 
     all: bytes
     sync: bytes
+    _keys = _channels = b""
+    _answers: bytes | None = None
 
     def key(self, token: str) -> bytes:
         """The key of a token."""
+        return self._keys + token.encode()
 
     def channel(self, name: str) -> bytes:
         """The Redis channel of a channel."""
+        return self._channels + name.encode()
 
     def name(self, channel: bytes) -> str:
         """The channel of a Redis channel that :meth:`channel` gave."""
+        return channel.removeprefix(self._channels).decode()
 
     def answers(self, server: str) -> bytes | None:
         """
         The Redis channel on which a server hears the answers to what it asked; None where
         clients can publish on those of servers.
         """
+        return None if self._answers is None else self._answers + server.encode()
 
     def refuses(self, name: str) -> bool:
         """Whether the channel's name is one that clients may not use."""
+        return False
 
     def published(self, message: bytes) -> bytes:
         """The payload in which a message, in JSON, is published."""
+        return message
 
     def received(self, payload: bytes) -> bytes:
         """The JSON of a payload, which any client of that Redis may have sent."""
+        try:
+            loads(payload)
+        except Malformed:
+            return dumps(payload.decode("utf-8", "replace"))
+        return payload
 
 
-class SharedLayout:
+class SharedLayout(Layout):
     """
     node-token-sockjs's layout, so that its servers and ours are one cluster: tokens and
     channels are keys and channels of the same name, and text travels without its quotes.
@@ -70,18 +83,6 @@ class SharedLayout:
 
     all = b"___all___"
     sync = b"___sync___"
-
-    def key(self, token: str) -> bytes:
-        return token.encode()
-
-    def channel(self, name: str) -> bytes:
-        return name.encode()
-
-    def name(self, channel: bytes) -> str:
-        return channel.decode()
-
-    def answers(self, server: str) -> bytes | None:
-        return None
 
     def refuses(self, name: str) -> bool:
         # Redis and its sentinels speak on these; with keyspace notifications on, a
@@ -92,9 +93,6 @@ class SharedLayout:
         # As node-token-sockjs does it: text that looks like JSON arrives as that JSON.
         return loads(message).encode() if message.startswith(b'"') else message
 
-    def received(self, payload: bytes) -> bytes:
-        return _json(payload)
-
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.:-]+")
 
@@ -102,7 +100,7 @@ _INSIDE_ANOTHER = re.compile(r"(.+):channel(:.*)?")
 """Clients of the namespace before ``:channel`` could name what servers of this one listen to."""
 
 
-class NamespaceLayout:
+class NamespaceLayout(Layout):
     """
     Everything below a prefix of our own, where no Node server shares the Redis: no client
     can name a channel outside it, and text stays text.
@@ -124,35 +122,6 @@ class NamespaceLayout:
         self._answers = f"{namespace}:answers:".encode()
         self.all = f"{namespace}:all".encode()
         self.sync = f"{namespace}:sync".encode()
-
-    def key(self, token: str) -> bytes:
-        return self._keys + token.encode()
-
-    def channel(self, name: str) -> bytes:
-        return self._channels + name.encode()
-
-    def name(self, channel: bytes) -> str:
-        return channel.removeprefix(self._channels).decode()
-
-    def answers(self, server: str) -> bytes | None:
-        return self._answers + server.encode()
-
-    def refuses(self, name: str) -> bool:
-        return False
-
-    def published(self, message: bytes) -> bytes:
-        return message
-
-    def received(self, payload: bytes) -> bytes:
-        return _json(payload)
-
-
-def _json(payload: bytes) -> bytes:
-    try:
-        loads(payload)
-    except Malformed:
-        return dumps(payload.decode("utf-8", "replace"))
-    return payload
 
 
 class _Channel(Struct):
