@@ -54,9 +54,6 @@ class MemoryStore:
         self._links[link] = None
         return link
 
-    def _disconnect(self, link: _MemoryLink) -> None:
-        self._links.pop(link, None)
-
     def _keep(self, token: str, identity: bytes, expires: float, now: float) -> bool:
         self._forget_old(now)
         if len(self._tokens) >= self._max_tokens:
@@ -162,7 +159,7 @@ class _MemoryLink:
         return outcome
 
     def close(self) -> Deferred[None]:
-        self._store._disconnect(self)
+        self._store._links.pop(self, None)
         for gathering in tuple(self._asked):
             gathering.fail(Failure(StoreUnavailable("this server has stopped")))
         return succeed(None)

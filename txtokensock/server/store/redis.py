@@ -4,7 +4,6 @@ A store in Redis, which several servers can share, node-token-sockjs's among the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from enum import Enum
 from functools import partial
@@ -23,7 +22,7 @@ from ...support.providers import AnyClientEndpoint, AnyTLSPolicy
 from ...web.tls.policy import TLSPolicy
 from .interface import IStore, IStoreListener
 from .redis_connection import RedisConnection
-from .redis_layout import Layout, NamespaceLayout, SharedLayout
+from .redis_layout import NamespaceLayout, SharedLayout
 from .redis_link import OnMessage, RedisLink
 from .redis_sentinel import SentinelEndpoint
 from .redis_url import Address, RedisURL
@@ -109,11 +108,9 @@ class RedisStore:
         if namespace is None:
             _NO_NAMESPACE.warn()
             namespace = SHARED_WITH_NODE
-        self._layout: Layout
-        if isinstance(namespace, SharedWithNode):
-            self._layout = SharedLayout()
-        else:
-            self._layout = NamespaceLayout(namespace)
+        self._layout = (
+            SharedLayout() if isinstance(namespace, SharedWithNode) else NamespaceLayout(namespace)
+        )
         self._tls = TLSPolicy() if tls is None else tls
         self._sentinel_password = sentinel_password
         self._endpoint = cast("IStreamClientEndpoint | None", endpoint)
@@ -128,19 +125,8 @@ class RedisStore:
         """Connect a server to Redis, see :meth:`IStore.connect`."""
         endpoint = self._endpoint or self._new_endpoint(reactor)
         backoff = _SENTINEL_BACKOFF if self._target.master else _BACKOFF
-
-        def connection(
-            ready: Callable[[], None],
-            lost: Callable[[], None],
-            check: Callable[[Any], Coroutine[Any, Any, None]],
-            message: OnMessage | None,
-        ) -> RedisConnection:
-            def build() -> Any:
-                return self._build(message)
-
-            return RedisConnection(reactor, endpoint, build, ready, lost, check, backoff)
-
-        return RedisLink(listener, self._layout, connection, reactor)
+        connect = partial(RedisConnection, reactor, endpoint, backoff=backoff)
+        return RedisLink(listener, self._layout, connect, self._build, reactor)
 
     def _new_endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         target, timeout = self._target, self._timeout

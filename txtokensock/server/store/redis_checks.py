@@ -63,11 +63,8 @@ def reason(failure: Failure) -> str:
     text = failure.getErrorMessage()
     if text.startswith("ERR unknown command"):
         return "it does not know a command that is needed: Redis 6.2 or later has all of them"
-    return shorten(text if text and "[Failure instance" not in text else _name(failure))
-
-
-def _name(failure: Failure) -> str:
-    return type(failure.value).__name__
+    has_text = text and "[Failure instance" not in text
+    return shorten(text if has_text else type(failure.value).__name__)
 
 
 def is_refusal(why: str, command: str) -> bool:

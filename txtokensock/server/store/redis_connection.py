@@ -5,7 +5,7 @@ One connection to Redis, which is made again when it is lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.application.internet import ClientService
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
@@ -27,7 +27,26 @@ _PING_INTERVAL = 10.0
 """Seconds between two pings; nothing else shows that a silent Redis still works."""
 
 
-class RedisConnection:
+class ConnectionObserver:
+    """Is told what happens on a connection to Redis, by :class:`RedisFactory`."""
+
+    def connected(self, protocol: Any) -> None:
+        """Connected and authenticated: commands can be sent."""
+
+    def heard(self) -> None:
+        """Bytes came, whatever they say."""
+
+    def fails(self, why: str) -> None:
+        """It is of no use: a password is wrong, or what answers is not Redis."""
+
+    def lost(self, why: Failure) -> None:
+        """It is gone; commands that wait fail next, and then ``disconnected`` is called."""
+
+    def disconnected(self, protocol: Any) -> None:
+        """The connection of this protocol is gone."""
+
+
+class RedisConnection(ConnectionObserver):
     """
     Keeps one connection up, with Twisted's ClientService.
 
@@ -77,7 +96,7 @@ class RedisConnection:
         self.since = self.heard_at = reactor.seconds()
         self._backoff = backoff
         self._failures = 0
-        self._pings = LoopingCall(self._ping)
+        self._pings = LoopingCall(lambda: self._ask(self.protocol))
         self._pings.clock = reactor
         self._service = ClientService(
             _Telling(endpoint, self),
@@ -98,7 +117,8 @@ class RedisConnection:
         if newest is not None:
             # Redis may not be reading: an orderly close might not end.
             newest.transport.abortConnection()
-        return maybeDeferred(self._service.stopService).addErrback(self._ignore)
+        # A lost connection is reported by disconnected().
+        return maybeDeferred(self._service.stopService).addErrback(lambda _: None)
 
     def known(self) -> Deferred[None]:
         """:return: fires when Redis has answered or failed for the first time, or at the close."""
@@ -213,31 +233,6 @@ class RedisConnection:
             self._pings.start(_PING_INTERVAL, now=False)
             self._on_ready()
             self._first.fire()
-
-    def _ping(self) -> None:
-        self._ask(self.protocol)
-
-    def _ignore(self, failure: Failure) -> None:
-        """Do nothing: :meth:`disconnected` reports a lost connection."""
-
-
-class ConnectionObserver(Protocol):
-    """Is told what happens on a connection to Redis, by :class:`RedisFactory`."""
-
-    def connected(self, protocol: Any) -> None:
-        """Connected and authenticated: commands can be sent."""
-
-    def heard(self) -> None:
-        """Bytes came, whatever they say."""
-
-    def fails(self, why: str) -> None:
-        """It is of no use: a password is wrong, or what answers is not Redis."""
-
-    def lost(self, why: Failure) -> None:
-        """It is gone; commands that wait fail next, and then ``disconnected`` is called."""
-
-    def disconnected(self, protocol: Any) -> None:
-        """The connection of this protocol is gone."""
 
 
 class RedisFactory(Factory):

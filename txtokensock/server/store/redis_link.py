@@ -5,7 +5,7 @@ One server's link to Redis.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -35,20 +35,6 @@ _NOBODY = "00000000-0000-4000-8000-000000000000"
 OnMessage: TypeAlias = Callable[[bytes, bytes], None]
 """Called with the Redis channel and the payload of each message."""
 
-Connect: TypeAlias = Callable[
-    [
-        Callable[[], None],
-        Callable[[], None],
-        Callable[[Any], Coroutine[Any, Any, None]],
-        OnMessage | None,
-    ],
-    RedisConnection,
-]
-"""
-Makes a :class:`RedisConnection` from its ``ready``, ``lost`` and ``check``; with an
-:data:`OnMessage` it is one for subscriptions.
-"""
-
 
 @implementer(IStoreLink)
 class RedisLink:
@@ -57,7 +43,10 @@ class RedisLink:
 
     :param listener: is told what is published.
     :param layout: names keys and channels.
-    :param connect: makes the connections.
+    :param connect: makes a connection from the ``build``, ``ready``, ``lost`` and ``check`` of
+        :class:`RedisConnection`.
+    :param build: makes a txredisapi protocol; with an :data:`OnMessage` it is one for
+        subscriptions.
     :param reactor: for what takes longer than a turn of it.
     """
 
@@ -67,7 +56,8 @@ class RedisLink:
         self,
         listener: IStoreListener,
         layout: Layout,
-        connect: Connect,
+        connect: Callable[..., RedisConnection],
+        build: Callable[[OnMessage | None], Any],
         reactor: IReactorTime,
     ) -> None:
         self._listener = listener
@@ -85,10 +75,12 @@ class RedisLink:
         self._was_ready = False
         self._lifetime = 30  # of tokens, in seconds; others may issue before we do
         self._tokens_may_be_lost = 0.0  # until when
-        self._commands = connect(self._ready, lambda: None, self._check_commands, None)
+        self._commands = connect(
+            partial(build, None), self._ready, lambda: None, self._check_commands
+        )
         self._slices = Slices(reactor)
         self._subscriber = connect(
-            self._restore, self._release, self._check_subscriber, self._message
+            partial(build, self._message), self._restore, self._release, self._check_subscriber
         )
         self._commands.beside, self._subscriber.beside = self._subscriber, self._commands
 

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .redis_checks import reason
-from .redis_connection import RedisFactory
+from .redis_connection import ConnectionObserver, RedisFactory
 from .redis_url import Address
 
 __all__ = ["NoMaster", "SentinelEndpoint"]
@@ -134,7 +134,7 @@ class SentinelEndpoint:
         return found[0].decode(), int(found[1])
 
 
-class _Question:
+class _Question(ConnectionObserver):
     """
     A connection on which a sentinel is asked.
 
@@ -149,9 +149,6 @@ class _Question:
     def connected(self, protocol: Any) -> None:
         self.ready.callback(None)
 
-    def heard(self) -> None:
-        """Nothing depends on when that was."""
-
     def fails(self, why: str) -> None:
         self.why = self.why or why
         if not self.ready.called:
@@ -159,6 +156,3 @@ class _Question:
 
     def lost(self, why: Failure) -> None:
         self.fails(reason(why))
-
-    def disconnected(self, protocol: Any) -> None:
-        """It has failed already."""
