@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -101,12 +102,18 @@ def _conversation(context: click.Context, *, reconnect: bool = False, **argument
     return partial(run, settings, conversation, reconnect=reconnect, bounded=bounded)
 
 
+def _option(
+    name: str, kind: str, metavar: str, text: str, default: str | None = None
+) -> Callable[[Any], Any]:
+    """An option with a value, whose help says which it has by default."""
+    help = f"{text}." if default is None else f"{text}; by default {default}."
+    return click.option(name, type=Value(kind), default=default, metavar=metavar, help=help)
+
+
 _channel = click.argument("channel", metavar="CHANNEL", type=Value("channel"))
 _data = click.argument("data", metavar="JSON", type=Value("data"))
-_count = click.option("--count", type=Value("count"), metavar="N", help="Send it so often.")
-_rate = click.option(
-    "--rate", type=Value("rate"), metavar="N", help="Send so many a second at most."
-)
+_count = _option("--count", "count", "N", "Send it so often")
+_rate = _option("--rate", "rate", "N", "Send so many a second at most")
 _raw = click.option("--raw", is_flag=True, help="Print a text without quotes.")
 
 
@@ -128,7 +135,7 @@ def rpc(context: click.Context, /, **arguments: Any) -> Run:
 
 @tokensock.command()
 @common_options
-@click.option("--count", type=Value("count"), metavar="N", help="End after so many messages.")
+@_option("--count", "count", "N", "End after so many messages")
 @click.option("--timestamps", is_flag=True, help="Print when each was received, in UTC.")
 @click.option("--raw", is_flag=True, help="Print only messages, and texts without quotes.")
 @click.argument("channels", metavar="CHANNEL...", type=Value("channel"), nargs=-1, required=True)
@@ -169,20 +176,8 @@ def broadcast(context: click.Context, /, **arguments: Any) -> Run:
 
 @tokensock.command()
 @common_options
-@click.option(
-    "--jobs",
-    type=Value("count"),
-    default="10",
-    metavar="N",
-    help="Run so many at a time; by default 10.",
-)
-@click.option(
-    "--kill-after",
-    type=Value("seconds"),
-    default="60",
-    metavar="SECONDS",
-    help="Kill one that runs longer; by default 60.",
-)
+@_option("--jobs", "count", "N", "Run so many at a time", "10")
+@_option("--kill-after", "seconds", "SECONDS", "Kill one that runs longer", "60")
 @click.argument("name", metavar="NAME", type=Value("function_name"))
 @click.argument("command", metavar="-- COMMAND...", nargs=-1, required=True)
 @click.pass_context
@@ -209,20 +204,8 @@ def reply(
 
 @tokensock.command(cls=_DataCommand)
 @common_options
-@click.option(
-    "--count",
-    type=Value("count"),
-    default="1000",
-    metavar="N",
-    help="Call so often; by default 1000.",
-)
-@click.option(
-    "--concurrency",
-    type=Value("count"),
-    default="10",
-    metavar="N",
-    help="Let so many calls wait for answers at a time; by default 10.",
-)
+@_option("--count", "count", "N", "Call so often", "1000")
+@_option("--concurrency", "count", "N", "Let so many calls wait for answers at a time", "10")
 @click.argument("name", metavar="NAME", type=Value("function_name"))
 @click.argument("data", metavar="[JSON]", type=Value("json"), required=False)
 @click.pass_context
@@ -268,13 +251,7 @@ def console(context: click.Context, /) -> Run:
 
 @tokensock.command()
 @common_options
-@click.option(
-    "--channel",
-    type=Value("channel"),
-    default="doctor",
-    metavar="CHANNEL",
-    help="Subscribe to this; by default doctor.",
-)
+@_option("--channel", "channel", "CHANNEL", "Subscribe to this", "doctor")
 @click.pass_context
 def doctor(context: click.Context, /, channel: str) -> Run:
     """Go the way to the server step by step, and say where it ends, and what to do."""

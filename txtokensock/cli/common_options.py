@@ -76,13 +76,12 @@ def _remember(context: click.Context, option: click.Parameter, value: Any) -> No
         context.ensure_object(Given).environment[name] = value
 
 
-def _option(*names: str, **settings: Any) -> Callable[..., Callable[[F], F]]:
-    return partial(click.option, *names, expose_value=False, callback=_remember, **settings)
+def _option(*short: str, **settings: Any) -> Callable[..., Callable[[F], F]]:
+    return partial(click.option, *short, expose_value=False, callback=_remember, **settings)
 
 
 _OPTIONS: dict[str, Callable[..., Callable[[Any], Any]]] = {
     "host": _option(
-        "--host",
         multiple=True,
         type=Value("host", checked=True),
         metavar="HOST",
@@ -90,7 +89,6 @@ _OPTIONS: dict[str, Callable[..., Callable[[Any], Any]]] = {
         " the next is tried where one cannot be connected to.",
     ),
     "auth": _option(
-        "--auth",
         multiple=True,
         type=Value("credential", checked=True, lines=True),
         metavar="KEY=VALUE",
@@ -98,43 +96,35 @@ _OPTIONS: dict[str, Callable[..., Callable[[Any], Any]]] = {
         " users of the machine can see it.",
     ),
     "auth-file": _option(
-        "--auth-file",
         type=Value("auth_file", checked=True),
         metavar="FILE",
         help="Has credentials: a JSON object.",
     ),
     "auth-prompt": _option(
-        "--auth-prompt",
         multiple=True,
         type=Value("key", checked=True),
         metavar="KEY",
         help="Ask for this credential on the terminal.  May be repeated.",
     ),
-    "context": _option(
-        "--context", metavar="NAME", help="Has options that are given nowhere else."
-    ),
+    "context": _option(metavar="NAME", help="Has options that are given nowhere else."),
     "timeout": _option(
-        "--timeout",
         type=Value("seconds"),
         metavar="SECONDS",
         help=f"How long to wait for the server; by default {DEFAULT_TIMEOUT:g}.",
     ),
-    "verbose": _option("--verbose", "-v", is_flag=True, help="Log to stderr."),
-    "quiet": _option("--quiet", "-q", is_flag=True, help="Say nothing but errors."),
+    "verbose": _option("-v", is_flag=True, help="Log to stderr."),
+    "quiet": _option("-q", is_flag=True, help="Say nothing but errors."),
     "token-path": _option(
-        "--token-path",
         type=Value("path"),
         metavar="PATH",
         help="The token route below the host; by default /socket/token.",
     ),
     "socket-prefix": _option(
-        "--socket-prefix",
         type=Value("path"),
         metavar="PATH",
         help="SockJS below the host; by default /sockets.",
     ),
     "transport": _option(
-        "--transport",
         multiple=True,
         type=click.Choice(TRANSPORT_NAMES),
         metavar="NAME",
@@ -142,33 +132,28 @@ _OPTIONS: dict[str, Callable[..., Callable[[Any], Any]]] = {
         " order.",
     ),
     "header": _option(
-        "--header",
         multiple=True,
         type=Value("header", checked=True, lines=True),
         metavar="'NAME: VALUE'",
         help="Sent with every request.  May be repeated.",
     ),
     "proxy": _option(
-        "--proxy",
         type=Value("proxy", checked=True),
         metavar="URL",
         help="Go through this proxy, or with 'none' through none; by default HTTPS_PROXY,"
         " HTTP_PROXY and NO_PROXY in the environment say.",
     ),
     "endpoint": _option(
-        "--endpoint",
         metavar="TEXT",
         help="Connect to this endpoint instead, such as unix:/run/app.sock.",
     ),
     "authorities": _option(
-        "--authorities", metavar="FILE", help="Trust these certificates, in PEM, and no others."
+        metavar="FILE", help="Trust these certificates, in PEM, and no others."
     ),
-    "certificate": _option("--certificate", metavar="FILE", help="A certificate to show, in PEM."),
-    "private-key": _option(
-        "--private-key", metavar="FILE", help="Its key; by default in the same file."
-    ),
+    "certificate": _option(metavar="FILE", help="A certificate to show, in PEM."),
+    "private-key": _option(metavar="FILE", help="Its key; by default in the same file."),
     "server-name": _option(
-        "--server-name", metavar="NAME", help="The name that the server's certificate must be for."
+        metavar="NAME", help="The name that the server's certificate must be for."
     ),
 }
 
@@ -181,8 +166,6 @@ def common_options(function: F, *, first: bool = False) -> F:
         the environment as well.
     """
     for name, option in reversed(_OPTIONS.items()):
-        variable = f"TOKENSOCK_{name.upper().replace('-', '_')}"
-        function = (
-            option(envvar=variable, show_envvar=True)(function) if first else option()(function)
-        )
+        variable = f"TOKENSOCK_{name.upper().replace('-', '_')}" if first else None
+        function = option(f"--{name}", envvar=variable, show_envvar=first)(function)
     return function
