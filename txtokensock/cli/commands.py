@@ -24,41 +24,27 @@ async def rpc(
     reactor: Any,
     *,
     name: str,
-    data: Any,
-    count: int | None = None,
-    rate: float | None = None,
     raw: bool = False,
+    **source: Any,
 ) -> None:
-    """Call a function with each value, one after the other, and print its answers."""
+    """
+    Call a function with each value, one after the other, and print its answers.
+
+    :param source: the values, see :func:`.inputs.paced`; so in all commands that send.
+    """
     await socket.when_ready()
-    async for value in paced(reactor, data, count, rate):
+    async for value in paced(reactor, **source):
         print_json(await socket.rpc(name, value), raw=raw)
 
 
-async def publish(
-    socket: TokenSocket,
-    reactor: Any,
-    *,
-    channel: str,
-    data: Any,
-    count: int | None = None,
-    rate: float | None = None,
-) -> None:
+async def publish(socket: TokenSocket, reactor: Any, *, channel: str, **source: Any) -> None:
     """Send each value to a channel."""
-    values = paced(reactor, data, count, rate)
-    await _send(socket, values, lambda value: socket.publish(channel, value))
+    await _send(socket, paced(reactor, **source), lambda value: socket.publish(channel, value))
 
 
-async def broadcast(
-    socket: TokenSocket,
-    reactor: Any,
-    *,
-    data: Any,
-    count: int | None = None,
-    rate: float | None = None,
-) -> None:
+async def broadcast(socket: TokenSocket, reactor: Any, **source: Any) -> None:
     """Send each value to everybody."""
-    await _send(socket, paced(reactor, data, count, rate), socket.broadcast)
+    await _send(socket, paced(reactor, **source), socket.broadcast)
 
 
 async def _send(

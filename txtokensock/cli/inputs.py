@@ -23,7 +23,7 @@ _CHUNK = 65536
 
 
 async def paced(
-    reactor: Any, data: Any, count: int | None, rate: float | None
+    reactor: Any, data: Any, count: int | None = None, rate: float | None = None
 ) -> AsyncIterator[Any]:
     """
     The values to send.

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..address import Address, url_path
 from ..errors import InvalidData, InvalidOption, shorten
 from ..jsontext import Malformed, dumps, loads
-from ..messages import check_channel
-from ..messages.from_client import check_name
+from ..messages import check_channel as channel
+from ..messages.from_client import check_name as function_name
 from .interrupts import interruptible
 
 __all__ = [
@@ -87,35 +88,6 @@ def count(text: str) -> int:
     return int(text)
 
 
-def host(text: str) -> str:
-    """
-    Check a URL or ``host[:port]``.
-
-    :raises InvalidAddress: for other text, without showing a password in it.
-    """
-    Address.parse(text)
-    return text
-
-
-def channel(text: str) -> str:
-    """
-    Check the name of a channel.
-
-    :raises InvalidChannel: if a client may not use it.
-    """
-    return check_channel(text)
-
-
-def function_name(text: str) -> str:
-    """
-    Check the name of a server's function.
-
-    :raises InvalidData: if it cannot be sent.
-    """
-    check_name(text)
-    return text
-
-
 def credential(text: str) -> tuple[list[str], str]:
     """
     Read ``key=value``.
@@ -158,33 +130,6 @@ def auth_file(name: str) -> dict[str, Any]:
     return value
 
 
-def path(text: str) -> str:
-    """
-    Read a URL path.
-
-    :raises InvalidOption: if it is none.
-    """
-    return url_path("it", text)
-
-
-def seconds(text: str) -> float:
-    """
-    Read a time.
-
-    :raises InvalidOption: if it is not a positive, finite number.
-    """
-    return _positive(text, "a positive number of seconds")
-
-
-def rate(text: str) -> float:
-    """
-    Read how often a second.
-
-    :raises InvalidOption: if it is not a positive, finite number.
-    """
-    return _positive(text, "a positive number")
-
-
 def _positive(text: str, kind: str) -> float:
     try:
         value = float(text)
@@ -193,6 +138,13 @@ def _positive(text: str, kind: str) -> float:
     if not 0 < value < 1e9:
         raise InvalidOption(f"{text!r} is not {kind}")
     return value
+
+
+# What these texts may be is known elsewhere.
+host = Address.parse
+path = partial(url_path, "it")
+seconds = partial(_positive, kind="a positive number of seconds")
+rate = partial(_positive, kind="a positive number")
 
 
 def header(text: str) -> tuple[str, str]:
