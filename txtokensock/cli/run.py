@@ -32,9 +32,6 @@ __all__ = ["Conversation", "log_observer", "run", "run_reactor"]
 Conversation: TypeAlias = Callable[[TokenSocket, Any], Coroutine[Any, Any, None]]
 """What a command does with a client that is about to connect, and the reactor."""
 
-_INTERRUPTED = 130
-"""The exit status that shells give a program that was ended by SIGINT."""
-
 
 def run(
     settings: Settings,
@@ -75,7 +72,8 @@ def run_reactor(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
     or by a signal that ends the process.
 
     :param main: takes the reactor, and returns the exit status.
-    :return: the exit status; that of Ctrl-C is always :data:`_INTERRUPTED`.
+    :return: the exit status.
+    :raises KeyboardInterrupt: for Ctrl-C, when all has ended.
     """
     with uninterrupted():
         from twisted.internet import reactor as global_reactor
@@ -90,7 +88,7 @@ def run_reactor(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         # The reactor waits until the connection is closed.
         reactor.addSystemEventTrigger("before", "shutdown", running.cancel)
         reactor.addSystemEventTrigger("before", "shutdown", lambda: ended)
-        running.addErrback(_crashed)
+        running.addErrback(_failed)
         running.addCallback(finish)
 
     def finish(result: int) -> None:
@@ -117,11 +115,22 @@ def run_reactor(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, interrupt)
     reactor.run()
-    return _INTERRUPTED if interrupted else status
+    if interrupted:
+        raise KeyboardInterrupt
+    return status
 
 
-def _crashed(failure: Failure) -> int:
-    failure.printTraceback(sys.stderr)
+def _failed(failure: Failure) -> int:
+    """Say why a command failed, and return its exit status."""
+    problem = failure.value
+    if isinstance(problem, InvalidOption):  # some mistakes are found only with a reactor
+        say(in_our_words(str(problem)))
+        return 2
+    if isinstance(problem, OSError):
+        say(f"cannot write to stdout: {problem.strerror}")
+        discard(sys.stdout)
+    elif not isinstance(problem, CancelledError):  # by a signal
+        failure.printTraceback(sys.stderr)
     return 1
 
 
@@ -137,18 +146,14 @@ async def _talk(
     reactor: Any,
 ) -> int:
     """Run one command on a connection, and return the exit status."""
-    try:
-        socket = TokenSocket(
-            settings.hosts,
-            authentication=settings.credentials,
-            reconnect=reconnect,
-            call_timeout=settings.timeout,
-            reactor=reactor,
-            **settings.options,
-        )
-    except InvalidOption as problem:  # some mistakes are found only with a reactor
-        say(in_our_words(str(problem)))
-        return 2
+    socket = TokenSocket(
+        settings.hosts,
+        authentication=settings.credentials,
+        reconnect=reconnect,
+        call_timeout=settings.timeout,
+        reactor=reactor,
+        **settings.options,
+    )
     socket.startService()
     try:
         running = Deferred.fromCoroutine(conversation(socket, reactor))
@@ -167,10 +172,6 @@ async def _talk(
         return 1
     except TokenSocketError as problem:
         say(in_our_words(str(problem)) + place_in_docs(problem))
-        return 1
-    except OSError as problem:
-        say(f"cannot write to stdout: {problem.strerror}")
-        discard(sys.stdout)
         return 1
     finally:
         socket.remove_all_listeners()  # its disconnect is not reported
