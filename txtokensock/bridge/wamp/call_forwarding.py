@@ -5,6 +5,7 @@ Calls of WAMP callers to the server, and of the server to WAMP procedures.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -20,7 +21,8 @@ from ..arguments import arguments_of, data_of, size_of
 from ..capacity import Capacity
 from ..config.wamp import ActionRule, CallRule, WampRules
 from ..shares import Shares
-from .realm import TEND_SECONDS, CallResult, Grant, OnCall, Payload, Realm, RealmLost, caller_of
+from .grants import Grant, Grants
+from .realm import TEND_SECONDS, CallResult, OnCall, Payload, Realm, RealmLost, Undo, caller_of
 from .rule_counters import RuleCounters
 from .wamp_errors import answer_error, call_error, unavailable
 
@@ -52,69 +54,44 @@ class CallForwarding:
         self._shares = shares
         self._rule_counters = rule_counters
         self.room = Capacity(rules.queue_limit)
-        self._realm: Realm | None = None
-        self._registrations: dict[CallRule, Grant] = {}
+        self._registrations: Grants[CallRule] = Grants(self._register, rule_counters)
         self._tending = LoopingCall(self._register_all)
         self._tending.clock = reactor
 
     def joined(self, realm: Realm) -> None:
         """Register, in this session."""
-        self._realm = realm
-        self._registrations.clear()
+        self._registrations.begin(realm)
         self._tending.start(TEND_SECONDS)
 
     def left(self) -> None:
         """The session is gone."""
-        self._realm = None
-        self._registrations.clear()
+        self._registrations.begin(None)
         if self._tending.running:
             self._tending.stop()
 
     def listen_no_more(self) -> None:
         """Take no new calls; what is on its way goes on."""
-        for rule in list(self._registrations):
-            self._unregister(rule)
+        self._registrations.follow(())
         self.left()
 
     def reload(self, rules: WampRules) -> None:
         """Take other rules; calls that are on their way go on."""
         self._rules = rules.calls
         self.room.limit = rules.queue_limit
-        for rule in [rule for rule in self._registrations if rule not in self._rules]:
-            self._unregister(rule)
         self._register_all()
 
-    def _unregister(self, rule: CallRule) -> None:
-        self._registrations.pop(rule).withdraw()
-
     def _register_all(self) -> None:
-        realm = self._realm
-        if realm is None:
-            return
-        for rule in self._rules:
-            if rule not in self._registrations:
-                self._register(realm, rule)
+        self._registrations.follow(self._rules)
 
-    def _register(self, realm: Realm, rule: CallRule) -> None:
-        registration = self._registrations[rule] = Grant()
+    def _register(self, realm: Realm, rule: CallRule, grant: Grant) -> Deferred[Undo]:
         pattern = Pattern(rule.procedure)
-
-        def forget() -> None:
-            if self._registrations.get(rule) is registration:
-                del self._registrations[rule]  # tending asks again
-
-        def failed(failure: Failure) -> None:
-            forget()
-            if not failure.check(RealmLost):
-                self._rule_counters.refused(rule.rule, failure.getErrorMessage())
-
-        realm.register(
+        return realm.register(
             pattern.prefix,
             "exact" if pattern.exact else "prefix",
             self._call_of(rule, pattern, Pattern(rule.rpc)),
             concurrency=rule.concurrency,
-            on_revoked=forget,
-        ).addCallbacks(registration.granted, failed)
+            on_revoked=partial(self._registrations.forget, rule, grant),
+        )
 
     def _call_of(self, rule: CallRule, procedure: Pattern, rpc: Pattern) -> OnCall:
         def on_call(

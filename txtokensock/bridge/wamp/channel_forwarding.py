@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.python.failure import Failure
 
 from ...client.socket import TokenSocket
 from ...support.patterns import Pattern
@@ -21,8 +21,9 @@ from ..shares import Shares
 from ..upstream_socket import keep_trying
 from .demand import Demand
 from .echo import Echoes
-from .forwarded_channel import ForwardedChannel, publish_failed
-from .realm import TEND_SECONDS, Grant, Match, Realm, RealmLost, caller_of
+from .forwarded_channel import ForwardedChannel
+from .grants import Grant, Grants
+from .realm import TEND_SECONDS, Match, Realm, Undo, caller_of
 from .rule_counters import RuleCounters
 from .topic_publisher import TopicPublisher
 
@@ -64,7 +65,7 @@ class ChannelForwarding:
         self._upstream_bytes = Capacity(rules.queue_bytes)
         self._channels: dict[str, ForwardedChannel] = {}
         self._targets: dict[str, list[tuple[ChannelRule, str]]] = {}
-        self._topics: dict[ChannelRule, Grant] = {}
+        self._topics: Grants[ChannelRule] = Grants(self._subscribe, rule_counters)
         self._realm: Realm | None = None
         self._demand: Demand | None = None
         self._topics_in_demand: set[str] = set()
@@ -84,7 +85,7 @@ class ChannelForwarding:
         """It is this bridge's turn, in this session."""
         self._realm = realm
         self._turn = True
-        self._topics.clear()
+        self._topics.begin(realm)
         self._follow_demand()
         for channel in self._channels.values():
             channel.resume()
@@ -101,7 +102,7 @@ class ChannelForwarding:
         one whose turn it became would take it for a message of somebody else.
         """
         self._realm = None
-        self._topics.clear()
+        self._topics.begin(None)
         self._stop_demand()
         self._events.detach()
         if self._rules.lease is not None:
@@ -112,8 +113,8 @@ class ChannelForwarding:
         """It is not this bridge's turn any more: drop all that waits."""
         self._turn = False
         self._stop_demand()
-        for topic in list(self._topics):
-            self._leave(topic)
+        self._topics.follow(())
+        self._topics.begin(None)
         self._realm = None
         self._events.discard(why)
         for name in list(self._channels):
@@ -125,8 +126,7 @@ class ChannelForwarding:
         """Take nothing new; what is on its way goes on."""
         self._stop_tending()
         self._stop_demand()
-        for topic in list(self._topics):
-            self._leave(topic)
+        self._topics.follow(())
         self._targets.clear()
 
     def reload(self, rules: WampRules) -> None:
@@ -174,9 +174,7 @@ class ChannelForwarding:
         for name in [name for name in self._channels if name not in self._targets]:
             self._drop(name, "the channel is not forwarded any more")
         self._add([name for name in self._targets if name not in self._channels])
-        for rule in [rule for rule in self._topics if rule not in self._rules.channels]:
-            self._leave(rule)
-        self._subscribe_topics()
+        self._topics.follow([rule for rule in self._rules.channels if rule.to_upstream])
 
     def _add(self, names: list[str]) -> None:
         """Whoever subscribes to a topic may ask for a channel more: there may be too many."""
@@ -233,16 +231,7 @@ class ChannelForwarding:
 
     # -- topics to channels
 
-    def _subscribe_topics(self) -> None:
-        realm = self._realm
-        if realm is None:
-            return
-        for rule in self._rules.channels:
-            if rule.to_upstream and rule not in self._topics:
-                self._join(realm, rule)
-
-    def _join(self, realm: Realm, rule: ChannelRule) -> None:
-        topic = self._topics[rule] = Grant()
+    def _subscribe(self, realm: Realm, rule: ChannelRule, topic: Grant) -> Deferred[Undo]:
         pattern, channel = Pattern(rule.topic), Pattern(rule.channel)
 
         def event(
@@ -253,17 +242,8 @@ class ChannelForwarding:
                 data = data_of(args, kwargs)
                 self._event(rule, channel.fill(rest), data, caller_of(session))
 
-        def failed(failure: Failure) -> None:
-            if self._topics.get(rule) is topic:
-                del self._topics[rule]  # tending asks again
-            if not failure.check(RealmLost):
-                self._rule_counters.refused(rule.rule, failure.getErrorMessage())
-
         match: Match = "exact" if pattern.exact else "prefix"
-        realm.subscribe(pattern.prefix, match, event).addCallbacks(topic.granted, failed)
-
-    def _leave(self, rule: ChannelRule) -> None:
-        self._topics.pop(rule).withdraw()
+        return realm.subscribe(pattern.prefix, match, event)
 
     def _event(self, rule: ChannelRule, name: str, data: Any, caller: str) -> None:
         self._rule_counters.count(rule.rule, "in")
@@ -283,7 +263,4 @@ class ChannelForwarding:
 
     def _published(self, outcome: Any, rule: ChannelRule) -> None:
         self._upstream_room.give()
-        if isinstance(outcome, Failure):
-            publish_failed(self._rule_counters, rule.rule, outcome)
-        else:
-            self._rule_counters.count(rule.rule, "out")
+        self._rule_counters.published(rule.rule, outcome)

@@ -28,7 +28,7 @@ from ..shares import Shares
 from .echo import Echoes, Expected
 from .rule_counters import RuleCounters
 
-__all__ = ["ForwardedChannel", "publish_failed"]
+__all__ = ["ForwardedChannel"]
 
 
 @define(eq=False, repr=False)
@@ -179,25 +179,21 @@ class ForwardedChannel:
             lambda: self._socket.publish(self.name, message.data),
             len(message.expected.forms[0]),
         )
-        message.sending.addCallbacks(
-            self._published, self._failed, (message,), errbackArgs=(message,)
-        )
+        message.sending.addBoth(self._published, message)
 
-    def _published(self, _: None, message: _Message) -> None:
+    def _published(self, outcome: Any, message: _Message) -> None:
+        if isinstance(outcome, Failure):
+            problem = outcome.value
+            may_have_run = (
+                isinstance(problem, ConnectionLost | CallTimeout) and problem.may_have_run
+            )
+            if message.expected is not None and not may_have_run:
+                self._echoes.forget(message.expected)
+            if outcome.check(CancelledError):
+                return  # taken back
         self._sent.pop(message, None)
         self._room.give()
-        self._rule_counters.count(message.rule, "out")
-
-    def _failed(self, failure: Failure, message: _Message) -> None:
-        problem = failure.value
-        may_have_run = isinstance(problem, ConnectionLost | CallTimeout) and problem.may_have_run
-        if message.expected is not None and not may_have_run:
-            self._echoes.forget(message.expected)
-        if failure.check(CancelledError):
-            return  # taken back
-        self._sent.pop(message, None)
-        self._room.give()
-        publish_failed(self._rule_counters, message.rule, failure)
+        self._rule_counters.published(message.rule, outcome)
 
     # -- the end
 
@@ -216,11 +212,3 @@ class ForwardedChannel:
             self._subscribing.cancel()  # which does nothing where it has fired
             self._subscribing.addCallback(lambda found: found and found.unsubscribe())
             self._subscribing.addErrback(lambda _: None)
-
-
-def publish_failed(rule_counters: RuleCounters, rule: str, failure: Failure) -> None:
-    """Count a message that was not published upstream."""
-    if failure.check(PeerError):
-        rule_counters.refused(rule, failure.getErrorMessage())
-    else:
-        rule_counters.dropped(rule, failure.getErrorMessage())

@@ -15,7 +15,6 @@ from ..error_table import NeighbourTimeout, NeighbourUnavailable
 __all__ = [
     "TEND_SECONDS",
     "CallResult",
-    "Grant",
     "JoinRefused",
     "Match",
     "OnCall",
@@ -53,30 +52,6 @@ Undo: TypeAlias = Callable[[], Deferred[None]]
 
 TEND_SECONDS = 10.0
 """Seconds after which the router is asked again for what it has refused or taken away."""
-
-
-class Grant:
-    """
-    A subscription or a registration that the router was asked for, and may grant late.
-
-    :ivar withdrawn: whether it is not wanted any more.
-    """
-
-    def __init__(self) -> None:
-        self.withdrawn = False
-        self._undo: Undo | None = None
-
-    def granted(self, undo: Undo) -> None:
-        """The router has confirmed; it is undone at once if that came too late."""
-        self._undo = undo
-        if self.withdrawn:
-            undo()
-
-    def withdraw(self) -> None:
-        """Undo it, now or as soon as the router has confirmed."""
-        self.withdrawn = True
-        if self._undo is not None:
-            self._undo()
 
 
 def caller_of(session: int | None) -> str:

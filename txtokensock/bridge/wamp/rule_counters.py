@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections import Counter
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from ...errors import PeerError
 from ..counters import Counters, Outcome
 
 __all__ = ["RuleCounters"]
@@ -44,6 +46,15 @@ class RuleCounters:
         """One message, or a request of the rule's, was answered with an error."""
         self._counters.count(SIDE, rule, "refused")
         self._tell(rule, "refused", why)
+
+    def published(self, rule: str, outcome: object) -> None:
+        """A message was taken, or a failure says why it was refused or lost."""
+        if not isinstance(outcome, Failure):
+            self.count(rule, "out")
+        elif outcome.check(PeerError):
+            self.refused(rule, outcome.getErrorMessage())
+        else:
+            self.dropped(rule, outcome.getErrorMessage())
 
     def _tell(self, rule: str, what: str, why: str) -> None:
         self._told[rule, what] += 1

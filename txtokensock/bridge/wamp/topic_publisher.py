@@ -7,12 +7,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from twisted.python.failure import Failure
-
 from ..arguments import arguments_of, size_of
 from ..capacity import Capacity
 from ..config.wamp import ChannelRule
-from .realm import Realm, WampError
+from .realm import Realm
 from .rule_counters import RuleCounters
 
 __all__ = ["TopicPublisher"]
@@ -84,15 +82,8 @@ class TopicPublisher:
 
     def _send(self, realm: Realm, rule: ChannelRule, topic: str, data: Any) -> None:
         published = realm.publish(topic, *arguments_of(data, rule.arguments))
-        published.addCallbacks(self._published, self._failed, (rule,), errbackArgs=(rule,))
+        published.addBoth(self._published, rule.rule)
 
-    def _published(self, _: None, rule: ChannelRule) -> None:
+    def _published(self, outcome: object, rule: str) -> None:
         self.room.give()
-        self._rule_counters.count(rule.rule, "out")
-
-    def _failed(self, failure: Failure, rule: ChannelRule) -> None:
-        self.room.give()
-        if failure.check(WampError):
-            self._rule_counters.refused(rule.rule, failure.getErrorMessage())
-        else:
-            self._rule_counters.dropped(rule.rule, failure.getErrorMessage())
+        self._rule_counters.published(rule, outcome)
