@@ -34,10 +34,7 @@ def _http(bridge: Bridge, section: Any) -> Side:
 
     return HttpSide(
         section,
-        socket=bridge.upstream.socket,
-        shares=bridge.upstream.shares,
-        counters=bridge.counters,
-        reactor=bridge.reactor,
+        **bridge.parts,
         states=bridge.states,
         stop_timeout=lambda: bridge.config.operation.stop_timeout,
     )
@@ -46,25 +43,13 @@ def _http(bridge: Bridge, section: Any) -> Side:
 def _webhooks(bridge: Bridge, section: Any) -> Side:
     from .webhooks.webhooks_side import WebhooksSide
 
-    return WebhooksSide(
-        section,
-        socket=bridge.upstream.socket,
-        shares=bridge.upstream.shares,
-        counters=bridge.counters,
-        reactor=bridge.reactor,
-    )
+    return WebhooksSide(section, **bridge.parts)
 
 
 def _wamp(bridge: Bridge, section: Any) -> Side:
     from .wamp.wamp_side import WampSide
 
-    return WampSide(
-        section,
-        socket=bridge.upstream.socket,
-        shares=bridge.upstream.shares,
-        counters=bridge.counters,
-        reactor=bridge.reactor,
-    )
+    return WampSide(section, **bridge.parts)
 
 
 _SIDES: dict[str, Callable[[Bridge, Any], Side]] = {
@@ -90,6 +75,7 @@ class Bridge(Service):
     :param notifier: tells systemd, instead of one by the environment.
     :ivar config: in force.
     :ivar counters: what happened, by rule.
+    :ivar parts: what each side is made with.
     """
 
     _log = Logger()
@@ -109,6 +95,12 @@ class Bridge(Service):
         self.reactor = reactor
         self.counters = Counters()
         self.upstream = upstream or Upstream(config.upstream, reactor)
+        self.parts = {
+            "socket": self.upstream.socket,
+            "shares": self.upstream.shares,
+            "counters": self.counters,
+            "reactor": reactor,
+        }
         self._notifier = notifier or SystemdNotifier(reactor)
         self._reloading: Reloading[Config] | None = None
         if path is not None:
@@ -143,9 +135,7 @@ class Bridge(Service):
     def privilegedStartService(self) -> None:
         """Let sides take ports that need it."""
         for side in self._sides.values():
-            start = getattr(side, "privilegedStartService", None)
-            if start is not None:
-                start()
+            side.privilegedStartService()
 
     def startService(self) -> None:
         """

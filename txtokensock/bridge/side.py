@@ -20,12 +20,14 @@ class Side(Protocol):
     While one end is down, calls from the other end are answered at once, and what
     is published waits within bounds; what does not fit is counted and logged.
 
-    Two methods may be left out: ``privilegedStartService()``, which takes ports that only root
-    may have, and ``needs_restart(section)``, which yields a
+    One method may be left out: ``needs_restart(section)``, which yields a
     :class:`~txtokensock.config.section.Problem` for each change that :meth:`reload` cannot make.
     """
 
     name: str
+
+    def privilegedStartService(self) -> None:
+        """Take ports that only root may have, if any."""
 
     def startService(self) -> None:
         """Start; the upstream socket may not be connected yet."""

@@ -21,6 +21,14 @@ from .shares import Shares
 __all__ = ["Upstream", "keep_trying"]
 
 
+_AS_THEY_ARE = (
+    *("port", "shuffle", "token_path", "socket_prefix", "transports", "info", "endpoint"),
+    *("ping", "ping_timeout", "silence_timeout", "call_timeout"),
+    *("queue_limit", "buffer_limit", "max_message_size"),
+)
+"""The options of the socket that are options of the section."""
+
+
 def keep_trying(jitter: Callable[[], float] = random.random) -> RetryPolicy:
     """
     The policy for the subscriptions of rules: what the server refuses today, even what it
@@ -47,30 +55,17 @@ class Upstream:
 
     def __init__(self, section: UpstreamConfig, reactor: Any, **options: Any) -> None:
         self._reactor: IReactorTime = reactor
-        whole: dict[str, Any] = {
-            "port": section.port,
-            "shuffle": section.shuffle,
+        plain = {name: getattr(section, name) for name in _AS_THEY_ARE}
+        read: dict[str, Any] = {
             # A function, so that secrets that have changed are read for each attempt.
             "authentication": section.credentials,
-            "token_path": section.token_path,
-            "socket_prefix": section.socket_prefix,
             "headers": section.revealed_headers,
-            "transports": section.transports,
-            "info": section.info,
             "proxy": section.revealed_proxy(),
-            "endpoint": section.endpoint,
-            "ping": section.ping,
-            "ping_timeout": section.ping_timeout,
-            "silence_timeout": section.silence_timeout,
-            "call_timeout": section.call_timeout,
-            "queue_limit": section.queue_limit,
-            "buffer_limit": section.buffer_limit,
-            "max_message_size": section.max_message_size,
             "backoff": section.backoff.build(),
             "timeouts": section.timeouts.build(),
             "tls": section.policy(),
         }
-        self.socket = TokenSocket(section.host, reactor=reactor, **(whole | options))
+        self.socket = TokenSocket(section.host, reactor=reactor, **(plain | read | options))
         self.shares = Shares(lambda: self.socket.limits, reactor.seconds, section.call_timeout)
         self._health = Health(self.name, reactor.seconds)
         self._told: str | None = None  # the last error of no call, on this connection

@@ -7,9 +7,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from attrs import field, fields, frozen
 from twisted.logger import Logger
 
 from ...address import is_loopback
@@ -28,7 +28,7 @@ _OWN_PAGES = OriginPolicy(None, option='authentication = "none"')
 _CHALLENGE = (("www-authenticate", "Bearer"),)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Caller:
     """
     A caller whose key is known.
@@ -39,8 +39,8 @@ class Caller:
     """
 
     name: str
-    channels: KeyPatterns
-    procedures: KeyPatterns
+    channels: KeyPatterns = field(converter=KeyPatterns)
+    procedures: KeyPatterns = field(converter=KeyPatterns)
     broadcast: bool
     metrics: bool
     concurrency: int
@@ -49,22 +49,20 @@ class Caller:
     @classmethod
     def of(cls, key: KeyConfig) -> Caller:
         """Who has this key."""
-        return cls(
-            key.name,
-            KeyPatterns(key.channels),
-            KeyPatterns(key.procedures),
-            key.broadcast,
-            key.metrics,
-            key.concurrency,
-            key.streams,
-        )
+        return cls(*(getattr(key, each.name) for each in fields(cls)))
+
+    def may(self, route: str, name: str) -> bool:
+        """Whether they may ``call``, ``publish`` to, or ``broadcast`` what has that name."""
+        if route == "broadcast":
+            return self.broadcast
+        return name in (self.procedures if route == "call" else self.channels)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Key:
     """A key with its secrets; of a bearer only their digests are kept."""
 
-    caller: Caller = field(compare=False)
+    caller: Caller = field(eq=False)
     config: KeyConfig
     secrets: list[bytes] = field(repr=False)
 
@@ -86,8 +84,7 @@ class ApiKeys:
         self._tolerance = section.signature_tolerance
         self._replays = replays
         self._everybody = Caller(
-            *("anybody", KeyPatterns(("*",)), KeyPatterns(("*",)), True, True),
-            *(section.concurrency, section.streams),
+            "anybody", ("*",), ("*",), True, True, section.concurrency, section.streams
         )
         self._bearers: list[_Key] = []
         self._signers: dict[bytes, _Key] = {}

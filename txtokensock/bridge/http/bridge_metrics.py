@@ -7,7 +7,8 @@ The numbers are plain ones until somebody asks for them; see :mod:`txtokensock.s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import (
@@ -63,53 +64,38 @@ class BridgeMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give Prometheus the numbers of this moment."""
-        messages = CounterMetricFamily(
-            "tokensock_bridge_messages",
-            "What happened to messages and calls, by side and rule.",
-            labels=("side", "rule", "outcome"),
-        )
-        for side, rule, outcome, count in self._counters.counts():
-            messages.add_metric((side, rule, outcome), count)
-        yield messages
-        spool = GaugeMetricFamily(
-            "tokensock_bridge_spool_messages",
-            "Messages that wait on disk, by side and rule.",
-            labels=("side", "rule"),
-        )
-        for side, rule, count in self._counters.spools():
-            spool.add_metric((side, rule), count)
-        yield spool
-        yield from self._of_sides()
-        requests = CounterMetricFamily(
-            "tokensock_bridge_http_requests",
-            "HTTP requests, by what they asked for and how they were answered.",
-            labels=("route", "status"),
-        )
-        for (route, status), count in sorted(self._answers.items()):
-            requests.add_metric((route, str(status)), count)
-        yield requests
-        refused = CounterMetricFamily(
-            "tokensock_bridge_http_refused_connections",
-            "Connections that were turned away, or cut off, by the limit that they crossed.",
-            labels=("limit",),
-        )
-        for limit, count in sorted(self._refused.items()):
-            refused.add_metric((limit,), count)
-        yield refused
+        text = "What happened to messages and calls, by side and rule."
+        labels = ("side", "rule", "outcome")
+        yield _family(CounterMetricFamily, "messages", text, labels, self._counters.counts())
+        text = "Messages that wait on disk, by side and rule."
+        spools = self._counters.spools()
+        yield _family(GaugeMetricFamily, "spool_messages", text, ("side", "rule"), spools)
+        states = self._states()
+        text = "Whether a side can do its work."
+        up = ((state.name, state.up) for state in states)
+        yield _family(GaugeMetricFamily, "up", text, ("side",), up)
+        text = "Since when a side is up or down, in seconds since the epoch."
+        since = ((state.name, state.since) for state in states)
+        yield _family(GaugeMetricFamily, "since_seconds", text, ("side",), since)
+        text = "HTTP requests, by what they asked for and how they were answered."
+        answers = ((*asked, count) for asked, count in sorted(self._answers.items()))
+        yield _family(CounterMetricFamily, "http_requests", text, ("route", "status"), answers)
+        text = "Connections that were turned away, or cut off, by the limit that they crossed."
+        refused = sorted(self._refused.items())
+        yield _family(CounterMetricFamily, "http_refused_connections", text, ("limit",), refused)
         for name, (text, value) in self._gauges.items():
             yield GaugeMetricFamily(f"tokensock_bridge_{name}", text, value())
 
-    def _of_sides(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily(
-            "tokensock_bridge_up", "Whether a side can do its work.", labels=("side",)
-        )
-        since = GaugeMetricFamily(
-            "tokensock_bridge_since_seconds",
-            "Since when a side is up or down, in seconds since the epoch.",
-            labels=("side",),
-        )
-        for state in self._states():
-            up.add_metric((state.name,), state.up)
-            since.add_metric((state.name,), state.since)
-        yield up
-        yield since
+
+def _family(
+    kind: type[CounterMetricFamily | GaugeMetricFamily],
+    name: str,
+    text: str,
+    labels: tuple[str, ...],
+    rows: Iterable[tuple[Any, ...]],
+) -> Metric:
+    """Each row has the values of the labels, and the number."""
+    family = kind(f"tokensock_bridge_{name}", text, labels=labels)
+    for *values, number in rows:
+        family.add_metric([str(value) for value in values], number)
+    return family

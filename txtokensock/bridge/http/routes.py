@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
@@ -45,6 +44,7 @@ _GET = (b"GET", b"HEAD")
 _POST = (b"POST",)
 
 
+_Read: TypeAlias = Callable[[bytes], ApiRequest]
 _Work: TypeAlias = Callable[[Caller, ApiRequest, int], Awaitable[ApiResponse]]
 """Does what is asked for; the number is the size of the body, in bytes."""
 
@@ -161,41 +161,32 @@ class Pages(Resource):
             self._counters.count("http", f"{caller.name}/call", "out")
             return json_response(HTTPStatus.OK, {"args": [value]})
 
-        def allowed(caller: Caller, asked: ApiRequest) -> bool:
-            return asked.name in caller.procedures
-
-        return await self._post(request, "call", read_call, allowed, do)
+        return await self._post(request, "call", read_call, do)
 
     async def publish(self, request: Any) -> bytes:
         """Answer ``POST /publish``: publish to a channel."""
 
-        async def do(caller: Caller, asked: ApiRequest, size: int) -> ApiResponse:
-            return await self.publishing.publish(
-                f"{caller.name}/publish",
-                self._share(request, caller),
-                size,
-                lambda: self._socket.publish(asked.name, asked.data),
-            )
+        def send(asked: ApiRequest) -> Deferred[None]:
+            return self._socket.publish(asked.name, asked.data)
 
-        def allowed(caller: Caller, asked: ApiRequest) -> bool:
-            return asked.name in caller.channels
-
-        return await self._post(request, "publish", read_publish, allowed, do)
+        return await self._publish(request, "publish", read_publish, send)
 
     async def broadcast(self, request: Any) -> bytes:
         """Answer ``POST /broadcast``: publish to everybody who is subscribed to anything."""
 
-        async def do(caller: Caller, asked: ApiRequest, size: int) -> ApiResponse:
-            return await self.publishing.publish(
-                f"{caller.name}/broadcast",
-                self._share(request, caller),
-                size,
-                lambda: self._socket.broadcast(asked.data),
-            )
+        def send(asked: ApiRequest) -> Deferred[None]:
+            return self._socket.broadcast(asked.data)
 
-        return await self._post(
-            request, "broadcast", read_broadcast, lambda caller, _: caller.broadcast, do
-        )
+        return await self._publish(request, "broadcast", read_broadcast, send)
+
+    async def _publish(
+        self, request: Any, route: str, read: _Read, send: Callable[[ApiRequest], Deferred[None]]
+    ) -> bytes:
+        async def do(caller: Caller, asked: ApiRequest, size: int) -> ApiResponse:
+            rule, share = f"{caller.name}/{route}", self._share(request, caller)
+            return await self.publishing.publish(rule, share, size, lambda: send(asked))
+
+        return await self._post(request, route, read, do)
 
     async def events(self, request: Any) -> bytes | None:
         """Answer ``GET /events`` with a stream that lasts until one end closes it."""
@@ -243,14 +234,7 @@ class Pages(Resource):
 
     # -- what requests have in common
 
-    async def _post(
-        self,
-        request: Any,
-        route: str,
-        read: Callable[[bytes], ApiRequest],
-        allowed: Callable[[Caller, ApiRequest], bool],
-        do: _Work,
-    ) -> bytes:
+    async def _post(self, request: Any, route: str, read: _Read, do: _Work) -> bytes:
         """Whatever is wrong with a request is its answer."""
         name = _NOBODY
         try:
@@ -260,10 +244,17 @@ class Pages(Resource):
             caller = self._caller(request, body)
             name = caller.name
             asked = read(body)
-            if not allowed(caller, asked):
+            if not caller.may(route, asked.name):
                 raise forbidden(f"this key may not {route}" + f" {asked.name}".rstrip())
 
-            work = partial(self._do, f"{name}/{route}", caller, asked, len(body), do)
+            async def work() -> ApiResponse:
+                with self.requests.one(name, caller.concurrency):
+                    self._counters.count("http", f"{name}/{route}", "in")
+                    try:
+                        return await do(caller, asked, len(body))
+                    except TokenSocketError as problem:
+                        raise refusal_of(problem) from None
+
             key = request.getHeader("idempotency-key")
             result = await self.answered.once(name, route, key, body, work)
         except Refusal as refusal:
@@ -271,21 +262,6 @@ class Pages(Resource):
         if result.status >= HTTPStatus.BAD_REQUEST:
             self._counters.count("http", f"{name}/{route}", "refused")
         return self._respond(request, route, result)
-
-    async def _do(
-        self,
-        rule: str,
-        caller: Caller,
-        asked: ApiRequest,
-        size: int,
-        do: _Work,
-    ) -> ApiResponse:
-        with self.requests.one(caller.name, caller.concurrency):
-            self._counters.count("http", rule, "in")
-            try:
-                return await do(caller, asked, size)
-            except TokenSocketError as problem:
-                raise refusal_of(problem) from None
 
     def _body(self, request: Any) -> bytes:
         if request.too_large:

@@ -9,6 +9,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,6 @@ class WebhooksSide(Service):
         self._counters = counters
         self._reactor = reactor
         self._open = database
-        self._now = now
         self._path = None if section.spool is None else Path(section.spool).absolute()
         self._lock: FileLock | None = None
         self._requests = Requests(reactor, section.policy(), agent=agent, now=now)
@@ -95,12 +95,7 @@ class WebhooksSide(Service):
         # Both are found out now, while whoever starts us can still say so and leave.
         self._targets = _targets(section)
         if self._path is not None and _is_for_us(self._path):
-            lock = FileLock(str(self._path), "the spool", SpoolUnavailable)
-            lock.acquire()
-            try:
-                prepare(self._path)
-            finally:
-                lock.release()
+            _prepared(self._path).release()
 
     @staticmethod
     def new_id() -> str:
@@ -155,11 +150,9 @@ class WebhooksSide(Service):
         path = None if section.spool is None else Path(section.spool).absolute()
         if path is not None and self._path is None:
             self._open_spool(path)
-        if path != self._path:
-            if self._path is not None:
-                self._log.warn("another spool takes a restart", event="webhooks.spool_kept")
-            else:
-                self._path = path
+            self._path = path
+        elif path != self._path:
+            self._log.warn("another spool takes a restart", event="webhooks.spool_kept")
         if section.tls is not None or self._section.tls is not None:
             self._requests.use(policy)  # also where only the files have changed
         self._section = section
@@ -168,14 +161,7 @@ class WebhooksSide(Service):
     # -- the parts
 
     def _open_spool(self, path: Path) -> None:
-        lock = FileLock(str(path), "the spool", SpoolUnavailable)
-        lock.acquire()
-        try:
-            prepare(path)
-        except SpoolUnavailable:
-            lock.release()
-            raise
-        self._lock = lock
+        self._lock = _prepared(path)
         self._rules.open(self._open(path, self._reactor))
 
     def _apply(self, section: WebhooksConfig, targets: dict[str, Target]) -> None:
@@ -248,18 +234,15 @@ class WebhooksSide(Service):
                 self._lock.release()
                 self._lock = None
 
-    async def _within(self, ending: Deferred[Any]) -> bool:
-        """Whether it fired in time."""
+    async def _within(self, ending: Deferred[Any]) -> None:
+        """Wait for it, but no longer than that."""
 
         def too_late(*_: object) -> Failure:
             # Also where cancelling made it fire with a result, as a DeferredList does.
             return Failure(TimeoutError())
 
-        try:
+        with suppress(TimeoutError):
             await ending.addTimeout(self._section.stop_timeout, self._reactor, too_late)
-        except TimeoutError:
-            return False
-        return True
 
     # -- how it is
 
@@ -279,6 +262,20 @@ class WebhooksSide(Service):
     def _failing(self) -> dict[str, str]:
         calls = ((name, calls.failing) for name, (_, calls) in self._calls.items())
         return self._rules.failing() | {name: why for name, why in calls if why is not None}
+
+
+def _prepared(path: Path) -> FileLock:
+    """
+    :return: the lock of a spool that can be used.
+    """
+    lock = FileLock(str(path), "the spool", SpoolUnavailable)
+    lock.acquire()
+    try:
+        prepare(path)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
 
 
 def _is_for_us(path: Path) -> bool:
