@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
+from typing import Any
 
 __all__ = ["Condition", "Health", "SideState"]
 
@@ -46,6 +48,22 @@ class SideState:
     def up(self) -> bool:
         """Whether it can do its work now."""
         return self.condition.works
+
+    def described(self, now: float, details: bool) -> dict[str, Any]:
+        """
+        For ``/readyz``.
+
+        :param now: seconds since the epoch.
+        :param details: whether who asks may know why the side is down.
+        """
+        since = datetime.fromtimestamp(self.since, UTC).isoformat(timespec="milliseconds")
+        described = {
+            "up": self.up,
+            "state": self.condition.value,
+            "since": since,
+            "seconds": round(max(0.0, now - self.since), 3),
+        }
+        return described | {"detail": self.detail} if details else described
 
 
 class Health:

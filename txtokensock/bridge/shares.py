@@ -162,7 +162,7 @@ class Share:
         self._limits: AnnouncedLimits | None = None
         self._rate: RateLimit | None = None
         self._calls = 0
-        self._ends: list[Callable[[], bool]] = []
+        self._ends: dict[Callable[[], bool], None] = {}
         self._large = DeferredLock()
         self._given_up: deque[tuple[float, AnnouncedLimits | None]] = deque()
         self.channels: Counter[str] = Counter()
@@ -240,20 +240,18 @@ class Share:
         :raises ShareExceeded: see :meth:`take`.
         """
         self.take(channels)
-        self._ends.append(end)
+        self._ends[end] = None
         try:
             yield
         finally:
-            if end in self._ends:
-                self._ends.remove(end)
+            self._ends.pop(end, None)
             self.give(channels)
 
     def give_way(self) -> bool:
         """:return: whether it could end the latest that listens; each is ended once."""
-        for end in reversed(self._ends):
+        for end in reversed(list(self._ends)):
             if end():
-                if end in self._ends:
-                    self._ends.remove(end)
+                self._ends.pop(end, None)
                 return True
         return False
 

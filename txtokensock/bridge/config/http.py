@@ -12,9 +12,9 @@ from ...config.numbers import counts, seconds
 from ...config.section import Problem, Secret, SecretUnavailable, Section
 from ...config.tls import key_file
 from ...errors import InvalidOption
+from ...support.patterns import pattern_problem
 from ...web.server.trusted_proxies import TrustedProxies
 from ...web.tls.server_certificate import ServerCertificate
-from .patterns import pattern_problems
 
 __all__ = ["HttpConfig", "KeyConfig", "problems"]
 
@@ -204,9 +204,17 @@ def _certificate(section: HttpConfig, path: str) -> Iterator[Problem]:
 def _key(key: KeyConfig, path: str) -> Iterator[Problem]:
     if not key.name or not key.name.isprintable() or len(key.name) > 100:
         yield Problem(f"{path}.name", "must be one line of 1 to 100 characters")
-    yield from pattern_problems(key.channels, f"{path}.channels")
-    yield from pattern_problems(key.procedures, f"{path}.procedures")
+    yield from _patterns(key.channels, f"{path}.channels")
+    yield from _patterns(key.procedures, f"{path}.procedures")
     yield from counts(key, path, "concurrency", "streams")
+
+
+def _patterns(patterns: tuple[str, ...], path: str) -> Iterator[Problem]:
+    """Each pattern that means nothing."""
+    for number, pattern in enumerate(patterns):
+        problem = pattern_problem(pattern) if pattern else "is empty"
+        if problem is not None:
+            yield Problem(f"{path}[{number}]", problem)
 
 
 def _key_secrets(key: KeyConfig, path: str, seen: dict[str, str]) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from random import random
 from typing import Any
 
-from msgspec import field, structs
+from msgspec import field
 from msgspec.structs import asdict
 from twisted.python.failure import Failure
 from twisted.web.iweb import IPolicyForHTTPS
@@ -74,7 +74,7 @@ class TimeoutsConfig(Section, frozen=True):
 
     def build(self) -> Timeouts:
         """Make the deadlines that these options describe."""
-        return Timeouts(**structs.asdict(self))
+        return Timeouts(**asdict(self))
 
 
 class UpstreamConfig(Section, frozen=True):

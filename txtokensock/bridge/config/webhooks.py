@@ -168,9 +168,8 @@ def _unique(seen: dict[str, str], value: str, what: str, path: str) -> Iterator[
 def _nested(actions: dict[str, str]) -> Iterator[Problem]:
     """An action cannot be a function and hold others."""
     for action, path in actions.items():
-        parts = action.split(".")
-        for end in range(1, len(parts)):
-            if (outer := ".".join(parts[:end])) in actions:
+        for outer in actions:
+            if action.startswith(f"{outer}."):
                 yield Problem(path, f"{action!r} cannot be within {outer!r}, an action itself")
 
 

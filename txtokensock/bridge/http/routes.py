@@ -29,7 +29,6 @@ from .api_requests import ApiRequest, bad_request, read_broadcast, read_call, re
 from .bridge_metrics import BridgeMetrics
 from .event_streams import EventStreams
 from .idempotency import IdempotencyCache
-from .probes import readiness
 from .publishes import Publishing
 from .responses import ApiResponse, Refusal, forbidden, json_response, refusal_of, unavailable
 from .slots import Slots
@@ -215,13 +214,20 @@ class Pages(Resource):
         return self._respond(request, "healthz", json_response(HTTPStatus.OK, {"alive": True}))
 
     async def readyz(self, request: Any) -> bytes:
-        """Answer ``GET /readyz``; only those who may read metrics learn why a side is down."""
+        """
+        Answer ``GET /readyz``: 200 if every side can do its work, else 503.  Only those who may
+        read metrics learn why one is down.
+        """
         try:
             details = self._caller(request, b"").metrics
         except Refusal:
             details = False
-        now = self._reactor.seconds()
-        return self._respond(request, "readyz", readiness(self._states(), now, details))
+        states, now = self._states(), self._reactor.seconds()
+        ready = all(state.up for state in states)
+        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        sides = {state.name: state.described(now, details) for state in states}
+        body = json_response(status, {"ready": ready, "sides": sides})
+        return self._respond(request, "readyz", body)
 
     async def metrics(self, request: Any) -> bytes:
         """Answer ``GET /metrics``, to callers whose key allows it."""

@@ -179,24 +179,21 @@ class ActionForwarding:
 
     def _call(self, rule: ActionRule, data: Any) -> Deferred[Any]:
         self._rule_counters.count(rule.rule, "in")
-        if self.realm is None:
-            problem = RealmLost("there is no connection to the WAMP router")
-            return self._refused(Failure(problem), rule)
-        args, kwargs = arguments_of(data, rule.arguments)
         self.in_flight.take()
-        called = self.realm.call(rule.procedure, args, kwargs, rule.timeout)
-        called.addBoth(self._done)
+        if self.realm is None:
+            called: CallResult = fail(RealmLost("there is no connection to the WAMP router"))
+        else:
+            args, kwargs = arguments_of(data, rule.arguments)
+            called = self.realm.call(rule.procedure, args, kwargs, rule.timeout)
         return called.addCallbacks(self._answered, self._refused, (rule,), errbackArgs=(rule,))
 
-    def _done(self, outcome: Any) -> Any:
-        self.in_flight.give()
-        return outcome
-
     def _answered(self, answer: Payload, rule: ActionRule) -> Any:
+        self.in_flight.give()
         self._rule_counters.count(rule.rule, "out")
         return data_of(*answer)
 
     def _refused(self, failure: Failure, rule: ActionRule) -> Deferred[Any]:
+        self.in_flight.give()
         self._rule_counters.refused(rule.rule, failure.getErrorMessage())
         return fail(ActionError(answer_error(failure.value)))
 

@@ -11,7 +11,7 @@ from autobahn.twisted.rawsocket import WampRawSocketClientFactory, WampRawSocket
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.serializer import create_transport_serializer
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from ...errors import shorten
@@ -28,37 +28,9 @@ __all__ = ["connect"]
 _LONGEST_HANDSHAKE = 64 * 1024
 
 
-class _WebSocket(WampWebSocketClientProtocol):
-    transport: Any
-    log = Quiet()
+class _Paced(Protocol):
+    """Reads in slices; bytes of a peer must not reach the reactor as an exception."""
 
-    def connectionMade(self) -> None:
-        self._reads = PacedReads(self.factory.clock, self.transport, self._take)
-        super().connectionMade()
-
-    def dataReceived(self, data: bytes) -> None:
-        self._reads.received(data)
-
-    def _take(self, data: bytes) -> None:
-        if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HANDSHAKE:
-            self.transport.abortConnection()
-            return
-        try:
-            self._dataReceived(data)
-        except Exception:  # bytes of a peer must not reach the reactor as an exception
-            self.transport.abortConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._reads.stop()
-        super().connectionLost(reason)
-        cause: Any = reason.value
-        if not is_tls_problem(cause):
-            why = self.wasNotCleanReason or reason.getErrorMessage()
-            reason = Failure(RealmLost(shorten(why)))
-        self.factory.session.wire_lost(reason)
-
-
-class _RawSocket(WampRawSocketClientProtocol):
     transport: Any
     log = Quiet()
 
@@ -71,17 +43,43 @@ class _RawSocket(WampRawSocketClientProtocol):
 
     def _take(self, data: bytes) -> None:
         try:
-            super().dataReceived(data)  # type: ignore[no-untyped-call]
+            self._parse(data)
         except Exception:
             self.transport.abortConnection()
 
-    def lengthLimitExceeded(self, length: int) -> None:
-        self.transport.abortConnection()
+    def _parse(self, data: bytes) -> None:
+        raise NotImplementedError
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._reads.stop()
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
-        self.factory.session.wire_lost(reason)
+        super().connectionLost(reason)
+        self.factory.session.wire_lost(self._why(reason))
+
+    def _why(self, reason: Failure) -> Failure:
+        return reason
+
+
+# Autobahn's own base classes do not fit each other.
+class _WebSocket(_Paced, WampWebSocketClientProtocol):  # type: ignore[misc]
+    def _parse(self, data: bytes) -> None:
+        if self.state == self.STATE_CONNECTING and len(self.data) > _LONGEST_HANDSHAKE:
+            self.transport.abortConnection()
+        else:
+            self._dataReceived(data)
+
+    def _why(self, reason: Failure) -> Failure:
+        cause: Any = reason.value
+        if is_tls_problem(cause):
+            return reason
+        return Failure(RealmLost(shorten(self.wasNotCleanReason or reason.getErrorMessage())))
+
+
+class _RawSocket(_Paced, WampRawSocketClientProtocol):
+    def _parse(self, data: bytes) -> None:
+        WampRawSocketClientProtocol.dataReceived(self, data)
+
+    def lengthLimitExceeded(self, length: int) -> None:
+        self.transport.abortConnection()
 
 
 def _factory(section: WampConfig, session: RouterSession, reactor: Any) -> Any:

@@ -25,11 +25,10 @@ from . import spool_tables as store
 from .channel_reader import ChannelReader
 from .database import Database
 from .deliveries import Deliveries
-from .header_rules import allowed
 from .spool import Spool
 from .spool_tables import Delivery, SpoolLimits
 from .target import Target
-from .webhook_requests import Requests
+from .webhook_requests import Requests, new_id
 
 __all__ = ["ChannelRules"]
 
@@ -39,7 +38,6 @@ SIDE = "webhooks"
 @define(eq=False, repr=False)
 class ChannelRules:
     """
-    :param new_id: makes the id of a delivery.
     :ivar uncertain: see :class:`~.webhooks_side.WebhooksSide`.
     """
 
@@ -49,7 +47,6 @@ class ChannelRules:
     _requests: Requests
     _counters: Counters
     _reactor: IReactorTime
-    _new_id: Callable[[], str]
     _shares: Shares
     _jitter: Callable[[], float]
     _now: Callable[[], float]
@@ -163,14 +160,14 @@ class ChannelRules:
         if rule is None:  # taken out while messages waited for the disk
             self._dropped(name, 1, "its rule is gone")
             return None
-        headers = allowed(message, self._targets[name].allowed)
+        headers = self._targets[name].headers_of(message)
         limits = SpoolLimits(
             rule.spool_messages,
             rule.spool_bytes,
             rule.dead_letters,
             rule.overflow == "drop-oldest",
         )
-        delivery = Delivery(self._new_id(), name, self._now(), body, headers)
+        delivery = Delivery(new_id(), name, self._now(), body, headers)
         self._spool.append(delivery, limits)
         return self._spool.room()
 

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...config.section import revealed
-from ..config.fields import signing_key
+from ..config.fields import HEADER_VALUE, signing_key
 from ..config.webhooks import Rule
 
 __all__ = ["Target"]
+
+_LONGEST_VALUE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,21 @@ class Target:
             headers={name: revealed(value) for name, value in rule.headers.items()},
             keys=tuple(signing_key(secret.reveal()) for secret in secrets),
         )
+
+    def headers_of(self, data: Any) -> dict[str, str]:
+        """
+        The headers that a message sets: those of the object ``headers`` in its data which are
+        allowed and have a text that can be sent.  All others are only part of the body.
+        """
+        asked = data.get("headers") if self.allowed and isinstance(data, Mapping) else None
+        if not isinstance(asked, Mapping):
+            return {}
+        return {
+            name.lower(): value
+            for name, value in asked.items()
+            if isinstance(name, str)
+            and name.lower() in self.allowed
+            and isinstance(value, str)
+            and len(value) <= _LONGEST_VALUE
+            and HEADER_VALUE.fullmatch(value)
+        }

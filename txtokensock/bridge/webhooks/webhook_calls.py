@@ -4,7 +4,6 @@ The server's calls, each answered with what a webhook answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -16,9 +15,8 @@ from ...support.waiters import Waiters
 from ..config.webhooks import CallRule
 from ..counters import Counters
 from ..error_table import ErrorKind, action_error, classify
-from .header_rules import allowed
 from .target import Target
-from .webhook_requests import Requests, WebhookResponse, WebhookUnreachable
+from .webhook_requests import Requests, WebhookResponse, WebhookUnreachable, new_id
 
 __all__ = ["WebhookCalls"]
 
@@ -38,7 +36,6 @@ class WebhookCalls:
     _target: Target
     _requests: Requests
     _counters: Counters
-    _new_id: Callable[[], str]
     failing: str | None = field(init=False, default=None)
     _running: set[Deferred[WebhookResponse]] = field(init=False, factory=set)
     _idle: Waiters[None] = field(init=False, factory=Waiters)
@@ -86,7 +83,7 @@ class WebhookCalls:
         except InvalidData as problem:
             raise _error(ErrorKind.INVALID_ARGUMENT, str(problem)) from None
         request = self._requests.send(
-            self._target, self._new_id(), body, headers=allowed(data, self._target.allowed)
+            self._target, new_id(), body, headers=self._target.headers_of(data)
         )
         self._running.add(request)
         try:

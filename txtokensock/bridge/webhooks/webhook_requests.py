@@ -5,6 +5,7 @@ Sends what a rule has for its webhook, and reads the answer.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -22,7 +23,7 @@ from ..error_table import NeighbourUnavailable
 from .signature import sign
 from .target import Target
 
-__all__ = ["Requests", "WebhookResponse", "WebhookUnreachable"]
+__all__ = ["Requests", "WebhookResponse", "WebhookUnreachable", "new_id"]
 
 LONGEST_ANSWER = 1024 * 1024
 """Bytes; what comes after that is not read."""
@@ -32,6 +33,11 @@ _MOST_IDLE = 8
 
 class WebhookUnreachable(NeighbourUnavailable):
     """No answer: no connection, broken off, or too late; the text says which."""
+
+
+def new_id() -> str:
+    """An id for a delivery, unique among all bridges."""
+    return f"msg_{uuid.uuid4().hex}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +117,6 @@ class Requests:
             :class:`WebhookUnreachable`, at the latest after the target's timeout.
             Cancelling it drops the connection.
         """
-        fields = self._fields(target, delivery, body, attempt, headers or {})
-
-        def timed_out(*_: object) -> Failure:
-            return Failure(WebhookUnreachable(f"no answer within {target.timeout:g} seconds"))
-
-        return Deferred.fromCoroutine(self._send(target, fields, body)).addTimeout(
-            target.timeout, self._reactor, timed_out
-        )
-
-    def _fields(
-        self,
-        target: Target,
-        delivery: str,
-        body: bytes,
-        attempt: int,
-        headers: Mapping[str, str],
-    ) -> dict[str, str]:
-        """The headers of a request, by their names in lower case."""
         timestamp = int(self._now())
         ours = {
             "Content-Type": "application/json",
@@ -140,11 +128,16 @@ class Requests:
         if target.keys:
             ours["Webhook-Signature"] = sign(target.keys, delivery, timestamp, body)
         fields = {"user-agent": "txtokensock"}
-        for group in (headers, target.headers, ours):
-            for name, value in group.items():
-                if group is not headers or name.lower() in target.allowed:
-                    fields[name.lower()] = value
-        return fields
+        given = {n: value for n, value in (headers or {}).items() if n.lower() in target.allowed}
+        for group in (given, target.headers, ours):
+            fields |= {name.lower(): value for name, value in group.items()}
+
+        def timed_out(*_: object) -> Failure:
+            return Failure(WebhookUnreachable(f"no answer within {target.timeout:g} seconds"))
+
+        return Deferred.fromCoroutine(self._send(target, fields, body)).addTimeout(
+            target.timeout, self._reactor, timed_out
+        )
 
     async def _send(
         self, target: Target, fields: Mapping[str, str], body: bytes

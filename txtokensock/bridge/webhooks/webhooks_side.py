@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import random
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -83,7 +82,6 @@ class WebhooksSide(Service):
             self._requests,
             counters,
             reactor,
-            self.new_id,
             shares=shares,
             jitter=jitter,
             now=now,
@@ -96,11 +94,6 @@ class WebhooksSide(Service):
         self._targets = _targets(section)
         if self._path is not None and _is_for_us(self._path):
             _prepared(self._path).release()
-
-    @staticmethod
-    def new_id() -> str:
-        """An id for a delivery, unique among all bridges."""
-        return f"msg_{uuid.uuid4().hex}"
 
     @property
     def uncertain(self) -> int:
@@ -190,7 +183,6 @@ class WebhooksSide(Service):
                 self._targets[name],
                 requests=self._requests,
                 counters=self._counters,
-                new_id=self.new_id,
             )
             try:
                 add_action(self._socket.actions, rule.action, calls)
