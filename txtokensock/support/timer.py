@@ -89,6 +89,11 @@ class Deadline(Timer):
         """When the time was over: what was due later has not been judged yet."""
         return self._noticed
 
+    @property
+    def held_up(self) -> bool:
+        """Whether the time is over, which was noticed late, and the network is still read."""
+        return self._turns > 1
+
     def start(self, seconds: float) -> None:
         self._turns = 0
         super().start(seconds)

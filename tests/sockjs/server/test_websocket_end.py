@@ -231,6 +231,19 @@ class HeartbeatTests(SynchronousTestCase):
         self.assertEqual(server.protocols[0].lost[0].value.code, 3000)
         self.assertEqual(server.clock.getDelayedCalls(), [])
 
+    def test_more_often_than_awaited(self) -> None:
+        """The next ping gives no new time to a peer that has not answered the one before."""
+        for heartbeat in (4, 5):  # the deadline is between two, or where a third one is due
+            server = Server(heartbeat=heartbeat, heartbeat_timeout=10)
+            alive, dead = (server.websocket() for _ in range(2))
+            for second in range(1, heartbeat + 11):
+                server.clock.advance(1)
+                if (PING, b"") in alive.frames():
+                    alive.send(b"", PONG)
+                closed = (TEXT, b'c[3000,"No response from heartbeat"]') in dead.frames()
+                self.assertEqual(closed, second == heartbeat + 10)
+            self.assertFalse(alive.tcp.disconnecting)
+
     def test_ended_by_the_one_before(self) -> None:
         """A session has no heartbeat that another one ends whose heartbeat is due before."""
         server = Server(Recorder)

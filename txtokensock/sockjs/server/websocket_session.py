@@ -364,10 +364,12 @@ class WebSocketSession(ServerSession):
             return
         self._sign_of_life()
         self._websocket.ping()
+        deadline = self._deadline
+        awaited = self._pinged and deadline.running and not deadline.held_up
         self._pinged, self._free_pongs = True, _FREE_PONGS
         self._pong_time = self._options.heartbeat_timeout + self._in_transit.delay()
-        if not self._buffer_full:
-            self._deadline.start(self._pong_time)
+        if not (self._buffer_full or awaited):  # the answer to the ping before has its time
+            deadline.start(self._pong_time)
 
     def _await_nothing(self) -> None:
         """While the session is open, its deadline is that of an answer to a ping."""
