@@ -79,20 +79,10 @@ class InvalidRequest(Portable, ValueError):
 # -- encoding: the client's half ------------------------------------------------
 
 
-class _Auth(Struct):
-    rpc: str
-    token: str
-    uuid: str
-
-
 class _Request(Struct, gc=False):
     rpc: str
     req: Any
     uuid: str
-
-
-class _Channel(Struct):
-    channel: str
 
 
 class _ChannelData(Struct):
@@ -104,14 +94,10 @@ class _Data(Struct):
     data: Any
 
 
-class _Error(Struct):
-    error: Any
-
-
 class _ActionAnswer(Struct):
     rpc: str
     fid: str
-    resp: _Data | _Error
+    resp: Any
 
 
 def check_name(name: object) -> str:
@@ -134,7 +120,7 @@ def check_name(name: object) -> str:
 
 def encode_auth(token: str, uuid: str) -> bytes:
     """The first message of a session: servers close where another follows before its answer."""
-    return dumps(_Auth("auth", token, uuid))
+    return dumps({"rpc": "auth", "token": token, "uuid": uuid})
 
 
 def encode_call(name: str, data: Any, uuid: str) -> bytes:
@@ -150,12 +136,12 @@ def encode_call(name: str, data: Any, uuid: str) -> bytes:
 
 def encode_subscribe(channel: str, uuid: str) -> bytes:
     """:param channel: a checked name."""
-    return dumps(_Request("_subscribe", _Channel(channel), uuid))
+    return dumps(_Request("_subscribe", {"channel": channel}, uuid))
 
 
 def encode_unsubscribe(channel: str, uuid: str) -> bytes:
     """:param channel: a checked name."""
-    return dumps(_Request("_unsubscribe", _Channel(channel), uuid))
+    return dumps(_Request("_unsubscribe", {"channel": channel}, uuid))
 
 
 def encode_publish(channel: str, data: Any, uuid: str) -> bytes:
@@ -175,7 +161,7 @@ def encode_action_result(fid: str, data: Any) -> bytes:
 
 def encode_action_error(fid: str, error: Any) -> bytes:
     """:param error: not falsy: peers would read that as success."""
-    return dumps(_ActionAnswer("_rpc", fid, _Error(error)))
+    return dumps(_ActionAnswer("_rpc", fid, {"error": error}))
 
 
 def _present(data: Any) -> Any:
@@ -381,21 +367,17 @@ def _typed(message: _FromClient, rpc: str, uuid: Uuid) -> ClientMessage:
     if rpc == "_rpc":
         if not isinstance(message.fid, str):
             raise Malformed("an answer needs a fid that is text")
-        outcome = _Outcome() if message.resp is UNSET else _decode_outcome(_bytes(message.resp))
+        outcome = _Outcome() if message.resp is UNSET else _decode_outcome(bytes(message.resp))
         error = outcome.error if is_error(outcome.error) else None
         return ActionAnswer(message.fid, outcome.data, error)
     if rpc not in RESERVED_NAMES:
-        request = None if message.req is UNSET else _decode_any(_bytes(message.req))
+        request = None if message.req is UNSET else _decode_any(bytes(message.req))
         return Call(rpc, request, uuid)
     if message.req is UNSET:
         raise Malformed(f"{rpc} needs req")
-    pubsub = _decode_pubsub(_bytes(message.req))
+    pubsub = _decode_pubsub(bytes(message.req))
     if rpc == "_broadcast":
         return Broadcast(pubsub.data, uuid)
     if rpc == "_publish":
         return Publish(pubsub.channel, pubsub.data, uuid)
     return (Subscribe if rpc == "_subscribe" else Unsubscribe)(pubsub.channel, uuid)
-
-
-def _bytes(raw: Any) -> bytes:
-    return bytes(raw)

@@ -275,13 +275,6 @@ class _Internal(Struct):
     data: Any
 
 
-class _SubscribeRequest(Struct, omit_defaults=True):
-    rpc: str
-    req: Any
-    channel: str
-    uuid: Uuid = None
-
-
 class _Message(Struct):
     channel: str
     message: Any
@@ -349,8 +342,9 @@ def encode_gap(channel: str, seconds: float) -> bytes:
 
 def encode_subscribed_with_request(channel: str, uuid: Uuid) -> bytes:
     """The form of 3.1.0, which repeats the request; npm's clients want the plain one."""
-    request = _SubscribeRequest("_subscribe", {"channel": channel}, channel, uuid)
-    return dumps(_Internal(True, "subscribe", request))
+    request = {"rpc": "_subscribe", "req": {"channel": channel}, "channel": channel}
+    repeated = request if uuid is None else {**request, "uuid": uuid}
+    return dumps(_Internal(True, "subscribe", repeated))
 
 
 def encode_unsubscribed(channel: str) -> bytes:
