@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 
 from ..client.socket import TokenSocket
 from ..support.providers import AnyFactory
-from .network import Accept, MemoryNetwork, NetworkFault
+from .network import MemoryNetwork, NetworkFault
 from .results import result_of
 
 __all__ = ["MemoryHost"]
@@ -50,8 +50,8 @@ class MemoryHost:
         :param options: those of :class:`~txtokensock.TokenSocket`.
         """
         options.setdefault("host", "http://server.test")
-        options.setdefault("endpoint", self.network.endpoint(self._accepts_socket()))
-        options.setdefault("agent", self.network.agent(self._accepts_token_request()))
+        options.setdefault("endpoint", self.network.endpoint(self._accepts_socket))
+        options.setdefault("agent", self.network.agent(self._accepts_token_request))
         client = TokenSocket(reactor=self.clock, **options)
         self._clients.append(client)
         return client
@@ -131,8 +131,8 @@ class MemoryHost:
         self.clock.rightNow = end
         self.settle()
 
-    def _accepts_socket(self) -> Accept:
-        return lambda: True
+    def _accepts_socket(self) -> bool | None:
+        return True
 
-    def _accepts_token_request(self) -> Accept:
-        return lambda: True
+    def _accepts_token_request(self) -> bool | None:
+        return True

@@ -80,7 +80,7 @@ class MemoryTransport:
         self._peer = peer
         self._protocol: IProtocol | None = None
         self._buffer = bytearray()
-        self._next_turn = NextTurn(clock, self._turn)
+        self._schedule = NextTurn(clock, self._turn).schedule
         self._loss: Exception | None = None
         self._reading = True
         self._producer: Any = None
@@ -108,8 +108,10 @@ class MemoryTransport:
             return
         self._buffer += data
         self.bytes_written += len(data)
-        if len(self._buffer) > _BUFFER and self._producer is not None and self._streaming:
-            self._pause_producer()
+        is_full = len(self._buffer) > _BUFFER and self._producer is not None and self._streaming
+        if is_full and not self._producer_paused:
+            self._producer_paused = True
+            self._producer.pauseProducing()
         self._schedule()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
@@ -194,9 +196,6 @@ class MemoryTransport:
         self.silent = False
         self._schedule()
 
-    def _schedule(self) -> None:
-        self._next_turn.schedule()
-
     def _turn(self) -> None:
         if not self.connected:
             return
@@ -209,7 +208,7 @@ class MemoryTransport:
             del self._buffer[:_READ]
             self.other._received(data)
             self._schedule()
-        elif not self._buffer and self.connected:
+        elif not self._buffer:
             self._drained()
 
     def _drained(self) -> None:
@@ -228,11 +227,6 @@ class MemoryTransport:
             # As the reactor does; trial fails the test for it.
             self._log.failure("the protocol raised from dataReceived")
             self.abortConnection()
-
-    def _pause_producer(self) -> None:
-        if not self._producer_paused:
-            self._producer_paused = True
-            self._producer.pauseProducing()
 
     def _end(self, own: Exception, others: Exception) -> None:
         for end, reason in ((self, own), (self.other, others)):

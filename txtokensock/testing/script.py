@@ -7,6 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
+from twisted.internet.task import Clock
+
+from ..support.providers import AnyFactory
+from .host import MemoryHost
+
 __all__ = ["Script", "Step"]
 
 Step: TypeAlias = (
@@ -35,7 +40,7 @@ a function
 STEPS = ("token_connect", "token", "connect", "handshake", "open", "auth", "close")
 
 
-class Script:
+class Script(MemoryHost):
     """
     The part of a :class:`~.scripted.ScriptedServer` that its sessions play.
 
@@ -55,7 +60,8 @@ class Script:
     auth: Step = "accept"
     close: Step = "accept"
 
-    def __init__(self) -> None:
+    def __init__(self, factory: AnyFactory, clock: Clock | None) -> None:
+        super().__init__(factory, clock)
         self.acks = False
         self.limits: Mapping[str, Any] | None = None
         self.respond: Callable[[Any, Any], object] | None = None

@@ -15,15 +15,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..client.socket import TokenSocket
-from .host import MemoryHost
-from .network import Accept, MemoryTransport
+from .network import MemoryTransport
 from .script import Script
 from .scripted_session import ScriptedSession
 
 __all__ = ["ScriptedServer", "ScriptedTokenRequest"]
 
 
-class ScriptedServer(Script, MemoryHost):
+class ScriptedServer(Script):
     """
     A server in memory for tests of clients::
 
@@ -52,8 +51,7 @@ class ScriptedServer(Script, MemoryHost):
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
-        Script.__init__(self)
-        MemoryHost.__init__(self, _Factory(self), clock)
+        super().__init__(_Factory(self), clock)
         self.tokens: list[ScriptedTokenRequest] = []
         self.sessions: list[ScriptedSession] = []
         self.attempts = 0
@@ -87,15 +85,12 @@ class ScriptedServer(Script, MemoryHost):
         """The sessions whose connection has not ended."""
         return [session for session in self.sessions if session.open]
 
-    def _accepts_socket(self) -> Accept:
-        def accept() -> bool | None:
-            self.attempts += 1
-            return _ACCEPT[self.connect]
+    def _accepts_socket(self) -> bool | None:
+        self.attempts += 1
+        return _ACCEPT[self.connect]
 
-        return accept
-
-    def _accepts_token_request(self) -> Accept:
-        return lambda: _ACCEPT[self.token_connect]
+    def _accepts_token_request(self) -> bool | None:
+        return _ACCEPT[self.token_connect]
 
 
 _ACCEPT: dict[Any, bool | None] = {"accept": True, "refuse": False, "ignore": None}
@@ -206,9 +201,7 @@ class _Connection(Protocol):
         fields = (line.partition(":") for line in lines[1:] if line)
         headers = {name.lower(): value.strip() for name, _, value in fields}
         if "upgrade" in headers:
-            self._session = ScriptedSession(
-                self._server, self._server.clock, self.transport, target, headers
-            )
+            self._session = ScriptedSession(self._server, self.transport, target, headers)
             self._server.sessions.append(self._session)
             self._session.play("handshake")
         else:

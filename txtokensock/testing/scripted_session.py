@@ -8,7 +8,7 @@ import json
 import struct
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from attrs import define, field
 
 from ..sockjs.frames import check_close_reason
 from .network import MemoryTransport
@@ -18,6 +18,7 @@ from .script import Script
 __all__ = ["ScriptedSession"]
 
 
+@define(eq=False, repr=False, slots=False)
 class ScriptedSession:
     """
     The server's end of one session: notes what the client sends, and sends what it is
@@ -35,29 +36,20 @@ class ScriptedSession:
     :ivar open: whether the connection has not ended.
     """
 
-    def __init__(
-        self,
-        script: Script,
-        clock: IReactorTime,
-        transport: MemoryTransport,
-        path: str,
-        headers: dict[str, str],
-    ) -> None:
-        self._script = script
-        self._clock = clock
-        self._transport = transport
-        self._reader = FrameReader()
-        self._close_sent = False
-        self.path = path
-        self.headers = headers
-        self.frames: list[list[str]] = []
-        self.texts: list[str] = []
-        self.messages: list[Any] = []
-        self.received: list[Any] = []
-        self.authenticated = False
-        self.pongs = 0
-        self.closed_with: int | None = None
-        self.open = True
+    _script: Script
+    _transport: MemoryTransport
+    path: str
+    headers: dict[str, str]
+    frames: list[list[str]] = field(init=False, factory=list)
+    texts: list[str] = field(init=False, factory=list)
+    messages: list[Any] = field(init=False, factory=list)
+    received: list[Any] = field(init=False, factory=list)
+    authenticated: bool = field(init=False, default=False)
+    pongs: int = field(init=False, default=0)
+    closed_with: int | None = field(init=False, default=None)
+    open: bool = field(init=False, default=True)
+    _reader: FrameReader = field(init=False, factory=FrameReader)
+    _close_sent: bool = field(init=False, default=False)
 
     # -- the script
 
@@ -84,7 +76,7 @@ class ScriptedSession:
             + "".join(f"{line}\r\n" for line in (*headers, "")).encode("utf-8", "surrogateescape")
         )
         # In the next turn, so that even a reset does not take the 101 with it.
-        self._clock.callLater(0, self.play, "open")
+        self._script.clock.callLater(0, self.play, "open")
 
     def refuse_handshake(self) -> None:
         """Answer with 403 Forbidden."""

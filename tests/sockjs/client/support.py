@@ -57,7 +57,7 @@ class EndpointTestCase(SynchronousTestCase):
     def endpoint(self, url: str = "http://server.test/sockets", **options: Any) -> Any:
         """An endpoint for the server, which speaks WebSocket alone."""
         options.setdefault("transports", ("websocket",))
-        options.setdefault("endpoint", self.server.network.endpoint(self.server._accepts_socket()))
+        options.setdefault("endpoint", self.server.network.endpoint(self.server._accepts_socket))
         return SockJSClientEndpoint(self.server.clock, url, **options)
 
     def connecting(self, factory: IProtocolFactory | None = None, **options: Any) -> Deferred[Any]:
