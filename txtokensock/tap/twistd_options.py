@@ -4,8 +4,9 @@ The options of ``twistd tokensock``, which are only read here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from typing import Any
 
 from twisted.python import usage
 
@@ -161,50 +162,29 @@ class ServeOptions(usage.Options):
         """
         config = self["config"]
         document = Document("", "") if config is None else Document.read(config)
-        _give(document, self, _IN_SECTIONS)
         if self._redis is not None:
             document.give("redis", "url", self._redis, "--redis")
-            for option in ("namespace", "shared-with-node"):
-                if self[option]:
-                    value = True if option == "shared-with-node" else self[option]
-                    document.give("redis", option.replace("-", "_"), value, f"--{option}")
-        if self["admin-key-file"] is not None:
-            key = {"file": self["admin-key-file"]}
-            document.give("admin", "key", key, "--admin-key-file")
+        _give(document, self, _IN_SECTIONS)
         for name, values in self._lists.items():
             option = f"{name.replace('-', '_').replace('proxy', 'proxie')}s"
             everyone = name == "allowed-origin" and values == ["*"]
             document.give("server", option, "*" if everyone else values, f"--{name}")
-        for name in ("drain", "drain-delay"):
-            if self[name] is not None:
-                value = _number(self[name])
-                document.give("server", name.replace("-", "_"), value, f"--{name}")
         for name, value in self._limits.items():
             document.give("limits", name, _number(value), f"--limit {name}")
         return document
 
 
-_LOG_SECTION = (("log", "level", "log-level"), ("log", "format", "log-format"))
-_IN_SECTIONS = (
-    ("server", "listen", "listen"),
-    ("server", "authentication", "authentication"),
-    ("server", "actions", "actions"),
-    ("server", "limits_for", "limits-for"),
-    ("admin", "listen", "admin"),
-    *_LOG_SECTION,
-)
-"""Section and name of options in a file, and their names on the command line."""
-
-
 def _give(
-    document: Document, options: usage.Options, names: Iterable[tuple[str, str, str]]
+    document: Document,
+    options: usage.Options,
+    names: Iterable[tuple[str, str, str, Callable[[Any], Any]]],
 ) -> None:
     """Put those that were given in place of the file's."""
-    for section, option, name in names:
+    for section, option, name, read in names:
         value = options[name]
-        if value is not None:
+        if value is not None and value != 0:  # as a flag is that was not given
             shown = f" {value}" if name in ("listen", "admin") else ""
-            document.give(section, option, value, f"--{name}{shown}")
+            document.give(section, option, read(value), f"--{name}{shown}")
 
 
 def _number(text: str) -> int | float | str:
@@ -215,6 +195,25 @@ def _number(text: str) -> int | float | str:
         except ValueError:
             pass
     return text
+
+
+_LOG_SECTION = (("log", "level", "log-level", str), ("log", "format", "log-format", str))
+_IN_SECTIONS = (
+    ("server", "listen", "listen", str),
+    ("server", "authentication", "authentication", str),
+    ("server", "actions", "actions", str),
+    ("server", "limits_for", "limits-for", str),
+    ("server", "drain", "drain", _number),
+    ("server", "drain_delay", "drain-delay", _number),
+    ("redis", "namespace", "namespace", str),
+    ("redis", "shared_with_node", "shared-with-node", bool),
+    ("admin", "listen", "admin", str),
+    ("admin", "key", "admin-key-file", lambda path: {"file": path}),
+    *_LOG_SECTION,
+)
+"""
+Section and name of options in a file, their names on the command line, and what their texts mean.
+"""
 
 
 class BridgeOptions(usage.Options):
