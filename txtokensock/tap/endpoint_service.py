@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
@@ -21,6 +22,7 @@ from .fatal import fail_to_start
 __all__ = ["EndpointService"]
 
 
+@define(eq=False, repr=False, slots=False)
 class EndpointService(Service):
     """
     Listens while it runs.  If it cannot, it ends the process with one line that says why.
@@ -34,21 +36,12 @@ class EndpointService(Service):
 
     _log = Logger()
 
-    def __init__(
-        self,
-        endpoint: IStreamServerEndpoint,
-        description: str,
-        site: Site,
-        what: str = "token-sockjs server",
-        *,
-        elsewhere: str,
-    ) -> None:
-        self._endpoint = endpoint
-        self._description = description
-        self.site = site
-        self._what = what
-        self._elsewhere = elsewhere
-        self._port: IListeningPort | None = None
+    _endpoint: IStreamServerEndpoint
+    _description: str
+    site: Site
+    _what: str
+    _elsewhere: str
+    _port: IListeningPort | None = field(init=False, default=None)
 
     def privilegedStartService(self) -> None:
         """Listen before ``twistd`` gives up its privileges."""

@@ -11,11 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
+from twisted.web.server import Site
 
 from ..config.document import ConfigError, Document
-from ..config.section import Problem
+from ..config.section import Problem, checked
 from ..errors import InvalidOption
 from ..server import TokenSocketServer
 from ..server.demo import ACTIONS, authenticate
@@ -148,10 +148,7 @@ class _Builder:
             self._found.append(Problem(f"server.{name}", what))
             self._stop_if_wrong()
         for event, hook in hooks.items():
-            try:
-                server.on(event, hook)
-            except InvalidOption as problem:
-                self._found.append(Problem(f"server.hooks.{event}", str(problem)))
+            self._found += checked(f"server.hooks.{event}", server.on, event, hook)
         self._stop_if_wrong()
         self._certificate = None if config.tls is None else config.tls.read()
         self._admin_pages = None if metrics is None else self._pages(server, metrics)
@@ -163,45 +160,45 @@ class _Builder:
         :raises SystemExit: with status 1, if systemd has not passed a socket.
         """
         self._say_what_is_meant()
-        server, certificate, pages = self._server, self._certificate, self._admin_pages
-        listening, admin = self._listening(server, certificate, pages)
-        return Parts(server, listening, admin, certificate, pages, self._function)
-
-    def _listening(
-        self,
-        server: TokenSocketServer,
-        certificate: ServerCertificate | None,
-        pages: AdminPages | None,
-    ) -> tuple[list[EndpointService], EndpointService | None]:
         # One for all addresses, so that its limits count for all of them together.
-        public = server.site()
+        public = self._server.site()
         public.noisy = False
-        listening = []
-        for description in self._config.listen():
-            endpoint = self._endpoint(description)
-            service = EndpointService(endpoint, description, public, elsewhere=self._elsewhere)
-            listening.append(service)
-        for description in self._config.tls_listen():
-            assert certificate is not None
-            endpoint = self._endpoint(description)
-            tls = TLSServerEndpoint(endpoint, certificate)
-            service = EndpointService(tls, description, public, elsewhere="listen in [tls]")
-            listening.append(service)
-        if pages is None:
-            return listening, None
-        assert self._config.admin is not None
-        description = self._config.admin.listen
-        site = admin_site(pages, self._reactor, trusted_proxies=server.trusted_proxies)
-        endpoint = self._endpoint(description)
-        elsewhere = "--admin tcp:9091:interface=127.0.0.1"
-        admin = EndpointService(endpoint, description, site, "admin pages", elsewhere=elsewhere)
-        return listening, admin
+        return Parts(
+            self._server,
+            [
+                *(self._service(each, public, self._elsewhere) for each in self._config.listen()),
+                *(
+                    self._service(each, public, "listen in [tls]", self._certificate)
+                    for each in self._config.tls_listen()
+                ),
+            ],
+            None if self._admin_pages is None else self._admin(self._admin_pages),
+            self._certificate,
+            self._admin_pages,
+            self._function,
+        )
 
-    def _endpoint(self, description: str) -> IStreamServerEndpoint:
+    def _admin(self, pages: AdminPages) -> EndpointService:
+        assert self._config.admin is not None
+        site = admin_site(pages, self._reactor, trusted_proxies=self._server.trusted_proxies)
+        elsewhere = "--admin tcp:9091:interface=127.0.0.1"
+        return self._service(self._config.admin.listen, site, elsewhere, what="admin pages")
+
+    def _service(
+        self,
+        description: str,
+        site: Site,
+        elsewhere: str,
+        certificate: ServerCertificate | None = None,
+        what: str = "token-sockjs server",
+    ) -> EndpointService:
         try:
-            return server_endpoint(self._reactor, description)
+            endpoint = server_endpoint(self._reactor, description)
         except InvalidOption as problem:
             fail(f"cannot listen on {problem}", 1)
+        if certificate is not None:
+            endpoint = TLSServerEndpoint(endpoint, certificate)
+        return EndpointService(endpoint, description, site, what, elsewhere)
 
     def _pages(self, server: TokenSocketServer, metrics: ServerMetrics) -> AdminPages:
         from ..server.ops.metrics import metrics_page

@@ -5,7 +5,7 @@ The configuration of ``twistd tokensock serve``, of a file and the command line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any, get_type_hints
 
@@ -18,7 +18,7 @@ from ..config.document import Document, Sections, no_problems
 from ..config.listen import Listen
 from ..config.log import LogConfig
 from ..config.numbers import numbers, seconds
-from ..config.section import Problem, Secret, Section
+from ..config.section import Problem, Secret, Section, checked, revealed
 from ..config.tls import TlsConfig, key_file
 from ..errors import InvalidOption
 from ..server import SHARED_WITH_NODE, Limits, RedisStore
@@ -201,7 +201,7 @@ class RedisConfig(Section, frozen=True):
         :raises InvalidOption: for an option that is not valid, or a secret that is not there.
         """
         return RedisStore(
-            self.url.reveal() if isinstance(self.url, Secret) else self.url,
+            revealed(self.url),
             SHARED_WITH_NODE if self.namespace is None else self.namespace,
             username=self.username,
             password=None if self.password is None else self.password.reveal(),
@@ -303,26 +303,23 @@ def _fits(wanted: Any, value: Any) -> bool:
     return bool(wanted == value) and isinstance(wanted, bool) == isinstance(value, bool)
 
 
-def _refused(path: str, check: Callable[[], object], named: str = "") -> Iterator[Problem]:
-    """The problem that a check raises, without the name of the option at its beginning."""
-    try:
-        check()
-    except InvalidOption as problem:
-        yield Problem(path, str(problem).removeprefix(f"{named} "))
+def _refused(path: str, name: str, check: Callable[..., object]) -> Iterator[Problem]:
+    """The problem that a check of an option raises, without its name at the beginning."""
+    for problem in checked(f"{path}.{name}", check):
+        yield replace(problem, message=problem.message.removeprefix(f"{name} "))
 
 
 def _server(section: ServerConfig, path: str) -> Iterator[Problem]:
     if section.listen is not None:
         yield from _listen(section.listen, f"{path}.listen")
     for name in ("token_path", "socket_prefix"):
-        check: Any = partial(url_path, name, getattr(section, name))
-        yield from _refused(f"{path}.{name}", check, name)
+        yield from _refused(path, name, partial(url_path, name, getattr(section, name)))
     for name, policy in (
         ("allowed_origins", OriginPolicy),
         ("allowed_hosts", HostPolicy),
         ("trusted_proxies", TrustedProxies),
     ):
-        yield from _refused(f"{path}.{name}", partial(policy, getattr(section, name)), name)
+        yield from _refused(path, name, partial(policy, getattr(section, name)))
     yield from numbers(check_wait, section, path, "drain_delay", "drain")
     if isinstance(section.limits_for, tuple):
         for number, own in enumerate(section.limits_for):
@@ -341,7 +338,7 @@ def _listen(listen: str | tuple[str, ...], path: str) -> Iterator[Problem]:
     several = _several(listen)
     for number, description in enumerate(several):
         here = path if isinstance(listen, str) else f"{path}[{number}]"
-        yield from _refused(here, partial(Listen.parse, description))
+        yield from checked(here, Listen.parse, description)
         if description in several[:number]:
             yield Problem(here, f"{description!r} is there twice")
 
@@ -358,13 +355,12 @@ def _limits(section: Any, path: str) -> Iterator[Problem]:
 
 def _sockjs(section: Any, path: str) -> Iterator[Problem]:
     for name in section.__struct_fields__:
-        check = partial(SockJSOptions, **{name: getattr(section, name)})
-        yield from _refused(f"{path}.{name}", check, name)
+        yield from _refused(path, name, partial(SockJSOptions, **{name: getattr(section, name)}))
 
 
 def _tls(section: TLSConfig, path: str) -> Iterator[Problem]:
     yield from _listen(section.listen, f"{path}.listen")
-    yield from _refused(path, section.read)
+    yield from checked(path, section.read)
 
 
 def _redis(section: RedisConfig, path: str) -> Iterator[Problem]:
@@ -377,7 +373,7 @@ def _redis(section: RedisConfig, path: str) -> Iterator[Problem]:
     for name in ("url", "password", "sentinel_password"):
         secret = getattr(section, name)
         if isinstance(secret, Secret):
-            found = list(_refused(f"{path}.{name}", secret.reveal))
+            found = list(checked(f"{path}.{name}", secret.reveal))
             yield from found
             if found:
                 return
@@ -395,7 +391,7 @@ def _redis(section: RedisConfig, path: str) -> Iterator[Problem]:
 def _admin(section: AdminConfig, path: str) -> Iterator[Problem]:
     yield from (found := list(_listen(section.listen, f"{path}.listen")))
     if section.key is not None:
-        yield from _refused(f"{path}.key", section.key.for_header)
+        yield from checked(f"{path}.key", section.key.for_header)
     elif not found and not Listen.parse(section.listen).loopback:
         text = f"other machines reach {section.listen}: it needs a key, --admin-key-file FILE or"
         yield Problem(f"{path}.listen", f"{text} [admin] key = {{ file = ... }}")
