@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from attrs import define, field
 from msgspec import Struct
 from twisted.logger import Logger
 
@@ -20,8 +20,7 @@ __all__ = ["Refused", "Reloading", "changed"]
 C = TypeVar("C")
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """
     A configuration that was not taken.
 
@@ -33,6 +32,7 @@ class Refused:
     since: float
 
 
+@define(eq=False, repr=False)
 class Reloading(Generic[C]):
     """
     Reads a configuration again at SIGHUP.  One that cannot be used changes nothing.
@@ -49,24 +49,15 @@ class Reloading(Generic[C]):
 
     _log = Logger()
 
-    def __init__(
-        self,
-        program: str,
-        path: str,
-        load: Callable[[], C],
-        apply: Callable[[C], tuple[Iterable[str], Iterable[str]]],
-        reactor: Any,
-        notifier: SystemdNotifier,
-    ) -> None:
-        self._program = program
-        self._path = path
-        self._load = load
-        self._apply = apply
-        self._reactor = reactor
-        self._notifier = notifier
-        self._obeys = False
-        self._previous_handler: Any = None
-        self.refused: Refused | None = None
+    _program: str
+    _path: str
+    _load: Callable[[], C]
+    _apply: Callable[[C], tuple[Iterable[str], Iterable[str]]]
+    _reactor: Any
+    _notifier: SystemdNotifier
+    _obeys: bool = field(init=False, default=False)
+    _previous_handler: Any = field(init=False, default=None)
+    refused: Refused | None = field(init=False, default=None)
 
     def start(self) -> None:
         """Obey SIGHUP from now on."""

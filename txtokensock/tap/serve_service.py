@@ -98,7 +98,7 @@ class ServeService(MultiService):
         self._notifier = SystemdNotifier(reactor)
         self._reloading = Reloading("serve", path, load, self._apply, reactor, self._notifier)
         if parts.pages is not None:
-            parts.pages.refused = self._refused
+            parts.pages.refused = lambda: self._reloading.refused
         for service in (parts.server, *parts.listening, parts.admin):
             if service is not None:
                 service.setServiceParent(self)
@@ -168,10 +168,6 @@ class ServeService(MultiService):
         :return: whether it was taken.
         """
         return self._reloading.reload()
-
-    def _refused(self) -> tuple[str, float] | None:
-        refused = self._reloading.refused
-        return None if refused is None else (refused.reason, refused.since)
 
     def _apply(self, config: ServeConfig) -> tuple[list[str], list[str]]:
         running = _in_force(self._config, config)
