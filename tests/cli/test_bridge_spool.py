@@ -17,7 +17,7 @@ from txtokensock.bridge.webhooks.database import connect, prepare
 from txtokensock.bridge.webhooks.spool_tables import Delivery, SpoolLimits
 from txtokensock.cli import main
 
-LIMITS = SpoolLimits(messages=100, bytes=10_000, dead=100, drop_oldest=False)
+LIMITS = SpoolLimits(messages=100, bytes=10_000, drop_oldest=False)
 
 
 class CommandTests(SynchronousTestCase):

@@ -149,9 +149,8 @@ class Bridge(Service):
         for side in self._sides.values():
             side.startService()
         self._notifier.startService()
-        self._log.info(
-            "bridge started: {sides}", event="bridge.started", sides=", ".join(self._names())
-        )
+        sides = ", ".join(["upstream", *self._sides])
+        self._log.info("bridge started: {sides}", event="bridge.started", sides=sides)
 
     def stopService(self) -> Deferred[None]:
         """
@@ -196,9 +195,6 @@ class Bridge(Service):
         self._ending[name] = done
         stopped.addTimeout(seconds, self.reactor).addBoth(over).chainDeferred(done)
 
-    def _names(self) -> list[str]:
-        return ["upstream", *self._sides]
-
     # -- reloading
 
     def reload(self) -> bool:
@@ -224,11 +220,6 @@ class Bridge(Service):
             if find is not None and section is not None:
                 yield from find(section)
 
-    def _misses(self, name: str, problem: Exception) -> None:
-        """A side could not start; the next reload tries again."""
-        health = self._missing.setdefault(name, Health(name, self.reactor.seconds))
-        health.fails(f"not started: {problem}")
-
     def _apply(self, config: Config) -> tuple[list[str], list[str]]:
         if needs_restart := list(self._needs_restart(config)):
             raise ConfigError(needs_restart)
@@ -253,7 +244,9 @@ class Bridge(Service):
                         self._end(name, side)
             except Exception as problem:
                 if section is not None and side is None:
-                    self._misses(name, problem)
+                    # The next reload tries again.
+                    missing = self._missing.setdefault(name, Health(name, self.reactor.seconds))
+                    missing.fails(f"not started: {problem}")
                 self._log.failure("the side {side} did not reload", event="side.failed", side=name)
                 self.config = replace(self.config, **{name: getattr(before, name)})
                 failed.append(Problem(name, f"did not change, and the others did: {problem}"))

@@ -20,7 +20,7 @@ from txtokensock.bridge.webhooks.spool_tables import Delivery, SpoolLimits
 
 from .support import MemoryDatabase
 
-LIMITS = SpoolLimits(messages=5, bytes=60, dead=2, drop_oldest=False)
+LIMITS = SpoolLimits(messages=5, bytes=60, drop_oldest=False)
 
 
 class SpoolTestCase(SynchronousTestCase):

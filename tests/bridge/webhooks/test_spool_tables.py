@@ -31,7 +31,7 @@ class StoreTests(SynchronousTestCase):
     def test_uncertain(self) -> None:
         """What the last process had in flight is told once; then people may drop it."""
         cursor = self.cursor()
-        limits = SpoolLimits(messages=5, bytes=60, dead=2, drop_oldest=False)
+        limits = SpoolLimits(messages=5, bytes=60, drop_oldest=False)
         store.append(cursor, Delivery("msg_1", "a", 0.0, b"x"), limits)
         store.begin(cursor, "a")
         self.assertEqual(store.drop(cursor, "waiting", None, []), 0)
@@ -42,7 +42,7 @@ class StoreTests(SynchronousTestCase):
     def test_totals(self) -> None:
         """Whatever is done, the totals are what a count would say."""
         cursor = self.cursor()
-        limits = SpoolLimits(messages=5, bytes=60, dead=2, drop_oldest=True)
+        limits = SpoolLimits(messages=5, bytes=60, drop_oldest=True)
         for number in range(60):
             rule = "ab"[number % 2]
             append = partial(store.append, limits=limits)

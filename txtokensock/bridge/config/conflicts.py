@@ -23,7 +23,10 @@ def conflicts(sections: dict[str, Any]) -> Iterator[Problem]:
     """
     yield from _actions(sections)
     if "http" in sections:
-        yield from _ports(Listen.parse(sections["http"].listen), sections)
+        listen = Listen.parse(sections["http"].listen)
+        for path, host, port in _peers(sections):
+            if listen.is_at(host, port):  # what we connect to cannot be where we listen
+                yield Problem("http.listen", f"is port {port}, where {path} leads to")
 
 
 def _actions(sections: dict[str, Any]) -> Iterator[Problem]:
@@ -42,13 +45,6 @@ def _claims(sections: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for section, rules in (("wamp", "actions"), ("webhooks", "calls")):
         for number, rule in enumerate(getattr(sections.get(section), rules, ())):
             yield f"{section}.{rules}[{number}].action", rule.action
-
-
-def _ports(listen: Listen, sections: dict[str, Any]) -> Iterator[Problem]:
-    """What we connect to cannot be where we listen."""
-    for path, host, port in _peers(sections):
-        if listen.is_at(host, port):
-            yield Problem("http.listen", f"is port {port}, where {path} leads to")
 
 
 def _peers(sections: dict[str, Any]) -> Iterator[tuple[str, str, int]]:

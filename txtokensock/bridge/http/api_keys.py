@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import field, fields, frozen
@@ -105,7 +105,15 @@ class ApiKeys:
             may be a web page's.
         """
         if self._open:
-            self._check_host(request.getHeader("host") or "")
+            # A page's script may ask for a name that leads to us since a moment ago: it cannot
+            # make its browser say another name than that.
+            name = host_name(request.getHeader("host") or "")
+            if name not in self._hosts and not is_loopback(name):
+                raise Refusal(
+                    ErrorKind.NOT_AUTHORIZED,
+                    "the request was made to another host: use a key, or name the host in"
+                    " http.hosts",
+                )
             if not _OWN_PAGES.allow(request):
                 raise Refusal(
                     ErrorKind.NOT_AUTHORIZED,
@@ -124,23 +132,8 @@ class ApiKeys:
         return self._open == other._open and self._named(name) == other._named(name)
 
     def _named(self, name: str) -> _Key | None:
-        for key in (*self._bearers, *self._signers.values()):
-            if key.caller.name == name:
-                return key
-        return None
-
-    def _check_host(self, host: str) -> None:
-        """
-        A page's script may ask for a name that leads to us since a moment ago: it cannot
-        make its browser say another name than that.
-        """
-        name = host_name(host)
-        if name in self._hosts or is_loopback(name):
-            return
-        raise Refusal(
-            ErrorKind.NOT_AUTHORIZED,
-            "the request was made to another host: use a key, or name the host in http.hosts",
-        )
+        keys = (*self._bearers, *self._signers.values())
+        return next((key for key in keys if key.caller.name == name), None)
 
     def _of_bearer(self, header: str) -> Caller:
         scheme, _, secret = header.partition(" ")
@@ -148,7 +141,7 @@ class ApiKeys:
         found = None
         # All of them, always: how long it takes says nothing about any.
         for key in self._bearers:
-            if _is_one_of(given, key.secrets):
+            if sum(hmac.compare_digest(given, secret) for secret in key.secrets):
                 found = key.caller
         if found is None or scheme.lower() != "bearer":
             raise _unauthorized("the key is not known")
@@ -182,10 +175,6 @@ class ApiKeys:
         if not new:
             raise _unauthorized("this request came before, or is older than what is remembered")
         return key.caller
-
-
-def _is_one_of(given: bytes, secrets: Iterable[bytes]) -> bool:
-    return sum(hmac.compare_digest(given, secret) for secret in secrets) > 0
 
 
 def _digest(secret: bytes) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -29,6 +30,7 @@ from .wamp_errors import answer_error, call_error, unavailable
 __all__ = ["ActionForwarding", "CallForwarding"]
 
 
+@define(eq=False, repr=False)
 class CallForwarding:
     """
     WAMP callers to functions of the server.
@@ -40,23 +42,20 @@ class CallForwarding:
     :param reactor: for attempts to register what the router refused.
     """
 
-    def __init__(
-        self,
-        rules: WampRules,
-        *,
-        socket: TokenSocket,
-        shares: Shares,
-        rule_counters: RuleCounters,
-        reactor: IReactorTime,
-    ) -> None:
-        self._rules = rules.calls
-        self._socket = socket
-        self._shares = shares
-        self._rule_counters = rule_counters
-        self.room = Capacity(rules.queue_limit)
-        self._registrations: Grants[CallRule] = Grants(self._register, rule_counters)
-        self._tending = LoopingCall(self._register_all)
-        self._tending.clock = reactor
+    _rules: WampRules
+    _socket: TokenSocket
+    _shares: Shares
+    _rule_counters: RuleCounters
+    _reactor: IReactorTime
+    room: Capacity = field(init=False)
+    _registrations: Grants[CallRule] = field(init=False)
+    _tending: LoopingCall = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.room = Capacity(self._rules.queue_limit)
+        self._registrations = Grants(self._register, self._rule_counters)
+        self._tending = LoopingCall(lambda: self._registrations.follow(self._rules.calls))
+        self._tending.clock = self._reactor
 
     def joined(self, realm: Realm) -> None:
         """Register, in this session."""
@@ -76,12 +75,9 @@ class CallForwarding:
 
     def reload(self, rules: WampRules) -> None:
         """Take other rules; calls that are on their way go on."""
-        self._rules = rules.calls
+        self._rules = rules
         self.room.limit = rules.queue_limit
-        self._register_all()
-
-    def _register_all(self) -> None:
-        self._registrations.follow(self._rules)
+        self._registrations.follow(rules.calls)
 
     def _register(self, realm: Realm, rule: CallRule, grant: Grant) -> Deferred[Undo]:
         pattern = Pattern(rule.procedure)
@@ -128,6 +124,7 @@ class CallForwarding:
         return Failure(call_error(failure.value))
 
 
+@define(eq=False, repr=False)
 class ActionForwarding:
     """
     The server's calls to WAMP procedures.
@@ -139,15 +136,12 @@ class ActionForwarding:
     :param rule_counters: counts the outcomes.
     """
 
-    def __init__(
-        self, rules: WampRules, *, socket: TokenSocket, rule_counters: RuleCounters
-    ) -> None:
-        self._rules = rules
-        self._socket = socket
-        self._rule_counters = rule_counters
-        self._installed: dict[ActionRule, _Action] = {}
-        self.realm: Realm | None = None
-        self.in_flight = Capacity()
+    _rules: WampRules
+    _socket: TokenSocket
+    _rule_counters: RuleCounters
+    _installed: dict[ActionRule, _Action] = field(init=False, factory=dict)
+    realm: Realm | None = field(init=False, default=None)
+    in_flight: Capacity = field(init=False, factory=Capacity)
 
     def install(self) -> None:
         """Offer the actions to the server, but for those whose names are taken."""

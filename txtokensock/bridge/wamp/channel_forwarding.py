@@ -188,7 +188,17 @@ class ChannelForwarding:
                     rule = self._targets[name][0][0].rule
                     self._rule_counters.refused(rule, f"{name} is not forwarded: {problem}")
                 return
-            channel = self._channels[name] = self._new_channel(name)
+            channel = self._channels[name] = ForwardedChannel(
+                name,
+                self._socket,
+                self._shares,
+                self._rule_counters,
+                self._upstream_room,
+                self._upstream_bytes,
+                Echoes(self._reactor.seconds, self._rules.echo_timeout, self._rules.json_text),
+                self._message,
+                keep_trying(),
+            )
             channel.start()
 
     def _drop(self, name: str, why: str) -> None:
@@ -209,19 +219,6 @@ class ChannelForwarding:
             for rest in sorted(rests):
                 wanted.setdefault(channel.fill(rest), []).append((rule, topic.fill(rest)))
         return wanted
-
-    def _new_channel(self, name: str) -> ForwardedChannel:
-        return ForwardedChannel(
-            name,
-            self._socket,
-            self._shares,
-            self._rule_counters,
-            self._upstream_room,
-            self._upstream_bytes,
-            Echoes(self._reactor.seconds, self._rules.echo_timeout, self._rules.json_text),
-            self._message,
-            keep_trying(),
-        )
 
     # -- channels to topics
 

@@ -18,7 +18,7 @@ from math import isfinite
 from typing import Any
 
 import msgspec
-from attrs import define
+from attrs import define, field
 
 from ...jsontext import Malformed, dumps, loads
 
@@ -47,6 +47,7 @@ class Expected:
     until: float
 
 
+@define(eq=False, repr=False)
 class Echoes:
     """
     What was published on one channel and has not come back yet.
@@ -59,15 +60,12 @@ class Echoes:
     :ivar missing: how many were given up so.
     """
 
-    def __init__(
-        self, seconds: Callable[[], float], patience: float, json_text: str = "either"
-    ) -> None:
-        self._seconds = seconds
-        self._json_text = json_text
-        self._patience = patience
-        self._expected: OrderedDict[Expected, None] = OrderedDict()
-        self._by_form: dict[bytes, OrderedDict[Expected, None]] = {}
-        self.missing = 0
+    _seconds: Callable[[], float]
+    _patience: float
+    _json_text: str = "either"
+    _expected: OrderedDict[Expected, None] = field(init=False, factory=OrderedDict)
+    _by_form: dict[bytes, OrderedDict[Expected, None]] = field(init=False, factory=dict)
+    missing: int = field(init=False, default=0)
 
     def __len__(self) -> int:
         return len(self._expected)

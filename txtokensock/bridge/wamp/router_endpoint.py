@@ -126,8 +126,6 @@ class RouterEndpoint:
         async def connecting() -> Any:
             return await self._connect(self._section, self._reactor)
 
-        def timed_out(*_: object) -> Failure:
-            return Failure(RequestTimeout(f"the realm was not joined within {seconds:g} seconds"))
-
+        late = RequestTimeout(f"the realm was not joined within {seconds:g} seconds")
         joining: Deferred[Any] = Deferred.fromCoroutine(connecting())
-        return joining.addTimeout(seconds, self._reactor, timed_out)
+        return joining.addTimeout(seconds, self._reactor, lambda *_: Failure(late))

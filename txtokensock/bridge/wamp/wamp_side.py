@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
@@ -111,7 +112,9 @@ class WampSide(Service):
 
     def reload(self, section: WampConfig) -> None:
         """Take other rules; only a change of other options makes a new session."""
-        other = _connection(section) != _connection(self._section)
+        # What the session depends on is all but the rules.
+        rules = {name: getattr(section, name) for name in WampRules.__struct_fields__}
+        other = section != replace(self._section, **rules)
         self._section = section
         self._forwarding.reload(section)
         if other and self.running:
@@ -176,10 +179,3 @@ class WampSide(Service):
 
 def _utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-def _connection(section: WampConfig) -> tuple[Any, ...]:
-    """What the session depends on: all but the rules."""
-    rules = set(WampRules.__struct_fields__)
-    names = [name for name in section.__struct_fields__ if name not in rules]
-    return tuple(getattr(section, name) for name in names)

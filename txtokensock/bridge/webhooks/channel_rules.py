@@ -161,12 +161,8 @@ class ChannelRules:
             self._dropped(name, 1, "its rule is gone")
             return None
         headers = self._targets[name].headers_of(message)
-        limits = SpoolLimits(
-            rule.spool_messages,
-            rule.spool_bytes,
-            rule.dead_letters,
-            rule.overflow == "drop-oldest",
-        )
+        drop_oldest = rule.overflow == "drop-oldest"
+        limits = SpoolLimits(rule.spool_messages, rule.spool_bytes, drop_oldest)
         delivery = Delivery(new_id(), name, self._now(), body, headers)
         self._spool.append(delivery, limits)
         return self._spool.room()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -54,6 +55,7 @@ class _Operation:
     without_writing: Callable[[Cursor], Any] | None = None
 
 
+@define(eq=False, repr=False)
 class Spool:
     """
     :param database: where messages wait.
@@ -65,28 +67,26 @@ class Spool:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        database: Database,
-        reactor: IReactorTime,
-        committed: Callable[[dict[str, int]], None],
-        dropped: Callable[[str, int, str], None],
-    ) -> None:
-        self.problem: str | None = None
-        self._database = database
-        self._committed = committed
-        self._dropped = dropped
-        self._appends: deque[_Operation] = deque()
-        self._others: deque[_Operation] = deque()
-        self._bytes = 0
-        self._running: list[_Operation] | None = None
-        self._stall = Timer(reactor, self._stalled)
-        self._retry = Timer(reactor, self._begin)
-        self._others_were_first = False
-        self._asked_for_totals = False
-        self._room: Waiters[None] = Waiters()
-        self._idle: Waiters[None] = Waiters()
-        self._closed = False
+    _database: Database
+    _reactor: IReactorTime
+    _committed: Callable[[dict[str, int]], None]
+    _dropped: Callable[[str, int, str], None]
+    problem: str | None = field(init=False, default=None)
+    _appends: deque[_Operation] = field(init=False, factory=deque)
+    _others: deque[_Operation] = field(init=False, factory=deque)
+    _bytes: int = field(init=False, default=0)
+    _running: list[_Operation] | None = field(init=False, default=None)
+    _stall: Timer = field(init=False)
+    _retry: Timer = field(init=False)
+    _others_were_first: bool = field(init=False, default=False)
+    _asked_for_totals: bool = field(init=False, default=False)
+    _room: Waiters[None] = field(init=False, factory=Waiters)
+    _idle: Waiters[None] = field(init=False, factory=Waiters)
+    _closed: bool = field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._stall = Timer(self._reactor, self._stalled)
+        self._retry = Timer(self._reactor, self._begin)
 
     # -- what goes in
 

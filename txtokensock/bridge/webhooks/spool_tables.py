@@ -35,17 +35,15 @@ Kind: TypeAlias = Literal["waiting", "dead"]
 @dataclass(frozen=True, slots=True)
 class SpoolLimits:
     """
-    How much a rule may keep.
+    How many messages of a rule may wait.
 
-    :ivar messages: that wait.
+    :ivar messages: their number.
     :ivar bytes: of bodies that wait.
-    :ivar dead: dead letters.
     :ivar drop_oldest: makes room for a new message, instead of refusing it.
     """
 
     messages: int
     bytes: int
-    dead: int
     drop_oldest: bool
 
 
@@ -57,7 +55,7 @@ class Delivery:
     :ivar delivery: its id for receivers, the same at each attempt.
     :ivar rule: the name of its rule.
     :ivar queued: seconds since the epoch at which it came into the queue.
-    :ivar headers: that the message sets, see :func:`~.header_rules.allowed`.
+    :ivar headers: that the message sets, see :meth:`.Target.headers_of`.
     :ivar body: of the request.
     :ivar id: its place in the queue, where it has one.
     :ivar attempts: how many there were, or with this one are.
