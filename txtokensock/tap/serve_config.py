@@ -24,7 +24,7 @@ from ..errors import InvalidOption
 from ..server import SHARED_WITH_NODE, Limits, RedisStore
 from ..server.hooks import Event
 from ..server.limits import OF_ONE_PEER
-from ..server.store.redis_url import has_password
+from ..server.store.redis_url import RedisURL
 from ..server.tokens import Identity
 from ..sockjs import SockJSOptions
 from ..support.checks import check_count, check_positive, check_wait
@@ -416,7 +416,8 @@ def read_config(document: Document) -> ServeConfig:
     """
     sections, found = document.convert(SECTIONS)
     redis = sections.get("redis")
-    if redis is not None and isinstance(redis.url, str) and has_password(redis.url):
+    url = None if redis is None else redis.url
+    if isinstance(url, str) and RedisURL.parse(url).password is not None:
         if document.is_given("redis.url"):
             _log.warn(
                 "--redis holds a password, which all of this machine can read: {way_out}",

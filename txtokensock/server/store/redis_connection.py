@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from attrs import define, field
 from twisted.application.internet import ClientService
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
@@ -46,6 +47,7 @@ class ConnectionObserver:
         """The connection of this protocol is gone."""
 
 
+@define(eq=False, repr=False, slots=False)
 class RedisConnection(ConnectionObserver):
     """
     Keeps one connection up, with Twisted's ClientService.
@@ -53,8 +55,8 @@ class RedisConnection(ConnectionObserver):
     :param reactor: for every timer.
     :param endpoint: to connect with.
     :param build: makes a txredisapi protocol.
-    :param ready: called without arguments when Redis answers.
-    :param lost: called without arguments when the connection is lost.
+    :param on_ready: called without arguments when Redis answers.
+    :param on_lost: called without arguments when the connection is lost.
     :param check: called with a protocol whose Redis answers, at first and then every ten
         seconds; raises what keeps that Redis from serving us.
     :param backoff: between attempts.  Only a Redis that has answered for
@@ -70,39 +72,32 @@ class RedisConnection(ConnectionObserver):
 
     _log = Logger()
 
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        endpoint: IStreamClientEndpoint,
-        build: Callable[[], Any],
-        ready: Callable[[], None],
-        lost: Callable[[], None],
-        check: Callable[[Any], Coroutine[Any, Any, None]],
-        backoff: Backoff,
-    ) -> None:
-        self._reactor = reactor
-        self._check = check
-        self._on_ready = ready
-        self._on_lost = lost
-        self._newest: Any = None
-        self._answered_at = reactor.seconds()
-        self._closed = False
-        self._told = False
-        self._lost_because: Failure | None = None
-        self.problem: str | None = None
-        self.beside: RedisConnection | None = None
-        self._first: Waiters[None] = Waiters()
-        self.protocol: Any = None
-        self.since = self.heard_at = reactor.seconds()
-        self._backoff = backoff
-        self._failures = 0
+    _reactor: IReactorTime
+    _endpoint: IStreamClientEndpoint
+    _build: Callable[[], Any]
+    _on_ready: Callable[[], None]
+    _on_lost: Callable[[], None]
+    _check: Callable[[Any], Coroutine[Any, Any, None]]
+    _backoff: Backoff
+    protocol: Any = field(init=False, default=None)
+    problem: str | None = field(init=False, default=None)
+    beside: RedisConnection | None = field(init=False, default=None)
+    _newest: Any = field(init=False, default=None)
+    _closed: bool = field(init=False, default=False)
+    _told: bool = field(init=False, default=False)
+    _lost_because: Failure | None = field(init=False, default=None)
+    _first: Waiters[None] = field(init=False, factory=Waiters)
+    _failures: int = field(init=False, default=0)
+
+    def __attrs_post_init__(self) -> None:
+        self.since = self.heard_at = self._answered_at = self._reactor.seconds()
         self._pings = LoopingCall(lambda: self._ask(self.protocol))
-        self._pings.clock = reactor
+        self._pings.clock = self._reactor
         self._service = ClientService(
-            _Telling(endpoint, self),
-            RedisFactory(reactor, build, self),
+            _Telling(self._endpoint, self),
+            RedisFactory(self._reactor, self._build, self),
             retryPolicy=lambda _: self._next_delay(),
-            clock=reactor,
+            clock=self._reactor,
         )
         self._service.startService()
 

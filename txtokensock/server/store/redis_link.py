@@ -43,8 +43,8 @@ class RedisLink:
 
     :param listener: is told what is published.
     :param layout: names keys and channels.
-    :param connect: makes a connection from the ``build``, ``ready``, ``lost`` and ``check`` of
-        :class:`RedisConnection`.
+    :param connect: makes a :class:`RedisConnection` from its ``build``, ``on_ready``, ``on_lost``
+        and ``check``.
     :param build: makes a txredisapi protocol; with an :data:`OnMessage` it is one for
         subscriptions.
     :param reactor: for what takes longer than a turn of it.

@@ -7,10 +7,11 @@ global reactor, and waits for ten seconds, which nothing ends, while there is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
@@ -29,6 +30,7 @@ class NoMaster(Exception):
 
 
 @implementer(IStreamClientEndpoint)
+@define(eq=False, repr=False)
 class SentinelEndpoint:
     """
     Asks one sentinel after the other, that which answered last first, and connects to the master
@@ -45,23 +47,14 @@ class SentinelEndpoint:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        sentinels: Sequence[Address],
-        build: Callable[[], Any],
-        master: str,
-        to: Callable[[Address], IStreamClientEndpoint],
-        timeout: float,
-    ) -> None:
-        self._reactor = reactor
-        self._sentinels = list(sentinels)
-        self._build = build
-        self._master = master
-        self._to = to
-        self._timeout = timeout / len(sentinels)
-        self._address: Address | None = None
-        self._connected: WeakKeyDictionary[Any, Address] = WeakKeyDictionary()
+    _reactor: IReactorTime
+    _sentinels: tuple[Address, ...]
+    _build: Callable[[], Any]
+    _master: str
+    _to: Callable[[Address], IStreamClientEndpoint]
+    _timeout: float
+    _address: Address | None = field(init=False, default=None)
+    _connected: WeakKeyDictionary[Any, Address] = field(init=False, factory=WeakKeyDictionary)
 
     def connect(self, protocolFactory: Any) -> Deferred[Any]:
         """
@@ -90,24 +83,25 @@ class SentinelEndpoint:
             protocol = await self._to(address).connect(factory)
         except Exception:
             # Who is cut off from the other sentinels goes on to name the master of before.
-            self._sentinels.append(self._sentinels.pop(0))
+            self._sentinels = (*self._sentinels[1:], self._sentinels[0])
             raise
         self._connected[protocol] = address
         return protocol
 
     async def _find(self) -> Address:
         problems = []
-        for sentinel in tuple(self._sentinels):
+        timeout = self._timeout / len(self._sentinels)
+        for sentinel in self._sentinels:
             try:
                 question = Deferred.fromCoroutine(self._ask(sentinel))
-                address = await question.addTimeout(self._timeout, self._reactor)
+                address = await question.addTimeout(timeout, self._reactor)
             except CancelledError:
                 raise
             except Exception:
                 problems.append(f"{sentinel[0]}:{sentinel[1]}: {reason(Failure())}")
                 continue
-            self._sentinels.remove(sentinel)
-            self._sentinels.insert(0, sentinel)
+            others = (each for each in self._sentinels if each != sentinel)
+            self._sentinels = (sentinel, *others)
             return address
         raise NoMaster(f"no sentinel knows {self._master}: {'; '.join(problems)}")
 

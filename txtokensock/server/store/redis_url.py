@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ...errors import InvalidOption
 
-__all__ = ["Address", "RedisURL", "has_password"]
+__all__ = ["Address", "RedisURL"]
 
 Address: TypeAlias = tuple[str, int]
 """A host and a port."""
@@ -99,8 +99,3 @@ def _address(text: str, port: int) -> Address:
     host = parts.hostname or "127.0.0.1"
     host.encode("idna")  # whose error is a ValueError, too
     return host, parts.port or port
-
-
-def has_password(url: str) -> bool:
-    """Whether the URL of a Redis has a password in it."""
-    return RedisURL.parse(url).password is not None
