@@ -86,11 +86,8 @@ class _Commands(Completer):
         calls: set[str] = set()
         channels: set[str] = set()
         self._known = {
-            "call": calls,
-            "rpc": calls,
-            "publish": channels,
-            "watch": channels,
-            "listen": channels,
+            **dict.fromkeys(("call", "rpc"), calls),
+            **dict.fromkeys(("publish", "watch", "listen"), channels),
         }
         self._watched: dict[str, Any] = {}
         self._commands: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {

@@ -48,6 +48,8 @@ _REMEDIES = {
     "subscribe": "The server's hook may refuse this channel: name another with --channel.",
 }
 
+_NOTHING: Any = Factory.forProtocol(Protocol)
+
 Step = Callable[[], Coroutine[Any, Any, str]]
 
 
@@ -131,14 +133,14 @@ class _Doctor:
         return ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found))
 
     async def _connect(self, host: str, port: int) -> str:
-        protocol = await tcp_endpoint(self._reactor, host, port).connect(_nothing())
+        protocol = await tcp_endpoint(self._reactor, host, port).connect(_NOTHING)
         return _hang_up(protocol)
 
     async def _dial(self) -> str:
         address = self._address
         dialer = self._context.dialer
         endpoint = dialer.endpoint(address.host, address.port, secure=address.secure)
-        return _hang_up(await endpoint.connect(_nothing()))
+        return _hang_up(await endpoint.connect(_NOTHING))
 
     async def _token(self) -> str:
         request = TokenRequest(self._context, self._token_url, self._settings.credentials)
@@ -168,7 +170,7 @@ class _Doctor:
             transports=[name],  # type: ignore[list-item]
             timeouts=self._settings.options["timeouts"],
         )
-        _hang_up(await endpoint.connect(_nothing()))
+        _hang_up(await endpoint.connect(_NOTHING))
         return str(self._sockjs)
 
     async def _talk(self, transport: str, channel: str) -> bool:
@@ -204,10 +206,6 @@ class _Doctor:
             )
         finally:
             await socket.end()
-
-
-def _nothing() -> Any:
-    return Factory.forProtocol(Protocol)
 
 
 def _hang_up(protocol: Any) -> str:

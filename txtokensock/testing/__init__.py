@@ -44,17 +44,12 @@ else:
     __getattr__, __dir__ = lazy_exports(
         globals(),
         {
-            "MakeServer": ".pair",
-            "MemoryNetwork": ".network",
-            "MemoryServer": ".pair",
-            "MemoryTransport": ".network",
-            "NetworkFault": ".network",
-            "RequestFault": ".stub",
-            "ScriptedServer": ".scripted",
+            **dict.fromkeys(("MakeServer", "MemoryServer"), ".pair"),
+            **dict.fromkeys(("MemoryNetwork", "MemoryTransport", "NetworkFault"), ".network"),
+            **dict.fromkeys(("RequestFault", "StubTokenSocket"), ".stub"),
+            **dict.fromkeys(("ScriptedServer", "ScriptedTokenRequest"), ".scripted"),
             "ScriptedSession": ".scripted_session",
-            "ScriptedTokenRequest": ".scripted",
             "Step": ".script",
-            "StubTokenSocket": ".stub",
             "result_of": ".results",
         },
     )

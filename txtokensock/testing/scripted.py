@@ -5,14 +5,13 @@ A token-sockjs server that does what a test tells it to, step by step.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from ..client.socket import TokenSocket
 from .network import MemoryTransport
@@ -51,7 +50,8 @@ class ScriptedServer(Script):
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
-        super().__init__(_Factory(self), clock)
+        protocol: Any = partial(_Connection, self)
+        super().__init__(Factory.forProtocol(protocol), clock)
         self.tokens: list[ScriptedTokenRequest] = []
         self.sessions: list[ScriptedSession] = []
         self.attempts = 0
@@ -159,23 +159,6 @@ class ScriptedTokenRequest:
     def drop(self) -> None:
         """Reset the TCP connection."""
         self._transport.abortConnection()
-
-
-@implementer(IProtocolFactory)
-class _Factory:
-    """Builds what reads requests."""
-
-    def __init__(self, server: ScriptedServer) -> None:
-        self._server = server
-
-    def buildProtocol(self, addr: IAddress | None) -> IProtocol:
-        return _Connection(self._server)
-
-    def doStart(self) -> None:
-        """Do nothing: a factory in memory does not listen."""
-
-    def doStop(self) -> None:
-        """Do nothing: a factory in memory does not listen."""
 
 
 class _Connection(Protocol):
