@@ -4,6 +4,7 @@ Where a side listens: Twisted's endpoint strings, and who can reach them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from twisted.internet.endpoints import serverFromString
@@ -15,6 +16,9 @@ __all__ = ["Listen"]
 
 _INTERFACES = {"tcp": 1, "tcp6": 2, "ssl": 4}
 """Kinds of endpoints, and which of their unnamed arguments after the port is the interface."""
+
+_ARGUMENT = re.compile(r"(?:^|:)((?:\\.|[^\\:=])*=)?((?:\\.?|[^\\:])*)", re.DOTALL)
+_QUOTED = re.compile(r"\\(.?)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,12 @@ class Listen:
         """
         try:
             serverFromString(None, description)  # which only listening needs a reactor for
-        except (IndexError, KeyError) as problem:
+        except Exception as problem:  # parsers of endpoints raise ValueError, TypeError ...
             # systemd passes its sockets to the service alone, and not to a check before it.
-            if not description.startswith("systemd:"):
-                raise cls._not(description, problem) from None
-        except Exception as problem:
-            # Parsers of endpoints raise ValueError, TypeError, KeyError ...
-            raise cls._not(description, problem) from None
+            is_missing = isinstance(problem, IndexError | KeyError)
+            if not (is_missing and description.startswith("systemd:")):
+                text = shorten(str(problem)) or type(problem).__name__
+                raise InvalidOption(f"{description!r} is not an endpoint: {text}") from None
         kind, plain, named = _arguments(description)
         position = _INTERFACES.get(kind)
         if position is None:
@@ -52,11 +55,6 @@ class Listen:
         interface = plain[position] if len(plain) > position else ""
         port = named.get("port") or (plain[0] if plain else "0")
         return cls(kind, named.get("interface", interface), int(port))
-
-    @staticmethod
-    def _not(description: str, problem: Exception) -> InvalidOption:
-        text = shorten(str(problem)) or type(problem).__name__
-        return InvalidOption(f"{description!r} is not an endpoint: {text}")
 
     @property
     def loopback(self) -> bool:
@@ -79,20 +77,12 @@ def _arguments(description: str) -> tuple[str, list[str], dict[str, str]]:
     The kind, unnamed and named arguments.  A backslash takes the meaning from the next
     character, see :func:`twisted.internet.endpoints.quoteStringArgument`.
     """
-    parts: list[tuple[str, str | None]] = []
-    name: str | None = None
-    text = ""
-    marks = iter(description)
-    for mark in marks:
-        if mark == "\\":
-            text += next(marks, "")
-        elif mark == ":":
-            parts.append((text, name))
-            name, text = None, ""
-        elif mark == "=" and name is None:
-            name, text = text, ""
+    plain: list[str] = []
+    named: dict[str, str] = {}
+    for name, value in _ARGUMENT.findall(description):
+        text = _QUOTED.sub(r"\1", value)
+        if name:
+            named[_QUOTED.sub(r"\1", name[:-1])] = text
         else:
-            text += mark
-    parts.append((text, name))
-    plain = [value for value, name in parts if name is None]
-    return plain[0], plain[1:], {name: value for value, name in parts if name is not None}
+            plain.append(text)
+    return plain[0], plain[1:], named

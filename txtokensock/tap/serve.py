@@ -19,11 +19,10 @@ from ..config.section import Problem, checked
 from ..errors import InvalidOption
 from ..server import TokenSocketServer
 from ..server.demo import ACTIONS, authenticate
-from ..server.hooks import Event
 from ..server.ops.admin import AdminPages, admin_site
 from ..web.server.hosts import HostPolicy
 from ..web.server.proxy_protocol import server_endpoint
-from ..web.tls.server_certificate import ServerCertificate, TLSServerEndpoint
+from ..web.tls.server_certificate import TLSServerEndpoint
 from .endpoint_service import EndpointService
 from .fatal import fail, fail_by_config
 from .object_reference import load_actions, load_function
@@ -117,13 +116,17 @@ class _Builder:
         """
         config, section = self._config, self._config.server
         options = config.options()
-        self._function = self._loaded("limits_for", load_function, None)
+        self._function = self._loaded("limits_for", load_function)
         if self._function is not None:
             options["limits_for"] = self._function
-        authentication = self._authentication()
+        is_demo = section.authentication in (None, "demo")
+        authentication = authenticate if is_demo else self._loaded("authentication", load_function)
         actions = self._loaded("actions", load_actions, ACTIONS)
-        filter = self._loaded("filter", load_function, None)
-        hooks = self._hooks()
+        filter = self._loaded("filter", load_function)
+        hooks = {
+            event: self._made(f"server.hooks.{event}", load_function, reference)
+            for event, reference in section.hooks.items()
+        }
         metrics = None if config.admin is None else self._metrics()
         self._stop_if_wrong()
         try:
@@ -168,7 +171,7 @@ class _Builder:
             [
                 *(self._service(each, public, self._elsewhere) for each in self._config.listen()),
                 *(
-                    self._service(each, public, "listen in [tls]", self._certificate)
+                    self._service(each, public, "listen in [tls]", secure=True)
                     for each in self._config.tls_listen()
                 ),
             ],
@@ -182,22 +185,24 @@ class _Builder:
         assert self._config.admin is not None
         site = admin_site(pages, self._reactor, trusted_proxies=self._server.trusted_proxies)
         elsewhere = "--admin tcp:9091:interface=127.0.0.1"
-        return self._service(self._config.admin.listen, site, elsewhere, what="admin pages")
+        return self._service(self._config.admin.listen, site, elsewhere, "admin pages")
 
     def _service(
         self,
         description: str,
         site: Site,
         elsewhere: str,
-        certificate: ServerCertificate | None = None,
         what: str = "token-sockjs server",
+        *,
+        secure: bool = False,
     ) -> EndpointService:
         try:
             endpoint = server_endpoint(self._reactor, description)
         except InvalidOption as problem:
             fail(f"cannot listen on {problem}", 1)
-        if certificate is not None:
-            endpoint = TLSServerEndpoint(endpoint, certificate)
+        if secure:
+            assert self._certificate is not None
+            endpoint = TLSServerEndpoint(endpoint, self._certificate)
         return EndpointService(endpoint, description, site, what, elsewhere)
 
     def _pages(self, server: TokenSocketServer, metrics: ServerMetrics) -> AdminPages:
@@ -220,19 +225,7 @@ class _Builder:
 
         return ServerMetrics()
 
-    def _hooks(self) -> dict[Event, Any]:
-        return {
-            event: self._made(f"server.hooks.{event}", load_function, reference)
-            for event, reference in self._config.server.hooks.items()
-        }
-
-    def _authentication(self) -> Callable[..., Any]:
-        if self._config.server.authentication in (None, "demo"):
-            return authenticate
-        loaded: Callable[..., Any] = self._loaded("authentication", load_function, None)
-        return loaded
-
-    def _loaded(self, option: str, load: Callable[[str], Any], default: Any) -> Any:
+    def _loaded(self, option: str, load: Callable[[str], Any], default: Any = None) -> Any:
         reference = getattr(self._config.server, option)
         if not isinstance(reference, str):
             return default
