@@ -5,7 +5,6 @@ Counters of messages and calls, by side and rule.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 __all__ = ["Counters", "Outcome"]
@@ -40,12 +39,10 @@ class Counters:
         """How often it happened."""
         return self._counts[side, rule, outcome]
 
-    def counts(self) -> Iterator[tuple[str, str, Outcome, int]]:
+    def counts(self) -> list[tuple[str, str, Outcome, int]]:
         """All of them: side, rule, outcome, count."""
-        for (side, rule, outcome), count in sorted(self._counts.items()):
-            yield side, rule, outcome, count
+        return [(*what, count) for what, count in sorted(self._counts.items())]
 
-    def spools(self) -> Iterator[tuple[str, str, int]]:
+    def spools(self) -> list[tuple[str, str, int]]:
         """All of them: side, rule, messages."""
-        for (side, rule), messages in sorted(self._spooled.items()):
-            yield side, rule, messages
+        return [(*whose, messages) for whose, messages in sorted(self._spooled.items())]

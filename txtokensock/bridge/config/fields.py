@@ -9,6 +9,7 @@ import re
 from base64 import b64decode
 from urllib.parse import urlsplit
 
+from ...config.section import Secret, revealed
 from ...errors import InvalidOption
 
 __all__ = ["HEADER_VALUE", "check_field", "check_fixed_field", "check_url", "signing_key"]
@@ -67,13 +68,14 @@ def check_field(name: str) -> None:
         raise InvalidOption(f"{name!r} is set by the bridge itself")
 
 
-def check_fixed_field(name: str, value: str) -> None:
+def check_fixed_field(name: str, value: str | Secret) -> None:
     """
-    :raises InvalidOption: as :func:`check_field`, or if the value could break out of its
-        line; the text does not hold it.
+    :raises InvalidOption: as :func:`check_field`, if it is a secret that cannot be read, or if the
+        value could break out of its line; the text does not hold it.
     """
+    text = revealed(value)
     check_field(name)
-    if not HEADER_VALUE.fullmatch(value):
+    if not HEADER_VALUE.fullmatch(text):
         raise InvalidOption("has a line break or a character that is not ASCII in its value")
 
 

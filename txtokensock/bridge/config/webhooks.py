@@ -11,7 +11,7 @@ from typing import Literal
 from twisted.web.iweb import IPolicyForHTTPS
 
 from ...config.numbers import counts, seconds
-from ...config.section import Problem, Secret, Section, checked, revealed
+from ...config.section import Problem, Secret, Section, checked
 from ...config.tls import TlsConfig
 from ...errors import InvalidOption
 from ...messages import check_channel
@@ -206,15 +206,11 @@ def _webhook(rule: Rule, path: str) -> Iterator[Problem]:
     yield from checked(f"{path}.url", check_url, rule.url)
     yield from seconds(rule, path, "timeout")
     for name, value in rule.headers.items():
-        yield from checked(f"{path}.headers.{name}", _check_header, name, value)
+        yield from checked(f"{path}.headers.{name}", check_fixed_field, name, value)
     fixed = {name.lower() for name in rule.headers}
     for number, name in enumerate(rule.allow_headers):
         yield from checked(f"{path}.allow_headers[{number}]", _check_allowed, name, fixed)
     yield from _secrets(rule, path)
-
-
-def _check_header(name: str, value: str | Secret) -> None:
-    check_fixed_field(name, revealed(value))
 
 
 def _check_allowed(name: str, fixed: set[str]) -> None:

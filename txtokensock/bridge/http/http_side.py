@@ -15,7 +15,6 @@ from twisted.internet.defer import (
     TimeoutError,
     maybeDeferred,
 )
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -233,7 +232,5 @@ class HttpSide(Service):
 
 
 def _explain(where: str, problem: BaseException | None) -> str:
-    if isinstance(problem, CannotListenError):
-        reason = getattr(problem.socketError, "strerror", None) or str(problem)
-        return f"cannot listen on {where}: {reason}"
-    return f"cannot listen on {where}: {problem}"
+    reason = getattr(getattr(problem, "socketError", None), "strerror", None) or problem
+    return f"cannot listen on {where}: {reason}"

@@ -52,6 +52,7 @@ class Refusal(Portable):
     :param headers: more of them.
     :param final: see :class:`ApiResponse`.
     :param kwargs: more of what belongs to it.
+    :ivar answer: the response.
     """
 
     def __init__(
@@ -63,16 +64,8 @@ class Refusal(Portable):
         **kwargs: Any,
     ) -> None:
         super().__init__(f"{kind.status} {kind.uri}")
-        self._kind = kind
-        self._body = {"error": kind.uri, "args": args, "kwargs": kwargs}
-        self._headers = headers
-        self._final = final
-
-    @property
-    def answer(self) -> ApiResponse:
-        """As it is sent."""
-        body = dumps(self._body) + b"\n"
-        return ApiResponse(self._kind.status, body, headers=self._headers, final=self._final)
+        body = {"error": kind.uri, "args": args, "kwargs": kwargs}
+        self.answer = ApiResponse(kind.status, dumps(body) + b"\n", headers=headers, final=final)
 
 
 def unavailable(reason: str) -> Refusal:

@@ -83,10 +83,9 @@ def prepare(path: Path) -> None:
             _close_to_others(Path(f"{path}{suffix}"))
         with closing(connect(path)) as connection:
             _check(connection, path)
-    except OSError as problem:
-        raise SpoolUnavailable(f"the spool {path} cannot be used: {problem.strerror}") from None
-    except sqlite3.Error as problem:
-        raise SpoolUnavailable(f"the spool {path} cannot be used: {problem}") from None
+    except (OSError, sqlite3.Error) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise SpoolUnavailable(f"the spool {path} cannot be used: {reason}") from None
 
 
 def _close_to_others(path: Path) -> None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 
 from ...errors import ActionError, InvalidData
 from ...jsontext import Malformed, dumps, loads
-from ...support.waiters import Waiters
 from ..config.webhooks import CallRule
 from ..counters import Counters
 from ..error_table import ErrorKind, action_error, classify
@@ -38,7 +37,6 @@ class WebhookCalls:
     _counters: Counters
     failing: str | None = field(init=False, default=None)
     _running: set[Deferred[WebhookResponse]] = field(init=False, factory=set)
-    _idle: Waiters[None] = field(init=False, factory=Waiters)
 
     def __call__(self, data: Any = None) -> Deferred[Any]:
         """
@@ -55,9 +53,9 @@ class WebhookCalls:
         self._rule = rule
         self._target = target
 
-    def stop(self) -> Deferred[None]:
+    def stop(self) -> Deferred[Any]:
         """:return: fires when no call is in flight."""
-        return self._idle.wait() if self._running else succeed(None)
+        return DeferredList(list(self._running), consumeErrors=True)
 
     def abandon(self) -> None:
         """Answer the calls that are in flight with an error."""
@@ -96,14 +94,9 @@ class WebhookCalls:
         except CancelledError:
             raise _error(ErrorKind.CANCELED, "the bridge stopped before the answer") from None
         finally:
-            self._done(request)
+            self._running.discard(request)
         self.failing = f"answered {answer.status}" if answer.status >= 500 else None
         return _result(answer)
-
-    def _done(self, request: Deferred[WebhookResponse]) -> None:
-        self._running.discard(request)
-        if not self._running:
-            self._idle.fire()
 
 
 def _result(answer: WebhookResponse) -> Any:
