@@ -60,15 +60,21 @@ class Noting(Resource):
         return b"x"
 
 
-def heard(pieces: list[bytes]) -> Any:
-    """What a site makes of them: its requests, its answers, and whether it closes."""
+def heard(pieces: list[bytes], *, over_tls: bool = False) -> Any:
+    """
+    What a site makes of them: its requests, its answers, and whether it closes.
+
+    :param over_tls: whether it is read while it is being closed.
+    """
     page = Noting()
     site = BoundedSite(page, SiteLimits(max_body=1000), reactor=Clock())
     site.clock = site.reactor  # type: ignore[attr-defined]
     server: Any = type("Server", (), {"clock": site.reactor, "site": site})
     connection = Connection(server, "10.0.0.1")
+    if over_tls:  # then the end waits for the client's
+        connection.tcp.stop_reading()
     for piece in pieces:
-        if not (connection.tcp.disconnecting or connection.tcp.lost):
+        if over_tls or not (connection.tcp.disconnecting or connection.tcp.lost):
             connection.send(piece)
     answers = re.sub(rb"Date: [^\r]*", b"", connection.take())
     return page.noted, answers, connection.tcp.disconnecting, connection.tcp.lost
@@ -92,6 +98,19 @@ class HeadTests(SynchronousTestCase):
         data = b"".join(sent)
         pieces = data.splitlines(keepends=True) if by_lines else [bytes([byte]) for byte in data]
         self.assertEqual(heard([data]), heard(pieces))
+
+    def test_after_a_refusal(self) -> None:
+        """What comes after it is not looked at, which over TLS may be much."""
+        for refused, rest in (
+            (b"nonsense\r\n", b"A: b\r\n\r\n"),
+            (b"GET / HTTP/1.1\r\nA b: c\r\nD: e\r\n", b"\r\n"),
+            (b"GET / HTTP/1.1\r\nContent-Length: x\r\nA: b\r\n\r\n", b"\r\n"),
+            (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\nA: b\r\n", b"\r\n"),
+        ):
+            for more in ([rest], [rest, b"GET / HTTP/1.1\r\n\r\n"], [*map(bytes, zip(rest))]):
+                noted, answers, disconnecting, _ = heard([refused, *more], over_tls=True)
+                self.assertEqual((noted, answers[:12]), ([], b"HTTP/1.1 400"))
+                self.assertEqual((answers.count(b"HTTP/"), disconnecting), (1, True))
 
     def test_most_lines(self) -> None:
         """One header more than there may be is refused, and one byte more of a head."""

@@ -125,7 +125,12 @@ class BoundedChannel(HTTPChannel):
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what came, which may be the beginning of a request."""
+        """
+        Take what came, which may be the beginning of a request.  Over TLS more comes while the
+        connection is being closed, such as the rest of a request that was refused.
+        """
+        if self.transport.disconnecting:
+            return
         self._silent = False
         self._reading = True
         self._take(data)
