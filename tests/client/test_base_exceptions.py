@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from traceback import walk_tb
 from typing import Any
 
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
@@ -112,6 +113,29 @@ class ListenerTests(BaseExceptionTestCase):
             self.ended(client)
 
         self.each(play)
+
+    def test_no_cycle(self) -> None:
+        """
+        No frame of the traceback holds what was raised: that would be a cycle, which only the
+        garbage collector ends.
+        """
+        socket = self.ready()
+        for kind in (RuntimeError, SystemExit):
+
+            def listener(*_: Any, kind: type[BaseException] = kind) -> None:
+                raise kind
+
+            socket.once("message", listener)
+            self.session.publish("c", 1)
+            self.settle()
+            [failure] = self.flushLoggedErrors()
+            held = [
+                value
+                for frame, _ in walk_tb(failure.getTracebackObject())
+                for value in frame.f_locals.values()
+                if isinstance(value, BaseException)
+            ]
+            self.assertEqual(held, [])
 
 
 class ActionTests(BaseExceptionTestCase):

@@ -36,10 +36,10 @@ def call_listener(listener: Listener, *arguments: Any) -> Deferred[Any] | None:
     try:
         result = listener(*arguments)
     except BaseException as raised:
-        problem = raised if isinstance(raised, Exception) else UserFunctionError(raised)
         _log.failure(
             "the listener {listener} raised",
-            Failure(problem),
+            # It has no name here: that would be a cycle, by way of its traceback.
+            Failure(raised if isinstance(raised, Exception) else UserFunctionError(raised)),
             event="client.listener_failed",
             listener=listener,
         )
