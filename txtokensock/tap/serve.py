@@ -166,20 +166,12 @@ class _Builder:
         # One for all addresses, so that its limits count for all of them together.
         public = self._server.site()
         public.noisy = False
-        return Parts(
-            self._server,
-            [
-                *(self._service(each, public, self._elsewhere) for each in self._config.listen()),
-                *(
-                    self._service(each, public, "listen in [tls]", secure=True)
-                    for each in self._config.tls_listen()
-                ),
-            ],
-            None if self._admin_pages is None else self._admin(self._admin_pages),
-            self._certificate,
-            self._admin_pages,
-            self._function,
-        )
+        pages, config = self._admin_pages, self._config
+        listening = [self._service(each, public, self._elsewhere) for each in config.listen()]
+        for each in config.tls_listen():
+            listening.append(self._service(each, public, "listen in [tls]", secure=True))
+        admin = None if pages is None else self._admin(pages)
+        return Parts(self._server, listening, admin, self._certificate, pages, self._function)
 
     def _admin(self, pages: AdminPages) -> EndpointService:
         assert self._config.admin is not None

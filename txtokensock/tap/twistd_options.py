@@ -19,13 +19,19 @@ from .serve_config import EMBEDDED_LISTEN
 
 __all__ = ["BridgeOptions", "Options", "ServeOptions"]
 
-_OF_THE_LOG = [
-    [
-        *("log-level", None, None),
-        "The least important events of the log: debug, info (the default), warn, error, critical",
-    ],
-    ["log-format", None, None, "text (the default), or json: one object a line, for machines"],
-]
+_SHORT = {"config": "c", "listen": "l"}
+
+
+def _parameters(texts: dict[str, str]) -> list[list[str | None]]:
+    """Options with a value, which is None where it is not given, by their names."""
+    return [[name, _SHORT.get(name), None, text] for name, text in texts.items()]
+
+
+_OF_THE_LOG = {
+    "log-level": "The least important events of the log: debug, info (the default), warn, error,"
+    " critical",
+    "log-format": "text (the default), or json: one object a line, for machines",
+}
 """The options of both commands."""
 
 
@@ -40,62 +46,34 @@ class ServeOptions(usage.Options):
         "\n\nThe limits, and their defaults: "
         + ", ".join(f"{field.name}={field.default}" for field in fields(Limits))
     )
-    optParameters = [
-        [
-            *("config", "c", None),
-            "The configuration, TOML, with what has no option here, such as hooks, a filter and"
-            " TLS: see docs/serve.rst",
-        ],
-        [
-            *("listen", "l", None),
-            f"Where to listen: a Twisted endpoint string, such as tcp:8080; by default"
+    optParameters = _parameters(
+        {
+            "config": "The configuration, TOML, with what has no option here, such as hooks, a"
+            " filter and TLS: see docs/serve.rst",
+            "listen": "Where to listen: a Twisted endpoint string, such as tcp:8080; by default"
             f" {EMBEDDED_LISTEN}",
-        ],
-        [
-            *("redis", None, None),
-            "Share tokens and channels with other servers: a URL such as"
+            "redis": "Share tokens and channels with other servers: a URL such as"
             " redis://127.0.0.1:6379/0. A password belongs into the configuration: all of this"
             " machine can read an option",
-        ],
-        ["namespace", None, None, "Prefix of all keys and channels in Redis"],
-        [
-            *("actions", None, None),
-            "module:attribute of a mapping of names to functions (data, peer),"
-            " or of a function that returns one",
-        ],
-        [
-            *("authentication", None, None),
-            "module:attribute of a function of the token request that returns who that is;"
-            " demo lets everybody in as whoever they say they are, which has to be said where"
-            " --listen is not for this machine alone",
-        ],
-        [
-            *("limits-for", None, None),
-            "module:attribute of a function of an identity that returns the Limits of that peer,"
-            " such as a bridge, or None for those of all",
-        ],
-        [
-            *("drain-delay", None, None),
-            "Seconds from SIGTERM for which /readyz answers 503 and everything is still served;"
-            " by default 0",
-        ],
-        [
-            *("drain", None, None),
-            "Seconds over which all peers are then closed, one after the other; by default 5 with"
-            " --redis, and else 0",
-        ],
-        [
-            *("admin", None, None),
-            "Where to have /healthz, /readyz and /metrics: an endpoint string that clients do"
-            " not reach, such as tcp:9090:interface=127.0.0.1",
-        ],
-        [
-            *("admin-key-file", None, None),
-            "A file with the key of the admin pages, which they need where other machines reach"
-            " them",
-        ],
-        *_OF_THE_LOG,
-    ]
+            "namespace": "Prefix of all keys and channels in Redis",
+            "actions": "module:attribute of a mapping of names to functions (data, peer), or of a"
+            " function that returns one",
+            "authentication": "module:attribute of a function of the token request that returns"
+            " who that is; demo lets everybody in as whoever they say they are, which has to be"
+            " said where --listen is not for this machine alone",
+            "limits-for": "module:attribute of a function of an identity that returns the Limits"
+            " of that peer, such as a bridge, or None for those of all",
+            "drain-delay": "Seconds from SIGTERM for which /readyz answers 503 and everything is"
+            " still served; by default 0",
+            "drain": "Seconds over which all peers are then closed, one after the other; by"
+            " default 5 with --redis, and else 0",
+            "admin": "Where to have /healthz, /readyz and /metrics: an endpoint string that"
+            " clients do not reach, such as tcp:9090:interface=127.0.0.1",
+            "admin-key-file": "A file with the key of the admin pages, which they need where"
+            " other machines reach them",
+            **_OF_THE_LOG,
+        }
+    )
     optFlags = [
         ["check", None, "Only say whether the configuration is good; start nothing"],
         [
@@ -224,10 +202,9 @@ class BridgeOptions(usage.Options):
         "A bridge between a token-sockjs server and programs that speak WAMP or HTTP. It reads its"
         " configuration again at SIGHUP."
     )
-    optParameters = [
-        ["config", "c", None, "The configuration, TOML: see docs/bridge.rst"],
-        *_OF_THE_LOG,
-    ]
+    optParameters = _parameters(
+        {"config": "The configuration, TOML: see docs/bridge.rst", **_OF_THE_LOG}
+    )
     optFlags = [
         ["check", None, "Only say whether the configuration is good; start nothing"],
     ]
