@@ -211,11 +211,7 @@ def reply(
 @click.pass_context
 def bench(context: click.Context, /, **arguments: Any) -> Run:
     """Call NAME again and again, and print calls a second and percentiles of their times."""
-    settings = _settings(context)
-    from .bench import bench as conversation
-    from .run import run
-
-    return partial(run, settings, partial(conversation, **arguments), bounded=False)
+    return _conversation(context, **arguments)
 
 
 @tokensock.command()

@@ -7,16 +7,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from ..client.socket import TokenSocket
 from ..errors import RemoteError
+from .bench import bench
 from .inputs import paced
 from .output import notice, place_in_docs, print_json
 
-__all__ = ["broadcast", "listen", "publish", "report_connection", "rpc"]
+__all__ = ["bench", "broadcast", "listen", "publish", "report_connection", "rpc"]
 
 
 async def rpc(
@@ -99,11 +101,7 @@ async def listen(
 
     await socket.when_ready()
     for channel in dict.fromkeys(channels):
-
-        def one_message(message: Any, channel: str = channel) -> None:
-            print_message(channel, message)
-
-        await socket.subscribe(channel, one_message)
+        await socket.subscribe(channel, partial(print_message, channel))
         notice(f"listening to {channel}")
     await ended
 

@@ -72,6 +72,7 @@ class _Doctor:
         options = settings.options
         ways = {name: options[name] for name in ("tls", "proxy", "endpoint") if name in options}
         self._headers = options.get("headers", {})
+        self._timeouts = options["timeouts"]
         self._context = HTTPContext(reactor, headers=self._headers, **ways)
         prefix = options.get("socket_prefix", "/sockets")
         self._sockjs = Address.parse(self._address.http_url(prefix))
@@ -149,11 +150,7 @@ class _Doctor:
 
     async def _info(self) -> str:
         target = SessionTarget(
-            self._context,
-            self._sockjs,
-            self._headers,
-            DEFAULT_MAX_MESSAGE_SIZE,
-            self._settings.options["timeouts"],
+            self._context, self._sockjs, self._headers, DEFAULT_MAX_MESSAGE_SIZE, self._timeouts
         )
         request = InfoRequest(target)
         try:
@@ -168,7 +165,7 @@ class _Doctor:
             str(self._sockjs),
             http_context=self._context,
             transports=[name],  # type: ignore[list-item]
-            timeouts=self._settings.options["timeouts"],
+            timeouts=self._timeouts,
         )
         _hang_up(await endpoint.connect(_NOTHING))
         return str(self._sockjs)
