@@ -230,6 +230,7 @@ class RedisConnection(ConnectionObserver):
             self._first.fire()
 
 
+@define(eq=False, repr=False, slots=False)
 class RedisFactory(Factory):
     """
     What a txredisapi protocol needs of its factory, without txredisapi's reconnecting.
@@ -242,12 +243,9 @@ class RedisFactory(Factory):
     noisy = False
     isLazy = False
 
-    def __init__(
-        self, reactor: IReactorTime, build: Callable[[], Any], connection: ConnectionObserver
-    ) -> None:
-        self._reactor = reactor
-        self._build = build
-        self._connection = connection
+    _reactor: IReactorTime
+    _build: Callable[[], Any]
+    _connection: ConnectionObserver
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         protocol = self._build()

@@ -75,9 +75,8 @@ class RedisLink:
         self._was_ready = False
         self._lifetime = 30  # of tokens, in seconds; others may issue before we do
         self._tokens_may_be_lost = 0.0  # until when
-        self._commands = connect(
-            partial(build, None), self._ready, lambda: None, self._check_commands
-        )
+        check = partial(check_commands, key=layout.key(_NOBODY))
+        self._commands = connect(partial(build, None), self._ready, lambda: None, check)
         self._slices = Slices(reactor)
         self._subscriber = connect(
             partial(build, self._message), self._restore, self._release, self._check_subscriber
@@ -174,9 +173,6 @@ class RedisLink:
                     why=why,
                 )
         raise StoreUnavailable(f"Redis failed: {why}") from None
-
-    async def _check_commands(self, protocol: Any) -> None:
-        await check_commands(protocol, self._layout.key(_NOBODY))
 
     # -- subscriptions
 
