@@ -67,6 +67,15 @@ def tokensock() -> None:
     """Talk to a token-sockjs server."""
 
 
+def _command(**settings: Any) -> Callable[[Callable[..., Run]], click.Command]:
+    """Decorate a command that takes the common options, and is called with its context."""
+
+    def decorate(function: Callable[..., Run]) -> click.Command:
+        return tokensock.command(**settings)(common_options(click.pass_context(function)))
+
+    return decorate
+
+
 def _settings(context: click.Context) -> Settings:
     """
     What the options of a command say about the client.
@@ -117,14 +126,12 @@ _rate = _option("--rate", "rate", "N", "Send so many a second at most")
 _raw = click.option("--raw", is_flag=True, help="Print a text without quotes.")
 
 
-@tokensock.command(cls=_DataCommand)
-@common_options
+@_command(cls=_DataCommand)
 @_count
 @_rate
 @_raw
 @click.argument("name", metavar="NAME", type=Value("function_name"))
 @click.argument("data", metavar="[JSON]", type=Value("data"), required=False)
-@click.pass_context
 def rpc(context: click.Context, /, **arguments: Any) -> Run:
     """Call the function NAME, whose dots nest, and print its answer.
 
@@ -133,25 +140,21 @@ def rpc(context: click.Context, /, **arguments: Any) -> Run:
     return _conversation(context, **arguments)
 
 
-@tokensock.command()
-@common_options
+@_command()
 @_option("--count", "count", "N", "End after so many messages")
 @click.option("--timestamps", is_flag=True, help="Print when each was received, in UTC.")
 @click.option("--raw", is_flag=True, help="Print only messages, and texts without quotes.")
 @click.argument("channels", metavar="CHANNEL...", type=Value("channel"), nargs=-1, required=True)
-@click.pass_context
 def listen(context: click.Context, /, **arguments: Any) -> Run:
     """Print the messages of channels until stopped."""
     return _conversation(context, reconnect=True, **arguments)
 
 
-@tokensock.command(cls=_DataCommand)
-@common_options
+@_command(cls=_DataCommand)
 @_count
 @_rate
 @_channel
 @_data
-@click.pass_context
 def publish(context: click.Context, /, **arguments: Any) -> Run:
     """Send a message to a channel.
 
@@ -160,12 +163,10 @@ def publish(context: click.Context, /, **arguments: Any) -> Run:
     return _conversation(context, **arguments)
 
 
-@tokensock.command(cls=_DataCommand)
-@common_options
+@_command(cls=_DataCommand)
 @_count
 @_rate
 @_data
-@click.pass_context
 def broadcast(context: click.Context, /, **arguments: Any) -> Run:
     """Send a message to everybody.
 
@@ -174,13 +175,11 @@ def broadcast(context: click.Context, /, **arguments: Any) -> Run:
     return _conversation(context, **arguments)
 
 
-@tokensock.command()
-@common_options
+@_command()
 @_option("--jobs", "count", "N", "Run so many at a time", "10")
 @_option("--kill-after", "seconds", "SECONDS", "Kill one that runs longer", "60")
 @click.argument("name", metavar="NAME", type=Value("function_name"))
 @click.argument("command", metavar="-- COMMAND...", nargs=-1, required=True)
-@click.pass_context
 def reply(
     context: click.Context, /, name: str, command: tuple[str, ...], jobs: int, kill_after: float
 ) -> Run:
@@ -202,21 +201,17 @@ def reply(
     return partial(run, settings, answering, reconnect=True, bounded=False)
 
 
-@tokensock.command(cls=_DataCommand)
-@common_options
+@_command(cls=_DataCommand)
 @_option("--count", "count", "N", "Call so often", "1000")
 @_option("--concurrency", "count", "N", "Let so many calls wait for answers at a time", "10")
 @click.argument("name", metavar="NAME", type=Value("function_name"))
 @click.argument("data", metavar="[JSON]", type=Value("json"), required=False)
-@click.pass_context
 def bench(context: click.Context, /, **arguments: Any) -> Run:
     """Call NAME again and again, and print calls a second and percentiles of their times."""
     return _conversation(context, **arguments)
 
 
-@tokensock.command()
-@common_options
-@click.pass_context
+@_command()
 def console(context: click.Context, /) -> Run:
     """Call, publish and watch at a prompt."""
     settings = _settings(context)
@@ -245,10 +240,8 @@ def console(context: click.Context, /) -> Run:
     return start
 
 
-@tokensock.command()
-@common_options
+@_command()
 @_option("--channel", "channel", "CHANNEL", "Subscribe to this", "doctor")
-@click.pass_context
 def doctor(context: click.Context, /, channel: str) -> Run:
     """Go the way to the server step by step, and say where it ends, and what to do."""
     settings = _settings(context)
