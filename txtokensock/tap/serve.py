@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import define, field
 from twisted.logger import Logger
 from twisted.web.server import Site
 
@@ -91,6 +92,7 @@ def _is_demonstration(config: ServeConfig) -> bool:
     )
 
 
+@define(eq=False, repr=False, slots=False)
 class _Builder:
     """
     Makes the parts of a service, and collects what is wrong with the application's code.
@@ -99,14 +101,11 @@ class _Builder:
     :param elsewhere: what chooses another place to listen.
     """
 
-    def __init__(
-        self, document: Document, config: ServeConfig, elsewhere: str, reactor: Any
-    ) -> None:
-        self._document = document
-        self._config = config
-        self._elsewhere = elsewhere
-        self._reactor = reactor
-        self._found: list[Problem] = []
+    _document: Document
+    _config: ServeConfig
+    _elsewhere: str
+    _reactor: Any
+    _found: list[Problem] = field(init=False, factory=list)
 
     def build(self) -> None:
         """
