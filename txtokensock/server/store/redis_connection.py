@@ -145,20 +145,17 @@ class RedisConnection(ConnectionObserver):
         """The connection is gone."""
         if self._newest is protocol:
             self._newest = None
-        if self.protocol is protocol:
+        was_in_use = self.protocol is protocol
+        if was_in_use:
             if self._reactor.seconds() - self._answered_at >= self._backoff.stable_after:
                 self._failures = 0
             self.protocol = None
             self._pings.stop()
-            self._tell_of_loss()
-            self._on_lost()
-        else:
-            self._tell_of_loss()
-
-    def _tell_of_loss(self) -> None:
         if not self._told and not self._closed:
             why = self._lost_because
             self.fails("the connection was lost" + (f": {reason(why)}" if why else ""))
+        if was_in_use:
+            self._on_lost()
 
     def _next_delay(self) -> float:
         self._failures += 1
