@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from ..errors import InvalidData, is_error
 from ..jsontext import Malformed, decoder, dumps
@@ -190,15 +191,11 @@ def decode_server_message(data: bytes) -> ServerMessage:
 def _with_hints(answer: Answer, tx: Any) -> Answer:
     if not isinstance(tx, dict):
         return answer
-    limits = AnnouncedLimits.of(tx.get("limits"))
-    leaving = answer.error is not None and tx.get("leaving") == 1
-    return Answer(
-        answer.uuid,
-        answer.result,
-        answer.error,
+    return replace(
+        answer,
         acks=tx.get("acks") == 1,
-        limits=limits,
-        leaving=leaving,
+        limits=AnnouncedLimits.of(tx.get("limits")),
+        leaving=answer.error is not None and tx.get("leaving") == 1,
         expires=_seconds(tx.get("expires")),
     )
 

@@ -59,25 +59,23 @@ _DRAIN = 5.0
 
 _OF_LIMITS = ("max_message_size", "max_array_length", "max_buffered", "max_buffered_total")
 
-LimitsConfig: Any = defstruct(
-    "LimitsConfig",
-    [(each.name, type(each.default), each.default) for each in fields(Limits)],
-    bases=(Section,),
-    module=__name__,
-    frozen=True,
+
+def _section(name: str, options: list[tuple[str, Any, Any]]) -> Any:
+    return defstruct(name, options, bases=(Section,), module=__name__, frozen=True)
+
+
+LimitsConfig = _section(
+    "LimitsConfig", [(each.name, type(each.default), each.default) for each in fields(Limits)]
 )
 """``[limits]``: every one of :class:`~txtokensock.server.Limits`."""
 
-SockJSConfig: Any = defstruct(
+SockJSConfig = _section(
     "SockJSConfig",
     [
         (each.name, get_type_hints(SockJSOptions)[each.name], each.default)
         for each in fields(SockJSOptions)
         if each.name not in (*_OF_THE_SERVER, *_OF_LIMITS, "max_sessions_per_address")
     ],
-    bases=(Section,),
-    module=__name__,
-    frozen=True,
 )
 """``[sockjs]``: those of :class:`~txtokensock.sockjs.SockJSOptions` that nothing else sets."""
 
