@@ -4,6 +4,7 @@ A client obeys what its server has announced to take.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from txtokensock.errors import (
@@ -55,6 +56,21 @@ class AnnouncedLimitsTests(ServerTestCase):
         self.settle()
         self.assertEqual(self.successResultOf(fine), 2)
         self.assertTrue(self.session.open)
+
+    def test_too_large_leaves_nothing(self) -> None:
+        """
+        What is refused goes with the last one who knows it: the error is in no frame of its own
+        traceback, which only the garbage collector would end, and not while a megabyte counts as
+        one object.
+        """
+        client = self.limited({"message_size": 1000, "channel_length": 5})
+        self.addCleanup(gc.enable)
+        gc.disable()
+        for _ in range(3):
+            self.failure(self.settled(client.publish("c", "x" * 1000)), MessageTooLarge)
+            self.failure(self.settled(client.publish("channel", 1)), InvalidChannel)
+        left = [each for each in gc.get_objects() if isinstance(each, InvalidData)]
+        self.assertEqual(left, [])
 
     def test_to_the_byte(self) -> None:
         """What is just as large as the limit is sent."""

@@ -110,12 +110,12 @@ class SendingLimits:
             try:
                 self.announced.check_message(payload)
             except UsageError as problem:
-                return problem
+                return problem.with_traceback(None)  # whose frames would hold it
         if channel is not None:
             try:
                 self.announced.check_channel(channel)
             except UsageError as problem:
-                return problem
+                return problem.with_traceback(None)  # whose frames would hold it
         return None
 
     def surely_fits(self, messages: int) -> float:

@@ -4,8 +4,11 @@ What the server would not take is answered to the one who sent it, and is not se
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
+
+from txtokensock.errors import TokenSocketError
 
 from .support import HttpTestCase
 
@@ -58,6 +61,20 @@ class LimitTests(HttpTestCase):
                 call = body.replace(b'"channel":"news"', b'"rpc":"' + b"f" * 9 + b'"')
                 self.refused("/call", call, 413, "tokensock.error.too_large")
         self.assertEqual(self.count("ada/publish", "refused"), 1)
+
+    def test_refused_leaves_nothing(self) -> None:
+        """
+        A body that is refused goes with its answer: no error is in a frame of its own traceback,
+        which would keep the body, too, until the garbage collector comes by.
+        """
+        body = b'{"channel":"news","data":"' + b"x" * (1024 * 1024 - 48) + b'"}'
+        self.addCleanup(gc.enable)
+        gc.collect()
+        gc.disable()
+        for _ in range(3):
+            self.refused("/publish", body, 413, "tokensock.error.too_large")
+        left = [each for each in gc.get_objects() if isinstance(each, TokenSocketError)]
+        self.assertEqual(left, [])
 
     def test_escapes(self) -> None:
         """Characters may take more bytes than in the body, as the server counts them."""

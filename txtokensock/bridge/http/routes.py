@@ -259,7 +259,8 @@ class Pages(Resource):
                     try:
                         return await do(caller, asked, len(body))
                     except TokenSocketError as problem:
-                        raise refusal_of(problem) from None
+                        # Its frames hold it, and the body, which may be a megabyte.
+                        raise refusal_of(problem.with_traceback(None)) from None
 
             key = request.getHeader("idempotency-key")
             result = await self.answered.once(name, route, key, body, work)

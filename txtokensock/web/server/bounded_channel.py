@@ -381,11 +381,11 @@ class BoundedChannel(HTTPChannel):
     def _take_turn(self) -> None:
         # While it is full, it goes on as soon as it is not.
         if self._held is not None and not self._full:
-            self.site.slices.units -= self._units
             self.transport.resumeProducing()
             self._process()
 
     def _process(self) -> None:
+        self.site.slices.units -= self._units
         held, self._held = self._held, None
         behind, self._behind = self._behind, b""
         assert held is not None
