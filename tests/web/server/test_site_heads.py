@@ -112,6 +112,19 @@ class HeadTests(SynchronousTestCase):
                 self.assertEqual((noted, answers[:12]), ([], b"HTTP/1.1 400"))
                 self.assertEqual((answers.count(b"HTTP/"), disconnecting), (1, True))
 
+    def test_wrong_and_too_long(self) -> None:
+        """What is wrong first is what is answered, in whatever pieces a head comes."""
+        length, long = b"Content-Length: x", b"X: " + b"x" * 16_384
+        for lines, status in (
+            ([b"nonsense", long], b"400"),
+            ([b"GET / HTTP/1.1", length, b"A: b", long], b"400"),
+            ([b"GET / HTTP/1.1", long, length], b"431"),
+            ([b"nonsense", *[b"X: x"] * 130], b"400"),
+        ):
+            data = b"".join(line + b"\r\n" for line in [*lines, b""])
+            for pieces in ([data], data.splitlines(keepends=True)):
+                self.assertEqual(heard(pieces)[1][9:12], status)
+
     def test_most_lines(self) -> None:
         """One header more than there may be is refused, and one byte more of a head."""
         for head, status in (

@@ -166,16 +166,20 @@ class BoundedChannel(HTTPChannel):
         """Take a line of a request's head, unless the head is too long."""
         if not self._head_lines and line:
             read = self.clearLineBuffer()  # type: ignore[no-untyped-call]
-            if (headers := _HEADERS.match(read)) is not None:
-                self._take_head(line, headers[0], read[headers.end() :])
+            headers = _HEADERS.match(read)
+            if headers is not None and self._take_head(line, headers[0], read[headers.end() :]):
                 return
             self._take(read)
         if not self.arrival.awaited:
             self.arrival.head()
-        if self._has_room(len(line), 1):
+        self._head_size += len(line)
+        self._head_lines += 1
+        if self._head_size > _LARGEST_HEAD or self._head_lines > _MOST_LINES:
+            self._refuse_head()
+        else:
             super().lineReceived(line)  # type: ignore[no-untyped-call]
 
-    def _take_head(self, first: bytes, headers: bytes, rest: bytes) -> None:
+    def _take_head(self, first: bytes, headers: bytes, rest: bytes) -> bool:
         """
         Take a head that has come in one piece, as nearly all do.  twisted.web takes it line by
         line, and checks in each what was checked here at once.
@@ -183,32 +187,28 @@ class BoundedChannel(HTTPChannel):
         :param first: its first line.
         :param headers: the others, each with its end, the empty one as well.
         :param rest: what has come after it.
+        :return: whether it was taken; not where it is too long, for what is wrong with the lines
+            before that counts first.
         """
         lines = headers.split(b"\r\n")[:-2]
-        if not self._has_room(len(first) + len(headers) - 2 * len(lines) - 2, len(lines) + 2):
-            return
+        size, count = len(first) + len(headers) - 2 * len(lines) - 2, len(lines) + 2
+        if size > _LARGEST_HEAD or count > _MOST_LINES:
+            return False
+        self._head_size, self._head_lines = size, count
         super().lineReceived(first)  # type: ignore[no-untyped-call]
         if not self.requests or self.transport.disconnecting:
-            return
+            return True
         taken = self.requests[-1].requestHeaders
         for line in lines:
             name, _, value = line.partition(b":")
             if name.lower() not in _LENGTHS:
                 taken.addRawHeader(name, value.strip(b" \t"))
             elif not self.headerReceived(line):
-                return
+                return True
         if rest:
             self._take(rest)
         super().lineReceived(b"")  # type: ignore[no-untyped-call]
-
-    def _has_room(self, size: int, lines: int) -> bool:
-        """Count a part of a head, which is refused if it is too long."""
-        self._head_size += size
-        self._head_lines += lines
-        if self._head_size <= _LARGEST_HEAD and self._head_lines <= _MOST_LINES:
-            return True
-        self._refuse_head()
-        return False
+        return True
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a head of which one line alone is too long."""
