@@ -313,8 +313,6 @@ def _goals() -> Iterator[tuple[str, float, _Value, _Value | None]]:
         ("connect, authenticate, subscribe", "a peer that connects", 1.0),
     ):
         yield f"server: {label}, against npm's", goal, _server(work, "ours"), _server(work, "node")
-    large = "fan-out, 1000 peers, 1 channels each, 12000 B"
-    yield "server: a delivery to 1,000 peers, 12 kB, µs", 5, _server(large, "ours"), None
     idle = ("idle, 2000 peers: peers on ours", ("server_bytes",))
     yield "server: an idle peer, bytes", 9000, idle, None
     for transport, goal in (("xhr-streaming", 200), ("xhr-polling", 300)):
