@@ -439,17 +439,15 @@ class RequestQueue:
         done: list[Request] = []
         payloads: list[bytes] = []
         for request in frame:
-            payload = request.payload
-            payloads.append(payload)
+            payloads.append(request.payload)
             number += 1
             request.number, request.sent_at = number, now
             if acks or request.completion is _ANSWER:
                 in_flight[request.uuid] = request
             else:
                 done.append(request)
-            if not request.idempotent:  # what waits for its answer only need not be large
-                self._bytes -= len(payload)
-                request.payload = b""
+            if not request.idempotent:
+                self._let_go(request)  # what waits for its answer only need not be large
         self._acceptance.sent = number
         connection.send(payloads)
         for request in done:

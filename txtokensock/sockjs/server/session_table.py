@@ -27,6 +27,7 @@ from .websocket_session import WebSocketSession
 
 __all__ = ["SessionTable"]
 
+S = TypeVar("S", bound=ServerSession)
 W = TypeVar("W", bound=WebSocketSession)
 
 
@@ -103,18 +104,7 @@ class SessionTable:
 
         :param protocol: what :meth:`admit` gave.
         """
-        session = session_type(
-            protocol,
-            info,
-            self.options,
-            self.reactor,
-            self._slices,
-            self._on_end,
-            self.buffers,
-            self._beats,
-        )
-        self._add(session)
-        return session
+        return self._start(session_type, protocol, info)
 
     def start_polling(
         self, session_id: str, protocol: IProtocol, info: RequestInfo
@@ -127,7 +117,15 @@ class SessionTable:
         :param protocol: what :meth:`admit` gave.
         """
         forget = partial(self._by_id.pop, session_id, None)
-        session = PollingSession(
+        session = self._start(PollingSession, protocol, info, forget)
+        self._by_id[session_id] = session
+        return session
+
+    def _start(
+        self, make: Callable[..., S], protocol: IProtocol, info: RequestInfo, *more: object
+    ) -> S:
+        """:param more: what a session of that kind takes besides."""
+        session = make(
             protocol,
             info,
             self.options,
@@ -136,14 +134,10 @@ class SessionTable:
             self._on_end,
             self.buffers,
             self._beats,
-            forget,
+            *more,
         )
-        self._add(session)
-        self._by_id[session_id] = session
-        return session
-
-    def _add(self, session: ServerSession) -> None:
         self._sessions.add(session, session.peer())
+        return session
 
     def _remove(self, session: ServerSession) -> None:
         self._sessions.remove(session)

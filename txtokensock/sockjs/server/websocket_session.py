@@ -301,12 +301,8 @@ class WebSocketSession(ServerSession):
     def send(self, messages: list[bytes]) -> None:
         frames = self._encode(messages)
         if self._state is OPEN:
-            websocket = self._websocket
             for frame in frames:
-                if websocket is None or self._buffer_full or self._waiting:
-                    self._wait(frame)
-                else:
-                    self._transmit(websocket, frame)
+                self._put(frame)
             waiting = self._bytes_waiting + self._bytes_in_buffer
             if waiting > self._options.max_buffered:
                 self._overflow()
